@@ -1,0 +1,1 @@
+"""The NEFF file: header, archive, graph; read, write, validate."""
