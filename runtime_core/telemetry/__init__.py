@@ -1,0 +1,20 @@
+"""The reading side: snapshots of a node, where they come from, and rates between two of them."""
+
+from runtime_core.errors import NeuronError, NodeError, NodeNotFoundError, UsageError
+from runtime_core.histogram import Histogram
+from runtime_core.telemetry.rates import Rates, rates
+from runtime_core.telemetry.snapshot import Snapshot
+from runtime_core.telemetry.source import Source, open_source
+
+__all__ = [
+    "Histogram",
+    "NeuronError",
+    "NodeError",
+    "NodeNotFoundError",
+    "Rates",
+    "Snapshot",
+    "Source",
+    "UsageError",
+    "open_source",
+    "rates",
+]

@@ -1,0 +1,159 @@
+"""What happened between two snapshots of the same node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runtime_core.histogram import Histogram
+from runtime_core.telemetry.snapshot import (
+    CoreUse,
+    CpuTimes,
+    EccCounts,
+    ErrorCounts,
+    ExecutionCounts,
+    Runtime,
+    Snapshot,
+    VcpuTimes,
+)
+
+
+class CoreRate(NamedTuple):
+    """One runtime on one core: share of the time it was busy (0..1), and FLOP/s; ``None`` where unknown."""
+
+    utilization_ratio: float | None
+    flops_per_second: float | None
+
+
+class RuntimeRate(NamedTuple):
+    """One runtime over the interval; counts are of the interval, ``cpu`` is CPU seconds used in it."""
+
+    pid: int
+    seconds: float
+    cores: Mapping[int, CoreRate]
+    executions: ExecutionCounts | None
+    errors: ErrorCounts | None
+    total_latency: Histogram | None
+    device_latency: Histogram | None
+    cpu: CpuTimes | None
+
+
+class HostRate(NamedTuple):
+    """The host over the interval: per vCPU the share (0..1) of each kind of time, and the average over all."""
+
+    seconds: float
+    vcpus: tuple[VcpuTimes, ...]
+    average: VcpuTimes
+    context_switches: int
+
+
+class Rates(NamedTuple):
+    """Everything that changed between two snapshots.
+
+    Attributes:
+        seconds: the interval.
+        runtimes: runtime key -> its rates, for each runtime alive in the later snapshot.
+        ecc: device index -> events in the interval.
+        host: ``None`` unless both snapshots carry host figures.
+    """
+
+    seconds: float
+    runtimes: Mapping[tuple[int, int], RuntimeRate]
+    ecc: Mapping[int, EccCounts]
+    host: HostRate | None
+
+    def core_utilization(self) -> dict[int, float]:
+        """Global core index -> utilization ratio, for owned cores where it is known."""
+        return {
+            core: rate.utilization_ratio
+            for runtime in self.runtimes.values()
+            for core, rate in runtime.cores.items()
+            if rate.utilization_ratio is not None
+        }
+
+
+def _delta(after: int | None, before: int | None) -> int | None:
+    if after is None or before is None:
+        return None
+    return max(0, after - before)
+
+
+_NO_USE: tuple[int, int] = (0, 0)
+
+
+def _core_rate(after: CoreUse, before: CoreUse | None, interval_ns: int) -> CoreRate:
+    busy_before, flops_before = (before.busy_ns, before.flops) if before is not None else _NO_USE
+    busy = _delta(after.busy_ns, busy_before)
+    flops = _delta(after.flops, flops_before)
+    if interval_ns <= 0:
+        return CoreRate(None if busy is None else 0.0, None if flops is None else 0.0)
+    return CoreRate(
+        None if busy is None else min(1.0, busy / interval_ns),
+        None if flops is None else flops * 1e9 / interval_ns,
+    )
+
+
+def _runtime_rate(after: Runtime, before: Runtime | None, since_ns: int) -> RuntimeRate:
+    """A runtime that was not there before started from zero counters inside the interval."""
+    interval_ns = after.time_ns - (before.time_ns if before is not None else since_ns)
+    executions, errors, total, device, cpu = (
+        after.executions,
+        after.errors,
+        after.total_latency,
+        after.device_latency,
+        after.cpu,
+    )
+    if before is not None:
+        if executions is not None and before.executions is not None:
+            executions = ExecutionCounts(*(max(0, a - b) for a, b in zip(executions, before.executions, strict=True)))
+        if errors is not None and before.errors is not None:
+            errors = ErrorCounts(*(max(0, a - b) for a, b in zip(errors, before.errors, strict=True)))
+        if total is not None and before.total_latency is not None:
+            total = total.minus(before.total_latency)
+        if device is not None and before.device_latency is not None:
+            device = device.minus(before.device_latency)
+        if cpu is not None:
+            cpu = before.cpu and CpuTimes(*(max(0.0, a - b) for a, b in zip(cpu, before.cpu, strict=True)))
+    cores = {
+        core: _core_rate(use, before.cores.get(core) if before is not None else None, interval_ns)
+        for core, use in after.cores.items()
+    }
+    return RuntimeRate(after.pid, max(0, interval_ns) / 1e9, cores, executions, errors, total, device, cpu)
+
+
+def _vcpu_share(after: VcpuTimes, before: VcpuTimes) -> VcpuTimes:
+    spent = [max(0.0, a - b) for a, b in zip(after, before, strict=True)]
+    total = sum(spent)
+    return VcpuTimes(*(s / total if total else 0.0 for s in spent))
+
+
+def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
+    if after.host is None or before.host is None or len(after.host.vcpus) != len(before.host.vcpus):
+        return None
+    shares = tuple(_vcpu_share(a, b) for a, b in zip(after.host.vcpus, before.host.vcpus, strict=True))
+    average = VcpuTimes(*(sum(kind) / len(shares) for kind in zip(*shares, strict=True)))
+    return HostRate(
+        (after.host.time_ns - before.host.time_ns) / 1e9,
+        shares,
+        average,
+        max(0, after.host.context_switches - before.host.context_switches),
+    )
+
+
+def rates(before: Snapshot, after: Snapshot) -> Rates:
+    """Subtract ``before`` from ``after``, two snapshots of one node.
+
+    A runtime that appears only in ``after`` counts from zero over the whole interval; one that appears only in
+    ``before`` has ended and is left out.
+    """
+    earlier = {runtime.key: runtime for runtime in before.runtimes}
+    earlier_ecc = {device.index: device.ecc for device in before.devices}
+    return Rates(
+        seconds=(after.time_ns - before.time_ns) / 1e9,
+        runtimes={r.key: _runtime_rate(r, earlier.get(r.key), before.time_ns) for r in after.runtimes},
+        ecc={
+            d.index: EccCounts(*(_delta(a, b) for a, b in zip(d.ecc, earlier_ecc.get(d.index, d.ecc), strict=True)))
+            for d in after.devices
+        },
+        host=_host_rate(before, after),
+    )

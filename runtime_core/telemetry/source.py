@@ -1,0 +1,57 @@
+"""Where snapshots come from: a simulated node's datastore, or a real node's sysfs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from runtime_core.errors import UsageError
+from runtime_core.telemetry.snapshot import Snapshot
+
+REAL_NODE = Path("/sys/devices/virtual/neuron_device")
+
+
+class Source(Protocol):
+    """A node that can be looked at any number of times."""
+
+    @property
+    def name(self) -> str:
+        """What is read, e.g. ``sim:/tmp/neuron-sim-0`` or ``sysfs:/sys/devices/virtual/neuron_device``."""
+        ...
+
+    def snapshot(self, *, host: bool = False) -> Snapshot:
+        """Look once; with ``host``, also at the host's vCPUs and memory and each runtime's CPU time.
+
+        Raises:
+            NodeNotFoundError: there is no node (now); a later call finds it when it is back.
+            NodeError: the node is there but can't be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what the source holds open."""
+        ...
+
+
+def open_source(spec: str | None = None) -> Source:
+    """Choose the source.
+
+    Args:
+        spec: ``sim``, ``sysfs`` or ``sysfs:ROOT``; ``None`` takes ``$NEURON_SOURCE``, else a real node where there is
+            one, else the simulated node.
+
+    Raises:
+        UsageError: ``spec`` is none of these.
+    """
+    wanted = spec or os.environ.get("NEURON_SOURCE") or ("sysfs" if REAL_NODE.exists() else "sim")
+    kind, _, root = wanted.partition(":")
+    if kind == "sim":
+        from runtime_core.telemetry.simulated import SimulatedSource
+
+        return SimulatedSource(Path(root) if root else None)
+    if kind == "sysfs":
+        from runtime_core.telemetry.sysfs import SysfsSource
+
+        return SysfsSource(Path(root) if root else REAL_NODE)
+    raise UsageError(f"unknown source {wanted!r}: use sim, sysfs or sysfs:ROOT")
