@@ -1,5 +1,6 @@
-"""Log-linear latency buckets: every octave of nanoseconds is cut into 128 equal buckets, so none is wider than 1/128
-(0.78 %) of its lower bound.
+"""Log-linear latency buckets.
+
+Every octave of nanoseconds is cut into 128 equal buckets, so none is wider than 1/128 (0.78 %) of its lower bound.
 
 The driver counts into them, telemetry subtracts and reads them; the arithmetic lives here once.
 """

@@ -1,6 +1,6 @@
 """East/West links between the chips of an instance.
 
-Source: ``contracts/hardware.md``: a line on inf1.6xlarge, a ring on inf1.24xlarge; the firmware reports East, then West.
+Source: ``contracts/hardware.md``: a line on inf1.6xlarge, a ring on inf1.24xlarge; firmware reports East, then West.
 """
 
 from __future__ import annotations

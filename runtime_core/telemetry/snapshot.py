@@ -7,6 +7,7 @@ snapshots. A figure that a source can't give is ``None``, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from runtime_core.histogram import Histogram
@@ -175,7 +176,8 @@ class EccCounts(NamedTuple):
     sram_ecc_uncorrected: int | None = None
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Device:
     """One Neuron Device (chip).
 
     Attributes:

@@ -1,0 +1,1 @@
+"""neuron-ls: a viewer of a Neuron node."""

@@ -1,0 +1,1 @@
+"""neuron-monitor: a viewer of a Neuron node."""

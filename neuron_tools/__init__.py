@@ -1,0 +1,1 @@
+"""Commands that act on a node, and the console helpers that all commands share."""

@@ -1,0 +1,69 @@
+"""What every command does the same way: how its application is made, how it fails, how it shows its version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from neuron_tools import exit_codes
+from runtime_core import __version__
+from runtime_core.errors import NeuronError, UsageError
+
+
+def new_app(summary: str, examples: str = "") -> typer.Typer:
+    """A Typer application with plain help, the examples below the options, and no traceback boxes.
+
+    Args:
+        summary: one paragraph on what the command does.
+        examples: one example a line, shown as they stand.
+    """
+    # A \b line keeps the help formatter from re-flowing the lines that follow it.
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()) if examples else None
+    return typer.Typer(
+        help=summary,
+        epilog=epilog,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def show_version(wanted: bool) -> None:
+    """Callback of an eager ``--version`` option: print the suite's version and end."""
+    if wanted:
+        typer.echo(f"{os.path.basename(sys.argv[0])} {__version__}")
+        raise typer.Exit
+
+
+def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
+    """Print ``message`` as one line on stderr, under the command's name, and end with ``code``."""
+    line = " ".join(message.split())
+    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run a command to its end: expected failures become one line, a closed pipe or Ctrl-C ends it quietly."""
+    try:
+        app()
+    except UsageError as error:
+        fail(str(error), exit_codes.USAGE)
+    except NeuronError as error:
+        fail(str(error))
+    except PermissionError as error:
+        fail(
+            f"no permission for {error.filename}: run as the owner of the node, or choose another with NEURON_SIM_ROOT"
+        )
+    except BrokenPipeError:
+        # The reader went away; Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(exit_codes.OK) from None
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        fail(f"{error.strerror or error}{where}")
+    except KeyboardInterrupt:
+        raise SystemExit(exit_codes.INTERRUPTED) from None
+    raise SystemExit(exit_codes.OK)

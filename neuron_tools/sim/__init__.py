@@ -1,0 +1,1 @@
+"""neuron-sim: set up, load and break a simulated node."""

@@ -1,0 +1,1 @@
+"""neuron-top: a viewer of a Neuron node."""
