@@ -5,6 +5,7 @@ Source: ``contracts/hardware.md``: a line on inf1.6xlarge, a ring on inf1.24xlar
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -91,6 +92,7 @@ class Topology:
         return tuple(((source + step * i) % count, eastward) for i in range(hops))
 
 
+@functools.cache
 def topology(size: InstanceType) -> Topology:
     """Lay out the devices of an instance size."""
     count = size.device_count

@@ -1,0 +1,126 @@
+"""The mapped file: opened by readers and writers, checked before a byte of it is believed."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+from runtime_core.driver import layout
+from runtime_core.driver.locks import LockFile, acquire_lock_file, page_byte, release_lock_file
+from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE
+from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
+from runtime_core.instance import INSTANCE_TYPES, InstanceType
+
+
+def _check(header: layout.FileHeader, path: Path) -> None:
+    if header.magic != layout.MAGIC:
+        raise DatastoreError(f"{path} is not a Neuron datastore: remove it with 'neuron-sim down --force'")
+    if header.layout_version != layout.LAYOUT_VERSION:
+        raise DatastoreError(
+            f"{path} has datastore layout {header.layout_version}, this version reads {layout.LAYOUT_VERSION}: "
+            "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+        )
+    described = (header.page_count, header.page_bytes, header.pages_offset_bytes)
+    if described != (layout.PAGE_COUNT, layout.PAGE_BYTES, layout.PAGES_OFFSET) or (
+        bytes(header.instance_type).decode("utf-8", "replace") not in INSTANCE_TYPES
+    ):
+        raise DatastoreError(f"{path} is corrupt: set the node up again with 'neuron-sim down --force'")
+
+
+class Datastore:
+    """One open datastore.
+
+    Attributes:
+        root: the node directory.
+        map: the mapping.
+        header: the file header, live.
+        size: the instance's size.
+        locks: this process's lock file of the node.
+    """
+
+    def __init__(self, root: Path, *, writable: bool = False) -> None:
+        """Map the datastore of the node in ``root``.
+
+        Raises:
+            NodeNotFoundError: there is no node.
+            DatastoreError: the file is truncated, corrupt or of another layout.
+            NodeError: no permission.
+        """
+        self.root = root
+        path = root / DATASTORE_FILE
+        try:
+            fd = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
+        except NotADirectoryError:
+            raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
+        except PermissionError:
+            raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
+        try:
+            found = os.fstat(fd)
+            if found.st_size < layout.FILE_BYTES:
+                raise DatastoreError(
+                    f"{path} is truncated ({found.st_size} of {layout.FILE_BYTES} bytes): "
+                    "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+                )
+            protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+            self.map = mmap.mmap(fd, layout.FILE_BYTES, mmap.MAP_SHARED, protection)
+        except BaseException:
+            os.close(fd)
+            raise
+        # Kept open for as long as the map is: this is how 'neuron-ls --show-all-procs' finds who looks at a node.
+        self.fd = fd
+        self.identity = (found.st_dev, found.st_ino)
+        try:
+            self.header = (
+                layout.FileHeader.from_buffer(self.map) if writable else layout.FileHeader.from_buffer_copy(self.map)
+            )
+            _check(self.header, path)
+            self.locks: LockFile = acquire_lock_file(root / LOCKS_FILE)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @property
+    def size(self) -> InstanceType:
+        """The instance's size."""
+        return INSTANCE_TYPES[bytes(self.header.instance_type).decode()]
+
+    def text(self, name: str) -> str:
+        """A string field of the file header."""
+        return bytes(getattr(self.header, name)).decode("utf-8", "replace")
+
+    def still_there(self) -> bool:
+        """Whether the node's path still leads to this very file, whole."""
+        try:
+            found = os.stat(self.root / DATASTORE_FILE)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self.identity and found.st_size >= layout.FILE_BYTES
+
+    def page(self, index: int) -> layout.Page:
+        """The page as a live structure (writable maps only)."""
+        return layout.Page.from_buffer(self.map, layout.page_offset(index))
+
+    def device_block(self, device: int) -> layout.DeviceBlock:
+        """A device's block as a live structure (writable maps only)."""
+        return layout.DeviceBlock.from_buffer(
+            self.map, layout.DEVICES_OFFSET + ctypes.sizeof(layout.DeviceBlock) * device
+        )
+
+    def core_totals(self, core: int) -> layout.CoreTotals:
+        """What ended runtimes left on a core, as a live structure (writable maps only)."""
+        return layout.CoreTotals.from_buffer(self.map, layout.TOTALS_OFFSET + ctypes.sizeof(layout.CoreTotals) * core)
+
+    def page_alive(self, index: int) -> bool:
+        """Whether the process that owns the page lives: the kernel dropped its lock otherwise."""
+        return self.locks.holder(page_byte(index)) is not None
+
+    def close(self) -> None:
+        """Let go of the lock file and the descriptor; the map goes with the last structure that looks at it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+            release_lock_file(self.locks)

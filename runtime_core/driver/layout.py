@@ -1,0 +1,199 @@
+"""The datastore's bytes: ctypes structures mapped onto the file, little endian, aligned to 8.
+
+A file header, a block a device, a block a NeuronCore, then one page a runtime process. The process that holds a page's
+lock is the page's only writer. Everything multi-field in a page is guarded by the page's sequence count: odd while the
+writer is inside. A change of any structure here is a new ``LAYOUT_VERSION``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+from runtime_core.histogram import BUCKET_COUNT
+from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
+
+MAGIC = b"NRNSIMDS"
+LAYOUT_VERSION = 1
+PAGE_COUNT = 128
+MAX_MODELS = 64
+MAX_SUBGRAPHS = 256
+
+STATE_FREE = 0
+STATE_CLAIMING = 1
+STATE_LIVE = 2
+
+_U32 = ctypes.c_uint32
+_U64 = ctypes.c_uint64
+
+if sys.byteorder != "little":  # pragma: no cover - no big-endian machine to run it on
+    raise ImportError("the datastore is little endian; this machine is not")
+
+
+class FileHeader(ctypes.Structure):
+    """What the file is, and the identity of the instance (strings are UTF-8, NUL padded)."""
+
+    _fields_ = (
+        ("magic", ctypes.c_char * 8),
+        ("layout_version", _U32),
+        ("page_count", _U32),
+        ("page_bytes", _U64),
+        ("pages_offset_bytes", _U64),
+        ("boot_ns", _U64),
+        ("seed", _U64),
+        # Pages that were ever given disk room; beyond them the file has holes that nobody may touch.
+        ("backed_pages", _U64),
+        ("instance_type", ctypes.c_char * 32),
+        ("instance_id", ctypes.c_char * 64),
+        ("instance_name", ctypes.c_char * 64),
+        ("availability_zone", ctypes.c_char * 32),
+        ("availability_zone_id", ctypes.c_char * 32),
+        ("region", ctypes.c_char * 32),
+        ("ami_id", ctypes.c_char * 32),
+        ("subnet_id", ctypes.c_char * 32),
+        ("driver_version", ctypes.c_char * 32),
+        # Until when each core has work, CLOCK_MONOTONIC: chip neighbours in other processes share DRAM bandwidth.
+        ("core_busy_until_ns", _U64 * MAX_CORES),
+    )
+
+
+class DeviceBlock(ctypes.Structure):
+    """Device counters that outlive processes; written under the device's lock."""
+
+    _fields_ = (
+        ("sequence", _U64),
+        ("ecc", _U64 * 4),
+        ("link_bytes", _U64 * 2),
+        ("reset_count", _U64),
+    )
+
+
+class CoreTotals(ctypes.Structure):
+    """Counters of ended runtimes, per core; a page is folded into them when it is given back or reclaimed."""
+
+    _fields_ = (
+        ("busy_ns", _U64),
+        ("flops", _U64),
+        ("inference_count", _U64),
+        ("model_load_count", _U64),
+        ("status", _U64 * 14),
+    )
+
+
+class CoreBlock(ctypes.Structure):
+    """One runtime on one core.
+
+    ``busy_ns`` and ``flops`` include the whole backlog (work placed on the core that ends at ``free_at_ns``);
+    what is done of them at a given time follows from ``backlog_*``, see :func:`busy_done`.
+    """
+
+    _fields_ = (
+        ("busy_ns", _U64),
+        ("flops", _U64),
+        ("free_at_ns", _U64),
+        ("backlog_ns", _U64),
+        ("backlog_flops", _U64),
+        ("inference_count", _U64),
+        ("model_load_count", _U64),
+        ("status", _U64 * 14),
+        ("memory", _U64 * 5),
+    )
+
+
+class DeviceUse(ctypes.Structure):
+    """One runtime on one device: DRAM by channel, bytes sent East and West."""
+
+    _fields_ = (("dram_bytes", _U64 * DRAM_CHANNELS), ("link_bytes", _U64 * 2))
+
+
+class ModelSlot(ctypes.Structure):
+    """A loaded model; ``model_id`` 0 is a free slot."""
+
+    _fields_ = (
+        ("model_id", _U32),
+        ("running", _U32),
+        ("first_subgraph", _U32),
+        ("subgraph_count", _U32),
+        ("uuid", ctypes.c_char * 32),
+        ("name", ctypes.c_char * 256),
+    )
+
+
+class SubgraphSlot(ctypes.Structure):
+    """The part of a model on one core; ``used`` 0 is a free slot."""
+
+    _fields_ = (
+        ("used", _U32),
+        ("core", _U32),
+        ("host_memory", _U64 * 4),
+        ("device_memory", _U64 * 4),
+    )
+
+
+class HistogramHead(ctypes.Structure):
+    """Sum of the latencies and the range of buckets that ever counted (``low`` > ``high``: none)."""
+
+    _fields_ = (("sum_ns", _U64), ("low", _U64), ("high", _U64))
+
+
+class Page(ctypes.Structure):
+    """One runtime process."""
+
+    _fields_ = (
+        ("sequence", _U64),
+        ("state", _U32),
+        ("pid", _U32),
+        ("start_ns", _U64),
+        ("owned_cores", _U64),
+        ("uid", _U32),
+        ("model_high_water", _U32),
+        ("models_generation", _U64),
+        ("executions", _U64 * 6),
+        ("errors", _U64 * 6),
+        ("host_memory", _U64 * 4),
+        ("latency", HistogramHead * 2),
+        ("devices", DeviceUse * MAX_DEVICES),
+        ("cores", CoreBlock * MAX_CORES),
+        ("version", ctypes.c_char * 32),
+        ("address", ctypes.c_char * 256),
+        ("tag", ctypes.c_char * 1024),
+        ("command", ctypes.c_char * 2048),
+        ("models", ModelSlot * MAX_MODELS),
+        ("subgraphs", SubgraphSlot * MAX_SUBGRAPHS),
+        ("buckets", (_U64 * BUCKET_COUNT) * 2),
+    )
+
+
+def _aligned(size_bytes: int) -> int:
+    return -(-size_bytes // 4096) * 4096
+
+
+DEVICES_OFFSET = _aligned(ctypes.sizeof(FileHeader))
+TOTALS_OFFSET = DEVICES_OFFSET + ctypes.sizeof(DeviceBlock) * MAX_DEVICES
+PAGES_OFFSET = _aligned(TOTALS_OFFSET + ctypes.sizeof(CoreTotals) * MAX_CORES)
+PAGE_BYTES = _aligned(ctypes.sizeof(Page))
+FILE_BYTES = PAGES_OFFSET + PAGE_BYTES * PAGE_COUNT
+
+
+def page_offset(index: int) -> int:
+    """Byte offset of page ``index`` in the file."""
+    return PAGES_OFFSET + PAGE_BYTES * index
+
+
+def backlog_left_ns(free_at_ns: int, backlog_ns: int, now_ns: int) -> int:
+    """Busy time that a core still has before it at ``now_ns``: its backlog, less what has passed of it."""
+    return min(backlog_ns, max(0, free_at_ns - now_ns))
+
+
+def busy_done(
+    busy_ns: int, flops: int, free_at_ns: int, backlog_ns: int, backlog_flops: int, now_ns: int
+) -> tuple[int, int]:
+    """Busy nanoseconds and FLOPs of a core up to ``now_ns``: a running execution counts for the part already done.
+
+    Both never go back as ``now_ns`` grows and as work is added.
+    """
+    left_ns = backlog_left_ns(free_at_ns, backlog_ns, now_ns)
+    if not left_ns:
+        return busy_ns, flops
+    # Rounded up, as the writer does when it adds work, so that the two agree to the last FLOP.
+    return busy_ns - left_ns, flops + (-backlog_flops * left_ns // backlog_ns)

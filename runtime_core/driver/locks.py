@@ -1,0 +1,163 @@
+"""Who owns what on a node, by byte-range POSIX record locks: the kernel frees them at any death and names the holder.
+
+Such a lock falls when its process closes *any* descriptor of the file, so a process keeps one descriptor a node, shared
+by all who need it, and never opens the file a second time. A forked child inherits no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from runtime_core.driver.layout import PAGE_COUNT
+from runtime_core.errors import NodeError, NodeNotFoundError
+from runtime_core.instance import MAX_CORES
+
+_FLOCK = struct.Struct("@hhqqi4x")
+
+CORE_BASE = 0
+PAGE_BASE = 1024
+DEVICE_BASE = 2048
+TABLE_BYTE = 4096
+
+
+def core_byte(core: int) -> int:
+    """The byte that stands for the ownership of a global NeuronCore."""
+    return CORE_BASE + core
+
+
+def page_byte(page: int) -> int:
+    """The byte that the owner of a datastore page keeps locked for as long as it lives."""
+    return PAGE_BASE + page
+
+
+def device_byte(device: int) -> int:
+    """The byte held while a device's DRAM accounting or counters are changed."""
+    return DEVICE_BASE + device
+
+
+class LockFile:
+    """The one descriptor of a node's lock file in this process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, which must exist."""
+        try:
+            # A reader of another user's node may only look: F_GETLK needs no write permission.
+            try:
+                self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except PermissionError:
+                self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
+        self._held: set[int] = set()
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+        self.users = 0
+
+    @property
+    def fd(self) -> int:
+        """The descriptor; never close it or open the file elsewhere."""
+        return self._fd
+
+    def _own(self) -> set[int]:
+        if self._pid != os.getpid():
+            self._held = set()
+            self._pid = os.getpid()
+            self._guard = threading.Lock()
+        return self._held
+
+    def try_lock(self, byte: int) -> bool:
+        """Take ``byte`` if nobody holds it, this process included."""
+        with self._guard:
+            held = self._own()
+            if byte in held:
+                return False
+            try:
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    return False
+                raise
+            held.add(byte)
+            return True
+
+    def unlock(self, byte: int) -> None:
+        """Give ``byte`` back; no effect when this process does not hold it."""
+        with self._guard:
+            held = self._own()
+            if byte in held:
+                held.discard(byte)
+                fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, byte)
+
+    def wait(self, byte: int) -> None:
+        """Take ``byte``, waiting for another *process* that holds it; threads must exclude each other beforehand."""
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, byte)
+        with self._guard:
+            self._own().add(byte)
+
+    def holder(self, byte: int) -> int | None:
+        """The pid that holds ``byte``, ``None`` when it is free; 0 when the holder is outside this pid namespace."""
+        if byte in self._held and self._pid == os.getpid():
+            return self._pid
+        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+        kind, _, _, _, pid = _FLOCK.unpack(answer)
+        return None if kind == fcntl.F_UNLCK else max(0, pid)
+
+    def any_held(self) -> bool:
+        """Whether any core or page of the node is owned by a process other than this one."""
+        span = max(CORE_BASE + MAX_CORES, PAGE_BASE + PAGE_COUNT)
+        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, span, 0))
+        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        """Close the descriptor; every lock of this process on the node falls."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._held = set()
+
+
+_open_files: dict[tuple[int, int], LockFile] = {}
+_open_files_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def _exclusive() -> Iterator[None]:
+    with _open_files_guard:
+        yield
+
+
+def acquire_lock_file(path: Path) -> LockFile:
+    """This process's descriptor of the lock file, opened at the first call; pair with :func:`release_lock_file`."""
+    with _exclusive():
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
+        except PermissionError:
+            raise NodeError(
+                f"no permission for the node in {path.parent}: run as its owner, or set NEURON_SIM_ROOT"
+            ) from None
+        key = (found.st_dev, found.st_ino)
+        lock_file = _open_files.get(key)
+        if lock_file is None:
+            lock_file = _open_files[key] = LockFile(path)
+        lock_file.users += 1
+        return lock_file
+
+
+def release_lock_file(lock_file: LockFile) -> None:
+    """Give back what :func:`acquire_lock_file` gave; the last one closes the descriptor."""
+    with _exclusive():
+        lock_file.users -= 1
+        if lock_file.users <= 0:
+            for key, known in list(_open_files.items()):
+                if known is lock_file:
+                    del _open_files[key]
+            lock_file.close()

@@ -1,0 +1,364 @@
+"""One runtime process's page of the datastore: claimed, written by its owner alone, given back.
+
+The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
+assignment a word, so that a reader sees the old or the new value of each and never half of one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.layout import backlog_left_ns
+from runtime_core.driver.locks import TABLE_BYTE, page_byte
+from runtime_core.histogram import BUCKET_COUNT, bucket_index
+from runtime_core.instance import MAX_CORES, MAX_DEVICES
+from runtime_core.status import NrtError, NrtStatus
+
+_WORD = 8
+_Page = layout.Page
+_Core = layout.CoreBlock
+
+_EXECUTIONS = _Page.executions.offset // _WORD
+_ERRORS = _Page.errors.offset // _WORD
+_HOST_MEMORY = _Page.host_memory.offset // _WORD
+_CORES = _Page.cores.offset // _WORD
+_CORE_WORDS = ctypes.sizeof(_Core) // _WORD
+_STATUS = _Core.status.offset // _WORD
+_MEMORY = _Core.memory.offset // _WORD
+_INFERENCES = _Core.inference_count.offset // _WORD
+_LATENCY = _Page.latency.offset // _WORD
+_LATENCY_WORDS = ctypes.sizeof(layout.HistogramHead) // _WORD
+_BUCKETS = _Page.buckets.offset // _WORD
+_DEVICES = _Page.devices.offset // _WORD
+_DEVICE_WORDS = ctypes.sizeof(layout.DeviceUse) // _WORD
+_BUSY_UNTIL = layout.FileHeader.core_busy_until_ns.offset // _WORD
+
+_T = TypeVar("_T")
+
+
+def fold(store: Datastore, index: int) -> None:
+    """Add what a page counted to the node's lasting totals, and free the page.
+
+    The caller holds the page's lock and the table lock.
+    """
+    page = store.page(index)
+    if page.state == layout.STATE_LIVE:
+        for core in range(store.size.core_count):
+            if not page.owned_cores >> core & 1:
+                continue
+            block, totals = page.cores[core], store.core_totals(core)
+            totals.busy_ns += block.busy_ns
+            totals.flops += block.flops
+            totals.inference_count += block.inference_count
+            totals.model_load_count += block.model_load_count
+            for status in range(len(block.status)):
+                totals.status[status] += block.status[status]
+        for device in range(store.size.device_count):
+            target = store.device_block(device)
+            for way in range(2):
+                target.link_bytes[way] += page.devices[device].link_bytes[way]
+    page.state = layout.STATE_FREE
+    page.owned_cores = 0
+
+
+class RuntimePage:
+    """The calling process's page."""
+
+    def __init__(
+        self, store: Datastore, *, tag: str, command: str, version: str, address: str = "", start_ns: int | None = None
+    ) -> None:
+        """Claim the first free page; the page of a process that died is folded and reused.
+
+        Raises:
+            NrtError: RESOURCE, when every page is taken or the disk has no room for one.
+        """
+        self.store = store
+        self.index = self._claim()
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        offset = layout.page_offset(self.index)
+        # A word view for the hot path; the structure for everything else.
+        self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
+        self._file_words = memoryview(store.map)[: layout.DEVICES_OFFSET].cast("Q")
+        self._page = store.page(self.index)
+        ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
+        page = self._page
+        page.state = layout.STATE_CLAIMING
+        page.pid = self._pid
+        page.uid = os.getuid()
+        page.start_ns = time.monotonic_ns() if start_ns is None else start_ns
+        page.tag = tag.encode("utf-8", "replace")[:1023]
+        page.command = command.encode("utf-8", "replace")[:2047]
+        page.version = version.encode()[:31]
+        page.address = address.encode("utf-8", "replace")[:255]
+        for head in page.latency:
+            head.low = len(page.buckets[0])
+        page.state = layout.STATE_LIVE
+
+    def _claim(self) -> int:
+        store = self.store
+        for index in range(layout.PAGE_COUNT):
+            if not store.locks.try_lock(page_byte(index)):
+                continue
+            try:
+                os.posix_fallocate(store.fd, layout.page_offset(index), layout.PAGE_BYTES)
+                store.locks.wait(TABLE_BYTE)
+                try:
+                    if index < store.header.backed_pages:
+                        fold(store, index)
+                    else:
+                        store.header.backed_pages = index + 1
+                finally:
+                    store.locks.unlock(TABLE_BYTE)
+            except OSError as error:
+                store.locks.unlock(page_byte(index))
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise NrtError(
+                        NrtStatus.RESOURCE, f"no room on the disk for a runtime's counters in {store.root}: free some"
+                    ) from None
+                raise
+            return index
+        raise NrtError(
+            NrtStatus.RESOURCE,
+            f"the node's process table is full ({layout.PAGE_COUNT} runtimes): end one, or use another node",
+        )
+
+    @property
+    def start_ns(self) -> int:
+        """CLOCK_MONOTONIC at which the page was claimed."""
+        return int(self._page.start_ns)
+
+    @property
+    def owned_by_this_process(self) -> bool:
+        """False in a forked child: it must not write the parent's page."""
+        return self._pid == os.getpid()
+
+    def _guarded(self, change: Callable[[layout.Page], _T]) -> _T:
+        with self._guard:
+            self._words[0] += 1
+            try:
+                return change(self._page)
+            finally:
+                self._words[0] += 1
+
+    def own_cores(self, cores: Iterable[int]) -> None:
+        """Publish which cores the process owns (it holds their locks)."""
+        mask = sum(1 << core for core in cores)
+
+        def change(page: layout.Page) -> None:
+            page.owned_cores = mask
+
+        self._guarded(change)
+
+    def place(
+        self, core: int, now_ns: int, earliest_ns: int, duration_ns: int, flops: int, timeout_ns: int | None = None
+    ) -> tuple[int, int]:
+        """Put an execution on a core, behind what is already there.
+
+        Args:
+            core: global NeuronCore.
+            now_ns: CLOCK_MONOTONIC.
+            earliest_ns: not before this (a pipeline's earlier stage must end first).
+            duration_ns: modelled time on the core.
+            flops: floating-point operations of it.
+            timeout_ns: the core is given up after this long, if it is shorter.
+
+        Returns:
+            When it starts and ends on the core, CLOCK_MONOTONIC.
+        """
+        if timeout_ns is not None and duration_ns > timeout_ns:
+            flops = flops * timeout_ns // duration_ns
+            duration_ns = timeout_ns
+        words = self._words
+        base = _CORES + core * _CORE_WORDS
+        with self._guard:
+            free_at_ns = words[base + 2]
+            left_ns = backlog_left_ns(free_at_ns, words[base + 3], now_ns)
+            left_flops = -(-words[base + 4] * left_ns // words[base + 3]) if left_ns else 0
+            start_ns = max(earliest_ns, free_at_ns)
+            end_ns = start_ns + duration_ns
+            words[0] += 1
+            words[base] += duration_ns
+            words[base + 1] += flops
+            words[base + 2] = end_ns
+            words[base + 3] = left_ns + duration_ns
+            words[base + 4] = left_flops + flops
+            words[0] += 1
+        self._file_words[_BUSY_UNTIL + core] = end_ns
+        return start_ns, end_ns
+
+    def busy_until_ns(self, core: int) -> int:
+        """Until when a core of the node, whoever owns it, has work (CLOCK_MONOTONIC; in the past when idle)."""
+        return self._file_words[_BUSY_UNTIL + core]
+
+    def count(
+        self,
+        cores: Sequence[int],
+        outcome: int,
+        status: int,
+        error: int | None,
+        total_ns: int,
+        device_ns: int,
+    ) -> None:
+        """Count one execution that ended.
+
+        Args:
+            cores: the cores it ran on (or would have).
+            outcome: index into ExecutionCounts.
+            status: index into CoreStatusCounts.
+            error: index into ErrorCounts, ``None`` for a success.
+            total_ns: latency as the caller saw it; negative: it never ran, so no latency is counted.
+            device_ns: latency on the device.
+        """
+        words = self._words
+        with self._guard:
+            words[0] += 1
+            words[_EXECUTIONS + outcome] += 1
+            if error is not None:
+                words[_ERRORS + error] += 1
+            for core in cores:
+                base = _CORES + core * _CORE_WORDS
+                words[base + _STATUS + status] += 1
+                if total_ns >= 0:
+                    words[base + _INFERENCES] += 1
+            if total_ns >= 0:
+                head, buckets = _LATENCY, _BUCKETS
+                for latency_ns in (total_ns, device_ns):
+                    bucket = bucket_index(latency_ns)
+                    words[head] += latency_ns
+                    if bucket < words[head + 1]:
+                        words[head + 1] = bucket
+                    if bucket > words[head + 2]:
+                        words[head + 2] = bucket
+                    words[buckets + bucket] += 1
+                    head += _LATENCY_WORDS
+                    buckets += BUCKET_COUNT
+            words[0] += 1
+
+    def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
+        """Count bytes that ``device`` sent over its East or West link."""
+        with self._guard:
+            self._words[_DEVICES + device * _DEVICE_WORDS + 2 + (not eastward)] += size_bytes
+
+    def add_core_memory(self, core: int, category: int, delta_bytes: int) -> None:
+        """Account device memory of a core (``category``: index into CoreMemory)."""
+        with self._guard:
+            self._words[_CORES + core * _CORE_WORDS + _MEMORY + category] += delta_bytes
+
+    def add_host_memory(self, category: int, delta_bytes: int) -> None:
+        """Account host memory (``category``: index into HostMemory)."""
+        with self._guard:
+            self._words[_HOST_MEMORY + category] += delta_bytes
+
+    def dram_bytes(self, device: int) -> tuple[int, ...]:
+        """DRAM of ``device`` that this process holds, by channel."""
+        base = _DEVICES + device * _DEVICE_WORDS
+        return tuple(self._words[base : base + 2])
+
+    def set_dram_bytes(self, device: int, channels: Sequence[int]) -> None:
+        """Publish DRAM use; the caller holds the device's lock."""
+        base = _DEVICES + device * _DEVICE_WORDS
+        for channel, used in enumerate(channels):
+            self._words[base + channel] = used
+
+    def add_model(
+        self,
+        model_id: int,
+        name: str,
+        uuid: str,
+        subgraphs: Sequence[tuple[int, Sequence[int], Sequence[int]]],
+        *,
+        running: bool = True,
+    ) -> None:
+        """Enter a loaded model in the model table.
+
+        Args:
+            model_id: positive, unique in the process.
+            name: of the NEFF.
+            uuid: of the NEFF, 32 hex digits.
+            subgraphs: for each core: (global core, host memory by category, device memory by category).
+            running: started, or in standby.
+
+        Raises:
+            NrtError: RESOURCE, when the table is full.
+        """
+
+        def change(page: layout.Page) -> None:
+            slot = next((i for i in range(layout.MAX_MODELS) if not page.models[i].model_id), None)
+            first = _free_run(page, len(subgraphs))
+            if slot is None or first is None:
+                raise NrtError(
+                    NrtStatus.RESOURCE,
+                    f"the process's model table is full ({layout.MAX_MODELS} models, {layout.MAX_SUBGRAPHS} "
+                    "subgraphs): unload one first",
+                )
+            for offset, (core, host, device) in enumerate(subgraphs):
+                target = page.subgraphs[first + offset]
+                target.used, target.core = 1, core
+                target.host_memory[:] = list(host)
+                target.device_memory[:] = list(device)
+                page.cores[core].model_load_count += 1
+            entry = page.models[slot]
+            entry.uuid, entry.name = uuid.encode()[:32], name.encode("utf-8", "replace")[:255]
+            entry.first_subgraph, entry.subgraph_count = first, len(subgraphs)
+            entry.running, entry.model_id = int(running), model_id
+            page.model_high_water = max(page.model_high_water, slot + 1)
+            page.models_generation += 1
+
+        self._guarded(change)
+
+    def remove_model(self, model_id: int) -> None:
+        """Take a model out of the table; no effect for one that is not in it."""
+
+        def change(page: layout.Page) -> None:
+            for entry in page.models[: page.model_high_water]:
+                if entry.model_id == model_id:
+                    for index in range(entry.first_subgraph, entry.first_subgraph + entry.subgraph_count):
+                        page.subgraphs[index].used = 0
+                    entry.model_id = 0
+            page.models_generation += 1
+
+        self._guarded(change)
+
+    def set_running(self, model_id: int, running: bool) -> None:
+        """Mark a model as started or in standby."""
+
+        def change(page: layout.Page) -> None:
+            for entry in page.models[: page.model_high_water]:
+                if entry.model_id == model_id:
+                    entry.running = int(running)
+            page.models_generation += 1
+
+        self._guarded(change)
+
+    def release(self) -> None:
+        """Fold the counters into the node's totals and give the page back."""
+        if self.owned_by_this_process:
+            with self._guard:
+                self.store.locks.wait(TABLE_BYTE)
+                try:
+                    fold(self.store, self.index)
+                finally:
+                    self.store.locks.unlock(TABLE_BYTE)
+            self.store.locks.unlock(page_byte(self.index))
+
+
+def _free_run(page: layout.Page, length: int) -> int | None:
+    """First of ``length`` free subgraph slots in a row."""
+    run = 0
+    for index in range(layout.MAX_SUBGRAPHS):
+        run = 0 if page.subgraphs[index].used else run + 1
+        if run == length:
+            return index - length + 1
+    return None
+
+
+assert MAX_DEVICES * 4 == MAX_CORES  # noqa: S101 - the layout's blocks rely on it

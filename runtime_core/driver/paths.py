@@ -1,0 +1,25 @@
+"""Where a simulated node lives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT_VARIABLE = "NEURON_SIM_ROOT"
+INSTANCE_TYPE_VARIABLE = "NEURON_SIM_INSTANCE_TYPE"
+
+NODE_FILE = "node.json"
+DATASTORE_FILE = "datastore"
+LOCKS_FILE = "locks"
+
+
+def node_root() -> Path:
+    """The node directory: ``$NEURON_SIM_ROOT``, else ``$XDG_RUNTIME_DIR/neuron-sim``, else ``/tmp/neuron-sim-UID``."""
+    root = os.environ.get(ROOT_VARIABLE)
+    if root:
+        return Path(root).absolute()
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime_dir:
+        return Path(runtime_dir, "neuron-sim")
+    # Not world-writable in use: the directory is made with mode 0700, and a foreign owner's is refused.
+    return Path(f"/tmp/neuron-sim-{os.getuid()}")  # noqa: S108

@@ -1,0 +1,51 @@
+"""The host's own figures, by psutil. Under a real or simulated node alike they are the machine's that this runs on."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+
+from runtime_core.telemetry.snapshot import CpuTimes, Host, VcpuTimes
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def read_host() -> Host:
+    """Look at the host once."""
+    vcpus = tuple(
+        VcpuTimes(
+            t.user,
+            getattr(t, "nice", 0.0),
+            t.system,
+            t.idle,
+            getattr(t, "iowait", 0.0),
+            getattr(t, "irq", 0.0),
+            getattr(t, "softirq", 0.0),
+        )
+        for t in psutil.cpu_times(percpu=True)
+    )
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    return Host(
+        time.monotonic_ns(),
+        vcpus,
+        psutil.cpu_stats().ctx_switches,
+        memory.total,
+        memory.total - memory.available,
+        swap.total,
+        swap.used,
+    )
+
+
+def read_process_cpu(pid: int) -> CpuTimes | None:
+    """CPU seconds used by a process and its threads; ``None`` when it is gone or hidden.
+
+    Read straight from ``/proc/PID/stat``: psutil reads several files a process, and a node can have 64 of them.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return CpuTimes(int(fields[11]) / _TICKS_PER_SECOND, int(fields[12]) / _TICKS_PER_SECOND)
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,347 @@
+"""Snapshots of a simulated node, read from its mapped datastore without disturbing any writer."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.locks import page_byte
+from runtime_core.driver.paths import node_root
+from runtime_core.histogram import BUCKET_COUNT, Histogram
+from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_DEVICES
+from runtime_core.telemetry.snapshot import (
+    CoreMemory,
+    CoreStatusCounts,
+    CoreUse,
+    CpuTimes,
+    Device,
+    EccCounts,
+    ErrorCounts,
+    ExecutionCounts,
+    Host,
+    HostMemory,
+    Instance,
+    Model,
+    Runtime,
+    Snapshot,
+    Subgraph,
+    SubgraphDeviceMemory,
+)
+from runtime_core.topology import device_of_core, topology
+
+_Page = layout.Page
+_HEAD = struct.Struct("<QIIQQIIQ6Q6Q4Q6Q")
+_CORE = struct.Struct(f"<{ctypes.sizeof(layout.CoreBlock) // 8}Q")
+_DEVICE_USE = struct.Struct("<4Q")
+_DEVICE_BLOCK = struct.Struct("<8Q")
+_HEAD_BYTES = _Page.cores.offset
+_DEVICES_AT = _Page.devices.offset
+_CORES_AT = _Page.cores.offset
+_BUCKETS_AT = _Page.buckets.offset
+_OWNED_WORD = _Page.owned_cores.offset // 8
+_LATENCY_WORD = _Page.latency.offset // 8
+
+_PATIENCE_SECONDS = 0.1
+"""A writer's thread can lose the interpreter inside its guarded section for a few switch intervals (5 ms each)."""
+
+
+class _PageCopy(NamedTuple):
+    """Bytes of one page, all of one moment."""
+
+    head: bytes
+    cores: bytes
+    buckets: tuple[bytes, bytes]
+    first_core: int
+    lows: tuple[int, int]
+    time_ns: int
+
+
+class _Identity(NamedTuple):
+    """What never changes in a runtime's life."""
+
+    tag: str
+    command: str
+    version: str
+    address: str
+
+
+@functools.cache
+def _devices_of(owned_cores: int) -> tuple[int, ...]:
+    return tuple(d for d in range(MAX_DEVICES) if owned_cores >> d * CORES_PER_DEVICE & (1 << CORES_PER_DEVICE) - 1)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+class SimulatedSource:
+    """The simulated node in a directory; it may come and go while the source lives."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Look at the node in ``root`` (default: the environment's node). Nothing is opened before it is needed."""
+        self._root = root or node_root()
+        self._store: Datastore | None = None
+        self._words: memoryview = memoryview(b"")
+        self._identities: dict[int, tuple[tuple[int, int], _Identity]] = {}
+        self._models: dict[int, tuple[tuple[int, int, int], tuple[Model, ...]]] = {}
+
+    @property
+    def name(self) -> str:
+        """``sim:`` and the node directory."""
+        return f"sim:{self._root}"
+
+    def close(self) -> None:
+        """Let go of the datastore."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _open(self) -> Datastore:
+        store = self._store
+        if store is not None and store.still_there():
+            return store
+        self.close()
+        self._identities.clear()
+        self._models.clear()
+        store = self._store = Datastore(self._root)
+        self._words = memoryview(store.map).cast("Q")
+        return store
+
+    def snapshot(self, *, host: bool = False) -> Snapshot:
+        """Look once; see :class:`runtime_core.telemetry.source.Source`."""
+        store = self._open()
+        time_ns, wall_time_ns = time.monotonic_ns(), time.time_ns()
+        device_dram = [0] * store.size.device_count
+        device_links = [[0, 0] for _ in range(store.size.device_count)]
+        runtimes = []
+        for index in range(min(self._backed_pages(), layout.PAGE_COUNT)):
+            runtime = self._runtime(store, index, device_dram, device_links, with_cpu=host)
+            if runtime is not None:
+                runtimes.append(runtime)
+        runtimes.sort(key=lambda r: (r.start_ns, r.pid))
+        return Snapshot(
+            time_ns,
+            wall_time_ns,
+            self.name,
+            _instance(store),
+            store.text("driver_version"),
+            _devices(store, device_dram, device_links),
+            tuple(runtimes),
+            host_now() if host else None,
+        )
+
+    def _backed_pages(self) -> int:
+        return self._words[layout.FileHeader.backed_pages.offset // 8]
+
+    def _runtime(
+        self,
+        store: Datastore,
+        index: int,
+        device_dram: list[int],
+        device_links: list[list[int]],
+        *,
+        with_cpu: bool,
+    ) -> Runtime | None:
+        """The runtime of a page, ``None`` for a free one; what it uses of devices is added to the lists."""
+        offset = layout.page_offset(index)
+        state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
+        if state != layout.STATE_LIVE:
+            return None
+        alive = store.locks.holder(page_byte(index)) is not None
+        copy = self._copy(store, offset)
+        if copy is None:
+            return self._unreadable(store, offset) if alive else None
+        head = _HEAD.unpack_from(copy.head)
+        _, state, pid, start_ns, owned, uid, model_high_water, generation = head[:8]
+        if state & 0xFFFFFFFF != layout.STATE_LIVE:
+            return None
+        # A process uses DRAM and links only of the devices whose cores it owns.
+        for device in _devices_of(owned):
+            use = _DEVICE_USE.unpack_from(copy.head, _DEVICES_AT + device * _DEVICE_USE.size)
+            # A dead page holds no memory any more, but what it sent stays sent.
+            device_dram[device] += (use[0] + use[1]) if alive else 0
+            device_links[device][0] += use[2]
+            device_links[device][1] += use[3]
+        if not alive:
+            return None
+        identity = self._identity(store, index, offset, (pid, start_ns))
+        return Runtime(
+            pid,
+            start_ns,
+            copy.time_ns,
+            uid,
+            identity.tag,
+            identity.command,
+            identity.version,
+            identity.address,
+            _cores(copy, owned),
+            ExecutionCounts(*head[8:14]),
+            ErrorCounts(*head[14:20]),
+            _histogram(copy.buckets[0], copy.lows[0], head[24]),
+            _histogram(copy.buckets[1], copy.lows[1], head[27]),
+            HostMemory(*head[20:24]),
+            self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
+            process_cpu(pid) if with_cpu else None,
+        )
+
+    def _copy(self, store: Datastore, offset: int) -> _PageCopy | None:
+        """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
+        words, data = self._words, store.map
+        base = offset // 8
+        deadline = 0.0
+        while True:
+            before = words[base]
+            if not before & 1:
+                owned = words[base + _OWNED_WORD]
+                first = (owned & -owned).bit_length() - 1 if owned else 0
+                last = owned.bit_length()
+                head = data[offset : offset + _HEAD_BYTES]
+                start = offset + _CORES_AT
+                cores = data[start + first * _CORE.size : start + last * _CORE.size]
+                lows, slices = [], []
+                for which in range(2):
+                    low = words[base + _LATENCY_WORD + which * 3 + 1]
+                    high = words[base + _LATENCY_WORD + which * 3 + 2]
+                    at = offset + _BUCKETS_AT + which * BUCKET_COUNT * 8
+                    lows.append(low)
+                    slices.append(data[at + low * 8 : at + (high + 1) * 8])
+                now_ns = time.monotonic_ns()
+                if words[base] == before:
+                    return _PageCopy(head, cores, (slices[0], slices[1]), first, (lows[0], lows[1]), now_ns)
+            now = time.monotonic()
+            deadline = deadline or now + _PATIENCE_SECONDS
+            if now > deadline:
+                return None
+            time.sleep(0.00005)
+
+    def _unreadable(self, store: Datastore, offset: int) -> Runtime:
+        """A live runtime whose counters can't be read now: it was stopped in the middle of a write."""
+        head = _HEAD.unpack_from(store.map, offset)
+        pid, start_ns, uid = head[2], head[3], head[5]
+        text = _identity_at(store, offset)
+        owned = head[4]
+        unknown = CoreUse(None, None, None, None, CoreMemory(), CoreStatusCounts())
+        cores = {core: unknown for core in range(owned.bit_length()) if owned >> core & 1}
+        return Runtime(
+            pid,
+            start_ns,
+            time.monotonic_ns(),
+            uid,
+            *text,
+            cores,
+            None,
+            None,
+            None,
+            None,
+            None,
+            (),
+            None,
+            error=f"counters of process {pid} can't be read: it stands still in the middle of a write",
+        )
+
+    def _identity(self, store: Datastore, index: int, offset: int, key: tuple[int, int]) -> _Identity:
+        known = self._identities.get(index)
+        if known is None or known[0] != key:
+            known = self._identities[index] = (key, _identity_at(store, offset))
+        return known[1]
+
+    def _model_table(
+        self, store: Datastore, index: int, offset: int, key: tuple[int, int, int], high_water: int
+    ) -> tuple[Model, ...]:
+        known = self._models.get(index)
+        if known is None or known[0] != key:
+            known = self._models[index] = (key, _models_at(store, offset, high_water))
+        return known[1]
+
+
+def _identity_at(store: Datastore, offset: int) -> _Identity:
+    page = layout.Page.from_buffer_copy(store.map, offset)
+    return _Identity(_text(page.tag), _text(page.command), _text(page.version), _text(page.address))
+
+
+def _models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:
+    page = layout.Page.from_buffer_copy(store.map, offset)
+    models = []
+    for entry in page.models[: min(high_water, layout.MAX_MODELS)]:
+        if not entry.model_id:
+            continue
+        first = min(entry.first_subgraph, layout.MAX_SUBGRAPHS)
+        slots = page.subgraphs[first : min(first + entry.subgraph_count, layout.MAX_SUBGRAPHS)]
+        subgraphs = tuple(
+            Subgraph(
+                f"sg_{number:02d}",
+                slot.core,
+                device_of_core(slot.core),
+                HostMemory(*slot.host_memory),
+                SubgraphDeviceMemory(*slot.device_memory),
+            )
+            for number, slot in enumerate(slots)
+        )
+        models.append(Model(entry.model_id, _text(entry.name), _text(entry.uuid), bool(entry.running), subgraphs))
+    return tuple(models)
+
+
+def _cores(copy: _PageCopy, owned: int) -> dict[int, CoreUse]:
+    cores = {}
+    for core in range(copy.first_core, owned.bit_length()):
+        if not owned >> core & 1:
+            continue
+        block = _CORE.unpack_from(copy.cores, (core - copy.first_core) * _CORE.size)
+        busy_ns, flops = layout.busy_done(block[0], block[1], block[2], block[3], block[4], copy.time_ns)
+        cores[core] = CoreUse(
+            busy_ns, flops, block[5], block[6], CoreMemory(*block[21:26]), CoreStatusCounts(*block[7:21])
+        )
+    return cores
+
+
+def _histogram(buckets: bytes, low: int, sum_ns: int) -> Histogram:
+    counts = struct.unpack(f"<{len(buckets) // 8}Q", buckets)
+    return Histogram({low + i: count for i, count in enumerate(counts) if count}, sum_ns)
+
+
+def _instance(store: Datastore) -> Instance:
+    return Instance(*(store.text(name) for name in Instance._fields))
+
+
+def _devices(store: Datastore, dram: list[int], links: list[list[int]]) -> tuple[Device, ...]:
+    devices = []
+    for device in topology(store.size).devices:
+        block = _DEVICE_BLOCK.unpack_from(store.map, layout.DEVICES_OFFSET + device.index * _DEVICE_BLOCK.size)
+        devices.append(
+            Device(
+                device.index,
+                device.bdf,
+                device.core_ids,
+                device.connected,
+                device.east,
+                device.west,
+                DEVICE_MEMORY_BYTES,
+                dram[device.index],
+                EccCounts(*block[1:5]),
+                device.cpu_affinity,
+                device.numa_node,
+                block[5] + links[device.index][0],
+                block[6] + links[device.index][1],
+            )
+        )
+    return tuple(devices)
+
+
+def host_now() -> Host:
+    """The real host's vCPU, memory and swap figures."""
+    from runtime_core.telemetry.host import read_host
+
+    return read_host()
+
+
+def process_cpu(pid: int) -> CpuTimes | None:
+    """CPU time of a process; ``None`` when it can't be told."""
+    from runtime_core.telemetry.host import read_process_cpu
+
+    return read_process_cpu(pid)
