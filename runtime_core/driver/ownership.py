@@ -18,19 +18,21 @@ def claim_cores(locks: LockFile, cores: Sequence[int]) -> list[int] | None:
     return claimed
 
 
-def claim_count(locks: LockFile, count: int, total: int) -> list[int] | None:
-    """Own the lowest run of ``count`` free neighbouring cores; ``None`` when there is no such run."""
-    first = 0
-    while first + count <= total:
-        claimed: list[int] = []
-        for core in range(first, first + count):
-            if not locks.try_lock(core_byte(core)):
-                release_cores(locks, claimed)
-                first = core + 1
-                break
+def claim_count(locks: LockFile, count: int, usable: Sequence[int]) -> list[int] | None:
+    """Own the lowest run of ``count`` free neighbouring cores of ``usable``; ``None`` when there is no such run."""
+    claimed: list[int] = []
+    for core in usable:
+        if claimed and core != claimed[-1] + 1:
+            release_cores(locks, claimed)
+            claimed = []
+        if locks.try_lock(core_byte(core)):
             claimed.append(core)
+            if len(claimed) == count:
+                return claimed
         else:
-            return claimed
+            release_cores(locks, claimed)
+            claimed = []
+    release_cores(locks, claimed)
     return None
 
 

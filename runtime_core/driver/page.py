@@ -243,6 +243,12 @@ class RuntimePage:
                     buckets += BUCKET_COUNT
             words[0] += 1
 
+    def count_status(self, cores: Iterable[int], status: int) -> None:
+        """Count a failure that is not an execution (``status``: index into CoreStatusCounts)."""
+        with self._guard:
+            for core in cores:
+                self._words[_CORES + core * _CORE_WORDS + _STATUS + status] += 1
+
     def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
         """Count bytes that ``device`` sent over its East or West link."""
         with self._guard:

@@ -1,0 +1,1 @@
+"""Runs a loaded graph: real numerics, modelled time, counters."""

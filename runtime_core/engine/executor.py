@@ -1,0 +1,298 @@
+"""Loads models on cores and executes them: results from the numerics, time from the model, both counted in the page."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime_core.driver import memory
+from runtime_core.driver.page import RuntimePage
+from runtime_core.engine import timing
+from runtime_core.engine.clock import Clock
+from runtime_core.engine.footprint import SubgraphFootprint, footprints
+from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
+from runtime_core.engine.timing import NodeTiming
+from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.neff.graph import Graph, Node, NodeKind
+from runtime_core.neff.model import Neff
+from runtime_core.status import NrtError, NrtStatus
+from runtime_core.topology import device_of_core, topology
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runtime_core.engine.numerics import GraphProgram
+
+    Array = NDArray[np.generic]
+
+_TENSORS = 4  # CoreMemory.tensors
+_HOST_TENSORS = 3  # HostMemory.tensors
+
+
+class ExecutionResult(NamedTuple):
+    """What one execution gave.
+
+    Attributes:
+        outputs: OFMAPs by name; empty when the model runs without numerics.
+        computed: ``False``: no arithmetic was done, there are no results.
+        total_ns, device_ns: latency as the caller saw it, and on the device.
+    """
+
+    outputs: Mapping[str, Array]
+    computed: bool
+    total_ns: int
+    device_ns: int
+
+
+@dataclass
+class LoadedModel:
+    """A model on its cores. ``program`` is ``None`` when it runs without numerics."""
+
+    model_id: int
+    neff: Neff
+    cores: tuple[int, ...]
+    timings: tuple[NodeTiming, ...]
+    footprints: tuple[SubgraphFootprint, ...]
+    allocations: list[memory.Allocation]
+    program: GraphProgram | None
+    unloaded: bool = False
+    in_flight: int = 0
+    idle: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def graph(self) -> Graph:
+        """Its graph."""
+        return self.neff.graph
+
+
+class Engine:
+    """Executes models on the cores that one process owns."""
+
+    def __init__(self, page: RuntimePage, clock: Clock, *, timeout_ns: int) -> None:
+        """Write counters to ``page``, wait on ``clock``, give up executions longer than ``timeout_ns`` on a core."""
+        self._page = page
+        self._clock = clock
+        self._timeout_ns = timeout_ns
+        self._topology = topology(page.store.size)
+        self._ids = itertools.count(10001)
+
+    def load(self, neff: Neff, cores: tuple[int, ...], *, numerics: bool = True) -> LoadedModel:
+        """Place a model on ``cores`` (global indices, as many as the graph asks for).
+
+        Raises:
+            NrtError: RESOURCE when a device's memory or the model table is full; nothing stays allocated.
+        """
+        parts = footprints(neff.graph, cores)
+        try:
+            allocations = memory.allocate(self._page, [(p.core, p.dram_bytes) for p in parts])
+        except NrtError as error:
+            self.count_load_failure(error.status, cores)
+            raise
+        model_id = next(self._ids)
+        try:
+            program = None
+            if numerics:
+                from runtime_core.engine.numerics import load_program
+
+                program = load_program(neff)
+            self._page.add_model(model_id, neff.graph.name, neff.uuid, [(p.core, p.host, p.device) for p in parts])
+        except BaseException as error:
+            memory.release(self._page, allocations)
+            if isinstance(error, NrtError):
+                self.count_load_failure(error.status, cores)
+            raise
+        self._account(parts, 1)
+        return LoadedModel(
+            model_id,
+            neff,
+            cores,
+            tuple(timing.time_node(n) for n in neff.graph.nodes),
+            parts,
+            allocations,
+            program,
+        )
+
+    def count_load_failure(self, status: NrtStatus, cores: tuple[int, ...]) -> None:
+        """Count a load that failed on the cores it was meant for."""
+        self._page.count_status(cores, LOAD_STATUS.get(status, LOAD_STATUS[NrtStatus.FAILURE]))
+
+    def count_bad_input(self, model: LoadedModel) -> None:
+        """Count an execution refused for its tensors before it was queued."""
+        self._count(model, NrtStatus.EXEC_BAD_INPUT, -1, -1)
+
+    def unload(self, model: LoadedModel) -> None:
+        """Wait for the model's running executions, then give its memory back."""
+        with model.idle:
+            if model.unloaded:
+                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+            model.unloaded = True
+            model.idle.wait_for(lambda: model.in_flight == 0)
+        self._page.remove_model(model.model_id)
+        memory.release(self._page, model.allocations)
+        self._account(model.footprints, -1)
+        model.program = None
+
+    def _account(self, parts: tuple[SubgraphFootprint, ...], sign: int) -> None:
+        for part in parts:
+            constants, code, runtime, tensors = part.device
+            for category, size_bytes in enumerate((constants, code, part.scratchpad_bytes, runtime, tensors)):
+                self._page.add_core_memory(part.core, category, sign * size_bytes)
+            for category, size_bytes in enumerate(part.host):
+                self._page.add_host_memory(category, sign * size_bytes)
+
+    def allocate_tensor(self, core: int, size_bytes: int) -> memory.Allocation:
+        """Take device memory for an application's tensor, near ``core``."""
+        (allocation,) = memory.allocate(self._page, [(core, size_bytes)])
+        self._page.add_core_memory(core, _TENSORS, size_bytes)
+        return allocation
+
+    def free_tensor(self, allocation: memory.Allocation) -> None:
+        """Give an application's tensor back."""
+        memory.release(self._page, [allocation])
+        self._page.add_core_memory(allocation.core, _TENSORS, -allocation.size_bytes)
+
+    def account_host_tensor(self, delta_bytes: int) -> None:
+        """Count host memory of an application's tensor."""
+        self._page.add_host_memory(_HOST_TENSORS, delta_bytes)
+
+    def execute(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
+        """Run one execution and wait for the time the chip would take.
+
+        Args:
+            model: loaded on this engine.
+            inputs: every IFMAP by name, with the declared dtype and shape; ignored without numerics.
+
+        Raises:
+            NrtError: EXEC_BAD_INPUT, TIMEOUT, EXEC_COMPLETED_WITH_NUM_ERR (its results are in the error),
+                EXEC_COMPLETED_WITH_ERR, INVALID_HANDLE for a model that was unloaded.
+        """
+        clock = self._clock
+        arrival_ns = clock.now_ns()
+        if model.program is not None:
+            try:
+                check_inputs(model.graph, inputs)
+            except NrtError:
+                self.count_bad_input(model)
+                raise
+        with model.idle:
+            if model.unloaded:
+                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+            model.in_flight += 1
+        try:
+            return self._run(model, inputs, arrival_ns)
+        finally:
+            with model.idle:
+                model.in_flight -= 1
+                if not model.in_flight:
+                    model.idle.notify_all()
+
+    def _run(self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int) -> ExecutionResult:
+        end_ns, device_ns, timed_out = self._place(model, arrival_ns)
+        status = NrtStatus.TIMEOUT if timed_out else NrtStatus.SUCCESS
+        outputs: Mapping[str, Array] = {}
+        problem = ""
+        if model.program is not None and not timed_out:
+            outputs, status, problem = _compute(model.program, inputs)
+        self._clock.sleep_until(end_ns)
+        total_ns = self._clock.now_ns() - arrival_ns
+        self._count(model, status, total_ns, device_ns)
+        result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns)
+        if status is NrtStatus.SUCCESS:
+            return result
+        if timed_out:
+            problem = f"execution of {model.graph.name!r} timed out after {self._timeout_ns / 1e9:g} s on its core"
+        raise ExecutionError(status, problem, result)
+
+    def _place(self, model: LoadedModel, arrival_ns: int) -> tuple[int, int, bool]:
+        """Put every node on its core's timeline; returns the end, the time on devices, and whether it timed out."""
+        page = self._page
+        at_ns = arrival_ns + timing.EXECUTION_OVERHEAD_NS
+        device_ns = 0
+        previous: int | None = None
+        for node, cost in zip(model.graph.nodes, model.timings, strict=True):
+            if node.kind is NodeKind.CPU:
+                at_ns += cost.duration_ns[0]
+                continue
+            core = model.cores[node.core]
+            if previous is not None and previous != core:
+                at_ns += self._cross(node, previous, core)
+            duration_ns = cost.duration_ns[self._active_neighbours(core, arrival_ns)]
+            _, end_ns = page.place(core, arrival_ns, at_ns, duration_ns, cost.flops, self._timeout_ns)
+            device_ns += min(duration_ns, self._timeout_ns)
+            if duration_ns > self._timeout_ns:
+                return end_ns, device_ns, True
+            at_ns = end_ns
+            previous = core
+        return at_ns, device_ns, False
+
+    def _cross(self, node: Node, source: int, target: int) -> int:
+        """Send a node's inputs from core to core, counting the links that they cross."""
+        size_bytes = sum(t.size_bytes for t in node.inputs)
+        path = self._topology.path(device_of_core(source), device_of_core(target))
+        for device, eastward in path:
+            self._page.count_link(device, eastward, size_bytes)
+        return timing.link_transfer_ns(size_bytes, len(path))
+
+    def _active_neighbours(self, core: int, now_ns: int) -> int:
+        """How many other cores of the chip, of any process, have work now: they share its DRAM bandwidth."""
+        first = core - core % CORES_PER_DEVICE
+        return sum(
+            other != core and self._page.busy_until_ns(other) > now_ns
+            for other in range(first, first + CORES_PER_DEVICE)
+        )
+
+    def _count(self, model: LoadedModel, status: NrtStatus, total_ns: int, device_ns: int) -> None:
+        outcome = outcome_of(status)
+        self._page.count(model.cores, outcome.execution, outcome.core_status, outcome.error, total_ns, device_ns)
+
+
+class ExecutionError(NrtError):
+    """An execution that ran and did not succeed; ``result`` holds what there is of it."""
+
+    def __init__(self, status: NrtStatus, message: str, result: ExecutionResult) -> None:
+        """Carry the partial ``result``."""
+        super().__init__(status, message)
+        self.result = result
+
+
+def check_inputs(graph: Graph, inputs: Mapping[str, Array]) -> None:
+    """Compare inputs with what the graph declares.
+
+    Raises:
+        NrtError: EXEC_BAD_INPUT naming the first tensor that is missing, unknown, or of another dtype or shape.
+    """
+    declared = {t.name: t for t in graph.inputs}
+    for name in declared.keys() - inputs.keys():
+        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"input {name!r} of {graph.name!r} is missing from the tensor set")
+    for name, array in inputs.items():
+        spec = declared.get(name)
+        if spec is None:
+            raise NrtError(
+                NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {', '.join(declared)}"
+            )
+        if array.dtype.name != spec.dtype or array.shape != spec.shape:
+            raise NrtError(
+                NrtStatus.EXEC_BAD_INPUT,
+                f"input {name!r} of {graph.name!r} is {array.dtype.name}{list(array.shape)}, "
+                f"expected {spec.dtype.value}{list(spec.shape)}",
+            )
+
+
+def _compute(program: GraphProgram, inputs: Mapping[str, Array]) -> tuple[Mapping[str, Array], NrtStatus, str]:
+    """Do the arithmetic; a NaN among the results is a numerical error that still has results."""
+    import numpy as np
+
+    try:
+        outputs = program.run(inputs)
+    except MemoryError:
+        return {}, NrtStatus.EXEC_COMPLETED_WITH_ERR, "the host ran out of memory during the execution"
+    except (ValueError, TypeError, ArithmeticError, IndexError, KeyError, RuntimeError) as error:
+        return {}, NrtStatus.EXEC_COMPLETED_WITH_ERR, f"the execution failed: {' '.join(str(error).split())}"
+    for name, array in outputs.items():
+        if array.dtype.kind in "fV" and bool(np.isnan(array.astype(np.float32, copy=False)).any()):
+            return outputs, NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR, f"output {name!r} holds NaN"
+    return outputs, NrtStatus.SUCCESS, ""

@@ -1,0 +1,60 @@
+"""How each way an execution can end is counted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runtime_core.status import NrtStatus
+
+COMPLETED, COMPLETED_WITH_ERR, COMPLETED_WITH_NUM_ERR, TIMED_OUT, INCORRECT_INPUT, FAILED_TO_QUEUE = range(6)
+GENERIC, NUMERICAL, TRANSIENT, MODEL, RUNTIME, HARDWARE = range(6)
+(
+    SUCCESS,
+    FAILURE,
+    TIMEOUT,
+    BAD_INPUT,
+    HW_ERROR,
+    WITH_ERROR,
+    WITH_NUM_ERROR,
+    GENERIC_ERROR,
+    RESOURCE_ERROR,
+    RESOURCE_NC_ERROR,
+    NOT_QUEUED,
+    INVALID_ERROR,
+    UNSUPPORTED_VERSION,
+    OOB_ERROR,
+) = range(14)
+
+
+class Outcome(NamedTuple):
+    """Indices into ExecutionCounts, CoreStatusCounts and ErrorCounts (``None``: no error)."""
+
+    execution: int
+    core_status: int
+    error: int | None
+
+
+OUTCOMES: dict[NrtStatus, Outcome] = {
+    NrtStatus.SUCCESS: Outcome(COMPLETED, SUCCESS, None),
+    NrtStatus.TIMEOUT: Outcome(TIMED_OUT, TIMEOUT, GENERIC),
+    NrtStatus.EXEC_BAD_INPUT: Outcome(INCORRECT_INPUT, BAD_INPUT, GENERIC),
+    NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR: Outcome(COMPLETED_WITH_NUM_ERR, WITH_NUM_ERROR, NUMERICAL),
+    NrtStatus.EXEC_COMPLETED_WITH_ERR: Outcome(COMPLETED_WITH_ERR, WITH_ERROR, MODEL),
+    NrtStatus.QUEUE_FULL: Outcome(FAILED_TO_QUEUE, NOT_QUEUED, TRANSIENT),
+    NrtStatus.HW_ERROR: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
+    NrtStatus.EXEC_OOB: Outcome(COMPLETED_WITH_ERR, OOB_ERROR, MODEL),
+}
+
+LOAD_STATUS: dict[NrtStatus, int] = {
+    NrtStatus.RESOURCE: RESOURCE_ERROR,
+    NrtStatus.LOAD_NOT_ENOUGH_NC: RESOURCE_NC_ERROR,
+    NrtStatus.UNSUPPORTED_NEFF_VERSION: UNSUPPORTED_VERSION,
+    NrtStatus.INVALID: INVALID_ERROR,
+    NrtStatus.FAILURE: FAILURE,
+}
+"""The core counter of a load that failed."""
+
+
+def outcome_of(status: NrtStatus) -> Outcome:
+    """How ``status`` is counted; a status with no class of its own is a generic error."""
+    return OUTCOMES.get(status, Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, GENERIC))

@@ -1,0 +1,224 @@
+"""Runtime 2.x (libnrt) in Python: the calls of the C library, over one runtime a process.
+
+``init`` reads the environment and owns cores, ``close`` gives them back; every call between works on that runtime, from
+any thread. A failed call raises :class:`runtime_core.status.NrtError` with the NRT_STATUS code in ``status``. Programs
+that would rather hold the runtime themselves use :class:`Runtime`.
+
+Example::
+
+    import numpy as np
+    from runtime_core import nrt
+
+    nrt.init()
+    model = nrt.load(open("model.neff", "rb").read())
+    result = nrt.infer(model, {"data": np.zeros((1, 3, 224, 224), np.float32)})
+    nrt.close()
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runtime_core.engine.executor import ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.nrt.runtime import Runtime, VncMemoryStats
+from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
+from runtime_core.status import NrtError, NrtStatus
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ExecutionError",
+    "ExecutionResult",
+    "LoadedModel",
+    "NrtError",
+    "NrtStatus",
+    "Runtime",
+    "Tensor",
+    "TensorPlacement",
+    "TensorSet",
+    "VncMemoryStats",
+    "add_tensor_to_tensor_set",
+    "allocate_tensor_set",
+    "close",
+    "destroy_tensor_set",
+    "execute",
+    "execute_repeat",
+    "get_model_nc_count",
+    "get_tensor_from_tensor_set",
+    "get_total_nc_count",
+    "get_visible_nc_count",
+    "get_vnc_memory_stats",
+    "infer",
+    "init",
+    "load",
+    "tensor_allocate",
+    "tensor_allocate_slice",
+    "tensor_attach_buffer",
+    "tensor_copy",
+    "tensor_free",
+    "tensor_get_size",
+    "tensor_read",
+    "tensor_write",
+    "unload",
+]
+
+_guard = threading.Lock()
+_runtime: Runtime | None = None
+_was_closed = False
+
+
+def _current() -> Runtime:
+    if _runtime is None:
+        if _was_closed:
+            raise NrtError(NrtStatus.CLOSED, "the runtime is closed: call init() again")
+        raise NrtError(NrtStatus.UNINITIALIZED, "the runtime is not initialised: call init() first")
+    return _runtime
+
+
+def init(*, numerics: bool = True) -> Runtime:
+    """Initialise the process's runtime (nrt_init) from the environment variables.
+
+    Args:
+        numerics: ``False`` skips the arithmetic; outputs are then marked as not computed.
+
+    Raises:
+        NrtError: INVALID when it is initialised already or a variable is wrong, LOAD_NOT_ENOUGH_NC when cores are
+            not available, RESOURCE when the node's process table is full.
+        NodeError: the node can't be used.
+    """
+    global _runtime, _was_closed
+    with _guard:
+        if _runtime is not None and _runtime.alive:
+            raise NrtError(NrtStatus.INVALID, "the runtime is initialised already: call close() first")
+        _runtime = Runtime(numerics=numerics)
+        _was_closed = False
+        return _runtime
+
+
+def close() -> None:
+    """Unload every model and give the cores back (nrt_close). Without a runtime it has no effect."""
+    global _runtime, _was_closed
+    with _guard:
+        if _runtime is not None:
+            _runtime.close()
+            _runtime = None
+            _was_closed = True
+
+
+def get_total_nc_count() -> int:
+    """NeuronCores of the node."""
+    return _current().total_nc_count
+
+
+def get_visible_nc_count() -> int:
+    """NeuronCores this process owns."""
+    return len(_current().cores)
+
+
+def load(neff: bytes | memoryview, start_nc: int = -1, nc_count: int = -1) -> LoadedModel:
+    """Load a NEFF (nrt_load); see :meth:`Runtime.load`."""
+    return _current().load(neff, start_nc, nc_count)
+
+
+def unload(model: LoadedModel) -> None:
+    """Unload a model (nrt_unload)."""
+    _current().unload(model)
+
+
+def get_model_nc_count(model: LoadedModel) -> int:
+    """NeuronCores that a loaded model uses."""
+    _current()
+    return len(model.cores)
+
+
+def infer(model: LoadedModel, inputs: Mapping[str, NDArray[np.generic]]) -> ExecutionResult:
+    """Execute on arrays by input name; a convenience that the C library has not."""
+    return _current().infer(model, inputs)
+
+
+def execute(model: LoadedModel, input_set: TensorSet, output_set: TensorSet) -> None:
+    """Execute on tensor sets (nrt_execute); see :meth:`Runtime.execute`."""
+    _current().execute(model, input_set, output_set)
+
+
+def execute_repeat(model: LoadedModel, input_set: TensorSet, output_set: TensorSet, repeat_count: int) -> None:
+    """Execute several times on the same tensors (nrt_execute_repeat)."""
+    _current().execute_repeat(model, input_set, output_set, repeat_count)
+
+
+def tensor_allocate(placement: TensorPlacement, logical_nc_id: int, size_bytes: int, name: str = "") -> Tensor:
+    """Allocate a tensor (nrt_tensor_allocate); ``logical_nc_id`` is an index into the owned cores."""
+    return _current().tensor_allocate(TensorPlacement(placement), size_bytes, logical_nc=logical_nc_id, name=name)
+
+
+def tensor_free(tensor: Tensor) -> None:
+    """Free a tensor (nrt_tensor_free)."""
+    _current().tensor_free(tensor)
+
+
+def tensor_read(tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
+    """Copy bytes out of a tensor (nrt_tensor_read)."""
+    _current()
+    return bytes(tensor.view(offset_bytes, size_bytes))
+
+
+def tensor_write(tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
+    """Copy bytes into a tensor (nrt_tensor_write)."""
+    _current()
+    source = memoryview(data).cast("B")
+    tensor.view(offset_bytes, source.nbytes)[:] = source
+
+
+def tensor_copy(
+    source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int
+) -> None:
+    """Copy bytes from tensor to tensor (nrt_tensor_copy)."""
+    _current()
+    target.view(target_offset_bytes, size_bytes)[:] = bytes(source.view(source_offset_bytes, size_bytes))
+
+
+def tensor_get_size(tensor: Tensor) -> int:
+    """Size of a tensor in bytes."""
+    return tensor.size_bytes
+
+
+def tensor_allocate_slice(tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
+    """A tensor over part of another's bytes (nrt_tensor_allocate_slice)."""
+    return _current().tensor_slice(tensor, offset_bytes, size_bytes, name)
+
+
+def tensor_attach_buffer(tensor: Tensor, buffer: bytearray | memoryview) -> None:
+    """Use the application's buffer as a tensor's storage (nrt_tensor_attach_buffer)."""
+    _current()
+    tensor.attach(buffer)
+
+
+def allocate_tensor_set() -> TensorSet:
+    """An empty tensor set."""
+    _current()
+    return TensorSet()
+
+
+def destroy_tensor_set(tensor_set: TensorSet) -> None:
+    """End a tensor set; its tensors live on."""
+    tensor_set.destroyed = True
+    tensor_set.tensors.clear()
+
+
+def add_tensor_to_tensor_set(tensor_set: TensorSet, name: str, tensor: Tensor) -> None:
+    """Put a tensor in a set under a name of the model's inputs or outputs."""
+    tensor_set.add(name, tensor)
+
+
+def get_tensor_from_tensor_set(tensor_set: TensorSet, name: str) -> Tensor:
+    """The tensor of that name."""
+    return tensor_set.get(name)
+
+
+def get_vnc_memory_stats(logical_nc_id: int = 0) -> VncMemoryStats:
+    """Device memory in use and its limit, seen from an owned core."""
+    return _current().vnc_memory_stats(logical_nc_id)

@@ -1,0 +1,387 @@
+"""Runtime 2.x in an application's own process: cores from init to close, models, tensors, executions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime_core import __version__
+from runtime_core.driver import ownership
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.memory import used_by_channel
+from runtime_core.driver.node import open_or_set_up
+from runtime_core.driver.page import RuntimePage
+from runtime_core.engine.clock import Clock, RealClock
+from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.instance import DEVICE_MEMORY_BYTES
+from runtime_core.neff.graph import Graph
+from runtime_core.nrt.config import RuntimeConfig, format_ranges, read_config, usable_cores
+from runtime_core.nrt.log import LogLevel, emit
+from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
+from runtime_core.status import NrtError, NrtStatus
+from runtime_core.topology import device_of_core
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+DRIVER_MAJOR_REQUIRED = 2
+
+
+class VncMemoryStats(NamedTuple):
+    """Device memory seen from one NeuronCore: ``bytes_used`` of the whole device, and its ``bytes_limit``."""
+
+    bytes_used: int
+    bytes_limit: int
+
+
+class Runtime:
+    """One initialised runtime. Owns its cores until :meth:`close` or the death of the process, however it dies.
+
+    Threads may share it: executions of different cores run side by side, those of one core in turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        numerics: bool = True,
+    ) -> None:
+        """Initialise: read the environment, own cores, enter the node's process table.
+
+        Args:
+            root: the node directory, default: the environment's node.
+            environment: the variables of ``contracts/runtime.md``, default ``os.environ``.
+            clock: default: the real one.
+            numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
+
+        Raises:
+            NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
+            NodeError: the node can't be used.
+        """
+        try:
+            self._config: RuntimeConfig = read_config(os.environ if environment is None else environment)
+        except NrtError as error:
+            emit(LogLevel.ERROR, "nrt_init", str(error))
+            raise
+        for warning in self._config.warnings:
+            emit(LogLevel.WARNING, "nrt_init", warning)
+        self._numerics = numerics
+        self._pid = os.getpid()
+        self._closed = False
+        self._models: dict[int, LoadedModel] = {}
+        self._next_core = 0
+        self._store = open_or_set_up(root)
+        try:
+            _check_driver(self._store)
+            self._page = RuntimePage(self._store, tag=self._config.tag, command=_command_line(), version=__version__)
+            try:
+                self._cores = self._allocate_cores()
+            except BaseException:
+                self._page.release()
+                raise
+        except BaseException:
+            self._store.close()
+            raise
+        self._page.own_cores(self._cores)
+        self._engine = Engine(self._page, clock or RealClock(), timeout_ns=round(self._config.timeout_seconds * 1e9))
+        emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_ranges(self._cores)}")
+
+    def _allocate_cores(self) -> tuple[int, ...]:
+        config, locks, total = self._config, self._store.locks, self._store.size.core_count
+        usable = usable_cores(config, total)
+        if config.visible_cores is not None:
+            wanted = config.visible_cores
+            missing = [core for core in wanted if core >= total]
+            if missing:
+                message = f"NEURON_RT_VISIBLE_CORES names nc{missing[0]}, the node has nc0-nc{total - 1}"
+                emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
+                raise NrtError(NrtStatus.INVALID, message)
+            allowed = all(core in usable for core in wanted)
+            claimed = ownership.claim_cores(locks, wanted) if allowed else None
+            requested = format_ranges(wanted)
+        elif config.core_count is not None:
+            wanted = usable
+            claimed = ownership.claim_count(locks, config.core_count, usable)
+            requested = str(config.core_count)
+        else:
+            wanted = usable
+            claimed = ownership.claim_cores(locks, wanted) if wanted else None
+            requested = format_ranges(wanted)
+        if claimed is None:
+            available = len([c for c in ownership.free_cores(locks, wanted) if c in usable])
+            message = f"NeuronCore(s) not available - Requested:{requested} Available:{available}"
+            emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
+            raise NrtError(NrtStatus.LOAD_NOT_ENOUGH_NC, message)
+        return tuple(claimed)
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Global indices of the cores it owns."""
+        return self._cores
+
+    @property
+    def alive(self) -> bool:
+        """Neither closed nor left behind in a parent process by a fork."""
+        return not self._closed and self._pid == os.getpid()
+
+    @property
+    def total_nc_count(self) -> int:
+        """NeuronCores of the whole node."""
+        return self._store.size.core_count
+
+    @property
+    def tag(self) -> str:
+        """Its name in the tools."""
+        return self._config.tag
+
+    @property
+    def engine(self) -> Engine:
+        """What executes its models."""
+        self._check()
+        return self._engine
+
+    def _check(self) -> None:
+        if self._closed:
+            raise NrtError(NrtStatus.CLOSED, "the runtime is closed: initialise it again")
+        if self._pid != os.getpid():
+            raise NrtError(
+                NrtStatus.UNINITIALIZED, "the runtime belongs to the parent process: initialise one after the fork"
+            )
+
+    def close(self) -> None:
+        """Unload everything and give cores and counters back. A second call has no effect."""
+        if self._closed or self._pid != os.getpid():
+            return
+        for model in list(self._models.values()):
+            self.unload(model)
+        self._closed = True
+        self._page.release()
+        ownership.release_cores(self._store.locks, self._cores)
+        self._store.close()
+
+    def load(self, neff: bytes | memoryview, start_nc: int = -1, nc_count: int = -1) -> LoadedModel:
+        """Load a NEFF.
+
+        Args:
+            neff: the file's bytes.
+            start_nc: first core, an index into the cores this process owns; -1: the next ones in turn.
+            nc_count: cores to use; -1: as many as the NEFF asks for.
+
+        Raises:
+            NrtError: INVALID or UNSUPPORTED_NEFF_VERSION (the file), LOAD_NOT_ENOUGH_NC, RESOURCE.
+        """
+        self._check()
+        from runtime_core.neff.reader import read_neff
+
+        try:
+            parsed = read_neff(neff, validate_hash=self._config.validate_hash)
+            cores = self._choose_cores(parsed.graph.core_count, start_nc, nc_count)
+        except NrtError as error:
+            self._engine.count_load_failure(error.status, self._cores[:1])
+            emit(LogLevel.ERROR, "nrt_load", str(error))
+            raise
+        try:
+            model = self._engine.load(parsed, cores, numerics=self._numerics)
+        except NrtError as error:
+            emit(LogLevel.ERROR, "nrt_load", str(error))
+            raise
+        self._models[model.model_id] = model
+        emit(LogLevel.INFO, "nrt_load", f"Loaded {parsed.graph.name!r} on {format_ranges(cores)}")
+        return model
+
+    def _choose_cores(self, needed: int, start_nc: int, nc_count: int) -> tuple[int, ...]:
+        owned = len(self._cores)
+        if start_nc < -1 or nc_count < -1 or nc_count == 0 or start_nc >= owned:
+            raise NrtError(
+                NrtStatus.INVALID, f"start core {start_nc}, count {nc_count}: the process owns cores 0 to {owned - 1}"
+            )
+        available = owned if start_nc < 0 else owned - start_nc
+        wanted = needed if nc_count < 0 else nc_count
+        if needed > wanted or wanted > available:
+            raise NrtError(
+                NrtStatus.LOAD_NOT_ENOUGH_NC,
+                f"the model needs {needed} NeuronCore(s), {min(wanted, available)} of the {owned} owned can be used",
+            )
+        if start_nc < 0:
+            start_nc = self._next_core if self._next_core + needed <= owned else 0
+            self._next_core = (start_nc + needed) % owned
+        return self._cores[start_nc : start_nc + needed]
+
+    def _loaded(self, model: LoadedModel) -> LoadedModel:
+        self._check()
+        if self._models.get(model.model_id) is not model:
+            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here: load it first")
+        return model
+
+    def unload(self, model: LoadedModel) -> None:
+        """Unload a model, after its running executions have ended."""
+        self._engine.unload(self._loaded(model))
+        del self._models[model.model_id]
+
+    def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
+        """Execute on arrays; see :meth:`runtime_core.engine.executor.Engine.execute`."""
+        try:
+            return self._engine.execute(self._loaded(model), inputs)
+        except NrtError as error:
+            emit(LogLevel.ERROR, "nrt_execute", f"{error} (status {error.status.value})")
+            raise
+
+    def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
+        """Execute on tensor sets: every input and output of the model must be in its set.
+
+        Without numerics the output tensors are marked as not computed.
+
+        Raises:
+            NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are written all the same.
+        """
+        graph = self._loaded(model).graph
+        try:
+            arrays = {name: _as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
+            targets = _output_views(graph, outputs)
+        except NrtError:
+            self._engine.count_bad_input(model)
+            raise
+        try:
+            result = self.infer(model, arrays)
+        except ExecutionError as error:
+            _store(error.result, targets)
+            raise
+        _store(result, targets)
+
+    def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
+        """Execute ``count`` times on the same tensors; the first failure ends it."""
+        if count < 1:
+            raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
+        for _ in range(count):
+            self.execute(model, inputs, outputs)
+
+    def tensor_allocate(
+        self, placement: TensorPlacement, size_bytes: int, *, logical_nc: int = 0, name: str = ""
+    ) -> Tensor:
+        """Allocate a tensor near an owned core (an index into :attr:`cores`).
+
+        Raises:
+            NrtError: INVALID for a size or core out of range, RESOURCE when the device is full,
+                FAIL_HOST_MEM_ALLOC when the host is.
+        """
+        self._check()
+        if size_bytes < 1 or not 0 <= logical_nc < len(self._cores):
+            raise NrtError(
+                NrtStatus.INVALID, f"tensor {name!r}: {size_bytes} bytes on core {logical_nc} of {len(self._cores)}"
+            )
+        if placement is TensorPlacement.VIRTUAL:
+            return Tensor(name, placement, size_bytes)
+        allocation = None
+        if placement is TensorPlacement.DEVICE:
+            allocation = self._engine.allocate_tensor(self._cores[logical_nc], size_bytes)
+        else:
+            self._engine.account_host_tensor(size_bytes)
+        try:
+            return Tensor(name, placement, size_bytes, allocation=allocation, data=bytearray(size_bytes))
+        except MemoryError:
+            if allocation is not None:
+                self._engine.free_tensor(allocation)
+            else:
+                self._engine.account_host_tensor(-size_bytes)
+            raise NrtError(
+                NrtStatus.FAIL_HOST_MEM_ALLOC, f"the host has no {size_bytes} bytes for tensor {name!r}"
+            ) from None
+
+    def tensor_free(self, tensor: Tensor) -> None:
+        """Give a tensor's memory back; slices of it can't be used any more."""
+        self._check()
+        tensor.view(0, 0) if tensor.placement is not TensorPlacement.VIRTUAL else None
+        tensor.freed = True
+        if tensor.parent is None and tensor.allocation is not None:
+            self._engine.free_tensor(tensor.allocation)
+        elif tensor.owns_host_bytes:
+            self._engine.account_host_tensor(-tensor.size_bytes)
+
+    def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
+        """A tensor over a part of another's bytes."""
+        self._check()
+        view = tensor.view(offset_bytes, size_bytes)
+        return Tensor(name or tensor.name, tensor.placement, size_bytes, data=view, parent=tensor)
+
+    def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
+        """Memory of the device that an owned core sits on."""
+        self._check()
+        if not 0 <= logical_nc < len(self._cores):
+            raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")
+        device = device_of_core(self._cores[logical_nc])
+        return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
+
+
+def _check_driver(store: Datastore) -> None:
+    version = store.text("driver_version")
+    major = version.partition(".")[0]
+    if not major.isdigit():
+        message = "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed."
+    elif int(major) < DRIVER_MAJOR_REQUIRED:
+        message = "This runtime requires Neuron Driver version 2.0 or greater. Please upgrade aws-neuron-dkms package."
+    else:
+        return
+    emit(LogLevel.ERROR, "nrt_init", message)
+    raise NrtError(NrtStatus.FAILURE, message)
+
+
+def _command_line() -> str:
+    try:
+        return Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return " ".join(sys.argv)
+
+
+def _as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
+    """The tensor's bytes as the array that input ``name`` declares."""
+    import numpy as np
+
+    from runtime_core.engine.numerics import numpy_dtype
+
+    spec = next((t for t in graph.inputs if t.name == name), None)
+    if spec is None:
+        names = ", ".join(t.name for t in graph.inputs)
+        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {names}")
+    if tensor.size_bytes != spec.size_bytes:
+        raise NrtError(
+            NrtStatus.EXEC_BAD_INPUT,
+            f"input {name!r} of {graph.name!r} takes {spec.size_bytes} bytes, the tensor has {tensor.size_bytes}",
+        )
+    return np.frombuffer(tensor.view(), dtype=numpy_dtype(spec.dtype)).reshape(spec.shape)
+
+
+def _output_views(graph: Graph, outputs: TensorSet) -> dict[str, Tensor]:
+    for spec in graph.outputs:
+        tensor = outputs.tensors.get(spec.name)
+        if tensor is None:
+            raise NrtError(
+                NrtStatus.EXEC_BAD_INPUT, f"output {spec.name!r} of {graph.name!r} is missing from the tensor set"
+            )
+        if tensor.size_bytes != spec.size_bytes:
+            raise NrtError(
+                NrtStatus.EXEC_BAD_INPUT,
+                f"output {spec.name!r} of {graph.name!r} makes {spec.size_bytes} bytes, "
+                f"the tensor has {tensor.size_bytes}",
+            )
+    return {spec.name: outputs.tensors[spec.name] for spec in graph.outputs}
+
+
+def _store(result: ExecutionResult, targets: Mapping[str, Tensor]) -> None:
+    for name, tensor in targets.items():
+        tensor.computed = result.computed and name in result.outputs
+        if tensor.computed:
+            tensor.view()[:] = memoryview(result.outputs[name].tobytes())
