@@ -1,0 +1,114 @@
+"""neuron-sim: set up, load and take down a simulated Inf1 node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import new_app, run, show_version
+
+app = new_app(
+    "Set up, load and take down a simulated Inf1 node. The node lives in $NEURON_SIM_ROOT.",
+    """neuron-sim up --instance-type inf1.24xlarge
+neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag web
+neuron-sim demo
+neuron-sim down""",
+)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Options of neuron-sim itself."""
+
+
+@app.command()
+def up(
+    instance_type: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(
+            help="inf1.xlarge, inf1.2xlarge, inf1.6xlarge or inf1.24xlarge.", envvar="NEURON_SIM_INSTANCE_TYPE"
+        ),
+    ] = None,
+    instance_id: Annotated[Optional[str], typer.Option(help="EC2 instance id to show.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="What random choices of the node start from.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set a node up; one that is there already stays as it is."""
+    from neuron_tools.sim.node_commands import describe_up
+
+    typer.echo(describe_up(instance_type, instance_id, seed, as_json=as_json))
+
+
+@app.command()
+def down(
+    force: Annotated[bool, typer.Option(help="Even while runtimes use it, or when it is broken.")] = False,
+) -> None:
+    """Take the node down and remove its files."""
+    from runtime_core.driver.node import take_down
+
+    take_down(force=force)
+
+
+@app.command()
+def status(as_json: JsonFlag = False) -> None:
+    """Show the node and who uses it."""
+    from neuron_tools.sim.node_commands import describe_status
+
+    typer.echo(describe_status(as_json=as_json))
+
+
+@app.command(name="run")
+def run_command(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="NEFF files, or ONNX files to compile.")],
+    visible_cores: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Cores to own: 0, 0-3 or 1,4-5.", envvar="NEURON_RT_VISIBLE_CORES"),
+    ] = None,
+    num_cores: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Own any so many cores.", envvar="NEURON_RT_NUM_CORES"),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that execute; 0 of them wait for a rate.")] = 1,
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Executions a second, over all threads; default: as fast as they come."),
+    ] = None,
+    duration: Annotated[float, typer.Option(help="Seconds to run; 0: until Ctrl-C.")] = 10.0,
+    tag: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Name of the process in the tools.", envvar="NEURON_PROCESS_TAG"),
+    ] = None,
+    numerics: Annotated[
+        bool, typer.Option("--numerics/--no-numerics", help="Compute results, or only keep time.")
+    ] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run an application: load MODELs on the owned cores and execute them."""
+    from neuron_tools.sim.load import LoadPlan
+    from neuron_tools.sim.run_command import run_application
+
+    plan = LoadPlan(tuple(models), visible_cores, num_cores, threads, rate, duration, tag, numerics)
+    raise typer.Exit(run_application(plan, as_json=as_json))
+
+
+@app.command()
+def demo(
+    duration: Annotated[float, typer.Option(help="Seconds the applications run when there is no terminal.")] = 20.0,
+) -> None:
+    """Compile two networks, run three applications on them, and watch them in neuron-top."""
+    from neuron_tools.sim.demo import run_demo
+
+    raise typer.Exit(run_demo(duration))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,257 @@
+"""The load of ``neuron-sim run``: threads that execute models at a rate or back to back, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime_core.errors import ModelFileError, UsageError
+from runtime_core.histogram import Histogram
+from runtime_core.nrt import LoadedModel, NrtError, Runtime
+from runtime_core.telemetry import Snapshot, open_source
+from runtime_core.telemetry.snapshot import Runtime as RuntimeSnapshot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runtime_core.neff.graph import Graph
+
+
+class LoadPlan(NamedTuple):
+    """What to run. ``rate_per_second`` is over all threads; ``None``: back to back. ``seconds`` 0: until stopped."""
+
+    models: tuple[Path, ...]
+    visible_cores: str | None
+    num_cores: int | None
+    threads: int
+    rate_per_second: float | None
+    seconds: float
+    tag: str | None
+    numerics: bool
+
+
+class LoadSummary(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+        executions: successful ones; ``failures`` by status name.
+        seconds: from the first execution to the end of the last.
+        p50_ms, p99_ms: latency as the callers saw it; ``None`` when nothing ran.
+        device_p50_ms: modelled time on the device.
+        core_utilization: global core -> share of the time it was busy, 0..1.
+        late: executions that could not start at their time because all threads were busy.
+    """
+
+    tag: str
+    pid: int
+    cores: tuple[int, ...]
+    models: tuple[str, ...]
+    executions: int
+    failures: Mapping[str, int]
+    seconds: float
+    throughput_per_second: float
+    p50_ms: float | None
+    p99_ms: float | None
+    device_p50_ms: float | None
+    core_utilization: Mapping[int, float]
+    late: int
+    numerics: bool
+
+
+def check_plan(plan: LoadPlan) -> None:
+    """Refuse what can't be run.
+
+    Raises:
+        UsageError: a rate or duration that makes no sense, a model file that is not there.
+    """
+    if plan.rate_per_second is not None and not 0 < plan.rate_per_second <= 1e6:
+        raise UsageError(f"--rate {plan.rate_per_second:g}: expected executions a second, more than 0")
+    if not 0 <= plan.seconds < 1e9:
+        raise UsageError(f"--duration {plan.seconds:g}: expected seconds, 0 for no end")
+    for path in plan.models:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such model file")
+
+
+def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
+    """The NEFF of a model file; an ONNX file is compiled on the way.
+
+    Raises:
+        ModelFileError: the file can't be read or compiled.
+    """
+    if path.suffix == ".onnx":
+        from runtime_core.neff.writer import encode_neff
+
+        from runtime_core.compiler import CompileOptions, compile_model
+
+        return encode_neff(compile_model(path, CompileOptions(batch=batch)))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path} can't be read: {error.strerror}") from None
+
+
+def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
+    """Inputs for a model: the same random numbers at every run."""
+    import numpy as np
+    from runtime_core.engine.numerics import numpy_dtype
+
+    rng = np.random.default_rng(0)
+    made: dict[str, NDArray[np.generic]] = {}
+    for spec in graph.inputs:
+        dtype = numpy_dtype(spec.dtype)
+        if dtype.kind in "iub":
+            # Small numbers are valid token and index inputs of any network.
+            made[spec.name] = rng.integers(0, 2, spec.shape).astype(dtype)
+        else:
+            made[spec.name] = rng.standard_normal(spec.shape, np.float32).astype(dtype)
+    return made
+
+
+def process_environment(plan: LoadPlan) -> dict[str, str]:
+    """The process's environment with what the plan asks for on top."""
+    environment = dict(os.environ)
+    if plan.visible_cores is not None:
+        environment["NEURON_RT_VISIBLE_CORES"] = plan.visible_cores
+    elif plan.num_cores is not None:
+        environment["NEURON_RT_NUM_CORES"] = str(plan.num_cores)
+    if plan.tag is not None:
+        environment["NEURON_PROCESS_TAG"] = plan.tag
+    return environment
+
+
+class Load:
+    """Threads that execute the models of a runtime, one in turn after the other, until stopped."""
+
+    def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: tuple[bytes, ...]) -> None:
+        """Load every model once on each core (group of cores) that the process owns."""
+        self._runtime = runtime
+        self._plan = plan
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._next = 0
+        self._late = 0
+        self._started_ns = 0
+        self._ended_ns = 0
+        self._models: list[LoadedModel] = []
+        self._inputs: list[dict[str, NDArray[np.generic]]] = []
+        for neff in neffs:
+            first = runtime.load(neff, 0)
+            needed = len(first.cores)
+            copies = [first, *(runtime.load(neff, s) for s in range(needed, len(runtime.cores) - needed + 1, needed))]
+            inputs = seeded_inputs(first.graph) if plan.numerics else {}
+            self._models += copies
+            self._inputs += [inputs] * len(copies)
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(plan.threads)]
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the loaded models, each once."""
+        return tuple(dict.fromkeys(m.graph.name for m in self._models))
+
+    def start(self) -> Snapshot:
+        """Start the threads; returns the node as it was just before."""
+        before = self._look()
+        self._started_ns = time.monotonic_ns()
+        for thread in self._threads:
+            thread.start()
+        return before
+
+    def stop(self) -> Snapshot:
+        """Let running executions end; returns the node as it is then."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._ended_ns = time.monotonic_ns()
+        return self._look()
+
+    def _look(self) -> Snapshot:
+        source = open_source(f"sim:{self._runtime.node_root}")
+        try:
+            return source.snapshot()
+        finally:
+            source.close()
+
+    def _take(self) -> tuple[int, int] | None:
+        """The number and the start time of the next execution, ``None`` when the time is up."""
+        plan = self._plan
+        with self._guard:
+            number = self._next
+            now_ns = time.monotonic_ns()
+            due_ns = now_ns
+            if plan.rate_per_second is not None:
+                # Counted from the start: lateness of one execution never moves the next.
+                due_ns = self._started_ns + round(number * 1e9 / plan.rate_per_second)
+            if plan.seconds and due_ns - self._started_ns >= plan.seconds * 1e9:
+                return None
+            self._next += 1
+            # Later than a scheduler's hiccup: no thread was free when it was due.
+            self._late += now_ns - due_ns > 5_000_000
+        return number, due_ns
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            taken = self._take()
+            if taken is None:
+                return
+            number, due_ns = taken
+            left_seconds = (due_ns - time.monotonic_ns()) / 1e9
+            if left_seconds > 0 and self._stop.wait(left_seconds):
+                return
+            place = number % len(self._models)
+            try:
+                self._runtime.infer(self._models[place], self._inputs[place])
+            except NrtError:
+                # Counted by outcome in the telemetry, which the summary reads.
+                continue
+
+    @property
+    def running(self) -> bool:
+        """Whether any thread still works."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def now(self) -> RuntimeSnapshot:
+        """This process's own counters, as every viewer sees them."""
+        return _own(self._look())
+
+    def summary(self, before: Snapshot, after: Snapshot) -> LoadSummary:
+        """What the counters say of the run between two snapshots."""
+        first, last = _own(before), _own(after)
+        seconds = (self._ended_ns - self._started_ns) / 1e9
+        executions = last.executions
+        counts = executions._asdict() if executions is not None else {}
+        done = counts.pop("completed", 0)
+        latency, device = last.total_latency or Histogram(), last.device_latency or Histogram()
+        busy = {
+            core: max(0, (use.busy_ns or 0) - ((first.cores[core].busy_ns or 0) if core in first.cores else 0))
+            for core, use in last.cores.items()
+        }
+        return LoadSummary(
+            last.tag,
+            last.pid,
+            tuple(sorted(last.cores)),
+            self.model_names,
+            done,
+            {name: count for name, count in counts.items() if count},
+            seconds,
+            done / seconds if seconds else 0.0,
+            _milliseconds(latency.quantile_ns(0.5)),
+            _milliseconds(latency.quantile_ns(0.99)),
+            _milliseconds(device.quantile_ns(0.5)),
+            {core: min(1.0, ns / 1e9 / seconds) if seconds else 0.0 for core, ns in sorted(busy.items())},
+            self._late,
+            self._plan.numerics,
+        )
+
+
+def _milliseconds(value_ns: float | None) -> float | None:
+    return None if value_ns is None else round(value_ns / 1e6, 4)
+
+
+def _own(snapshot: Snapshot) -> RuntimeSnapshot:
+    return next(r for r in snapshot.runtimes if r.pid == os.getpid())
