@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-AttributeValue: TypeAlias = int | float | str | list[int] | list[float] | list[str]
+AttributeValue: TypeAlias = int | float | str | list[int | float | str]
 
 
 class DType(enum.StrEnum):
