@@ -52,20 +52,19 @@ def _engine_seconds(instruction: Instruction, operand: DType) -> float:
     return instruction.flops / CORE_VECTOR_FLOPS
 
 
-def time_node(node: Node) -> NodeTiming:
-    """Model one node: each instruction takes the longer of its engine's time and its DRAM traffic's.
+def instruction_seconds(node: Node, active_cores: int = 1) -> list[float]:
+    """Modelled time of each instruction of a Neuron node: the longer of its engine's and its DRAM traffic's.
 
     Parameters are read from DRAM at every execution; activations only when they do not fit on chip.
+
+    Args:
+        node: a Neuron node.
+        active_cores: cores of the chip that share its DRAM bandwidth, this one included.
     """
     specs: dict[str, TensorSpec] = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers)}
     constants: dict[str, TensorSpec] = {p.spec.name: p.spec for p in node.parameters}
     outside = {t.name for t in (*node.inputs, *node.outputs)}
-    output_bytes = sum(t.size_bytes for t in node.outputs)
-    if node.kind is NodeKind.CPU:
-        touched = output_bytes + sum(t.size_bytes for t in node.inputs)
-        duration = NODE_OVERHEAD_NS + round(touched / 4 / VCPU_FLOPS * 1e9)
-        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, output_bytes)
-    seconds = [0.0] * CORES_PER_DEVICE
+    seconds = []
     for instruction in node.instructions:
         traffic = 0
         operand = DType.FLOAT32
@@ -76,11 +75,24 @@ def time_node(node: Node) -> NodeTiming:
             elif name in specs:
                 spilled = specs[name].size_bytes > ON_CHIP_BYTES // 2
                 traffic += specs[name].size_bytes if spilled or name in outside else 0
-                operand = min(operand, specs[name].dtype, key=lambda d: ITEM_BYTES[d])
-        compute = _engine_seconds(instruction, operand)
-        for active in range(CORES_PER_DEVICE):
-            seconds[active] += max(compute, traffic * (active + 1) / DRAM_BYTES_PER_SECOND)
-    return NodeTiming(node.flops, tuple(NODE_OVERHEAD_NS + round(s * 1e9) for s in seconds), output_bytes)
+        if instruction.attributes.get("cast"):
+            operand = DType.BFLOAT16
+        seconds.append(max(_engine_seconds(instruction, operand), traffic * active_cores / DRAM_BYTES_PER_SECOND))
+    return seconds
+
+
+def time_node(node: Node) -> NodeTiming:
+    """Model one node; a CPU node is taken to touch each element of its tensors once."""
+    output_bytes = sum(t.size_bytes for t in node.outputs)
+    if node.kind is NodeKind.CPU:
+        elements = sum(t.element_count for t in (*node.inputs, *node.outputs))
+        duration = NODE_OVERHEAD_NS + round(elements / VCPU_FLOPS * 1e9)
+        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, output_bytes)
+    durations = tuple(
+        NODE_OVERHEAD_NS + round(sum(instruction_seconds(node, active)) * 1e9)
+        for active in range(1, CORES_PER_DEVICE + 1)
+    )
+    return NodeTiming(node.flops, durations, output_bytes)
 
 
 def link_transfer_ns(size_bytes: int, hops: int) -> int:

@@ -139,6 +139,11 @@ class Runtime:
         return not self._closed and self._pid == os.getpid()
 
     @property
+    def node_root(self) -> Path:
+        """Directory of the node it runs on."""
+        return self._store.root
+
+    @property
     def total_nc_count(self) -> int:
         """NeuronCores of the whole node."""
         return self._store.size.core_count

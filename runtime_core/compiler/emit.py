@@ -1,0 +1,191 @@
+"""Nodes of a NEFF from groups of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import ml_dtypes
+import numpy as np
+
+from runtime_core.compiler.ir import Array, Module, Op
+from runtime_core.compiler.options import Fp32Cast
+from runtime_core.engine.timing import instruction_seconds
+from runtime_core.errors import ModelFileError
+from runtime_core.neff.graph import (
+    DType,
+    EngineKind,
+    Instruction,
+    Node,
+    NodeKind,
+    Parameter,
+    TensorSpec,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ALIGNMENT_BYTES = 64
+_LARGEST_BFLOAT16 = float(ml_dtypes.finfo(ml_dtypes.bfloat16).max)
+
+
+def to_bfloat16(value: Array) -> Array:
+    """Round to nearest even; finite numbers stay finite (masks hold the lowest FP32 number)."""
+    finite = np.isfinite(value)
+    limited = np.where(finite, np.clip(value, -_LARGEST_BFLOAT16, _LARGEST_BFLOAT16), value)
+    return np.asarray(limited, np.float32).astype(ml_dtypes.bfloat16)
+
+
+def outside_uses(module: Module, groups: list[list[Op]]) -> list[set[str]]:
+    """For each group, the names that later groups or the model's outputs read."""
+    needed: set[str] = set(module.outputs)
+    result: list[set[str]] = []
+    for group in reversed(groups):
+        result.append(set(needed))
+        needed.update(name for op in group for name in op.inputs)
+    return result[::-1]
+
+
+def _borders(module: Module, group: list[Op], wanted: set[str]) -> tuple[list[str], list[str], list[str]]:
+    """Names that a group takes, gives, and keeps to itself."""
+    made = [name for op in group for name in op.outputs if name]
+    inside = set(made)
+    taken = dict.fromkeys(n for op in group for n in op.inputs if n and n not in inside and n not in module.constants)
+    given = [name for name in made if name in wanted]
+    kept = [name for name in made if name not in wanted]
+    return list(taken), given, kept
+
+
+def _spec(module: Module, name: str, where: str) -> TensorSpec:
+    try:
+        return module.specs[name]
+    except KeyError:
+        raise ModelFileError(
+            f"{where}: the type and shape of {name!r} can't be inferred: export the model with fixed shapes"
+        ) from None
+
+
+def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec, ...]:
+    return tuple(_spec(module, name, where) for name in names)
+
+
+def neuron_node(
+    module: Module, name: str, group: list[Op], wanted: set[str], cast: Fp32Cast, core: int, where: str
+) -> tuple[Node, bytes]:
+    """A Neuron node and its parameters' bytes."""
+    taken, given, kept = _borders(module, group, wanted)
+    parameters, blob = _parameters(module, group, cast)
+    instructions = tuple(
+        Instruction(
+            op.engine,
+            op.opcode,
+            tuple(op.inputs),
+            tuple(op.outputs),
+            {
+                **op.attributes,
+                **({"cast": "bfloat16"} if op.engine is EngineKind.PE and cast is not Fp32Cast.NONE else {}),
+            },
+            op.flops,
+            op.source,
+        )
+        for op in group
+    )
+    node = Node(
+        name,
+        NodeKind.NEURON,
+        _specs(module, taken, where),
+        _specs(module, given, where),
+        core,
+        instructions,
+        parameters,
+        _specs(module, kept, where),
+        len(blob),
+    )
+    return node, blob
+
+
+def _parameters(module: Module, group: list[Op], cast: Fp32Cast) -> tuple[tuple[Parameter, ...], bytes]:
+    names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
+    matrix_only = set(names) - {n for op in group if op.engine is not EngineKind.PE for n in op.inputs}
+    parameters, blob = [], bytearray()
+    for name in names:
+        value = module.constants[name]
+        narrow = cast is Fp32Cast.ALL or (cast is Fp32Cast.MATMULT and name in matrix_only)
+        if narrow and value.dtype == np.float32:
+            value = to_bfloat16(value)
+        blob += bytes(-len(blob) % ALIGNMENT_BYTES)
+        parameters.append(Parameter(TensorSpec(name, DType(value.dtype.name), tuple(value.shape)), len(blob)))
+        blob += np.ascontiguousarray(value).tobytes()
+    return tuple(parameters), bytes(blob)
+
+
+def cpu_node(
+    module: Module, name: str, group: list[Op], wanted: set[str], model: ModelProto, where: str
+) -> tuple[Node, bytes]:
+    """A CPU node and its operators as an ONNX model.
+
+    Raises:
+        ModelFileError: an operator that nothing can run.
+    """
+    import onnx
+
+    taken, given, _ = _borders(module, group, wanted)
+    constants = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
+    nodes = [op.node for op in group if op.node is not None]
+    for op in group:
+        _check_runnable(op, module, model, where)
+
+    def info(value: str) -> onnx.ValueInfoProto:
+        spec = _spec(module, value, where)
+        return onnx.helper.make_tensor_value_info(
+            value, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype.value)), spec.shape
+        )
+
+    submodel = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes,
+            name,
+            [info(n) for n in taken],
+            [info(n) for n in given],
+            [onnx.numpy_helper.from_array(np.ascontiguousarray(module.constants[n]), n) for n in constants],
+        ),
+        opset_imports=model.opset_import,
+        ir_version=max(model.ir_version, 4),
+        functions=model.functions,
+    )
+    node = Node(name, NodeKind.CPU, _specs(module, taken, where), _specs(module, given, where))
+    return node, submodel.SerializeToString(deterministic=True)
+
+
+def _check_runnable(op: Op, module: Module, model: ModelProto, where: str) -> None:
+    import onnx
+
+    node = op.node
+    if node is None or node.domain not in ("", "ai.onnx"):
+        local = node is not None and any((f.domain, f.name) == (node.domain, node.op_type) for f in model.functions)
+        if local or node is None:
+            return
+    elif onnx.defs.has(node.op_type, module.opset):
+        return
+    raise ModelFileError(
+        f"{where}: nothing can run operator {node.op_type} (domain {node.domain or 'ai.onnx'!r}, operator set "
+        f"{module.opset}) of node {op.source!r}: replace it in the model"
+    )
+
+
+def split_over_cores(module: Module, group: list[Op], cores: int, cast: Fp32Cast, where: str) -> list[list[Op]]:
+    """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
+    if cores <= 1 or len(group) <= 1:
+        return [group]
+    whole, _ = neuron_node(module, "whole", group, set(module.outputs), cast, 0, where)
+    seconds = instruction_seconds(whole)
+    total, done = sum(seconds), 0.0
+    runs: list[list[Op]] = [[]]
+    for op, cost in zip(group, seconds, strict=True):
+        share = total * len(runs) / cores
+        # The cut that leaves the smaller error: before the instruction that crosses the border, or after it.
+        if runs[-1] and len(runs) < cores and done + cost / 2 > share:
+            runs.append([])
+        runs[-1].append(op)
+        done += cost
+    return runs

@@ -1,0 +1,47 @@
+"""Operators to instructions: a table of rules, one interpreter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime_core.compiler.ir import Module, Op
+from runtime_core.compiler.lower import elementwise, matrix, movement, normalise
+from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
+from runtime_core.neff.graph import DType, EngineKind
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES, **movement.RULES}
+"""Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
+
+
+def lower_node(module: Module, node: NodeProto) -> list[Op]:
+    """Instructions of an operator; one that no engine runs stays as it is, with the reason."""
+    reason = ""
+    rule = RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    lowering = Lowering(module, node)
+    if rule is None:
+        reason = "no engine runs this operator"
+    else:
+        unknown = [n for n in (*node.input, *node.output) if n and n not in module.specs]
+        wide = [n for n in (*node.input, *node.output) if n and n not in unknown and _is_wide(module, n)]
+        if unknown:
+            reason = f"the type or shape of {unknown[0]!r} is only known at run time"
+        elif wide:
+            reason = "no engine knows float64"
+        else:
+            try:
+                rule(lowering)
+            except Unsupported as why:
+                reason = str(why)
+            else:
+                return lowering.ops
+    inputs = [n for n in node.input if n]
+    outputs = [n for n in node.output if n]
+    name = node.name or node.op_type
+    return [Op(EngineKind.DMA, "cpu", inputs, outputs, source=name, node=node, reason=reason)]
+
+
+def _is_wide(module: Module, name: str) -> bool:
+    return module.specs[name].dtype is DType.FLOAT64

@@ -1,0 +1,119 @@
+"""What a lowering rule works with: the operator, its attributes, and the module that takes the instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from runtime_core.compiler.ir import Array, Module, Op
+from runtime_core.neff.graph import AttributeValue, DType, EngineKind
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+class Unsupported(Exception):
+    """A NeuronCore can't run this operator as it stands; the message says why."""
+
+
+class Lowering:
+    """One operator on its way to instructions."""
+
+    def __init__(self, module: Module, node: NodeProto) -> None:
+        """Look at ``node`` in ``module``."""
+        import onnx
+
+        self.module = module
+        self.node = node
+        self.opset = module.opset
+        self.inputs = list(node.input)
+        # An output that nobody reads asks for nothing.
+        self.outputs = [o if i == 0 or o in module.read else "" for i, o in enumerate(node.output)]
+        while len(self.outputs) > 1 and not self.outputs[-1]:
+            self.outputs.pop()
+        self._attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        self.ops: list[Op] = []
+
+    def has(self, name: str) -> bool:
+        """Whether the attribute is given."""
+        return name in self._attributes
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        return int(self._attributes.get(name, default))
+
+    def number(self, name: str, default: float) -> float:
+        """A float attribute."""
+        return float(self._attributes.get(name, default))
+
+    def integers(self, name: str, default: list[int] | None = None) -> list[int] | None:
+        """A list of integers, or ``default``."""
+        value = self._attributes.get(name)
+        return default if value is None else [int(v) for v in value]
+
+    def text(self, name: str, default: str) -> str:
+        """A string attribute."""
+        value = self._attributes.get(name)
+        return default if value is None else bytes(value).decode()
+
+    def input(self, index: int) -> str:
+        """Name of an input, "" when it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def shape(self, index: int = 0) -> tuple[int, ...]:
+        """Shape of an input."""
+        return self.module.shape(self.inputs[index])
+
+    def out_shape(self, index: int = 0) -> tuple[int, ...]:
+        """Shape of an output."""
+        return self.module.shape(self.outputs[index])
+
+    def dtype(self, index: int = 0) -> DType:
+        """Element type of an input."""
+        return self.module.specs[self.inputs[index]].dtype
+
+    def out_elements(self, index: int = 0) -> int:
+        """Elements of an output."""
+        return self.module.specs[self.outputs[index]].element_count
+
+    def constant(self, index: int) -> Array | None:
+        """Value of an input where it is known."""
+        name = self.input(index)
+        return self.module.constant(name) if name else None
+
+    def known_integers(self, index: int, what: str) -> list[int] | None:
+        """An integer vector input; ``None`` when left out.
+
+        Raises:
+            Unsupported: it is only known when the model runs.
+        """
+        if not self.input(index):
+            return None
+        value = self.constant(index)
+        if value is None:
+            raise Unsupported(f"{what} is only known at run time")
+        return [int(v) for v in np.asarray(value).reshape(-1)]
+
+    def emit(
+        self,
+        engine: EngineKind,
+        opcode: str,
+        inputs: list[str],
+        outputs: list[str],
+        *,
+        flops: int = 0,
+        **attributes: AttributeValue,
+    ) -> None:
+        """Append an instruction."""
+        source = self.node.name or self.node.op_type
+        self.ops.append(Op(engine, opcode, inputs, outputs, dict(attributes), flops, source))
+
+    def require_float(self, index: int = 0) -> None:
+        """Only floating-point data has an engine here."""
+        if self.dtype(index) not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
+            raise Unsupported(f"no engine computes {self.node.op_type} on {self.dtype(index).value}")
+
+
+Rule: TypeAlias = Callable[[Lowering], None]

@@ -1,0 +1,143 @@
+"""Element-wise operators: functions of one value on ACT, of several on POOL."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
+from runtime_core.neff.graph import DType, EngineKind
+
+_UNARY = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Erf": "erf",
+    "Neg": "neg",
+    "Abs": "abs",
+    "Reciprocal": "reciprocal",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Sin": "sin",
+    "Cos": "cos",
+    "HardSwish": "hard_swish",
+    "Mish": "mish",
+    "Sign": "sign",
+    "Round": "round",
+}
+# Operator -> instruction, and its attributes with their defaults.
+_UNARY_WITH = {
+    "LeakyRelu": ("leaky_relu", {"alpha": 0.01}),
+    "Elu": ("elu", {"alpha": 1.0}),
+    "Selu": ("selu", {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}),
+    "HardSigmoid": ("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
+    "ThresholdedRelu": ("thresholded_relu", {"alpha": 1.0}),
+    "Celu": ("celu", {"alpha": 1.0}),
+}
+_BINARY = {
+    "Add": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "Div": "div",
+    "Pow": "pow",
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_equal",
+    "Less": "less",
+    "LessOrEqual": "less_equal",
+    "And": "and",
+    "Or": "or",
+    "PRelu": "prelu",
+}
+_VARIADIC = {"Sum": "add", "Max": "max", "Min": "min"}
+
+
+def _unary(opcode: str, lo: Lowering) -> None:
+    if opcode not in ("neg", "abs", "relu", "sign"):
+        lo.require_float()
+    lo.emit(EngineKind.ACT, opcode, lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements())
+
+
+def _unary_with(opcode: str, defaults: dict[str, float], lo: Lowering) -> None:
+    lo.require_float()
+    values = {name: lo.number(name, default) for name, default in defaults.items()}
+    lo.emit(EngineKind.ACT, opcode, lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), **values)
+
+
+def _gelu(lo: Lowering) -> None:
+    lo.require_float()
+    approximate = lo.text("approximate", "none")
+    lo.emit(EngineKind.ACT, "gelu", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), approximate=approximate)
+
+
+def _binary(opcode: str, lo: Lowering) -> None:
+    if lo.has("axis") or lo.integer("broadcast", 0):
+        raise Unsupported("broadcasting of operator sets before 7")
+    if opcode == "pow" and lo.dtype(0) not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
+        raise Unsupported("powers of integers")
+    lo.emit(EngineKind.POOL, opcode, lo.inputs[:2], lo.outputs[:1], flops=lo.out_elements())
+
+
+def _variadic(opcode: str, lo: Lowering) -> None:
+    """A chain of two-operand instructions."""
+    names = lo.inputs
+    if len(names) == 1:
+        lo.emit(EngineKind.DMA, "copy", names, lo.outputs[:1])
+        return
+    left = names[0]
+    for position, right in enumerate(names[1:], 2):
+        if position == len(names):
+            target = lo.outputs[0]
+        else:
+            shape = np.broadcast_shapes(lo.module.shape(left), lo.module.shape(right))
+            target = lo.module.add_value(f"{lo.outputs[0]}.part", lo.dtype(), shape)
+        lo.emit(EngineKind.POOL, opcode, [left, right], [target], flops=math.prod(lo.module.shape(target)))
+        left = target
+
+
+def _clip(lo: Lowering) -> None:
+    bounds: dict[str, float] = {}
+    for index, name in ((1, "min"), (2, "max")):
+        if lo.has(name):
+            bounds[name] = lo.number(name, 0.0)
+        elif lo.input(index):
+            value = lo.constant(index)
+            if value is None:
+                raise Unsupported("its bounds are only known at run time")
+            bounds[name] = float(np.asarray(value).reshape(()))
+    lo.emit(EngineKind.ACT, "clip", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), **bounds)
+
+
+def _where(lo: Lowering) -> None:
+    lo.emit(EngineKind.POOL, "where", lo.inputs[:3], lo.outputs[:1], flops=lo.out_elements())
+
+
+def _not(lo: Lowering) -> None:
+    lo.emit(EngineKind.POOL, "not", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements())
+
+
+def _identity(lo: Lowering) -> None:
+    if any(lo.outputs[1:]):
+        raise Unsupported("its mask output is used")
+    lo.emit(EngineKind.DMA, "copy", lo.inputs[:1], lo.outputs[:1])
+
+
+RULES: dict[str, Rule] = {
+    **{operator: partial(_unary, opcode) for operator, opcode in _UNARY.items()},
+    **{operator: partial(_unary_with, *rule) for operator, rule in _UNARY_WITH.items()},
+    **{operator: partial(_binary, opcode) for operator, opcode in _BINARY.items()},
+    **{operator: partial(_variadic, opcode) for operator, opcode in _VARIADIC.items()},
+    "Gelu": _gelu,
+    "Clip": _clip,
+    "Where": _where,
+    "Not": _not,
+    "Identity": _identity,
+    "Dropout": _identity,
+}

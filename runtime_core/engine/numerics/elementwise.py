@@ -1,0 +1,169 @@
+"""ACT and POOL, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, number
+
+
+def _sigmoid(x: Array) -> Array:
+    # The form that never overflows: tanh saturates on both sides.
+    half = x.dtype.type(0.5)
+    return half * np.tanh(x * half) + half
+
+
+# Chebyshev coefficients of log(erfc), highest power first (W. J. Cody style fit, fractional error under 1.2e-7).
+_ERFC = (
+    0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807,
+    -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223,
+)  # fmt: skip
+
+
+def erf(x: Array) -> Array:
+    """The error function, exact to FP32: the fit's error, 1.2e-7, is one unit in its last place."""
+    z = np.abs(x).astype(np.float64)
+    t = 1.0 / (1.0 + 0.5 * z)
+    series = np.zeros_like(t)
+    for coefficient in _ERFC:
+        series = series * t + coefficient
+    return np.copysign(1.0 - t * np.exp(series - z * z), x).astype(x.dtype)
+
+
+def _gelu(attributes: Attributes) -> Kernel:
+    if attributes.get("approximate") == "tanh":
+        factor = math.sqrt(2.0 / math.pi)
+
+        def approximate(x: Array) -> Array:
+            t = x.dtype.type
+            return t(0.5) * x * (t(1) + np.tanh(t(factor) * (x + t(0.044715) * x * x * x)))
+
+        return approximate
+
+    def exact(x: Array) -> Array:
+        t = x.dtype.type
+        return t(0.5) * x * (t(1) + erf(x * t(math.sqrt(0.5))))
+
+    return exact
+
+
+def _clip(attributes: Attributes) -> Kernel:
+    low = number(attributes, "min", -math.inf) if "min" in attributes else None
+    high = number(attributes, "max", math.inf) if "max" in attributes else None
+
+    def clip(x: Array) -> Array:
+        if low is not None:
+            x = np.maximum(x, np.asarray(low).astype(x.dtype))
+        if high is not None:
+            x = np.minimum(x, np.asarray(high).astype(x.dtype))
+        return x
+
+    return clip
+
+
+def _plain(function: Callable[..., Array]) -> Maker:
+    def make(_attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+        return function
+
+    return make
+
+
+def _with_alpha(function: Callable[[Array, float, float], Array]) -> Maker:
+    """A function of one value with the attributes ``alpha`` and ``beta`` or ``gamma``."""
+
+    def make(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+        alpha = number(attributes, "alpha", 1.0)
+        second = number(attributes, "beta", number(attributes, "gamma", 0.0))
+        return lambda x: function(x, alpha, second).astype(x.dtype, copy=False)
+
+    return make
+
+
+def _fused(function: Callable[..., Array]) -> Maker:
+    """An arithmetic instruction that may carry a rectifier."""
+
+    def make(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+        if attributes.get("activation") != "relu":
+            return function
+
+        def rectified(*operands: Array) -> Array:
+            y = function(*operands)
+            return np.maximum(y, y.dtype.type(0))
+
+        return rectified
+
+    return make
+
+
+def _divide(a: Array, b: Array) -> Array:
+    if a.dtype.kind in "iu":
+        # ONNX truncates towards zero, NumPy's // rounds down.
+        quotient = np.abs(a) // np.abs(b)
+        return np.where((a < 0) != (b < 0), -quotient, quotient).astype(a.dtype)
+    return np.true_divide(a, b)
+
+
+def _affine(x: Array, scale: Array, shift: Array) -> Array:
+    shape = (1, -1, *([1] * (x.ndim - 2)))
+    return x * scale.reshape(shape) + shift.reshape(shape)
+
+
+def _prelu(x: Array, slope: Array) -> Array:
+    return np.where(x < 0, x * slope, x).astype(x.dtype, copy=False)
+
+
+def _softplus(x: Array) -> Array:
+    return np.logaddexp(x, x.dtype.type(0))
+
+
+KERNELS: dict[str, Maker] = {
+    "relu": _plain(lambda x: np.maximum(x, x.dtype.type(0))),
+    "sigmoid": _plain(_sigmoid),
+    "tanh": _plain(np.tanh),
+    "exp": _plain(np.exp),
+    "log": _plain(np.log),
+    "sqrt": _plain(np.sqrt),
+    "erf": _plain(erf),
+    "neg": _plain(np.negative),
+    "abs": _plain(np.abs),
+    "reciprocal": _plain(lambda x: x.dtype.type(1) / x),
+    "softplus": _plain(_softplus),
+    "softsign": _plain(lambda x: x / (x.dtype.type(1) + np.abs(x))),
+    "floor": _plain(np.floor),
+    "ceil": _plain(np.ceil),
+    "round": _plain(np.rint),
+    "sin": _plain(np.sin),
+    "cos": _plain(np.cos),
+    "sign": _plain(np.sign),
+    "hard_swish": _plain(lambda x: (x * np.clip(x / 6 + 0.5, 0, 1)).astype(x.dtype)),
+    "mish": _plain(lambda x: x * np.tanh(_softplus(x))),
+    "leaky_relu": _with_alpha(lambda x, a, _: np.where(x < 0, x * a, x)),
+    "elu": _with_alpha(lambda x, a, _: np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x)),
+    "selu": _with_alpha(lambda x, a, g: g * np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x)),
+    "celu": _with_alpha(lambda x, a, _: np.maximum(x, 0) + np.minimum(0, a * np.expm1(x / a))),
+    "hard_sigmoid": _with_alpha(lambda x, a, b: np.clip(x * a + b, 0, 1)),
+    "thresholded_relu": _with_alpha(lambda x, a, _: np.where(x > a, x, 0)),
+    "gelu": lambda attributes, _: _gelu(attributes),
+    "clip": lambda attributes, _: _clip(attributes),
+    "add": _fused(np.add),
+    "sub": _plain(np.subtract),
+    "mul": _plain(np.multiply),
+    "div": _plain(_divide),
+    "pow": _plain(lambda a, b: np.power(a, b).astype(a.dtype, copy=False)),
+    "max": _plain(np.maximum),
+    "min": _plain(np.minimum),
+    "equal": _plain(np.equal),
+    "greater": _plain(np.greater),
+    "greater_equal": _plain(np.greater_equal),
+    "less": _plain(np.less),
+    "less_equal": _plain(np.less_equal),
+    "and": _plain(np.logical_and),
+    "or": _plain(np.logical_or),
+    "not": _plain(np.logical_not),
+    "where": _plain(np.where),
+    "prelu": _plain(_prelu),
+    "affine": _fused(_affine),
+}

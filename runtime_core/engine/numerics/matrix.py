@@ -1,0 +1,121 @@
+"""The PE array: convolutions and matrix products, all as BLAS products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number, round_bfloat16
+
+
+def _finish(attributes: Attributes) -> Callable[[Array], Array]:
+    """What is fused behind the product."""
+    if attributes.get("activation") == "relu":
+        return lambda y: np.maximum(y, y.dtype.type(0), out=y)
+    return lambda y: y
+
+
+def _narrow(attributes: Attributes) -> Callable[[Array], Array]:
+    return round_bfloat16 if attributes.get("cast") == "bfloat16" else lambda x: x
+
+
+def windows(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
+    """A view (N, C, *kernel, *out) of every window of ``x`` (N, C, *spatial), which is padded already."""
+    out = [
+        (size - (k - 1) * d - 1) // s + 1 for size, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
+    ]
+    steps = x.strides[2:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:2], *kernel, *out),
+        (
+            *x.strides[:2],
+            *(step * d for step, d in zip(steps, dilations, strict=True)),
+            *(step * s for step, s in zip(steps, strides, strict=True)),
+        ),
+        writeable=False,
+    )
+
+
+def padded(x: Array, pads: Sequence[int], value: float = 0.0) -> Array:
+    """``x`` (N, C, *spatial) with ``pads`` (begins, then ends) of ``value`` around its spatial dimensions."""
+    if not any(pads):
+        return x
+    rank = len(pads) // 2
+    shape = (*x.shape[:2], *(s + pads[i] + pads[rank + i] for i, s in enumerate(x.shape[2:])))
+    out = np.full(shape, value, x.dtype) if value else np.zeros(shape, x.dtype)
+    inner = (slice(None), slice(None), *(slice(pads[i], pads[i] + s) for i, s in enumerate(x.shape[2:])))
+    out[inner] = x
+    return out
+
+
+def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
+    strides, dilations, pads = (integers(attributes, n) for n in ("strides", "dilations", "pads"))
+    group = integers(attributes, "group")[0]
+    finish, narrow = _finish(attributes), _narrow(attributes)
+    fixed = constants[1] is not None
+
+    def conv(x: Array, weight: Array, bias: Array | None = None) -> Array:
+        x = narrow(x)
+        if not fixed:
+            weight = narrow(weight)
+        kernel = weight.shape[2:]
+        x = padded(x, pads)
+        batch, channels = x.shape[:2]
+        out_channels = weight.shape[0]
+        # Windows of one element need no copy: the product reads the image itself.
+        point = all(k == 1 for k in kernel)
+        if point:
+            x = x[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
+            out = x.shape[2:]
+            columns = x.reshape(batch, group, channels // group, -1)
+        else:
+            view = windows(x, kernel, strides, dilations)
+            out = view.shape[2 + len(kernel) :]
+            columns = view.reshape(batch, group, channels // group * int(np.prod(kernel)), -1)
+        rows = weight.reshape(group, out_channels // group, -1)
+        if group == 1:
+            y = np.matmul(rows[0], columns[:, 0])
+        elif columns.shape[2] < 32 and out_channels == group:
+            # Depthwise: a product a channel would be all call overhead.
+            y = np.einsum("gk,ngkp->ngp", rows[:, 0], columns)
+        else:
+            y = np.matmul(rows[None], columns)
+        y = y.reshape(batch, out_channels, *out)
+        if bias is not None:
+            y += bias.reshape(-1, *([1] * len(out)))
+        return finish(y)
+
+    return conv
+
+
+def _gemm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    alpha, beta = number(attributes, "alpha", 1.0), number(attributes, "beta", 1.0)
+    trans_a, trans_b = bool(attributes.get("trans_a")), bool(attributes.get("trans_b"))
+    finish, narrow = _finish(attributes), _narrow(attributes)
+
+    def gemm(a: Array, b: Array, c: Array | None = None) -> Array:
+        a, b = narrow(a), narrow(b) if _constants[1] is None else b
+        y = np.matmul(a.T if trans_a else a, b.T if trans_b else b)
+        if alpha != 1.0:
+            y *= y.dtype.type(alpha)
+        if c is not None:
+            y = y + (c if beta == 1.0 else c * c.dtype.type(beta))
+        return finish(y)
+
+    return gemm
+
+
+def _matmul(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
+    finish, narrow = _finish(attributes), _narrow(attributes)
+    # Constants were rounded when they were stored.
+    narrow_a, narrow_b = constants[0] is None, constants[1] is None
+
+    def matmul(a: Array, b: Array) -> Array:
+        return finish(np.asarray(np.matmul(narrow(a) if narrow_a else a, narrow(b) if narrow_b else b)))
+
+    return matmul
+
+
+KERNELS: dict[str, Maker] = {"conv": _conv, "gemm": _gemm, "matmul": _matmul}

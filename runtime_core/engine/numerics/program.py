@@ -1,0 +1,156 @@
+"""A graph made ready to run: kernels bound to their constants, values dropped at their last use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from runtime_core.engine.numerics import elementwise, matrix, movement, reduce
+from runtime_core.engine.numerics.types import Array, Kernel, Maker, numpy_dtype, widened
+from runtime_core.neff.graph import Graph, Node, NodeKind
+from runtime_core.neff.model import Neff
+from runtime_core.status import NeffError, NrtStatus
+
+KERNELS: dict[str, Maker] = {**matrix.KERNELS, **elementwise.KERNELS, **reduce.KERNELS, **movement.KERNELS}
+"""Opcode -> what makes its kernel."""
+
+
+class _Step:
+    """One instruction: a kernel, where its operands come from and its results go, and what nobody needs after it."""
+
+    __slots__ = ("drops", "inputs", "kernel", "outputs")
+
+    def __init__(self, kernel: Kernel, inputs: tuple[str, ...], outputs: tuple[str, ...], drops: list[str]) -> None:
+        self.kernel = kernel
+        self.inputs = inputs
+        self.outputs = outputs
+        self.drops = drops
+
+
+class _Runnable(Protocol):
+    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name from inputs by name."""
+        ...
+
+
+class NeuronProgram:
+    """A Neuron node. It keeps no state between runs, so threads may share it."""
+
+    def __init__(self, node: Node, params: bytes | memoryview) -> None:
+        """Bind the node's parameters: views of ``params``, bfloat16 ones widened to FP32 once."""
+        self._outputs = tuple(t.name for t in node.outputs)
+        self._constants: dict[str, Array] = {}
+        for parameter in node.parameters:
+            spec = parameter.spec
+            raw = np.frombuffer(params, numpy_dtype(spec.dtype), spec.element_count, parameter.offset_bytes)
+            self._constants[spec.name] = widened(raw.reshape(spec.shape))
+        last_use = {name: i for i, step in enumerate(node.instructions) for name in step.inputs}
+        kept = {*self._outputs, *self._constants}
+        self._steps: list[_Step] = []
+        for position, instruction in enumerate(node.instructions):
+            maker = KERNELS.get(instruction.opcode)
+            if maker is None:
+                raise NeffError(
+                    NrtStatus.INVALID,
+                    f"node {node.name!r} holds the unknown instruction {instruction.opcode!r}: recompile the model",
+                )
+            try:
+                kernel = maker(instruction.attributes, [self._constants.get(n) for n in instruction.inputs])
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise NeffError(
+                    NrtStatus.INVALID,
+                    f"instruction {instruction.opcode!r} of node {node.name!r} lacks an attribute or has a wrong one: "
+                    f"{error}",
+                ) from None
+            drops = [n for n in dict.fromkeys(instruction.inputs) if n and last_use[n] == position and n not in kept]
+            self._steps.append(_Step(kernel, instruction.inputs, instruction.outputs, drops))
+
+    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Execute the instructions in order."""
+        known: dict[str, Array] = {**self._constants, **{n: widened(v) for n, v in values.items()}}
+        for step in self._steps:
+            result = step.kernel(*[known[n] if n else None for n in step.inputs])
+            if isinstance(result, tuple):
+                known.update(zip(step.outputs, result, strict=True))
+            else:
+                known[step.outputs[0]] = result
+            for name in step.drops:
+                del known[name]
+        return {name: known[name] for name in self._outputs}
+
+
+class CpuProgram:
+    """A CPU node, run by the ``onnx`` package's reference evaluator."""
+
+    def __init__(self, node: Node, model: bytes) -> None:
+        """Parse the node's ONNX model.
+
+        Raises:
+            NeffError: INVALID, when it is malformed; FAILURE, when the ``onnx`` package is not installed.
+        """
+        try:
+            from onnx import load_from_string
+            from onnx.reference import ReferenceEvaluator
+        except ImportError:
+            raise NeffError(
+                NrtStatus.FAILURE,
+                f"CPU node {node.name!r} needs the 'onnx' package: pip install 'neuron-tools-sim[compiler]'",
+            ) from None
+        try:
+            self._evaluator = ReferenceEvaluator(load_from_string(model))
+        except Exception as error:
+            # Protobuf, the checker and the evaluator each raise their own kinds.
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise NeffError(NrtStatus.INVALID, f"CPU node {node.name!r} holds a malformed model: {first}") from None
+        self._inputs = tuple(t.name for t in node.inputs)
+        self._outputs = tuple(t.name for t in node.outputs)
+
+    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Evaluate the operators."""
+        found = self._evaluator.run(list(self._outputs), {n: np.asarray(values[n]) for n in self._inputs})
+        return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
+
+
+class GraphProgram:
+    """All nodes of a model, in their order."""
+
+    def __init__(self, graph: Graph, nodes: list[tuple[Node, _Runnable]]) -> None:
+        """Made by :func:`load_program`."""
+        self._graph = graph
+        self._nodes = nodes
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute the outputs.
+
+        Args:
+            inputs: every graph input by name, with its declared dtype and shape.
+
+        Returns:
+            Every graph output by name, with its declared dtype and shape, C-contiguous.
+        """
+        values: dict[str, Array] = dict(inputs)
+        with np.errstate(all="ignore"):
+            for node, program in self._nodes:
+                values.update(program.run({t.name: values[t.name] for t in node.inputs}))
+        result = {}
+        for spec in self._graph.outputs:
+            value = np.ascontiguousarray(values[spec.name]).astype(numpy_dtype(spec.dtype), copy=False)
+            result[spec.name] = value.reshape(spec.shape)
+        return result
+
+
+def load_program(neff: Neff) -> GraphProgram:
+    """Make a NEFF ready to run.
+
+    Raises:
+        NeffError: an instruction or CPU model that this engine does not know.
+    """
+    nodes: list[tuple[Node, _Runnable]] = []
+    for node in neff.graph.nodes:
+        if node.kind is NodeKind.NEURON:
+            nodes.append((node, NeuronProgram(node, neff.params.get(node.name, b""))))
+        else:
+            nodes.append((node, CpuProgram(node, neff.cpu_models[node.name])))
+    return GraphProgram(neff.graph, nodes)

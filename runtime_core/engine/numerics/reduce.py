@@ -1,0 +1,196 @@
+"""POOL and ACT over many elements: pooling, reductions, normalisation, softmax."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from runtime_core.engine.numerics.matrix import padded
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number
+
+
+def _pool_geometry(attributes: Attributes, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Padding that makes the declared output fit, and nothing else (ceil mode reads past the end)."""
+    kernel, strides, dilations, pads, out = (
+        integers(attributes, n) for n in ("kernel", "strides", "dilations", "pads", "out_shape")
+    )
+    rank = len(kernel)
+    full = list(pads)
+    for i in range(rank):
+        needed = (out[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1
+        full[rank + i] = max(0, needed - shape[2 + i] - pads[i])
+    return full, out
+
+
+def _pool(attributes: Attributes, combine: Callable[..., Array], neutral: float) -> Callable[[Array], Array]:
+    """Combine the windows' elements: one strided view for each place in the kernel, never a loop over elements."""
+    kernel, strides, dilations = (integers(attributes, n) for n in ("kernel", "strides", "dilations"))
+
+    def pool(x: Array) -> Array:
+        pads, out = _pool_geometry(attributes, x.shape)
+        x = padded(x, pads, neutral)
+        result: Array | None = None
+        for place in itertools.product(*(range(k) for k in kernel)):
+            view = x[
+                (
+                    slice(None),
+                    slice(None),
+                    *(
+                        slice(p * d, p * d + (o - 1) * s + 1, s)
+                        for p, d, s, o in zip(place, dilations, strides, out, strict=True)
+                    ),
+                )
+            ]
+            result = view.copy() if result is None else combine(result, view, out=result)
+        if result is None:
+            raise ValueError("a pooling window without elements")
+        return result
+
+    return pool
+
+
+def _max_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    return _pool(attributes, np.maximum, -np.inf)
+
+
+def _average_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    total = _pool(attributes, np.add, 0.0)
+    count_pads = bool(attributes.get("count_include_pad"))
+    pads = integers(attributes, "pads")
+    counts: dict[tuple[int, ...], Array] = {}
+
+    def average(x: Array) -> Array:
+        spatial = x.shape[2:]
+        count = counts.get(spatial)
+        if count is None:
+            ones = np.ones((1, 1, *spatial), x.dtype)
+            # Counting the padding means that it is there as ones; what ceil mode adds behind it never counts.
+            if count_pads and any(pads):
+                around = padded(ones, pads, 1.0)
+                inner = dict(attributes)
+                inner["pads"] = [0] * len(pads)
+                count = _pool(inner, np.add, 0.0)(around)
+            else:
+                count = total(ones)
+            counts[spatial] = count
+        return total(x) / count
+
+    return average
+
+
+def _axes(attributes: Attributes) -> tuple[int, ...]:
+    return tuple(integers(attributes, "axes"))
+
+
+def _reduction(function: Callable[..., Array]) -> Maker:
+    def make(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+        axes, keep = _axes(attributes), bool(attributes.get("keep", 1))
+        return lambda x: np.asarray(function(x, axis=axes, keepdims=keep)).astype(x.dtype, copy=False)
+
+    return make
+
+
+def _arg(function: Callable[..., Array]) -> Maker:
+    def make(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+        axis, keep = integers(attributes, "axis")[0], bool(attributes.get("keep", 1))
+        return lambda x: np.asarray(function(x, axis=axis, keepdims=keep)).astype(np.int64)
+
+    return make
+
+
+def _l2(x: Array, **options: object) -> Array:
+    return np.sqrt(np.sum(np.square(x), **options))  # type: ignore[call-overload,no-any-return]
+
+
+def _l1(x: Array, **options: object) -> Array:
+    return np.sum(np.abs(x), **options)  # type: ignore[call-overload,no-any-return]
+
+
+def _sum_square(x: Array, **options: object) -> Array:
+    return np.sum(np.square(x), **options)  # type: ignore[call-overload,no-any-return]
+
+
+def _softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    axes = _axes(attributes)
+
+    def softmax(x: Array) -> Array:
+        e = np.exp(x - np.max(x, axis=axes, keepdims=True))
+        e /= np.sum(e, axis=axes, keepdims=True)
+        return e
+
+    return softmax
+
+
+def _log_softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    axes = _axes(attributes)
+
+    def log_softmax(x: Array) -> Array:
+        shifted = x - np.max(x, axis=axes, keepdims=True)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axes, keepdims=True))
+
+    return log_softmax
+
+
+def _layer_norm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    axis, epsilon = integers(attributes, "axis")[0], number(attributes, "epsilon", 1e-5)
+
+    def layer_norm(x: Array, scale: Array, bias: Array | None = None) -> Array:
+        axes = tuple(range(axis, x.ndim))
+        centred = x - np.mean(x, axis=axes, keepdims=True)
+        variance = np.mean(np.square(centred), axis=axes, keepdims=True)
+        y = centred / np.sqrt(variance + x.dtype.type(epsilon)) * scale
+        return y if bias is None else y + bias
+
+    return layer_norm
+
+
+def _instance_norm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    epsilon = number(attributes, "epsilon", 1e-5)
+
+    def instance_norm(x: Array, scale: Array, bias: Array) -> Array:
+        axes = tuple(range(2, x.ndim))
+        shape = (1, -1, *([1] * (x.ndim - 2)))
+        centred = x - np.mean(x, axis=axes, keepdims=True)
+        variance = np.mean(np.square(centred), axis=axes, keepdims=True)
+        return centred / np.sqrt(variance + x.dtype.type(epsilon)) * scale.reshape(shape) + bias.reshape(shape)
+
+    return instance_norm
+
+
+def _lrn(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    size = integers(attributes, "size")[0]
+    alpha, beta, bias = (number(attributes, n) for n in ("alpha", "beta", "bias"))
+
+    def lrn(x: Array) -> Array:
+        squares = np.square(x)
+        total = np.zeros_like(x)
+        channels = x.shape[1]
+        for shift in range(-((size - 1) // 2), size // 2 + 1):
+            low, high = max(0, -shift), min(channels, channels - shift)
+            total[:, low:high] += squares[:, low + shift : high + shift]
+        return (x / np.power(bias + alpha / size * total, beta)).astype(x.dtype, copy=False)
+
+    return lrn
+
+
+KERNELS: dict[str, Maker] = {
+    "max_pool": _max_pool,
+    "average_pool": _average_pool,
+    "reduce_mean": _reduction(np.mean),
+    "reduce_sum": _reduction(np.sum),
+    "reduce_max": _reduction(np.max),
+    "reduce_min": _reduction(np.min),
+    "reduce_prod": _reduction(np.prod),
+    "reduce_l2": _reduction(_l2),
+    "reduce_l1": _reduction(_l1),
+    "reduce_sum_square": _reduction(_sum_square),
+    "argmax": _arg(np.argmax),
+    "argmin": _arg(np.argmin),
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "layer_norm": _layer_norm,
+    "instance_norm": _instance_norm,
+    "lrn": _lrn,
+}

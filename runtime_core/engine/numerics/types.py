@@ -1,0 +1,47 @@
+"""Element types between the NEFF and NumPy, and the rounding of the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime_core.neff.graph import AttributeValue, DType
+
+Array: TypeAlias = NDArray[np.generic]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+Kernel: TypeAlias = Callable[..., Array | tuple[Array, ...]]
+Maker: TypeAlias = Callable[[Attributes, Sequence[Array | None]], Kernel]
+"""Makes the kernel of one instruction from its attributes and those operands that are constants (else ``None``)."""
+
+
+def numpy_dtype(dtype: DType) -> np.dtype[np.generic]:
+    """The NumPy type; bfloat16 is ml_dtypes'."""
+    return np.dtype(ml_dtypes.bfloat16) if dtype is DType.BFLOAT16 else np.dtype(dtype.value)
+
+
+def widened(value: Array) -> Array:
+    """bfloat16 as FP32, which holds every one of its values; anything else as it is."""
+    return value.astype(np.float32) if value.dtype == ml_dtypes.bfloat16 else value
+
+
+def round_bfloat16(value: Array) -> Array:
+    """FP32 rounded to bfloat16's precision, to nearest even, still as FP32."""
+    if value.dtype != np.float32:
+        return value
+    return value.astype(ml_dtypes.bfloat16).astype(np.float32)
+
+
+def integers(attributes: Attributes, name: str) -> list[int]:
+    """A list attribute as integers."""
+    value = attributes[name]
+    return [int(v) for v in value] if isinstance(value, list) else [int(value)]
+
+
+def number(attributes: Attributes, name: str, default: float = 0.0) -> float:
+    """A number attribute."""
+    value = attributes.get(name, default)
+    return float(value) if isinstance(value, int | float) else default
