@@ -57,9 +57,9 @@ def _compile(target: Path) -> dict[str, Path]:
     """Compile the demo's networks, with a progress display."""
     from rich.console import Console
     from rich.progress import track
-    from runtime_core.neff.writer import save_neff
 
     from runtime_core.compiler import CompileOptions, compile_model
+    from runtime_core.neff.writer import save_neff
 
     made = {}
     console = Console(stderr=True)

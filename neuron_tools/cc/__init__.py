@@ -1,0 +1,1 @@
+"""neuron-cc: compile models to NEFF files and look into them."""
