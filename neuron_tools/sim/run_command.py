@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -17,6 +18,8 @@ from runtime_core.nrt import Runtime
 def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     """Run the plan to its end, or to SIGINT or SIGTERM, and print the summary; returns the exit status."""
     check_plan(plan)
+    # Executions already run side by side, one a thread: BLAS threads on top would fight for the same vCPUs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -76,13 +76,13 @@ def _compile(model: ModelProto, where: str, name: str, options: CompileOptions) 
     cpu_models: dict[str, bytes] = {}
     for index, ((kind, core, run), needed) in enumerate(zip(runs, wanted, strict=True)):
         if kind is NodeKind.NEURON:
-            node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.fp32_cast, core, where)
+            made_node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.fp32_cast, core, where)
             if blob:
-                params[node.name] = blob
+                params[made_node.name] = blob
         else:
-            node, blob = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
-            cpu_models[node.name] = blob
-        made.append(node)
+            made_node, blob = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
+            cpu_models[made_node.name] = blob
+        made.append(made_node)
     inputs = tuple(module.specs[n] for n in module.inputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}
     graph = Graph(

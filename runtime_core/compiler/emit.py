@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 ALIGNMENT_BYTES = 64
-_LARGEST_BFLOAT16 = float(ml_dtypes.finfo(ml_dtypes.bfloat16).max)
+_LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
 
 
 def to_bfloat16(value: Array) -> Array:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from runtime_core.neff.graph import AttributeValue, DType, EngineKind, TensorSpec
@@ -14,7 +13,8 @@ from runtime_core.neff.graph import AttributeValue, DType, EngineKind, TensorSpe
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-Array = NDArray[np.generic]
+# Element types are only known from the model, so arithmetic on constants is not typed.
+Array: TypeAlias = NDArray[Any]
 
 
 @dataclass

@@ -24,8 +24,9 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
     if rule is None:
         reason = "no engine runs this operator"
     else:
-        unknown = [n for n in (*node.input, *node.output) if n and n not in module.specs]
-        wide = [n for n in (*node.input, *node.output) if n and n not in unknown and _is_wide(module, n)]
+        names = [n for n in (*node.input, *lowering.outputs) if n]
+        unknown = [n for n in names if n not in module.specs]
+        wide = [n for n in names if n not in unknown and _is_wide(module, n)]
         if unknown:
             reason = f"the type or shape of {unknown[0]!r} is only known at run time"
         elif wide:

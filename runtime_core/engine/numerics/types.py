@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from runtime_core.neff.graph import AttributeValue, DType
 
-Array: TypeAlias = NDArray[np.generic]
+# Element types are only known from the NEFF: its DTypes are checked at the boundary, arithmetic inside is not typed.
+Array: TypeAlias = NDArray[Any]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 Kernel: TypeAlias = Callable[..., Array | tuple[Array, ...]]
 Maker: TypeAlias = Callable[[Attributes, Sequence[Array | None]], Kernel]

@@ -1,0 +1,49 @@
+"""neuron-ls: the Neuron Devices of this instance and who uses them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import new_app, run, show_version
+
+app = new_app(
+    "List the Neuron Devices of this instance, their NeuronCores, memory and links, and the processes that use them.",
+    """neuron-ls
+neuron-ls --wide --show-all-procs
+neuron-ls --topology
+neuron-ls --json-output | jq '.[].nc_count'
+neuron-ls --watch 2""",
+)
+
+
+@app.command()
+def list_devices(
+    wide: Annotated[bool, typer.Option("--wide", "-w", help="Longer commands, and EAST and WEST columns.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--show-all-procs", "-a", help="Also processes that only watch, like neuron-top.")
+    ] = False,
+    topology: Annotated[bool, typer.Option("--topology", "-t", help="Also draw how the devices are joined.")] = False,
+    as_json: Annotated[bool, typer.Option("--json-output", "-j", help="Print JSON instead of a table.")] = False,
+    watch: Annotated[
+        Optional[float],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="SECONDS", min=0.1, help="Print again every so many seconds, until Ctrl-C."),
+    ] = None,
+    source: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """List the Neuron Devices of this instance, their NeuronCores, memory and links, and who uses them."""
+    from neuron_ls.listing import View, show
+
+    show(View(wide=wide, show_all=show_all, topology=topology, as_json=as_json), source, watch)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,69 @@
+"""From a snapshot to what is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import NamedTuple
+
+from neuron_ls.report import render_json
+from neuron_ls.table import render_table
+from neuron_ls.topology_view import render_topology
+from runtime_core.telemetry import NodeNotFoundError, Snapshot, open_source
+
+
+class View(NamedTuple):
+    """What to show."""
+
+    wide: bool = False
+    show_all: bool = False
+    topology: bool = False
+    as_json: bool = False
+
+
+class Watcher(NamedTuple):
+    """A process that looks at the node without using a device."""
+
+    pid: int
+    command: str
+
+
+def render(snapshot: Snapshot, view: View, watchers: tuple[Watcher, ...] = (), *, bold: bool = False) -> str:
+    """The text for one snapshot."""
+    if view.as_json:
+        return render_json(snapshot, watchers)
+    text = render_table(snapshot, watchers, wide=view.wide, bold=bold)
+    return f"{text}\n{render_topology(snapshot)}" if view.topology else text
+
+
+def _colour_wanted() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def show(view: View, source_name: str | None, watch_seconds: float | None) -> None:
+    """Print the node once, or again and again.
+
+    Raises:
+        NodeNotFoundError: there is no device.
+    """
+    source = open_source(source_name)
+    bold = _colour_wanted()
+    deadline = time.monotonic()
+    while True:
+        snapshot = source.snapshot()
+        if not snapshot.devices:
+            raise NodeNotFoundError(f"no Neuron Device found in {source.name}")
+        watchers: tuple[Watcher, ...] = ()
+        if view.show_all:
+            from neuron_ls.watchers import find_watchers
+
+            watchers = find_watchers(snapshot)
+        text = render(snapshot, view, watchers, bold=bold)
+        if watch_seconds is None:
+            print(text)
+            return
+        # On a terminal each list replaces the one before it.
+        print(f"\x1b[2J\x1b[H{text}" if sys.stdout.isatty() else text, flush=True)
+        deadline += watch_seconds
+        time.sleep(max(0.0, deadline - time.monotonic()))

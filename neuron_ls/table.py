@@ -1,0 +1,121 @@
+"""The table, character by character as ``contracts/neuron-ls.md`` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from neuron_ls.listing import Watcher
+    from runtime_core.telemetry.snapshot import Device, Snapshot
+
+NOT_AVAILABLE = "NA"
+COMMAND_CHARACTERS = 37
+WIDE_COMMAND_CHARACTERS = 77
+
+
+class _Process(NamedTuple):
+    pid: str
+    command: str
+    version: str
+
+
+def format_ids(ids: Sequence[int]) -> str:
+    """Core numbers: ``0-3``."""
+    return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 else ",".join(str(i) for i in ids)
+
+
+def format_memory(size_bytes: int | None) -> str:
+    """Device memory: ``8 GB`` (binary, as the original counts)."""
+    if size_bytes is None:
+        return NOT_AVAILABLE
+    gib = size_bytes / 2**30
+    return f"{gib:.0f} GB" if gib == int(gib) else f"{gib:.1f} GB"
+
+
+def cut(command: str, limit: int) -> str:
+    """The command, shortened with three dots."""
+    return command if len(command) <= limit else f"{command[:limit]}..."
+
+
+def _text(value: object | None) -> str:
+    return NOT_AVAILABLE if value is None else str(value)
+
+
+def _left_columns(device: Device, *, wide: bool) -> list[str]:
+    columns = [
+        str(device.index),
+        str(len(device.core_ids)),
+        format_ids(device.core_ids),
+        format_memory(device.memory_total_bytes),
+    ]
+    if wide:
+        columns += [_text(device.east), _text(device.west)]
+    return [*columns, ", ".join(str(c) for c in device.connected) or NOT_AVAILABLE, _text(device.bdf)]
+
+
+def _headings(*, wide: bool, busy: bool) -> list[str]:
+    headings = ["NEURON\nDEVICE", "NEURON\nCORES", "NEURON\nCORE IDS", "NEURON\nMEMORY"]
+    if wide:
+        headings += ["EAST", "WEST"]
+    headings += ["CONNECTED\nDEVICES", "PCI\nBDF"]
+    return [*headings, *(["PID", "COMMAND", "RUNTIME\nVERSION"] if busy else ["CPU\nAFFINITY", "NUMA\nNODE"])]
+
+
+def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], limit: int) -> list[_Process]:
+    users = [
+        _Process(str(r.pid), cut(r.command, limit), r.version or NOT_AVAILABLE)
+        for r in snapshot.runtimes
+        if any(core in r.cores for core in device.core_ids)
+    ]
+    return users + [_Process(str(w.pid), cut(w.command, limit), NOT_AVAILABLE) for w in watchers]
+
+
+def _rows(snapshot: Snapshot, watchers: Sequence[Watcher], *, wide: bool, busy: bool) -> list[list[list[str]]]:
+    """A list of lines for each device."""
+    limit = WIDE_COMMAND_CHARACTERS if wide else COMMAND_CHARACTERS
+    result = []
+    for device in snapshot.devices:
+        left = _left_columns(device, wide=wide)
+        if not busy:
+            result.append([[*left, _text(device.cpu_affinity), _text(device.numa_node)]])
+            continue
+        lines = _processes(snapshot, device, watchers, limit) or [_Process(*[NOT_AVAILABLE] * 3)]
+        blank = [""] * len(left)
+        result.append([[*(left if i == 0 else blank), *line] for i, line in enumerate(lines)])
+    return result
+
+
+def render_table(
+    snapshot: Snapshot, watchers: Sequence[Watcher] = (), *, wide: bool = False, bold: bool = False
+) -> str:
+    """Header lines and the table.
+
+    Args:
+        snapshot: the node.
+        watchers: processes to show that only watch.
+        wide: longer commands, EAST and WEST.
+        bold: headings in bold, for a terminal.
+    """
+    busy = bool(watchers) or any(r.cores for r in snapshot.runtimes)
+    headings = [h.split("\n") for h in _headings(wide=wide, busy=busy)]
+    devices = _rows(snapshot, watchers, wide=wide, busy=busy)
+    widths = [
+        max(*(len(part) for part in heading), *(len(line[column]) for lines in devices for line in lines))
+        for column, heading in enumerate(headings)
+    ]
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+    out = [f"instance-type: {snapshot.instance.instance_type}", f"instance-id: {snapshot.instance.instance_id}", rule]
+    for number in range(2):
+        cells = [(h[number] if number < len(h) else "").center(w) for h, w in zip(headings, widths, strict=True)]
+        line = "| " + " | ".join(cells) + " |"
+        out.append(f"\x1b[1m{line}\x1b[0m" if bold else line)
+    out.append(rule)
+    for lines in devices:
+        for cells in lines:
+            out.append("| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)) + " |")
+        if busy:
+            out.append(rule)
+    if not busy:
+        out.append(rule)
+    return "\n".join(out)
