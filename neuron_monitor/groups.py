@@ -1,0 +1,147 @@
+"""Each metric group from snapshots: pure functions from what the node counted to what the report says."""
+
+from __future__ import annotations
+
+from neuron_monitor import report as out
+from runtime_core.telemetry import Histogram, Rates, Snapshot
+from runtime_core.telemetry.rates import HostRate, RuntimeRate
+from runtime_core.telemetry.snapshot import Host, HostMemory, Model, Runtime, VcpuTimes, sum_known
+
+NOT_COUNTED = "this source does not count it"
+
+
+def _percent(ratio: float) -> float:
+    return round(100.0 * ratio, 4)
+
+
+def neuroncore_counters(runtime: Runtime, rate: RuntimeRate) -> out.NeuronCoreCounters:
+    """Utilization and FLOP/s of each core that the runtime owns."""
+    cores = {
+        str(core): out.CoreCounters(
+            None if r.utilization_ratio is None else _percent(r.utilization_ratio),
+            None if r.flops_per_second is None else round(r.flops_per_second),
+        )
+        for core, r in sorted(rate.cores.items())
+    }
+    return out.NeuronCoreCounters(rate.seconds, cores, runtime.error)
+
+
+def percentiles(histogram: Histogram | None) -> out.Percentiles | None:
+    """Latency quantiles in seconds; ``None`` when nothing was counted."""
+    if histogram is None:
+        return None
+    values = [histogram.quantile_ns(q) for q in (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)]
+    known = [v / 1e9 for v in values if v is not None]
+    return out.Percentiles(*known) if len(known) == len(values) else None
+
+
+def execution_stats(runtime: Runtime, rate: RuntimeRate) -> out.ExecutionStats:
+    """Outcomes, errors and latency within the period."""
+    unknown = "" if rate.executions is not None else NOT_COUNTED
+    return out.ExecutionStats(
+        rate.seconds,
+        None if rate.errors is None else out.ErrorSummary(*rate.errors),
+        None if rate.executions is None else out.ExecutionSummary(*rate.executions),
+        out.LatencyStats(percentiles(rate.total_latency), percentiles(rate.device_latency)),
+        runtime.error or unknown,
+    )
+
+
+def _host(memory: HostMemory | None) -> out.HostUsage:
+    return out.HostUsage(*(memory or HostMemory()))
+
+
+def _model(model: Model) -> out.ModelReport:
+    subgraphs = {}
+    for part in model.subgraphs:
+        device = out.SubgraphDevice(*part.device_memory)
+        used = out.SubgraphUsed(
+            part.host_memory.total_bytes,
+            sum(part.device_memory),
+            out.SubgraphBreakdown(_host(part.host_memory), device),
+        )
+        subgraphs[part.name] = out.SubgraphReport(used, part.core, part.device)
+    return out.ModelReport(model.name, model.uuid, model.model_id, model.running, subgraphs)
+
+
+def memory_used(runtime: Runtime, rate: RuntimeRate) -> out.MemoryUsed:
+    """What the runtime holds now; the totals are the sums of the parts shown."""
+    cores = {str(core): out.CoreUsage(*use.memory) for core, use in sorted(runtime.cores.items())}
+    used = out.UsedBytes(
+        runtime.host_memory.total_bytes if runtime.host_memory is not None else None,
+        sum_known(tuple(use.memory.total_bytes for use in runtime.cores.values())) if runtime.cores else 0,
+        out.UsageBreakdown(_host(runtime.host_memory), cores),
+    )
+    return out.MemoryUsed(rate.seconds, used, [_model(m) for m in runtime.models], runtime.error)
+
+
+def runtime_vcpu_usage(runtime: Runtime, rate: RuntimeRate, vcpu_count: int) -> out.RuntimeVcpuUsage:
+    """CPU time of the process as a share of all vCPUs."""
+    if rate.cpu is None or not vcpu_count or not rate.seconds:
+        why = runtime.error or f"CPU times of process {runtime.pid} can't be read"
+        return out.RuntimeVcpuUsage(rate.seconds, None, why)
+    user, system = (min(100.0, 100.0 * s / rate.seconds / vcpu_count) for s in rate.cpu)
+    return out.RuntimeVcpuUsage(rate.seconds, out.UserSystem(round(user, 4), round(system, 4)), runtime.error)
+
+
+def _vcpu(times: VcpuTimes) -> out.VcpuPercent:
+    return out.VcpuPercent(*(_percent(t) for t in times))
+
+
+def vcpu_usage(host: HostRate | None, seconds: float) -> out.VcpuUsage:
+    """The host's vCPUs over the period."""
+    if host is None:
+        return out.VcpuUsage(seconds, None, {}, None, "the host's vCPU figures are not available")
+    data = {str(i): _vcpu(times) for i, times in enumerate(host.vcpus)}
+    return out.VcpuUsage(host.seconds, _vcpu(host.average), data, host.context_switches)
+
+
+def memory_info(host: Host | None, seconds: float) -> out.MemoryInfo:
+    """The host's memory now."""
+    if host is None:
+        return out.MemoryInfo(seconds, None, None, None, None, "the host's memory figures are not available")
+    return out.MemoryInfo(
+        seconds, host.memory_total_bytes, host.memory_used_bytes, host.swap_total_bytes, host.swap_used_bytes
+    )
+
+
+def hw_counters(rates: Rates, error: str = "") -> out.HwCounters:
+    """ECC events of each device within the period."""
+    devices = [
+        out.DeviceEcc(
+            index, ecc.mem_ecc_corrected, ecc.mem_ecc_uncorrected, ecc.sram_ecc_uncorrected, ecc.sram_ecc_corrected
+        )
+        for index, ecc in sorted(rates.ecc.items())
+    ]
+    return out.HwCounters(rates.seconds, devices, error)
+
+
+def instance_info(snapshot: Snapshot, error: str = "") -> out.InstanceInfo:
+    """Identity of the instance."""
+    i = snapshot.instance
+    return out.InstanceInfo(
+        i.instance_name,
+        i.instance_id,
+        i.instance_type,
+        i.availability_zone,
+        i.availability_zone_id,
+        i.region,
+        i.ami_id,
+        i.subnet_id,
+        error,
+    )
+
+
+def hardware_info(snapshot: Snapshot, error: str = "") -> out.HardwareInfo:
+    """The Neuron hardware of the instance."""
+    devices = snapshot.devices
+    return out.HardwareInfo(
+        "inferentia",
+        "v1",
+        "v1",
+        len(devices),
+        devices[0].memory_total_bytes if devices else None,
+        len(devices[0].core_ids) if devices else 0,
+        1,
+        error,
+    )
