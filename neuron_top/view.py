@@ -1,0 +1,218 @@
+"""What the screen shows of two snapshots, as plain records: computed here, drawn elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from runtime_core.telemetry import Rates, Snapshot
+from runtime_core.telemetry.rates import CoreRate
+from runtime_core.telemetry.snapshot import CoreMemory, Device, HostMemory, Model, Runtime, Subgraph, sum_known
+
+ALL_TAB = "all"
+
+
+class CoreCell(NamedTuple):
+    """One NeuronCore: share of time busy, FLOP/s; ``owned`` tells an idle core from a free one."""
+
+    core: int
+    utilization_ratio: float | None
+    flops_per_second: float | None
+    owned: bool
+
+
+class DeviceRow(NamedTuple):
+    """The cores of one Neuron Device."""
+
+    device: int
+    cores: tuple[CoreCell, ...]
+
+
+class VcpuView(NamedTuple):
+    """Shares (0..1) of the instance's vCPUs; ``None`` where not available."""
+
+    system_user: float | None
+    system_system: float | None
+    runtime_user: float | None
+    runtime_system: float | None
+
+
+class MemoryView(NamedTuple):
+    """Totals of the selected runtimes, by category."""
+
+    host_total: int | None
+    host: HostMemory
+    device_total: int | None
+    device: CoreMemory
+
+
+class TreeRow(NamedTuple):
+    """A row of the memory tree; a parent shows the sum of its children."""
+
+    key: str
+    label: str
+    host_bytes: int | None
+    device_bytes: int | None
+    children: tuple[TreeRow, ...]
+
+
+class View(NamedTuple):
+    """Everything the overview shows for the selected tab."""
+
+    tabs: tuple[str, ...]
+    selected: int
+    rows: tuple[DeviceRow, ...]
+    vcpu: VcpuView
+    memory: MemoryView
+    tree: tuple[TreeRow, ...]
+
+
+def tab_names(snapshot: Snapshot) -> tuple[str, ...]:
+    """``all``, then each runtime by its tag; equal tags are told apart by pid."""
+    tags = [r.tag for r in snapshot.runtimes]
+    return (ALL_TAB, *(r.tag if tags.count(r.tag) == 1 else f"{r.tag}:{r.pid}" for r in snapshot.runtimes))
+
+
+def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
+    """The runtimes of a tab; tab 0 is all of them."""
+    return snapshot.runtimes if selected <= 0 else snapshot.runtimes[selected - 1 : selected]
+
+
+def _core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
+    found: dict[int, CoreRate | None] = {}
+    for runtime in chosen:
+        rate = rates.runtimes.get(runtime.key) if rates is not None else None
+        for core in runtime.cores:
+            found[core] = rate.cores.get(core) if rate is not None else None
+    rows = []
+    for device in snapshot.devices:
+        cells = []
+        for core in device.core_ids:
+            rate = found.get(core)
+            owned = core in found
+            cells.append(
+                CoreCell(
+                    core,
+                    rate.utilization_ratio if rate is not None else (None if owned else 0.0),
+                    rate.flops_per_second if rate is not None else (None if owned else 0.0),
+                    owned,
+                )
+            )
+        rows.append(DeviceRow(device.index, tuple(cells)))
+    return tuple(rows)
+
+
+def _vcpu(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> VcpuView:
+    host = rates.host if rates is not None else None
+    system_user = system_system = runtime_user = runtime_system = None
+    if host is not None:
+        a = host.average
+        system_user, system_system = a.user + a.nice, a.system + a.io_wait + a.irq + a.soft_irq
+    if rates is not None and snapshot.host is not None:
+        used = [
+            (rate.cpu, rate.seconds)
+            for r in chosen
+            if (rate := rates.runtimes.get(r.key)) is not None and rate.cpu is not None and rate.seconds > 0
+        ]
+        count = len(snapshot.host.vcpus)
+        runtime_user = sum(cpu.user_seconds / seconds for cpu, seconds in used) / count
+        runtime_system = sum(cpu.system_seconds / seconds for cpu, seconds in used) / count
+    return VcpuView(system_user, system_system, runtime_user, runtime_system)
+
+
+def _sum_fields(records: Sequence[tuple[int | None, ...]], width: int) -> list[int | None]:
+    """Field by field; nothing to add is 0, nothing known is ``None``."""
+    return [sum_known(tuple(r[i] for r in records)) if records else 0 for i in range(width)]
+
+
+def _memory(chosen: Sequence[Runtime]) -> MemoryView:
+    host = HostMemory(*_sum_fields([r.host_memory or HostMemory() for r in chosen], len(HostMemory._fields)))
+    device = CoreMemory(*_sum_fields([use.memory for r in chosen for use in r.cores.values()], len(CoreMemory._fields)))
+    return MemoryView(host.total_bytes, host, device.total_bytes, device)
+
+
+def _category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> tuple[TreeRow, ...]:
+    names = {
+        "application_memory": "Application Memory",
+        "constants": "Constants",
+        "dma_buffers": "DMA Buffers",
+        "tensors": "Tensors",
+        "model_code": "Model Code",
+        "runtime_memory": "Runtime Memory",
+        "model_shared_scratchpad": "Model Scratchpad",
+    }
+    host_bytes = host._asdict()
+    return tuple(
+        TreeRow(f"{key}/{field}", label, host_bytes.get(field, 0), device.get(field, 0), ())
+        for field, label in names.items()
+        if host_bytes.get(field) or device.get(field)
+    )
+
+
+def _parent(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
+    return TreeRow(
+        key,
+        label,
+        sum_known(tuple(c.host_bytes for c in children)) if children else 0,
+        sum_known(tuple(c.device_bytes for c in children)) if children else 0,
+        children,
+    )
+
+
+def _model_row(key: str, model: Model, part: Subgraph) -> TreeRow:
+    here = f"{key}/{model.model_id}"
+    device: dict[str, int | None] = dict(part.device_memory._asdict())
+    return _parent(here, f"{model.model_id} {model.name}", _category_rows(here, part.host_memory, device))
+
+
+def _core_row(device: Device, core: int, chosen: Sequence[Runtime]) -> TreeRow | None:
+    key = f"nd{device.index}/nc{core}"
+    models: list[TreeRow] = []
+    rest: dict[str, int | None] = {}
+    for runtime in chosen:
+        use = runtime.cores.get(core)
+        if use is None:
+            continue
+        parts = [(m, s) for m in runtime.models for s in m.subgraphs if s.core == core]
+        models += [_model_row(f"{key}/{runtime.pid}", m, s) for m, s in parts]
+        for field, value in use.memory._asdict().items():
+            inside = sum(getattr(s.device_memory, field, 0) for _, s in parts)
+            rest[field] = None if value is None else (rest.get(field) or 0) + value - inside
+    if not models and not any(rest.values()):
+        return None
+    shared = _category_rows(f"{key}/shared", HostMemory(0, 0, 0, 0), rest)
+    return _parent(key, f"NC{core - device.core_ids[0]}", (*models, *shared))
+
+
+def _tree(snapshot: Snapshot, chosen: Sequence[Runtime]) -> tuple[TreeRow, ...]:
+    rows = []
+    for device in snapshot.devices:
+        cores = tuple(row for core in device.core_ids if (row := _core_row(device, core, chosen)) is not None)
+        if cores:
+            rows.append(_parent(f"nd{device.index}", f"ND{device.index}", cores))
+    return tuple(rows)
+
+
+def make_view(snapshot: Snapshot, rates: Rates | None, selected: int) -> View:
+    """The overview of a tab; without ``rates`` (the first look) nothing is known of utilization."""
+    tabs = tab_names(snapshot)
+    selected = selected if 0 <= selected < len(tabs) else 0
+    chosen = chosen_runtimes(snapshot, selected)
+    return View(
+        tabs,
+        selected,
+        _core_rows(snapshot, rates, chosen),
+        _vcpu(snapshot, rates, chosen),
+        _memory(chosen),
+        _tree(snapshot, chosen),
+    )
+
+
+def visible_rows(tree: Sequence[TreeRow], is_open: Callable[[str], bool], depth: int = 0) -> list[tuple[int, TreeRow]]:
+    """The rows of a partly opened tree with their depths, from the top."""
+    rows: list[tuple[int, TreeRow]] = []
+    for row in tree:
+        rows.append((depth, row))
+        if row.children and is_open(row.key):
+            rows += visible_rows(row.children, is_open, depth + 1)
+    return rows
