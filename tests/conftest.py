@@ -1,0 +1,128 @@
+"""Small worlds for every test: a node of its own, and processes that are ended with the test."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime_core.driver.node import set_up
+
+LIGHT_NETWORKS = Path("backend/test/data/light")
+_RUNTIME_VARIABLES = (
+    "NEURON_RT_VISIBLE_CORES",
+    "NEURON_RT_NUM_CORES",
+    "NEURONCORE_GROUP_SIZES",
+    "NEURON_PROCESS_TAG",
+    "NEURON_RT_EXEC_TIMEOUT",
+    "NEURON_RT_LOG_LEVEL",
+    "NEURON_RT_LOG_LOCATION",
+    "AWS_NEURON_VISIBLE_DEVICES",
+    "NEURON_SIM_INSTANCE_TYPE",
+)
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path, monkeypatch):
+    """No test sees another's node or the caller's settings."""
+    monkeypatch.setenv("NEURON_SIM_ROOT", str(tmp_path / "node"))
+    monkeypatch.setenv("NEURON_SOURCE", "sim")
+    for name in _RUNTIME_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "node"
+
+
+@pytest.fixture
+def node(root):
+    """A simulated inf1.6xlarge."""
+    set_up(root, type_name="inf1.6xlarge")
+    return root
+
+
+def wait_for(condition, seconds=30.0, what="the condition"):
+    """Poll until ``condition`` returns something true; returns that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+@pytest.fixture
+def wait():
+    return wait_for
+
+
+@pytest.fixture
+def command():
+    """Run one of the suite's commands to its end."""
+
+    def run(module, *arguments, timeout=60, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, **environment},
+        )
+
+    return run
+
+
+@pytest.fixture
+def spawn():
+    """Start commands that are killed with the test."""
+    started = []
+
+    def start(module, *arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def light_networks():
+    """The networks that ship inside the onnx wheel."""
+    onnx = pytest.importorskip("onnx")
+    return Path(onnx.__file__).parent / LIGHT_NETWORKS
+
+
+@pytest.fixture(scope="session")
+def squeezenet_neff(light_networks, tmp_path_factory):
+    """A compiled network of 0.13 ms."""
+    return _compiled("light_squeezenet", light_networks, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def resnet50_neff(light_networks, tmp_path_factory):
+    """A compiled network of 1.2 ms."""
+    return _compiled("light_resnet50", light_networks, tmp_path_factory)
+
+
+def _compiled(name, light_networks, tmp_path_factory):
+    from runtime_core.compiler import compile_model
+    from runtime_core.neff.writer import save_neff
+
+    target = tmp_path_factory.mktemp("neff") / f"{name}.neff"
+    save_neff(compile_model(light_networks / f"{name}.onnx"), target)
+    return target
