@@ -47,6 +47,11 @@ _BUCKETS_AT = _Page.buckets.offset
 _OWNED_WORD = _Page.owned_cores.offset // 8
 _LATENCY_WORD = _Page.latency.offset // 8
 
+_LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
+_OWNED = struct.Struct("<Q")
+_TRIES = 200
+"""Copies tried in a row before the writer is given the processor."""
+
 _PATIENCE_SECONDS = 0.1
 """A writer's thread can lose the interpreter inside its guarded section for a few switch intervals (5 ms each)."""
 
@@ -194,31 +199,40 @@ class SimulatedSource:
         """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
         words, data = self._words, store.map
         base = offset // 8
+        latency = base + _LATENCY_WORD
         deadline = 0.0
         while True:
-            before = words[base]
-            if not before & 1:
-                owned = words[base + _OWNED_WORD]
-                first = (owned & -owned).bit_length() - 1 if owned else 0
-                last = owned.bit_length()
-                head = data[offset : offset + _HEAD_BYTES]
-                start = offset + _CORES_AT
-                cores = data[start + first * _CORE.size : start + last * _CORE.size]
-                lows, slices = [], []
-                for which in range(2):
-                    low = words[base + _LATENCY_WORD + which * 3 + 1]
-                    high = words[base + _LATENCY_WORD + which * 3 + 2]
-                    at = offset + _BUCKETS_AT + which * BUCKET_COUNT * 8
-                    lows.append(low)
-                    slices.append(data[at + low * 8 : at + (high + 1) * 8])
+            # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
+            # what must be of one moment, so that the copy fits between two writes of even the busiest writer.
+            owned = words[base + _OWNED_WORD]
+            first = (owned & -owned).bit_length() - 1 if owned else 0
+            cores_from = offset + _CORES_AT + first * _CORE.size
+            cores_to = offset + _CORES_AT + owned.bit_length() * _CORE.size
+            low, high, other_low, other_high = (words[latency + i] for i in (1, 2, 4, 5))
+            at = offset + _BUCKETS_AT
+            total = slice(at + low * 8, at + (high + 1) * 8)
+            at += BUCKET_COUNT * 8
+            device = slice(at + other_low * 8, at + (other_high + 1) * 8)
+            end = offset + _HEAD_BYTES
+            for _ in range(_TRIES):
+                before = words[base]
+                if before & 1:
+                    continue
+                head, cores = data[offset:end], data[cores_from:cores_to]
+                total_buckets, device_buckets = data[total], data[device]
+                if words[base] != before:
+                    continue
                 now_ns = time.monotonic_ns()
-                if words[base] == before:
-                    return _PageCopy(head, cores, (slices[0], slices[1]), first, (lows[0], lows[1]), now_ns)
+                if _LAYOUT_WORDS.unpack_from(head, _Page.latency.offset) != (low, high, other_low, other_high):
+                    break
+                if _OWNED.unpack_from(head, _Page.owned_cores.offset)[0] != owned:
+                    break
+                return _PageCopy(head, cores, (total_buckets, device_buckets), first, (low, other_low), now_ns)
             now = time.monotonic()
             deadline = deadline or now + _PATIENCE_SECONDS
             if now > deadline:
                 return None
-            time.sleep(0.00005)
+            time.sleep(0.00002)
 
     def _unreadable(self, store: Datastore, offset: int) -> Runtime:
         """A live runtime whose counters can't be read now: it was stopped in the middle of a write."""
