@@ -207,7 +207,6 @@ def _infer(module: Module, model: ModelProto, rest: list[NodeProto], inputs: lis
 
 
 def _enter_specs(module: Module, graph: GraphProto, declared: dict[str, ValueInfoProto]) -> None:
-    import onnx
 
     for value in (*graph.input, *graph.value_info, *graph.output):
         for source in (value, declared.get(value.name)):
@@ -217,7 +216,17 @@ def _enter_specs(module: Module, graph: GraphProto, declared: dict[str, ValueInf
             dims = tensor.shape.dim
             if not tensor.HasField("shape") or any(not d.HasField("dim_value") for d in dims) or not tensor.elem_type:
                 continue
-            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+            dtype = _dtype_name(tensor.elem_type)
             if dtype in DType.__members__.values():
                 module.specs[value.name] = TensorSpec(value.name, DType(dtype), tuple(d.dim_value for d in dims))
                 break
+
+
+def _dtype_name(elem_type: int) -> str:
+    """NumPy's name of an ONNX element type; "" for one that nobody knows."""
+    import onnx
+
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name
+    except (KeyError, TypeError):
+        return ""

@@ -23,7 +23,7 @@ def test_a_value_lies_in_its_bucket(value):
     low, high = bucket_bounds_ns(index)
     assert 0 <= index < BUCKET_COUNT
     assert low <= value
-    assert (value < high or index == BUCKET_COUNT - 1)
+    assert value < high or index == BUCKET_COUNT - 1
 
 
 @given(st.integers(1, BUCKET_COUNT - 2))

@@ -56,7 +56,7 @@ def test_an_unknown_size_is_a_usage_error(root):
 def test_a_directory_with_other_files_is_not_touched(root):
     root.mkdir()
     (root / "thesis.tex").write_text("x")
-    with pytest.raises(NodeError, match="thesis.tex"):
+    with pytest.raises(NodeError, match=r"thesis\.tex"):
         set_up(root)
     assert [p.name for p in root.iterdir()] == ["thesis.tex"]
 

@@ -207,9 +207,7 @@ def graphs(draw):
     """Chains of CPU nodes with arbitrary names and shapes."""
     names = draw(st.lists(_names, min_size=2, max_size=6, unique=True))
     specs = [TensorSpec(n, draw(st.sampled_from(DType)), draw(_shapes)) for n in names]
-    nodes = tuple(
-        Node(f"n{i}", NodeKind.CPU, (a,), (b,)) for i, (a, b) in enumerate(itertools.pairwise(specs))
-    )
+    nodes = tuple(Node(f"n{i}", NodeKind.CPU, (a,), (b,)) for i, (a, b) in enumerate(itertools.pairwise(specs)))
     return Graph(draw(_names), (specs[0],), (specs[-1],), nodes, batch=draw(st.integers(0, 8)))
 
 

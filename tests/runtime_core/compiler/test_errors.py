@@ -1,0 +1,124 @@
+"""Files that can't be compiled end in one clear line."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper  # noqa: E402
+
+from runtime_core.compiler import CompileOptions, compile_model  # noqa: E402
+from runtime_core.errors import ModelFileError, NeuronError, UsageError  # noqa: E402
+
+
+def value(name, shape=(1, 3), kind=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def model(nodes, inputs=None, outputs=None, initializers=(), opset=18):
+    graph = helper.make_graph(nodes, "g", inputs or [value("x")], outputs or [value("y")], list(initializers))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def refused(made, tmp_path, options=None):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(made if isinstance(made, bytes) else made.SerializeToString())
+    with pytest.raises(NeuronError) as caught:
+        compile_model(path, options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+RELU = helper.make_node("Relu", ["x"], ["y"], name="r")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(ModelFileError, match="no such"):
+        compile_model(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not a model", b"PK\x03\x04zip"])
+def test_no_onnx_file(tmp_path, content):
+    refused(content, tmp_path)
+
+
+def test_a_truncated_file(tmp_path):
+    data = model([RELU]).SerializeToString()
+    for size in range(1, len(data), 7):
+        refused(data[:size], tmp_path)
+
+
+def test_a_cycle(tmp_path):
+    nodes = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    nodes.append(helper.make_node("Relu", ["b"], ["y"]))
+    refused(model(nodes), tmp_path)
+
+
+def test_external_data_outside_the_folder(tmp_path):
+    outside = tmp_path / "secret.bin"
+    outside.write_bytes(b"\0" * 12)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1, 3], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../secret.bin")
+    refused(model([helper.make_node("Add", ["x", "w"], ["y"])], initializers=[tensor]), folder)
+
+
+def test_a_huge_declared_constant(tmp_path):
+    shape = onnx.numpy_helper.from_array(np.array([1 << 40, 1 << 20]), "s")
+    nodes = [helper.make_node("ConstantOfShape", ["s"], ["c"]), helper.make_node("Add", ["x", "c"], ["y"])]
+    assert "too large" in refused(model(nodes, initializers=[shape]), tmp_path)
+
+
+def test_an_open_dimension_names_the_input(tmp_path):
+    made = model([RELU], [value("x", ("N", "C"))], [value("y", ("N", "C"))])
+    assert "input 'x'" in refused(made, tmp_path)
+
+
+def test_an_open_batch_is_one_or_what_is_asked_for(tmp_path):
+    made = model([RELU], [value("x", ("N", 3))], [value("y", ("N", 3))])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(made.SerializeToString())
+    assert compile_model(path).graph.batch == 1
+    assert compile_model(path, CompileOptions(batch=6)).graph.outputs[0].shape == (6, 3)
+
+
+def test_an_operator_that_nothing_can_run_is_named(tmp_path):
+    node = helper.make_node("Frobnicate", ["x"], ["y"], name="f1", domain="com.example")
+    made = model([node])
+    made.opset_import.append(helper.make_opsetid("com.example", 1))
+    message = refused(made, tmp_path)
+    assert "Frobnicate" in message
+    assert "f1" in message
+
+
+def test_shapes_that_do_not_fit(tmp_path):
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    refused(model([node], [value("x", (1, 3)), value("w", (4, 5))], [value("y", (1, 5))]), tmp_path)
+
+
+@pytest.mark.parametrize("options", [CompileOptions(pipeline_cores=0), CompileOptions(batch=0)])
+def test_options_that_make_no_sense(tmp_path, options):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model([RELU]).SerializeToString())
+    with pytest.raises(UsageError):
+        compile_model(path, options)
+
+
+BYTES = model([helper.make_node("Add", ["x", "x"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]).SerializeToString()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_mutated_file_compiles_or_is_refused_and_never_anything_else(tmp_path_factory, data):
+    raw = bytearray(BYTES)
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("m") / "m.onnx"
+    path.write_bytes(bytes(raw))
+    try:
+        compile_model(path)
+    except NeuronError as error:
+        assert "\n" not in str(error)
