@@ -1,0 +1,39 @@
+"""Log lines are the contract's."""
+
+import datetime
+import re
+
+import pytest
+
+from runtime_core.nrt.log import LogLevel, chosen_level, emit, format_line
+
+WHEN = datetime.datetime(2026, 11, 21, 2, 56, 7, 123456)
+TAKEN = "NeuronCore(s) not available - Requested:nc1-nc1 Available:0"
+
+
+def test_the_line_of_a_taken_core():
+    line = format_line(LogLevel.ERROR, "nrt_allocate_neuron_cores", TAKEN, when=WHEN, pid=12, tid=34)
+    assert line == (
+        "2026-Nov-21 02:56:07.123456  12:34   ERROR  NRT:nrt_allocate_neuron_cores               "
+        "NeuronCore(s) not available - Requested:nc1-nc1 Available:0"
+    )
+
+
+def test_the_line_of_a_missing_driver():
+    message = "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed."
+    line = format_line(LogLevel.ERROR, "nrt_init", message, when=WHEN, pid=1, tid=1)
+    assert line.endswith(f"NRT:nrt_init      {message}")
+
+
+def test_levels_by_place():
+    assert chosen_level({}, to_syslog=False) is LogLevel.ERROR
+    assert chosen_level({}, to_syslog=True) is LogLevel.INFO
+    assert chosen_level({"NEURON_RT_LOG_LEVEL": "debug"}, to_syslog=False) is LogLevel.DEBUG
+
+
+@pytest.mark.parametrize(("level", "shown"), [("QUIET", []), ("ERROR", ["e"]), ("WARNING", ["e", "w"])])
+def test_only_what_was_asked_for_is_shown(monkeypatch, capsys, level, shown):
+    monkeypatch.setenv("NEURON_RT_LOG_LEVEL", level)
+    emit(LogLevel.ERROR, "f", "e")
+    emit(LogLevel.WARNING, "f", "w")
+    assert re.findall(r"(\w)$", capsys.readouterr().err, re.M) == shown
