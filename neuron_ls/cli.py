@@ -6,19 +6,20 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import new_app, run, show_version
+from neuron_tools.console import examples_epilog, new_app, run, show_version
 
-app = new_app(
-    "List the Neuron Devices of this instance, their NeuronCores, memory and links, and the processes that use them.",
-    """neuron-ls
+EXAMPLES = """neuron-ls
 neuron-ls --wide --show-all-procs
 neuron-ls --topology
 neuron-ls --json-output | jq '.[].nc_count'
-neuron-ls --watch 2""",
+neuron-ls --watch 2"""
+
+app = new_app(
+    "List the Neuron Devices of this instance, their NeuronCores, memory and links, and the processes that use them."
 )
 
 
-@app.command()
+@app.command(epilog=examples_epilog(EXAMPLES))
 def list_devices(
     wide: Annotated[bool, typer.Option("--wide", "-w", help="Longer commands, and EAST and WEST columns.")] = False,
     show_all: Annotated[

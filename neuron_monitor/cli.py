@@ -7,18 +7,17 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import new_app, run, show_version
+from neuron_tools.console import examples_epilog, new_app, run, show_version
 
-app = new_app(
-    "Stream one JSON report a line on NeuronCores, runtimes, devices and the host.",
-    """neuron-monitor
+EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'
 neuron-monitor --once
-neuron-monitor --json-schema""",
-)
+neuron-monitor --json-schema"""
+
+app = new_app("Stream one JSON report a line on NeuronCores, runtimes, devices and the host.")
 
 
-@app.command()
+@app.command(epilog=examples_epilog(EXAMPLES))
 def monitor(
     config_file: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time

@@ -16,6 +16,7 @@ import msgspec
 
 from neuron_monitor.collector import Collector
 from neuron_monitor.config import Config, ConfigError, default_config, load_config
+from neuron_tools.console import drop_stdout
 from runtime_core.telemetry import open_source
 
 _TELL_SOURCE = 1
@@ -99,8 +100,13 @@ def stream(config_path: Path | None, source_name: str | None, *, once: bool = Fa
                 if verbose >= _TELL_LATENESS:
                     late_ms = (time.monotonic_ns() - deadline_ns) / 1e6
                     print(f"neuron-monitor: report {late_ms:.3f} ms after its deadline", file=sys.stderr)
-                out.write(encoder.encode(collector.collect(time.monotonic_ns())) + b"\n")
-                out.flush()
+                line = encoder.encode(collector.collect(time.monotonic_ns())) + b"\n"
+                try:
+                    out.write(line)
+                    out.flush()
+                except BrokenPipeError:
+                    drop_stdout()
+                    return
                 if once:
                     return
 

@@ -13,18 +13,22 @@ from runtime_core import __version__
 from runtime_core.errors import NeuronError, UsageError
 
 
-def new_app(summary: str, examples: str = "") -> typer.Typer:
-    """A Typer application with plain help, the examples below the options, and no traceback boxes.
+def examples_epilog(examples: str) -> str:
+    """Help's last part: one example a line, shown as they stand."""
+    # A \b line keeps the help formatter from re-flowing the lines that follow it.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.splitlines())
+
+
+def new_app(summary: str, examples: str | None = None) -> typer.Typer:
+    """A Typer application with plain help and no traceback boxes.
 
     Args:
         summary: one paragraph on what the command does.
-        examples: one example a line, shown as they stand.
+        examples: one example a line; an application of one command gives them to that command instead.
     """
-    # A \b line keeps the help formatter from re-flowing the lines that follow it.
-    epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()) if examples else None
     return typer.Typer(
         help=summary,
-        epilog=epilog,
+        epilog=None if examples is None else examples_epilog(examples),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +42,11 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def drop_stdout() -> None:
+    """The reader went away: send what is left nowhere, or Python would complain when it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
     """Print ``message`` as one line on stderr, under the command's name, and end with ``code``."""
     line = " ".join(message.split())
@@ -46,7 +55,7 @@ def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command to its end: expected failures become one line, a closed pipe or Ctrl-C ends it quietly."""
+    """Run a command to its end: expected failures become one line, Ctrl-C ends it quietly."""
     try:
         app()
     except UsageError as error:
@@ -57,10 +66,6 @@ def run(app: typer.Typer) -> NoReturn:
         fail(
             f"no permission for {error.filename}: run as the owner of the node, or choose another with NEURON_SIM_ROOT"
         )
-    except BrokenPipeError:
-        # The reader went away; Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(exit_codes.OK) from None
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         fail(f"{error.strerror or error}{where}")

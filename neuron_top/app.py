@@ -32,7 +32,7 @@ def title_text(frame: Frame) -> str:
     if frame.snapshot is None:
         return f"neuron-top {__version__}"
     instance = frame.snapshot.instance
-    return f"neuron-top {__version__}   Instance ID: {instance.instance_id}   Instance type: {instance.instance_type}"
+    return f"neuron-top {__version__}  {instance.instance_id}  {instance.instance_type}"
 
 
 class NeuronTop(App[None]):

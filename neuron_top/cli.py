@@ -6,17 +6,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import new_app, run, show_version
+from neuron_tools.console import examples_epilog, new_app, run, show_version
 
-app = new_app(
-    "Watch NeuronCores, vCPUs, memory and models of this instance, live.",
-    """neuron-top
+EXAMPLES = """neuron-top
 neuron-top --interval 0.5
-neuron-top --once""",
-)
+neuron-top --once"""
+
+app = new_app("Watch NeuronCores, vCPUs, memory and models of this instance, live.")
 
 
-@app.command()
+@app.command(epilog=examples_epilog(EXAMPLES))
 def top(
     interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option(help="Print one frame and end.")] = False,

@@ -81,9 +81,9 @@ def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
 def _core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
     found: dict[int, CoreRate | None] = {}
     for runtime in chosen:
-        rate = rates.runtimes.get(runtime.key) if rates is not None else None
+        all_rates = rates.runtimes.get(runtime.key) if rates is not None else None
         for core in runtime.cores:
-            found[core] = rate.cores.get(core) if rate is not None else None
+            found[core] = all_rates.cores.get(core) if all_rates is not None else None
     rows = []
     for device in snapshot.devices:
         cells = []

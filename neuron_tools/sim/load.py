@@ -85,9 +85,8 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
         ModelFileError: the file can't be read or compiled.
     """
     if path.suffix == ".onnx":
-        from runtime_core.neff.writer import encode_neff
-
         from runtime_core.compiler import CompileOptions, compile_model
+        from runtime_core.neff.writer import encode_neff
 
         return encode_neff(compile_model(path, CompileOptions(batch=batch)))
     try:
@@ -99,6 +98,7 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
 def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
     """Inputs for a model: the same random numbers at every run."""
     import numpy as np
+
     from runtime_core.engine.numerics import numpy_dtype
 
     rng = np.random.default_rng(0)

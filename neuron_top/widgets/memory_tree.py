@@ -62,7 +62,7 @@ class MemoryTree(VerticalScroll):
         super().__init__(id="tree")
         self.body = TreeBody()
 
-    def compose(self) -> list[TreeBody]:  # type: ignore[override]
+    def compose(self) -> list[TreeBody]:
         """The rows."""
         return [self.body]
 

@@ -101,15 +101,15 @@ def _arg(function: Callable[..., Array]) -> Maker:
 
 
 def _l2(x: Array, **options: object) -> Array:
-    return np.sqrt(np.sum(np.square(x), **options))  # type: ignore[call-overload,no-any-return]
+    return np.sqrt(np.sum(np.square(x), **options))  # type: ignore[call-overload]
 
 
 def _l1(x: Array, **options: object) -> Array:
-    return np.sum(np.abs(x), **options)  # type: ignore[call-overload,no-any-return]
+    return np.sum(np.abs(x), **options)  # type: ignore[call-overload]
 
 
 def _sum_square(x: Array, **options: object) -> Array:
-    return np.sum(np.square(x), **options)  # type: ignore[call-overload,no-any-return]
+    return np.sum(np.square(x), **options)  # type: ignore[call-overload]
 
 
 def _softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:

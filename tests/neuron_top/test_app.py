@@ -1,0 +1,165 @@
+"""The screen: what it shows, and every key."""
+
+import asyncio
+
+import pytest
+from worlds import BUSY, make_snapshot
+
+from neuron_top.app import NeuronTop
+from neuron_top.collector import Frame
+from neuron_top.widgets.memory_tree import MemoryTree
+from runtime_core.telemetry import NodeNotFoundError, rates
+
+
+class Still:
+    """A source whose figures move by one second a look."""
+
+    name = "test"
+
+    def __init__(self, size="inf1.6xlarge", runtimes=BUSY):
+        self._size, self._runtimes, self._looks = size, runtimes, 0
+        self.gone = False
+
+    def snapshot(self, *, host=False):
+        if self.gone:
+            raise NodeNotFoundError("no Neuron node in /x: set one up with 'neuron-sim up'")
+        self._looks += 1
+        return make_snapshot(self._size, float(self._looks), self._runtimes)
+
+    def close(self):
+        pass
+
+
+def lines(app):
+    """The screen's text, line by line."""
+    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+
+
+def run(check, size=(80, 24), source=None):
+    async def inner():
+        app = NeuronTop(source or Still(), interval_seconds=0.1)
+        async with app.run_test(size=size) as pilot:
+            for _ in range(200):
+                await pilot.pause(0.02)
+                if app._frame.rates is not None or (app._frame.problem and app._frame.snapshot is None):
+                    break
+            await check(app, pilot)
+
+    asyncio.run(inner())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 70)])
+def test_all_sections_are_there_at_every_size(size):
+    async def check(app, pilot):
+        text = "\n".join(lines(app))
+        for part in ("NeuronCore v1 Utilization", "VCPU Utilization", "Memory Usage Summary", "Memory Usage Details",
+                     "i-0123456789abcdef0", "ND0", "NC3", "50.00%", ">all<", "web", "Runtime vCPU Usage"):  # fmt: skip
+            assert part in text
+
+    run(check, size)
+
+
+def test_f_switches_to_flops_and_back():
+    async def check(app, pilot):
+        await pilot.press("f")
+        assert any("TFLOPS" in line for line in lines(app))
+        await pilot.press("f")
+        assert any("50.00%" in line for line in lines(app))
+
+    run(check)
+
+
+def test_tabs_by_number_and_by_a_and_d():
+    async def check(app, pilot):
+        await pilot.press("2")
+        assert any(">web<" in line for line in lines(app))
+        await pilot.press("d")
+        assert any(">batch<" in line for line in lines(app))
+        await pilot.press("d")
+        assert any(">all<" in line for line in lines(app))
+        await pilot.press("a")
+        assert any(">batch<" in line for line in lines(app))
+        await pilot.press("9")
+        assert any(">batch<" in line for line in lines(app))
+
+    run(check)
+
+
+def test_x_opens_and_closes_the_whole_tree_and_arrows_move_in_it():
+    async def check(app, pilot):
+        tree = app.query_one(MemoryTree).body
+        closed = len(tree.keys())
+        await pilot.press("x")
+        assert len(tree.keys()) > closed
+        await pilot.press("x")
+        assert len(tree.keys()) == closed
+        await pilot.press("down", "down")
+        assert tree.cursor == tree.keys()[1]
+        await pilot.press("right")
+        assert len(tree.keys()) > closed
+        await pilot.press("left")
+        assert len(tree.keys()) == closed
+        await pilot.press("up")
+        assert tree.cursor == tree.keys()[0]
+
+    run(check, (120, 40))
+
+
+def test_space_holds_the_screen_still():
+    async def check(app, pilot):
+        await pilot.press("space")
+        held = app._frame
+        await pilot.pause(0.3)
+        assert app._frame is held
+        assert any("PAUSED" in line for line in lines(app))
+        await pilot.press("space")
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if app._frame is not held:
+                return
+        raise AssertionError("it did not go on")
+
+    run(check)
+
+
+def test_q_ends_it():
+    async def check(app, pilot):
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running or app._exit
+
+    run(check)
+
+
+def test_no_node_is_said_and_its_return_is_seen():
+    source = Still()
+    source.gone = True
+
+    async def check(app, pilot):
+        assert any("neuron-sim up" in line for line in lines(app))
+        source.gone = False
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if any("ND0" in line for line in lines(app)):
+                return
+        raise AssertionError("the node's return was not seen")
+
+    run(check, source=source)
+
+
+def test_a_small_terminal_is_said():
+    async def check(app, pilot):
+        assert any("too small" in line for line in lines(app))
+
+    run(check, (40, 10))
+
+
+def test_a_runtime_that_ends_gives_its_tab_back_to_all():
+    async def check(app, pilot):
+        await pilot.press("3")
+        before, after = make_snapshot(seconds=8.0), make_snapshot(seconds=9.0)
+        app.show(Frame(after, rates(before, after)))
+        await pilot.pause()
+        assert any(">all<" in line for line in lines(app))
+
+    run(check)
