@@ -1,0 +1,131 @@
+"""What goes wrong ends in one line on stderr, a status, no traceback, and nothing lost of others."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from runtime_core.driver.node import set_up
+from runtime_core.telemetry import open_source
+
+pytestmark = pytest.mark.e2e
+AS_NOBODY = """
+import importlib, os, sys
+# Everything is loaded first: the interpreter may lie where other users can't enter.
+for name in ("stream", "listing", "cli"):
+    try:
+        module = importlib.import_module(f"{sys.argv[1]}.{name}")
+    except ModuleNotFoundError:
+        continue
+import runtime_core.telemetry.simulated, runtime_core.telemetry.host
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.argv = sys.argv[1:]
+module.main()
+"""
+
+
+def one_line(done, status):
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def test_an_unknown_instance_type(command):
+    assert "inf1.24xlarge" in one_line(command("neuron_tools.sim", "up", "--instance-type", "inf2.xlarge"), 2)
+
+
+def test_a_directory_that_is_not_ours(command, root):
+    root.mkdir()
+    (root / "photos").mkdir()
+    assert "not a node directory" in one_line(command("neuron_tools.sim", "up"), 1)
+    assert "no Neuron node" in one_line(command("neuron_tools.sim", "down"), 1)
+    assert (root / "photos").is_dir()
+
+
+@pytest.mark.parametrize("program", ["neuron_ls", "neuron_monitor"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"junk" * 5_000_000, b"NRNSIMDS\x07" + bytes(20_000_000)],
+    ids=["empty", "junk", "other-version"],
+)
+def test_a_corrupt_datastore(command, node, program, content):
+    (node / "datastore").write_bytes(content)
+    one_line(command(program), 1)
+    one_line(command("neuron_tools.sim", "status"), 1)
+
+
+def test_down_while_it_is_used(command, spawn, node, squeezenet_neff, wait):
+    spawn("neuron_tools.sim", "run", squeezenet_neff, "--no-numerics", "--duration", "0", "--rate", "10")
+    wait(lambda: open_source().snapshot().runtimes)
+    assert "in use" in one_line(command("neuron_tools.sim", "down"), 1)
+    assert len(open_source().snapshot().runtimes) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["run", "none.neff"], 2),
+        (["run", "FILE", "--rate", "-1"], 2),
+        (["run", "FILE", "--visible-cores", "banana"], 1),
+        (["run", "FILE", "--visible-cores", "99"], 1),
+    ],
+)
+def test_what_cannot_be_run(command, node, tmp_path, arguments, status):
+    file = tmp_path / "m.neff"
+    file.write_bytes(b"junk")
+    arguments = [str(file) if a == "FILE" else a for a in arguments]
+    done = command("neuron_tools.sim", *arguments, NEURON_RT_LOG_LEVEL="QUIET")
+    one_line(done, status)
+
+
+def test_a_neff_that_is_junk(command, node, tmp_path):
+    file = tmp_path / "m.neff"
+    file.write_bytes(b"\x09" * 2000)
+    assert "packaging" in one_line(command("neuron_tools.cc", "inspect", file), 1)
+    done = command("neuron_tools.sim", "run", file, NEURON_RT_LOG_LEVEL="QUIET")
+    assert "packaging" in one_line(done, 1)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
+def test_another_users_node(tmp_path, root):
+    set_up(root)
+    # The way to the node is open, the node itself is private.
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    for module in ("neuron_ls", "neuron_monitor"):
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, module], capture_output=True, text=True, timeout=60, env=os.environ
+        )
+        assert "no permission" in one_line(done, 1)
+
+
+def test_a_disk_with_no_room(command, tmp_path):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        done = command("neuron_tools.sim", "up", NEURON_SIM_ROOT=str(mount / "node"))
+        assert "no room on the disk" in one_line(done, 1)
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_disk_with_room_for_the_node_and_not_for_a_runtime(command, tmp_path, squeezenet_neff):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        environment = {"NEURON_SIM_ROOT": str(mount / "node")}
+        assert command("neuron_tools.sim", "up", **environment).returncode == 0
+        done = command("neuron_tools.sim", "run", squeezenet_neff, "--duration", "1", **environment)
+        assert "no room on the disk" in one_line(done, 1)
+        assert command("neuron_ls", **environment).returncode == 0
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
