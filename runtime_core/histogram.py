@@ -7,8 +7,8 @@ The driver counts into them, telemetry subtracts and reads them; the arithmetic 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 _SUB_BITS = 7
 _SUB_COUNT = 1 << _SUB_BITS
@@ -42,17 +42,46 @@ def bucket_bounds_ns(index: int) -> tuple[int, int]:
     return low, low + width
 
 
-@dataclass(frozen=True, slots=True)
 class Histogram:
-    """Cumulative counts of latencies.
+    """Cumulative counts of latencies, immutable.
 
     Attributes:
         buckets: bucket index -> count, only those that counted anything, ascending.
         sum_ns: sum of all latencies, exact.
     """
 
-    buckets: Mapping[int, int] = field(default_factory=dict)
-    sum_ns: int = 0
+    __slots__ = ("_buckets", "_first", "_words", "sum_ns")
+
+    def __init__(self, buckets: Mapping[int, int] | None = None, sum_ns: int = 0) -> None:
+        """Counts by bucket, ascending."""
+        self._buckets: Mapping[int, int] | None = {} if buckets is None else buckets
+        self._words = b""
+        self._first = 0
+        self.sum_ns = sum_ns
+
+    @classmethod
+    def from_words(cls, words: bytes, first: int, sum_ns: int) -> Histogram:
+        """From little-endian 8-byte counts of the buckets from ``first`` on, decoded when they are first looked at."""
+        made = cls(None, sum_ns)
+        made._buckets, made._words, made._first = None, words, first
+        return made
+
+    @property
+    def buckets(self) -> Mapping[int, int]:
+        """Bucket index -> count."""
+        if self._buckets is None:
+            counts = struct.unpack(f"<{len(self._words) // 8}Q", self._words)
+            self._buckets = {self._first + i: count for i, count in enumerate(counts) if count}
+        return self._buckets
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Histogram) and (self.buckets, self.sum_ns) == (other.buckets, other.sum_ns)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.buckets.items()), self.sum_ns))
+
+    def __repr__(self) -> str:
+        return f"Histogram({dict(self.buckets)!r}, {self.sum_ns})"
 
     @property
     def count(self) -> int:

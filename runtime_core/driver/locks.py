@@ -103,7 +103,7 @@ class LockFile:
 
     def holder(self, byte: int) -> int | None:
         """The pid that holds ``byte``, ``None`` when it is free; 0 when the holder is outside this pid namespace."""
-        if byte in self._held and self._pid == os.getpid():
+        if self._held and byte in self._held and self._pid == os.getpid():
             return self._pid
         answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
         kind, _, _, _, pid = _FLOCK.unpack(answer)

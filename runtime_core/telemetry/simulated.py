@@ -188,8 +188,8 @@ class SimulatedSource:
             _cores(copy, owned),
             ExecutionCounts(*head[8:14]),
             ErrorCounts(*head[14:20]),
-            _histogram(copy.buckets[0], copy.lows[0], head[24]),
-            _histogram(copy.buckets[1], copy.lows[1], head[27]),
+            Histogram.from_words(copy.buckets[0], copy.lows[0], head[24]),
+            Histogram.from_words(copy.buckets[1], copy.lows[1], head[27]),
             HostMemory(*head[20:24]),
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
             process_cpu(pid) if with_cpu else None,
@@ -312,11 +312,6 @@ def _cores(copy: _PageCopy, owned: int) -> dict[int, CoreUse]:
             busy_ns, flops, block[5], block[6], CoreMemory(*block[21:26]), CoreStatusCounts(*block[7:21])
         )
     return cores
-
-
-def _histogram(buckets: bytes, low: int, sum_ns: int) -> Histogram:
-    counts = struct.unpack(f"<{len(buckets) // 8}Q", buckets)
-    return Histogram({low + i: count for i, count in enumerate(counts) if count}, sum_ns)
 
 
 def _instance(store: Datastore) -> Instance:

@@ -1,0 +1,29 @@
+"""Run all benchmarks, or those named: ``python -m benchmarks [NAME...]``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+_NOT_BENCHMARKS = {"__main__", "harness", "owner"}
+
+
+def names() -> list[str]:
+    """The benchmarks there are."""
+    found = (m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return [name for name in found if name not in _NOT_BENCHMARKS]
+
+
+def main() -> None:
+    """Run them, one after the other."""
+    wanted = sys.argv[1:] or names()
+    unknown = set(wanted) - set(names())
+    if unknown:
+        raise SystemExit(f"no benchmark {min(unknown)!r}: there are {', '.join(names())}")
+    for name in wanted:
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+main()

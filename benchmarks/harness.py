@@ -1,0 +1,74 @@
+"""What all benchmarks share: figures with goals, a table on stdout, JSON beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Figure(NamedTuple):
+    """One measured value. ``goal``: the largest (or smallest) value that meets it; ``None``: told for comparison."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None = None
+    at_most: bool = True
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the goal is met."""
+        if self.goal is None:
+            return ""
+        met = self.value <= self.goal if self.at_most else self.value >= self.goal
+        return "met" if met else "MISSED"
+
+
+def microseconds_per_call(call: Callable[[], object], calls: int, rounds: int = 7) -> float:
+    """Median over rounds of the mean time of a call."""
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for _ in range(calls):
+            call()
+        times.append((time.perf_counter() - started) / calls * 1e6)
+    return statistics.median(times)
+
+
+def process_seconds(command: Sequence[str], runs: int = 15, env: dict[str, str] | None = None) -> float:
+    """Median wall time of a whole process, after one run to warm up."""
+    times = []
+    # As installed programs run: from byte code, ours and the peers' alike.
+    environment = {k: v for k, v in (os.environ if env is None else env).items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for number in range(runs + 1):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        if number:
+            times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def report(claim: str, figures: Sequence[Figure]) -> None:
+    """Print the table, and write ``results/CLAIM.json``."""
+    table = Table(title=claim, title_justify="left")
+    for column in ("figure", "value", "goal", "verdict", "note"):
+        table.add_column(column, justify="right" if column in ("value", "goal") else "left")
+    for f in figures:
+        goal = "" if f.goal is None else f"{'<=' if f.at_most else '>='} {f.goal:g} {f.unit}"
+        table.add_row(f.name, f"{f.value:.4g} {f.unit}", goal, f.verdict, f.note)
+    Console().print(table)
+    RESULTS.mkdir(exist_ok=True)
+    facts = [{**f._asdict(), "verdict": f.verdict} for f in figures]
+    (RESULTS / f"{claim}.json").write_text(json.dumps({"claim": claim, "figures": facts}, indent=2) + "\n")
