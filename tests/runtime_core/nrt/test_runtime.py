@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -220,23 +221,21 @@ def test_a_core_that_does_not_exist(node):
 
 
 def test_threads_of_one_core_take_turns_and_those_of_two_run_side_by_side(runtime):
-    flops = one_second_flops(0.1)
+    flops = one_second_flops(0.3)
     one, other = runtime.load(neff(flops), 0), runtime.load(neff(flops), 1)
 
     def together(*models):
-        from time import monotonic
-
-        started = monotonic()
+        started = time.monotonic()
         threads = [threading.Thread(target=runtime.infer, args=(m, {"x": INPUT})) for m in models]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return monotonic() - started
+        return time.monotonic() - started
 
-    assert together(one, one, one) >= 0.3
-    assert 0.1 <= together(one, other) < 0.2
-    assert counted().executions.completed == 5
+    assert together(one, one) >= 0.6
+    assert 0.3 <= together(one, other) < 0.58
+    assert counted().executions.completed == 4
 
 
 def test_without_numerics_outputs_are_marked(node):
