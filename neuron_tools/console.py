@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -40,6 +40,12 @@ def show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"{os.path.basename(sys.argv[0])} {__version__}")
         raise typer.Exit
+
+
+VersionFlag = Annotated[
+    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def drop_stdout() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import new_app, run, show_version
+from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
 from runtime_core.compiler.options import Fp32Cast
 
 app = new_app(
@@ -20,9 +20,7 @@ neuron-cc inspect resnet50.neff""",
 
 @app.callback()
 def main_options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
-    ] = False,
+    version: VersionFlag = False,
 ) -> None:
     """Options of neuron-cc itself."""
 
@@ -41,7 +39,7 @@ def compile_command(
     fp32_cast: Annotated[
         Fp32Cast, typer.Option(help="What becomes bfloat16: weights and matrix inputs, matrix inputs only, or nothing.")
     ] = Fp32Cast.ALL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Compile an ONNX model to a NEFF."""
     from neuron_tools.cc.compile_command import compile_to_file
@@ -54,7 +52,7 @@ def compile_command(
 @app.command()
 def inspect(
     neff: Annotated[Path, typer.Argument(metavar="MODEL.neff", help="The NEFF file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Show header, nodes, cores and sizes of a NEFF."""
     import msgspec

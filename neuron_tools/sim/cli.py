@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import new_app, run, show_version
+from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
 
 app = new_app(
     "Set up, load and take down a simulated Inf1 node. The node lives in $NEURON_SIM_ROOT.",
@@ -17,14 +17,10 @@ neuron-sim demo
 neuron-sim down""",
 )
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 @app.callback()
 def main_options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
-    ] = False,
+    version: VersionFlag = False,
 ) -> None:
     """Options of neuron-sim itself."""
 

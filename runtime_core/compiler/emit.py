@@ -31,6 +31,8 @@ _LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
 
 def to_bfloat16(value: Array) -> Array:
     """Round to nearest even; finite numbers stay finite (masks hold the lowest FP32 number)."""
+    if value.size and np.max(value) <= _LARGEST_BFLOAT16 and np.min(value) >= -_LARGEST_BFLOAT16:
+        return value.astype(ml_dtypes.bfloat16)
     finite = np.isfinite(value)
     limited = np.where(finite, np.clip(value, -_LARGEST_BFLOAT16, _LARGEST_BFLOAT16), value)
     return np.asarray(limited, np.float32).astype(ml_dtypes.bfloat16)

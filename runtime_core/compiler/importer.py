@@ -176,9 +176,11 @@ def _infer(module: Module, model: ModelProto, rest: list[NodeProto], inputs: lis
     import onnx
 
     used = {name for node in rest for name in node.input} | set(module.outputs)
+    # A subgraph may read any outer value by name.
+    any_subgraph = any(_has_subgraph(n) for n in rest)
     small, large = [], []
     for name, value in module.constants.items():
-        if name not in used and not any(_has_subgraph(n) for n in rest):
+        if name not in used and not any_subgraph:
             continue
         if value.nbytes <= _SMALL_BYTES:
             small.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))

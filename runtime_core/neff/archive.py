@@ -44,24 +44,24 @@ def _compression_level(content: bytes | memoryview) -> int:
     """Trained weights are noise to gzip: store them; constants and text shrink well."""
     middle = len(content) // 2
     sample = bytes(content[middle : middle + _SAMPLE_BYTES])
-    return 6 if len(zlib.compress(sample, 1)) < 0.8 * len(sample) else 0
+    return 1 if len(zlib.compress(sample, 1)) < 0.8 * len(sample) else 0
 
 
 def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> bytes:
     """Pack members, in their order, into a gzipped tar with no times, owners or modes of this machine in it."""
     out = bytearray(_GZIP_HEADER)
     checksum, size = 0, 0
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
     pieces: list[tuple[bytes | memoryview, int]] = []
     for name, content in members:
         info = tarfile.TarInfo(name)
         info.size = len(content)
         info.mode = 0o644
-        pieces.append((info.tobuf(tarfile.USTAR_FORMAT), 6))
-        pieces.append((content, _compression_level(content) if content else 6))
-        pieces.append((bytes(-len(content) % _BLOCK), 6))
-    pieces.append((bytes(2 * _BLOCK), 6))
-    level = 6
+        pieces.append((info.tobuf(tarfile.USTAR_FORMAT), 1))
+        pieces.append((content, _compression_level(content) if content else 1))
+        pieces.append((bytes(-len(content) % _BLOCK), 1))
+    pieces.append((bytes(2 * _BLOCK), 1))
+    level = 1
     for content, wanted in pieces:
         if wanted != level:
             # A deflate stream can be cut at a full flush and go on with another compressor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 class Unsupported(Exception):
     """A NeuronCore can't run this operator as it stands; the message says why."""
+
+
+class Window(NamedTuple):
+    """Steps between windows, steps within one, and padding (begins, then ends), each by spatial dimension."""
+
+    strides: list[int]
+    dilations: list[int]
+    pads: list[int]
 
 
 class Lowering:
@@ -110,10 +118,42 @@ class Lowering:
         source = self.node.name or self.node.op_type
         self.ops.append(Op(engine, opcode, inputs, outputs, dict(attributes), flops, source))
 
+    def window(self, kernel: list[int]) -> Window:
+        """How a kernel slides over the spatial dimensions of the first input."""
+        rank = len(kernel)
+        strides = self.integers("strides") or [1] * rank
+        dilations = self.integers("dilations") or [1] * rank
+        auto_pad = self.text("auto_pad", "NOTSET")
+        pads = _spatial_padding(auto_pad, self.integers("pads"), self.shape()[2:], kernel, strides, dilations)
+        return Window(strides, dilations, pads)
+
     def require_float(self, index: int = 0) -> None:
         """Only floating-point data has an engine here."""
         if self.dtype(index) not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
             raise Unsupported(f"no engine computes {self.node.op_type} on {self.dtype(index).value}")
+
+
+def _spatial_padding(
+    auto_pad: str,
+    pads: list[int] | None,
+    shape: tuple[int, ...],
+    kernel: list[int],
+    strides: list[int],
+    dilations: list[int],
+) -> list[int]:
+    """Explicit padding, begins then ends, from ``auto_pad`` or ``pads``."""
+    rank = len(kernel)
+    if auto_pad in ("", "NOTSET"):
+        return pads or [0] * (2 * rank)
+    if auto_pad == "VALID":
+        return [0] * (2 * rank)
+    begins, ends = [], []
+    for size, k, s, d in zip(shape, kernel, strides, dilations, strict=True):
+        total = max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
+        small, large = total // 2, total - total // 2
+        begins.append(small if auto_pad == "SAME_UPPER" else large)
+        ends.append(large if auto_pad == "SAME_UPPER" else small)
+    return begins + ends
 
 
 Rule: TypeAlias = Callable[[Lowering], None]

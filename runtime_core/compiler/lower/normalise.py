@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
-from runtime_core.compiler.lower.matrix import spatial_padding
 from runtime_core.neff.graph import EngineKind
 
 _REDUCTIONS = {
@@ -111,12 +110,7 @@ def _pool(opcode: str, lo: Lowering) -> None:
     kernel = lo.integers("kernel_shape")
     if kernel is None or any(lo.outputs[1:]):
         raise Unsupported("its indices output is used")
-    rank = len(kernel)
-    strides = lo.integers("strides") or [1] * rank
-    dilations = lo.integers("dilations") or [1] * rank
-    pads = spatial_padding(
-        lo.text("auto_pad", "NOTSET"), lo.integers("pads"), lo.shape()[2:], kernel, strides, dilations
-    )
+    window = lo.window(kernel)
     lo.emit(
         EngineKind.POOL,
         opcode,
@@ -124,9 +118,9 @@ def _pool(opcode: str, lo: Lowering) -> None:
         lo.outputs[:1],
         flops=lo.out_elements() * math.prod(kernel),
         kernel=[*kernel],
-        strides=[*strides],
-        dilations=[*dilations],
-        pads=[*pads],
+        strides=[*window.strides],
+        dilations=[*window.dilations],
+        pads=[*window.pads],
         out_shape=[*lo.out_shape()[2:]],
         count_include_pad=lo.integer("count_include_pad", 0),
     )
