@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime_core.compiler.fuse import fuse
+from runtime_core.compiler.importer import check_onnx, import_model, load_onnx
+from runtime_core.compiler.ir import Module, Op
+from runtime_core.compiler.lower import cpu_op, lower_node
 from runtime_core.compiler.options import CompileOptions
+from runtime_core.compiler.partition import partition
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.instance import MAX_CORES
+from runtime_core.neff.graph import EngineKind
 from runtime_core.neff.model import Neff
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
 
 def compile_model(source: Path | str | ModelProto, options: CompileOptions | None = None) -> Neff:
@@ -25,8 +31,6 @@ def compile_model(source: Path | str | ModelProto, options: CompileOptions | Non
         ModelFileError: the model can't be read or compiled.
         UsageError: an option that makes no sense.
     """
-    from runtime_core.compiler.importer import check_onnx, load_onnx
-
     options = options or CompileOptions()
     if not 1 <= options.pipeline_cores <= MAX_CORES:
         raise UsageError(f"{options.pipeline_cores} pipeline cores: expected 1 to {MAX_CORES}")
@@ -40,27 +44,29 @@ def compile_model(source: Path | str | ModelProto, options: CompileOptions | Non
 
 
 def _compile(model: ModelProto, where: str, name: str, options: CompileOptions) -> Neff:
-    from runtime_core.compiler import emit
-    from runtime_core.compiler.fuse import fuse
-    from runtime_core.compiler.importer import import_model
-    from runtime_core.compiler.ir import Op
-    from runtime_core.compiler.lower import lower_node
-    from runtime_core.compiler.partition import partition
-    from runtime_core.neff.graph import EngineKind, Graph, Node, NodeKind
+    from runtime_core.compiler.emit import UnknownSpecError
 
-    module, nodes = import_model(model, where, options.batch)
-    for node in nodes:
-        module.ops += lower_node(module, node)
+    module, nodes, model = import_model(model, where, options.batch)
+    try:
+        return _build(_lowered(module, nodes), model, where, name, options)
+    except UnknownSpecError:
+        # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
+        module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
+        return _build(module, model, where, name, options)
+
+
+def _lowered(module: Module, nodes: list[NodeProto]) -> Module:
+    """The module with its operations; constants and specs that lowering adds do no harm to a second try."""
+    module.ops = [op for node in nodes for op in lower_node(module, node)]
     fuse(module)
-    for output in module.outputs:
-        if output in module.constants or output in module.inputs:
-            # A model may hand a constant or an input straight out: that is a copy under its name.
-            source = module.fresh(f"{output}.source")
-            module.specs[source] = module.specs[output]
-            if output in module.inputs:
-                raise ModelFileError(f"{where}: output {output!r} is an input as it stands: put an Identity between")
-            module.constants[source] = module.constants.pop(output)
-            module.ops.append(Op(EngineKind.DMA, "copy", [source], [output]))
+    return module
+
+
+def _build(module: Module, model: ModelProto, where: str, name: str, options: CompileOptions) -> Neff:
+    from runtime_core.compiler import emit
+    from runtime_core.neff.graph import Graph, Node, NodeKind
+
+    _name_outputs(module, where)
     runs: list[tuple[NodeKind, int, list[Op]]] = []
     for kind, group in partition(module):
         if kind is NodeKind.NEURON:
@@ -76,21 +82,34 @@ def _compile(model: ModelProto, where: str, name: str, options: CompileOptions) 
     cpu_models: dict[str, bytes] = {}
     for index, ((kind, core, run), needed) in enumerate(zip(runs, wanted, strict=True)):
         if kind is NodeKind.NEURON:
-            made_node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.fp32_cast, core, where)
+            node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.fp32_cast, core, where)
             if blob:
-                params[made_node.name] = blob
+                params[node.name] = blob
         else:
-            made_node, blob = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
-            cpu_models[made_node.name] = blob
-        made.append(made_node)
+            node, blob = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
+            cpu_models[node.name] = blob
+        made.append(node)
     inputs = tuple(module.specs[n] for n in module.inputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}
     graph = Graph(
         name,
         inputs,
-        tuple(module.specs[n] for n in module.outputs),
+        tuple(emit.spec_of(module, n, where) for n in module.outputs),
         tuple(made),
         core_count=max(core for _, core, _ in runs) + 1,
         batch=firsts.pop() if len(firsts) == 1 else 0,
     )
     return Neff(graph, params, cpu_models)
+
+
+def _name_outputs(module: Module, where: str) -> None:
+    """A model may hand a constant straight out: that is a copy under its name."""
+    for output in module.outputs:
+        if output in module.inputs:
+            raise ModelFileError(f"{where}: output {output!r} is an input as it stands: put an Identity between")
+        if output in module.constants:
+            source = module.fresh(f"{output}.source")
+            module.constants[source] = module.constants.pop(output)
+            if output in module.specs:
+                module.specs[source] = module.specs[output]
+            module.ops.append(Op(EngineKind.DMA, "copy", [source], [output]))

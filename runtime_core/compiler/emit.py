@@ -38,6 +38,10 @@ def to_bfloat16(value: Array) -> Array:
     return np.asarray(limited, np.float32).astype(ml_dtypes.bfloat16)
 
 
+class UnknownSpecError(ModelFileError):
+    """A value crosses from node to node, and its type and shape are only known when the model runs."""
+
+
 def outside_uses(module: Module, groups: list[list[Op]]) -> list[set[str]]:
     """For each group, the names that later groups or the model's outputs read."""
     needed: set[str] = set(module.outputs)
@@ -58,17 +62,22 @@ def _borders(module: Module, group: list[Op], wanted: set[str]) -> tuple[list[st
     return list(taken), given, kept
 
 
-def _spec(module: Module, name: str, where: str) -> TensorSpec:
+def spec_of(module: Module, name: str, where: str) -> TensorSpec:
+    """Type and shape of a value that crosses the border of a node.
+
+    Raises:
+        UnknownSpecError: they are not known.
+    """
     try:
         return module.specs[name]
     except KeyError:
-        raise ModelFileError(
+        raise UnknownSpecError(
             f"{where}: the type and shape of {name!r} can't be inferred: export the model with fixed shapes"
         ) from None
 
 
 def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec, ...]:
-    return tuple(_spec(module, name, where) for name in names)
+    return tuple(spec_of(module, name, where) for name in names)
 
 
 def neuron_node(
@@ -138,7 +147,7 @@ def cpu_node(
         _check_runnable(op, module, model, where)
 
     def info(value: str) -> onnx.ValueInfoProto:
-        spec = _spec(module, value, where)
+        spec = spec_of(module, value, where)
         return onnx.helper.make_tensor_value_info(
             value, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype.value)), spec.shape
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime_core.compiler.bodies import outer_reads
 from runtime_core.compiler.ir import Array, Module
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import DType, TensorSpec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 MIN_OPSET = 7
+_CONVERTED_OPSET = 9
 MAX_FOLDED_BYTES = 4 * 1024**3
 """A constant larger than half a device's memory is no weight: the file is malformed or hostile."""
 _SMALL_BYTES = 4096
@@ -69,24 +71,27 @@ def check_onnx(model: ModelProto, where: str) -> None:
 
 
 def default_opset(model: ModelProto) -> int:
-    """Version of the default operator set."""
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    """Version of the default operator set; the newest for a model that names none."""
+    import onnx
+
+    versions = (o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    return max(versions, default=onnx.defs.onnx_opset_version())
 
 
-def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Module, list[NodeProto]]:
+def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Module, list[NodeProto], ModelProto]:
     """Fix the batch, fold constants, infer shapes.
 
     Returns:
-        The module with inputs, outputs, specs and constants, and the nodes that are left to lower, in order.
+        The module with inputs, outputs, specs and constants, the nodes that are left to lower, in order, and the
+        model that they come from (brought to a newer operator set where it needs one).
 
     Raises:
         ModelFileError: an old operator set, open dimensions, shapes that do not fit.
     """
     import onnx
 
+    model = _modern(model, where)
     opset = default_opset(model)
-    if opset < MIN_OPSET:
-        raise ModelFileError(f"{where} uses operator set {opset}: convert it to {MIN_OPSET} or newer")
     graph = model.graph
     initial = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     inputs = [i for i in graph.input if i.name not in initial]
@@ -95,9 +100,30 @@ def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Modu
     module = Module(graph.name or Path(where).stem, opset, [i.name for i in inputs], [o.name for o in graph.output])
     module.constants.update(initial)
     rest = _fold(module, model, where)
-    module.read = {name for node in rest for name in node.input} | set(module.outputs)
+    module.read = {name for node in rest for name in (*node.input, *outer_reads(node))} | set(module.outputs)
     _infer(module, model, rest, inputs, where)
-    return module, rest
+    return module, rest, model
+
+
+def _modern(model: ModelProto, where: str) -> ModelProto:
+    """Bring a model of an operator set that the rules do not know up to one they do."""
+    import onnx
+
+    opset = default_opset(model)
+    if opset >= MIN_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, _CONVERTED_OPSET)
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        onnx.onnx_cpp2py_export.version_converter.ConvertError,
+    ):
+        raise ModelFileError(
+            f"{where} uses operator set {opset}, which can't be converted: export it with {MIN_OPSET} or newer"
+        ) from None
 
 
 def _fix_batch(value: ValueInfoProto, where: str, batch: int | None) -> None:
@@ -175,12 +201,9 @@ def _infer(module: Module, model: ModelProto, rest: list[NodeProto], inputs: lis
     """Infer every shape. Large constants take part by shape alone, so that nothing is copied."""
     import onnx
 
-    used = {name for node in rest for name in node.input} | set(module.outputs)
-    # A subgraph may read any outer value by name.
-    any_subgraph = any(_has_subgraph(n) for n in rest)
     small, large = [], []
     for name, value in module.constants.items():
-        if name not in used and not any_subgraph:
+        if name not in module.read:
             continue
         if value.nbytes <= _SMALL_BYTES:
             small.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime_core.compiler.bodies import outer_reads
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import elementwise, matrix, movement, normalise
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES, **movement.RULES}
 """Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
+
+
+def cpu_op(node: NodeProto, reason: str) -> Op:
+    """An operator that stays as it is, for a CPU node."""
+    inputs = list(dict.fromkeys(n for n in (*node.input, *outer_reads(node)) if n))
+    outputs = [n for n in node.output if n]
+    return Op(EngineKind.DMA, "cpu", inputs, outputs, source=node.name or node.op_type, node=node, reason=reason)
 
 
 def lower_node(module: Module, node: NodeProto) -> list[Op]:
@@ -38,10 +46,7 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
                 reason = str(why)
             else:
                 return lowering.ops
-    inputs = [n for n in node.input if n]
-    outputs = [n for n in node.output if n]
-    name = node.name or node.op_type
-    return [Op(EngineKind.DMA, "cpu", inputs, outputs, source=name, node=node, reason=reason)]
+    return [cpu_op(node, reason)]
 
 
 def _is_wide(module: Module, name: str) -> bool:

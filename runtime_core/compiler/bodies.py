@@ -1,0 +1,20 @@
+"""Operators with bodies of their own: If, Loop, Scan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def outer_reads(node: NodeProto) -> list[str]:
+    """Names that the bodies of an If, Loop or Scan read from around them."""
+    reads: list[str] = []
+    for attribute in node.attribute:
+        for body in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            own = {i.name for i in body.input} | {i.name for i in body.initializer}
+            own.update(name for inner in body.node for name in inner.output)
+            inside = [n for inner in body.node for n in (*inner.input, *outer_reads(inner))]
+            reads += [n for n in (*inside, *(o.name for o in body.output)) if n and n not in own]
+    return reads

@@ -1,0 +1,128 @@
+"""The simulated NeuronCore as an ONNX backend (``onnx.backend.base``): compile, load, run, without a node.
+
+Programs that know ONNX backends can use it as any other; the conformance tests run the onnx package's own suite on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx.backend.base import Backend, BackendRep
+
+from runtime_core.compiler.compile import compile_model
+from runtime_core.compiler.options import CompileOptions, Fp32Cast
+from runtime_core.engine.numerics import GraphProgram, load_program
+from runtime_core.neff.model import Neff
+from runtime_core.neff.reader import read_neff
+from runtime_core.neff.writer import encode_neff
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+    Array = NDArray[np.generic]
+
+DEVICE = "CPU"
+"""The only device the onnx package has a name for that fits: the cores are simulated on the host."""
+
+
+class NeuronRep(BackendRep):
+    """A compiled model. ``neff`` is what would be loaded on a node."""
+
+    def __init__(self, neff: Neff, program: GraphProgram) -> None:
+        """Made by :meth:`NeuronBackend.prepare`."""
+        self.neff = neff
+        self._program = program
+
+    def run(self, inputs: Sequence[Array], **_options: object) -> tuple[Array, ...]:
+        """Outputs in the graph's order from inputs in the graph's order."""
+        names = [t.name for t in self.neff.graph.inputs]
+        found = self._program.run({n: np.asarray(v) for n, v in zip(names, inputs, strict=True)})
+        return tuple(found[t.name] for t in self.neff.graph.outputs)
+
+
+class NeuronBackend(Backend):
+    """The backend's entry points."""
+
+    @classmethod
+    def supports_device(cls, device: str) -> bool:
+        """Whether models can be prepared for ``device``."""
+        return device == DEVICE
+
+    @classmethod
+    def prepare(cls, model: ModelProto, device: str = DEVICE, **options: object) -> NeuronRep:
+        """Compile ``model`` and take it through a NEFF file.
+
+        Args:
+            model: an ONNX model with fixed shapes.
+            device: ``CPU``.
+            options: ``fp32_cast``: ``all``, ``matmult`` or ``none`` (the default here: the suite compares FP32).
+
+        Raises:
+            ModelFileError: it can't be compiled.
+        """
+        if not cls.supports_device(device):
+            raise ValueError(f"device {device!r} is not supported: use {DEVICE!r}")
+        own = type(model)()
+        own.CopyFrom(model)
+        cast = Fp32Cast(str(options.get("fp32_cast", Fp32Cast.NONE.value)))
+        neff = read_neff(encode_neff(compile_model(own, CompileOptions(fp32_cast=cast))), validate_hash=True)
+        return NeuronRep(neff, load_program(neff))
+
+    @classmethod
+    def run_model(
+        cls, model: ModelProto, inputs: Sequence[Array], device: str = DEVICE, **options: object
+    ) -> tuple[Array, ...]:
+        """Prepare and run once."""
+        return cls.prepare(model, device, **options).run(inputs)
+
+    @classmethod
+    def run_node(
+        cls,
+        node: NodeProto,
+        inputs: Sequence[Array],
+        device: str = DEVICE,
+        outputs_info: object = None,
+        **options: object,
+    ) -> tuple[Array, ...]:
+        """Run one operator of the newest operator set on arrays.
+
+        Args:
+            node: the operator.
+            inputs: its inputs, in order, without those left out.
+            device: ``CPU``.
+            outputs_info: (dtype, shape) of each output, as the onnx package passes them.
+            options: as :meth:`prepare`.
+        """
+        from onnx import TypeProto, helper
+        from onnx.reference import ReferenceEvaluator
+
+        names = [n for n in node.input if n]
+        arrays = [np.asarray(v) for v in inputs]
+        infos = [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for n, v in zip(names, arrays, strict=True)
+        ]
+        made = [n for n in node.output if n]
+        if isinstance(outputs_info, Sequence):
+            described = [(np.dtype(t), tuple(s)) for t, s in outputs_info]
+        else:
+            bare = helper.make_model(
+                helper.make_graph([node], "node", infos, [helper.make_value_info(n, TypeProto()) for n in made])
+            )
+            found = ReferenceEvaluator(bare).run(None, dict(zip(names, arrays, strict=True)))
+            described = [(np.asarray(v).dtype, np.asarray(v).shape) for v in found]
+        outs = [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(t), s)
+            for n, (t, s) in zip(made, described, strict=True)
+        ]
+        model = helper.make_model(helper.make_graph([node], "node", infos, outs))
+        return cls.run_model(model, arrays, device, **options)
+
+
+prepare = NeuronBackend.prepare
+run_model = NeuronBackend.run_model
+run_node = NeuronBackend.run_node
+supports_device = NeuronBackend.supports_device

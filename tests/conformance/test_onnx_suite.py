@@ -1,0 +1,91 @@
+"""The onnx package's own backend suite on our backend.
+
+``not_supported.txt`` lists what does not pass, and why. The suite fails when a case that is not on the list fails, and
+when one that is on it passes: ``UPDATE_CONFORMANCE=1`` writes the list anew.
+"""
+
+import os
+import unittest
+import warnings
+from pathlib import Path
+
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from onnx.backend.test import BackendTest  # noqa: E402
+
+from runtime_core.compiler.onnx_backend import NeuronBackend  # noqa: E402
+
+LIST = Path(__file__).parent / "not_supported.txt"
+# Why a case fails, by a part of what it says; the first that fits.
+REASONS = (
+    ("is not one a NeuronCore knows", "an input is text, 4-bit, 8-bit float or complex: a NEFF has no such tensors"),
+    ("can't be inferred", "an output is text, 4-bit, 8-bit float or complex, or its shape depends on values"),
+    ("is no tensor", "an input is a sequence or optional: a NEFF passes tensors only"),
+    ("nothing can run operator", "training or preview operators, which the reference evaluator has not either"),
+    ("Pillow must be installed", "decodes image files"),
+    ("No registered implementation", "a deprecated operator that the reference evaluator has not"),
+    ("shapes do not fit", "strict shape inference of the onnx package refuses the test's own model"),
+    ("Issues with types", "the reference evaluator fails on sequences made of constants"),
+    ("x and y have different dtype", "the reference evaluator fails on the optional inputs of Scan 8"),
+    ("could not be broadcast", "operator set 6 broadcasts the slope from the channel on; its converter drops that"),
+)
+RANDOM = ("bernoulli", "training_dropout")
+
+
+def reason(name, message):
+    if any(word in name for word in RANDOM):
+        return "random: the expected values come from another generator"
+    return next((why for part, why in REASONS if part in message), "results differ from the expected ones")
+
+
+def run_suite():
+    """Name -> "" for a pass, else the reason."""
+    suite = BackendTest(NeuronBackend, __name__)
+    suite.exclude("_cuda$")
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for cases in suite.test_cases.values():
+            for name in unittest.TestLoader().getTestCaseNames(cases):
+                result = unittest.TestResult()
+                cases(name).run(result)
+                if not result.skipped:
+                    problems = result.errors + result.failures
+                    found[name] = reason(name, problems[0][1]) if problems else ""
+    return found
+
+
+def read_list():
+    lines = (line for line in LIST.read_text().splitlines() if line and not line.startswith("#"))
+    return dict(line.split("\t", 1) for line in lines)
+
+
+@pytest.mark.timeout(300)
+def test_what_passes_and_what_does_not_is_as_listed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONNX_HOME", str(tmp_path))
+    found = run_suite()
+    failed = {name: why for name, why in found.items() if why}
+    assert len(found) > 1000
+    if os.environ.get("UPDATE_CONFORMANCE"):
+        head = "# Cases of onnx.backend.test that do not pass, and why. Written by UPDATE_CONFORMANCE=1 pytest.\n"
+        LIST.write_text(head + "".join(f"{name}\t{why}\n" for name, why in sorted(failed.items())))
+    listed = read_list()
+    stopped = sorted(failed.keys() - listed.keys())
+    assert not stopped, f"{len(stopped)} cases stopped passing: {stopped[:5]}"
+    started = sorted(name for name in listed if found.get(name) == "")
+    assert not started, f"{len(started)} listed cases pass now, take them off the list: {started[:5]}"
+
+
+def test_the_backend_says_what_it_is():
+    assert NeuronBackend.supports_device("CPU")
+    assert not NeuronBackend.supports_device("CUDA")
+
+
+def test_one_operator_alone():
+    import numpy as np
+
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    (y,) = NeuronBackend.run_node(node, [np.array([-1.0, 2.0], np.float32)])
+    assert y.tolist() == [0.0, 2.0]
