@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from runtime_core.histogram import Histogram
@@ -55,19 +56,22 @@ class Rates(NamedTuple):
         runtimes: runtime key -> its rates, for each runtime alive in the later snapshot.
         ecc: device index -> events in the interval.
         host: ``None`` unless both snapshots carry host figures.
+        cores: global core index -> everything that ran on it, for whatever process; only where the source counts by
+            core (sysfs).
     """
 
     seconds: float
     runtimes: Mapping[tuple[int, int], RuntimeRate]
     ecc: Mapping[int, EccCounts]
     host: HostRate | None
+    cores: Mapping[int, CoreRate] = MappingProxyType({})
 
     def core_utilization(self) -> dict[int, float]:
-        """Global core index -> utilization ratio, for owned cores where it is known."""
+        """Global core index -> utilization ratio, for owned or counted cores where it is known."""
         return {
             core: rate.utilization_ratio
-            for runtime in self.runtimes.values()
-            for core, rate in runtime.cores.items()
+            for cores in (self.cores, *(runtime.cores for runtime in self.runtimes.values()))
+            for core, rate in cores.items()
             if rate.utilization_ratio is not None
         }
 
@@ -140,6 +144,16 @@ def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
     )
 
 
+def _counted_cores(before: Snapshot, after: Snapshot) -> dict[int, CoreRate]:
+    earlier = {core: use for device in before.devices for core, use in device.cores.items()}
+    return {
+        core: _core_rate(use, earlier[core], after.time_ns - before.time_ns)
+        for device in after.devices
+        for core, use in device.cores.items()
+        if core in earlier
+    }
+
+
 def rates(before: Snapshot, after: Snapshot) -> Rates:
     """Subtract ``before`` from ``after``, two snapshots of one node.
 
@@ -156,4 +170,5 @@ def rates(before: Snapshot, after: Snapshot) -> Rates:
             for d in after.devices
         },
         host=_host_rate(before, after),
+        cores=_counted_cores(before, after),
     )

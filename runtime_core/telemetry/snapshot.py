@@ -7,7 +7,7 @@ snapshots. A figure that a source can't give is ``None``, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runtime_core.histogram import Histogram
@@ -141,6 +141,7 @@ class Runtime(NamedTuple):
         cores: global NeuronCore index -> use; its keys are the cores it owns.
         executions, errors, total_latency, device_latency, host_memory, cpu: ``None`` where the source can't tell.
         error: why the figures could not be read ("" when fine); then the counters are ``None`` or empty.
+        devices: indices of devices it holds open; only from a source that tells devices apart from cores (sysfs).
     """
 
     pid: int
@@ -160,11 +161,16 @@ class Runtime(NamedTuple):
     models: tuple[Model, ...]
     cpu: CpuTimes | None
     error: str = ""
+    devices: tuple[int, ...] = ()
 
     @property
     def key(self) -> tuple[int, int]:
         """What identifies this runtime among all that ever ran."""
         return self.pid, self.start_ns
+
+    def uses(self, device: Device) -> bool:
+        """Whether it owns a core of ``device`` or holds it open."""
+        return device.index in self.devices or any(core in self.cores for core in device.core_ids)
 
 
 class EccCounts(NamedTuple):
@@ -188,6 +194,8 @@ class Device:
         memory_total_bytes, memory_used_bytes: DRAM; used is the sum over live runtimes.
         cpu_affinity, numa_node: nearness on the host, ``None`` where unknown.
         link_east_bytes, link_west_bytes: traffic sent over the links, cumulative.
+        cores: global core index -> everything that core counted since the driver was loaded, for whatever process;
+            empty from a source that counts by process (the simulated node).
     """
 
     index: int
@@ -203,6 +211,7 @@ class Device:
     numa_node: int | None
     link_east_bytes: int | None
     link_west_bytes: int | None
+    cores: Mapping[int, CoreUse] = field(default_factory=dict)
 
 
 class VcpuTimes(NamedTuple):

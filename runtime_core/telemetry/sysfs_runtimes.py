@@ -1,0 +1,103 @@
+"""From counters of cores to runtimes: what a process's own cores counted since it was first seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from runtime_core.telemetry.snapshot import (
+    CoreStatusCounts,
+    CoreUse,
+    ErrorCounts,
+    ExecutionCounts,
+    HostMemory,
+    sum_known,
+)
+
+EXECUTION_STATUSES: dict[str, tuple[str, ...]] = {
+    "completed": ("success",),
+    "completed_with_err": ("execute_completed_with_error", "hw_error", "oob_error", "generic_error"),
+    "completed_with_num_err": ("execute_completed_with_num_error",),
+    "timed_out": ("timeout",),
+    "incorrect_input": ("exec_bad_input",),
+    "failed_to_queue": ("execute_failed_to_queue",),
+}
+"""Field of ExecutionCounts -> the driver's statuses that it sums."""
+
+ERROR_STATUSES: dict[str, tuple[str, ...]] = {
+    "generic": ("timeout", "exec_bad_input", "generic_error"),
+    "numerical": ("execute_completed_with_num_error",),
+    "transient": ("execute_failed_to_queue",),
+    "model": ("execute_completed_with_error", "oob_error"),
+    "runtime": (),
+    "hardware": ("hw_error",),
+}
+"""Field of ErrorCounts -> the driver's statuses that it sums; an error of the runtime itself has none."""
+
+_OwnedCore = tuple[tuple[int, int], int]
+_Counters = tuple[int | None, ...]
+
+
+def _counters(use: CoreUse) -> _Counters:
+    return use.busy_ns, use.flops, use.inference_count, use.model_load_count, *use.status
+
+
+class CoreLedger:
+    """Remembers from where the counters of a core belong to the runtime that owns it.
+
+    The driver's counters go on over the end of a process. A runtime that appears between two looks gets what its cores
+    count from the first of them on; one that was there at the first look gets all that they ever counted.
+    """
+
+    def __init__(self) -> None:
+        """Before the first look nothing is known."""
+        self._last: dict[int, _Counters] | None = None
+        self._base: dict[_OwnedCore, list[int | None]] = {}
+
+    def own_use(self, key: tuple[int, int], core: int, total: CoreUse) -> CoreUse:
+        """What ``core`` counted for the runtime ``key``, out of its ``total``."""
+        now = _counters(total)
+        base = self._base.get((key, core))
+        if base is None:
+            unseen: _Counters = (0,) * len(now) if self._last is None else (None,) * len(now)
+            last = unseen if self._last is None else self._last.get(core, unseen)
+            base = self._base[key, core] = list(last)
+        own: list[int | None] = []
+        for i, value in enumerate(now):
+            start = base[i]
+            if value is not None and (start is None or value < start):
+                # Cleared meanwhile (it counts from zero again), or not readable before (it counts from now on).
+                start = base[i] = value if start is None else 0
+            own.append(None if value is None or start is None else value - start)
+        return CoreUse(own[0], own[1], own[2], own[3], total.memory, CoreStatusCounts(*own[4:]))
+
+    def end_look(self, totals: Mapping[int, CoreUse], alive: Iterable[_OwnedCore]) -> None:
+        """Keep this look's totals, and forget the runtimes and cores that are not ``alive``."""
+        self._last = {core: _counters(use) for core, use in totals.items()}
+        kept = set(alive)
+        for owned in [owned for owned in self._base if owned not in kept]:
+            del self._base[owned]
+
+
+def _summed(statuses: Sequence[CoreStatusCounts], names: tuple[str, ...]) -> int | None:
+    return sum_known(tuple(getattr(status, name) for status in statuses for name in names))
+
+
+def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:
+    """Executions by outcome, summed over cores; ``None`` unless every outcome is counted."""
+    statuses = [use.status for use in cores]
+    counts = [_summed(statuses, names) for names in EXECUTION_STATUSES.values()]
+    known = [count for count in counts if count is not None]
+    return ExecutionCounts(*known) if len(known) == len(counts) else None
+
+
+def errors_of(cores: Iterable[CoreUse]) -> ErrorCounts | None:
+    """Execution errors by class, summed over cores; ``None`` unless every class is counted."""
+    statuses = [use.status for use in cores]
+    counts = [_summed(statuses, names) if names else 0 for names in ERROR_STATUSES.values()]
+    known = [count for count in counts if count is not None]
+    return ErrorCounts(*known) if statuses and len(known) == len(counts) else None
+
+
+def add_host_memory(parts: Sequence[HostMemory]) -> HostMemory:
+    """Host memory of several devices, category by category."""
+    return HostMemory(*(sum_known(values) for values in zip(*parts, strict=True)))

@@ -1,0 +1,132 @@
+"""Whatever a tree holds, it is read without a crash, and every viewer can show what was read."""
+
+import itertools
+import os
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from neuron_ls.listing import View, render
+from neuron_monitor.groups import execution_stats, hw_counters, memory_used, neuroncore_counters
+from neuron_top.view import make_view
+from runtime_core.telemetry import NodeError, rates
+from runtime_core.telemetry.sysfs import SysfsSource
+
+CONTENTS = st.one_of(
+    st.binary(max_size=64),
+    st.integers(-(2**70), 2**70).map(lambda n: f"{n}\n".encode()),
+    st.sampled_from([b"", b"\n", b"0x10", b"1\x00", b"1 2", b"\xd9\xa1", b"1,,2", b"99999999999, 0", b"0", b"nan"]),
+)
+WAYS = st.one_of(
+    st.tuples(st.just("write"), CONTENTS),
+    st.tuples(st.sampled_from(["unlink", "directory", "forbid", "fifo", "dangling", "endless"]), st.just(b"")),
+)
+
+
+def spoil(path, way, content):
+    """Do something to a file that a driver would not."""
+    if way == "write":
+        path.write_bytes(content)
+        return
+    if way == "forbid":
+        path.chmod(0)
+        return
+    path.unlink()
+    if way == "directory":
+        path.mkdir()
+    elif way == "fifo":
+        os.mkfifo(path)
+    elif way == "dangling":
+        path.symlink_to("nowhere")
+    elif way == "endless":
+        path.symlink_to("/dev/zero")
+
+
+def show_everywhere(before, after):
+    change = rates(before, after)
+    for view in (View(), View(wide=True, topology=True), View(as_json=True)):
+        assert "\x1b" not in render(after, view)
+    make_view(after, change, 0)
+    hw_counters(change)
+    for runtime in after.runtimes:
+        rate = change.runtimes[runtime.key]
+        neuroncore_counters(runtime, rate)
+        execution_stats(runtime, rate)
+        memory_used(runtime, rate)
+
+
+@pytest.fixture
+def files(tree):
+    return sorted(path.relative_to(tree.root) for path in tree.root.rglob("*") if path.is_file())
+
+
+_numbers = itertools.count()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_content_of_any_file_breaks_the_reader(tree, files, dev, holder, tmp_path, data):
+    if not next(_numbers) % 20:
+        holder(0)
+    root = tmp_path / f"spoilt{next(_numbers)}"
+    shutil.copytree(tree.root, root)
+    source = SysfsSource(root, dev=dev)
+    before = source.snapshot()
+    for path in data.draw(st.lists(st.sampled_from(files), unique=True, max_size=12)):
+        spoil(root / path, *data.draw(WAYS))
+    after = source.snapshot()
+    assert len(after.devices) == 4
+    show_everywhere(before, after)
+    shutil.rmtree(root)
+
+
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    names=st.lists(NAMES.filter(lambda name: name not in (".", "..")), unique=True, max_size=6),
+    numbers=st.lists(st.integers(0, 10**6), unique=True, max_size=4),
+)
+def test_no_name_of_any_directory_breaks_the_reader(tmp_path_factory, names, numbers):
+    root = tmp_path_factory.mktemp("tree")
+    for name in {*names, *(f"neuron{n}" for n in numbers)}:
+        (root / name).mkdir()
+    source = SysfsSource(root)
+    try:
+        snapshot = source.snapshot()
+    except NodeError:
+        assert not [n for n in numbers if n < 10_000]
+        return
+    show_everywhere(snapshot, source.snapshot())
+
+
+def test_files_that_vanish_while_they_are_read(tree, monkeypatch):
+    source = SysfsSource(tree.root)
+    before = source.snapshot()
+    reads = itertools.count()
+    real_read = os.read
+
+    def read_and_lose(fd, size):
+        if next(reads) == 40:
+            shutil.rmtree(tree.root)
+        return real_read(fd, size)
+
+    monkeypatch.setattr(os, "read", read_and_lose)
+    after = source.snapshot()
+    assert after.devices[3].cores == {}
+    assert after.devices[0].cores[0].status.success == 0
+    show_everywhere(before, after)
+
+
+def test_an_error_in_the_middle_of_a_read(tree, monkeypatch):
+    source = SysfsSource(tree.root)
+
+    def fail(fd, size):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "read", fail)
+    snapshot = source.snapshot()
+    assert {use.flops for device in snapshot.devices for use in device.cores.values()} == {None}
