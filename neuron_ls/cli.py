@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Annotated, Optional
 
 import typer
@@ -12,7 +14,10 @@ EXAMPLES = """neuron-ls
 neuron-ls --wide --show-all-procs
 neuron-ls --topology
 neuron-ls --json-output | jq '.[].nc_count'
-neuron-ls --watch 2"""
+neuron-ls --watch
+neuron-ls --watch 0.5"""
+
+DEFAULT_WATCH_SECONDS = "2"
 
 app = new_app(
     "List the Neuron Devices of this instance, their NeuronCores, memory and links, and the processes that use them."
@@ -29,7 +34,7 @@ def list_devices(
     as_json: Annotated[bool, typer.Option("--json-output", "-j", help="Print JSON instead of a table.")] = False,
     watch: Annotated[
         Optional[float],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="SECONDS", min=0.1, help="Print again every so many seconds, until Ctrl-C."),
+        typer.Option(metavar="[SECONDS]", min=0.1, help="Print again every so many seconds (2), until Ctrl-C."),
     ] = None,
     source: Annotated[
         Optional[str],  # noqa: UP045
@@ -45,6 +50,18 @@ def list_devices(
     show(View(wide=wide, show_all=show_all, topology=topology, as_json=as_json), source, watch)
 
 
+def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``--watch`` given a number where it has none: Typer has no options with an optional value."""
+    result: list[str] = []
+    for position, argument in enumerate(arguments):
+        result.append(argument)
+        following = arguments[position + 1] if position + 1 < len(arguments) else "-"
+        if argument == "--watch" and following.startswith("-") and not following[1:2].isdigit():
+            result.append(DEFAULT_WATCH_SECONDS)
+    return result
+
+
 def main() -> None:
     """Entry point of the console script."""
+    sys.argv[1:] = with_watch_seconds(sys.argv[1:])
     run(app)

@@ -15,7 +15,7 @@ def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) 
     users: list[dict[str, object]] = [
         {"pid": r.pid, "command": r.command, "neuron_runtime_version": r.version or "NA"}
         for r in snapshot.runtimes
-        if any(core in r.cores for core in device.core_ids)
+        if r.uses(device)
     ]
     return users + [{"pid": w.pid, "command": w.command, "neuron_runtime_version": "NA"} for w in watchers]
 

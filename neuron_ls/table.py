@@ -34,8 +34,23 @@ def format_memory(size_bytes: int | None) -> str:
 
 
 def cut(command: str, limit: int) -> str:
-    """The command, shortened with three dots."""
+    """The command, shortened with three dots; a process names itself, so nothing in it may drive the terminal."""
+    if not command.isprintable():
+        command = "".join(c if c.isprintable() else "?" for c in command)
     return command if len(command) <= limit else f"{command[:limit]}..."
+
+
+def cell_width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_width(text))
 
 
 def _text(value: object | None) -> str:
@@ -66,7 +81,7 @@ def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], 
     users = [
         _Process(str(r.pid), cut(r.command, limit), r.version or NOT_AVAILABLE)
         for r in snapshot.runtimes
-        if any(core in r.cores for core in device.core_ids)
+        if r.uses(device)
     ]
     return users + [_Process(str(w.pid), cut(w.command, limit), NOT_AVAILABLE) for w in watchers]
 
@@ -97,11 +112,11 @@ def render_table(
         wide: longer commands, EAST and WEST.
         bold: headings in bold, for a terminal.
     """
-    busy = bool(watchers) or any(r.cores for r in snapshot.runtimes)
+    busy = bool(watchers) or any(r.uses(d) for r in snapshot.runtimes for d in snapshot.devices)
     headings = [h.split("\n") for h in _headings(wide=wide, busy=busy)]
     devices = _rows(snapshot, watchers, wide=wide, busy=busy)
     widths = [
-        max(*(len(part) for part in heading), *(len(line[column]) for lines in devices for line in lines))
+        max(*(len(part) for part in heading), *(cell_width(line[column]) for lines in devices for line in lines))
         for column, heading in enumerate(headings)
     ]
     rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
@@ -113,7 +128,7 @@ def render_table(
     out.append(rule)
     for lines in devices:
         for cells in lines:
-            out.append("| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)) + " |")
+            out.append("| " + " | ".join(_padded(c, w) for c, w in zip(cells, widths, strict=True)) + " |")
         if busy:
             out.append(rule)
     if not busy:

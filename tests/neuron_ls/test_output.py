@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from worlds import BUSY, make_snapshot
+from worlds import BUSY, make_runtime, make_snapshot
 
+from neuron_ls.cli import with_watch_seconds
 from neuron_ls.listing import View, Watcher, render
-from neuron_ls.table import cut, format_memory
+from neuron_ls.table import cell_width, cut, format_memory
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")
@@ -65,6 +66,34 @@ def test_watchers_have_no_runtime_version():
 def test_long_commands_are_cut_as_the_original_cuts_them():
     assert cut("x" * 38, 37) == "x" * 37 + "..."
     assert cut("x" * 37, 37) == "x" * 37
+
+
+def test_a_command_can_not_drive_the_terminal_nor_break_the_table():
+    text = render(make_snapshot(), View(), (Watcher(7, "evil \x1b[2J\n| \u202e"), Watcher(8, "推理 server")))
+    assert "\x1b" not in text
+    assert "| evil ?[2J?| ? |" in text
+    table = text.splitlines()[2:]
+    assert {cell_width(line) for line in table} == {len(table[0])}
+
+
+def test_a_process_that_holds_a_device_without_known_cores_is_listed_there():
+    runtime = make_runtime(1.0, 101, (), "web")._replace(devices=(2,))
+    devices = json.loads(render(make_snapshot(runtimes=(runtime,)), View(as_json=True)))
+    assert [[p["pid"] for p in d["neuron_processes"]] for d in devices] == [[], [], [101], []]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--watch"], ["--watch", "2"]),
+        (["--watch", "-w"], ["--watch", "2", "-w"]),
+        (["--watch", "0.5", "-w"], ["--watch", "0.5", "-w"]),
+        (["--watch=3"], ["--watch=3"]),
+        (["--watch", "-1"], ["--watch", "-1"]),
+    ],
+)
+def test_watch_takes_a_number_or_none(arguments, expected):
+    assert with_watch_seconds(arguments) == expected
 
 
 def test_memory_that_is_not_known_is_not_zero():
