@@ -79,23 +79,32 @@ def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
 
 
 def _core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
+    """A cell a core: its owner's rate among the chosen; a core that nobody owns is idle, unless it counts by itself."""
     found: dict[int, CoreRate | None] = {}
+    everything = len(chosen) == len(snapshot.runtimes)
+    for device in snapshot.devices:
+        if everything:
+            found |= {core: rates.cores.get(core) if rates is not None else None for core in device.cores}
+        elif any(r.error and r.uses(device) for r in chosen):
+            # What is shared can't be told apart, and must not be shown as idle.
+            found |= dict.fromkeys(device.cores, None)
     for runtime in chosen:
         all_rates = rates.runtimes.get(runtime.key) if rates is not None else None
         for core in runtime.cores:
             found[core] = all_rates.cores.get(core) if all_rates is not None else None
+    owned = {core for runtime in chosen for core in runtime.cores}
     rows = []
     for device in snapshot.devices:
         cells = []
         for core in device.core_ids:
             rate = found.get(core)
-            owned = core in found
+            known = core in found
             cells.append(
                 CoreCell(
                     core,
-                    rate.utilization_ratio if rate is not None else (None if owned else 0.0),
-                    rate.flops_per_second if rate is not None else (None if owned else 0.0),
-                    owned,
+                    rate.utilization_ratio if rate is not None else (None if known else 0.0),
+                    rate.flops_per_second if rate is not None else (None if known else 0.0),
+                    core in owned,
                 )
             )
         rows.append(DeviceRow(device.index, tuple(cells)))
