@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 
+def has_bodies(node: NodeProto) -> bool:
+    """Whether the operator holds bodies."""
+    return any(a.HasField("g") or a.graphs for a in node.attribute)
+
+
+def reads(node: NodeProto) -> list[str]:
+    """Everything that an operator reads, each name once: its inputs, and what its bodies read from around them."""
+    return list(dict.fromkeys(n for n in (*node.input, *outer_reads(node)) if n))
+
+
 def outer_reads(node: NodeProto) -> list[str]:
     """Names that the bodies of an If, Loop or Scan read from around them."""
     reads: list[str] = []

@@ -158,7 +158,7 @@ def cpu_node(
             name,
             [info(n) for n in taken],
             [info(n) for n in given],
-            [onnx.numpy_helper.from_array(np.ascontiguousarray(module.constants[n]), n) for n in constants],
+            [onnx.numpy_helper.from_array(np.asarray(module.constants[n], order="C"), n) for n in constants],
         ),
         opset_imports=model.opset_import,
         ir_version=max(model.ir_version, 4),

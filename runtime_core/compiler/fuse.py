@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime_core.compiler.bodies import outer_reads
 from runtime_core.compiler.ir import Array, Module, Op
 from runtime_core.neff.graph import DType
 
@@ -117,11 +118,12 @@ def _drop_copies(module: Module) -> None:
     """A copy between two inner values needs no instruction."""
     renamed: dict[str, str] = {}
     kept: list[Op] = []
-    fixed = set(module.inputs) | set(module.constants)
+    # A body reads by the name that is written in it.
+    fixed = {name for op in module.ops if op.node is not None for name in outer_reads(op.node)}
+    fixed.update(module.outputs)
     for op in module.ops:
         op.inputs = [renamed.get(name, name) for name in op.inputs]
-        inner = op.opcode == "copy" and op.node is None and op.outputs[0] not in module.outputs
-        if inner and not (op.inputs[0] in fixed and op.outputs[0] in module.outputs):
+        if op.opcode == "copy" and op.node is None and op.outputs[0] not in fixed:
             renamed[op.outputs[0]] = op.inputs[0]
             continue
         if op.node is not None and any(name in renamed for name in op.node.input):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime_core.compiler.bodies import outer_reads
+from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import elementwise, matrix, movement, normalise
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
@@ -19,7 +19,7 @@ RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES
 
 def cpu_op(node: NodeProto, reason: str) -> Op:
     """An operator that stays as it is, for a CPU node."""
-    inputs = list(dict.fromkeys(n for n in (*node.input, *outer_reads(node)) if n))
+    inputs = reads(node)
     outputs = [n for n in node.output if n]
     return Op(EngineKind.DMA, "cpu", inputs, outputs, source=node.name or node.op_type, node=node, reason=reason)
 

@@ -124,9 +124,17 @@ def _not(lo: Lowering) -> None:
 
 
 def _identity(lo: Lowering) -> None:
+    lo.emit(EngineKind.DMA, "copy", lo.inputs[:1], lo.outputs[:1])
+
+
+def _dropout(lo: Lowering) -> None:
+    """Inference drops nothing."""
     if any(lo.outputs[1:]):
         raise Unsupported("its mask output is used")
-    lo.emit(EngineKind.DMA, "copy", lo.inputs[:1], lo.outputs[:1])
+    training = lo.constant(2)
+    if lo.input(2) and (training is None or bool(np.any(training))):
+        raise Unsupported("it may drop values, as in training")
+    _identity(lo)
 
 
 RULES: dict[str, Rule] = {
@@ -139,5 +147,5 @@ RULES: dict[str, Rule] = {
     "Where": _where,
     "Not": _not,
     "Identity": _identity,
-    "Dropout": _identity,
+    "Dropout": _dropout,
 }

@@ -1,0 +1,71 @@
+"""How many samples an execution takes: open batch dimensions get a size, fixed ones may be given another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runtime_core.compiler.ir import Module
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, ValueInfoProto
+
+_LARGEST_EXTENT = 1 << 31
+
+
+def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> int:
+    """Give the batch dimension of the inputs its size, in place.
+
+    The batch is the open first dimension, wherever its name stands. Where no first dimension is open, ``batch``
+    replaces the first input's, in every input that begins with the same.
+
+    Returns:
+        The fixed batch that was replaced by another, else 0.
+
+    Raises:
+        ModelFileError: another dimension is open, or has an impossible size.
+    """
+    for value in inputs:
+        if not value.type.HasField("tensor_type"):
+            raise ModelFileError(f"{where}: input {value.name!r} is no tensor")
+    firsts = [v.type.tensor_type.shape.dim[0] for v in inputs if v.type.tensor_type.shape.dim]
+    open_firsts = [d for d in firsts if not d.HasField("dim_value")]
+    replaced = 0
+    if open_firsts:
+        symbol = next((d.dim_param for d in open_firsts if d.dim_param), "")
+        for value in inputs:
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+                named = bool(dim.dim_param) and dim.dim_param == symbol
+                if not dim.HasField("dim_value") and (named or (axis == 0 and not dim.dim_param)):
+                    dim.dim_value = batch or 1
+    elif batch is not None and firsts and firsts[0].dim_value != batch:
+        replaced = firsts[0].dim_value
+        for dim in firsts:
+            if dim.dim_value == replaced:
+                dim.dim_value = batch
+    for value in inputs:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value"):
+                raise ModelFileError(
+                    f"{where}: dimension {axis} of input {value.name!r} is open ({dim.dim_param or '?'}): "
+                    "export the model with fixed shapes"
+                )
+            if not 0 <= dim.dim_value <= _LARGEST_EXTENT:
+                raise ModelFileError(f"{where}: input {value.name!r} has a dimension of {dim.dim_value}")
+    return replaced
+
+
+def free_reshapes(module: Module, nodes: list[NodeProto], replaced: int) -> None:
+    """Let reshapes to the replaced batch follow the new one: their first extent becomes "as it comes" (0)."""
+    for node in nodes:
+        if node.op_type != "Reshape" or any(a.name == "allowzero" and a.i for a in node.attribute):
+            continue
+        target = module.constant(node.input[1])
+        if target is None or target.size < 2 or int(target[0]) != replaced:
+            continue
+        freed = np.array(target)
+        freed[0] = 0
+        node.input[1] = f"{node.output[0]}.shape"
+        module.constants[node.input[1]] = freed

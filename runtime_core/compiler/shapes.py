@@ -1,0 +1,100 @@
+"""Type and shape of every value, by the onnx package's inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runtime_core.compiler.bodies import reads
+from runtime_core.compiler.fold import enter_constants
+from runtime_core.compiler.ir import Module
+from runtime_core.compiler.messages import one_line
+from runtime_core.errors import ModelFileError
+from runtime_core.instance import DEVICE_MEMORY_BYTES
+from runtime_core.neff.graph import DType, TensorSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, ValueInfoProto
+
+_SMALL_BYTES = 4096
+
+
+def infer_specs(
+    module: Module,
+    model: ModelProto,
+    nodes: list[NodeProto],
+    inputs: list[ValueInfoProto],
+    declared: dict[str, ValueInfoProto],
+    where: str,
+) -> None:
+    """Enter what inference finds into ``module.specs``. Large constants take part by shape alone: nothing is copied.
+
+    Args:
+        module: its constants are known already.
+        model: for its operator set versions.
+        nodes: the operators that are left.
+        inputs: the graph's inputs, with their sizes fixed.
+        declared: types that the model itself states, for values that inference can't tell.
+        where: the model, for messages.
+
+    Raises:
+        ModelFileError: shapes that contradict each other, or a tensor that no device can hold.
+    """
+    import onnx
+
+    used = dict.fromkeys([*(name for node in nodes for name in reads(node)), *module.outputs])
+    small, large = [], []
+    for name in used:
+        value = module.constant(name)
+        if value is None:
+            continue
+        if value.nbytes <= _SMALL_BYTES:
+            # Not ascontiguousarray: that makes a scalar a vector of one.
+            small.append(onnx.numpy_helper.from_array(np.asarray(value, order="C"), name))
+        else:
+            dtype = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+            large.append(onnx.helper.make_tensor_value_info(name, dtype, value.shape))
+    produced = dict.fromkeys(o for node in nodes for o in node.output)
+    outputs = [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in module.outputs if n in produced]
+    skeleton = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "shapes", [*inputs, *large], outputs, small),
+        opset_imports=model.opset_import,
+        ir_version=max(model.ir_version, 4),
+    )
+    try:
+        inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{where}: shapes do not fit together: {one_line(error)}") from None
+    enter_constants(module)
+    _enter(module, (*inferred.input, *inferred.value_info, *inferred.output))
+    _enter(module, (value for name, value in declared.items() if name in produced and name not in module.specs))
+    for name in (*used, *produced):
+        spec = module.specs.get(name)
+        if spec is not None and spec.size_bytes > DEVICE_MEMORY_BYTES:
+            raise ModelFileError(
+                f"{where}: tensor {name!r} of the shape {list(spec.shape)} takes more than the "
+                f"{DEVICE_MEMORY_BYTES >> 30} GiB of a device: make the model or its batch smaller"
+            )
+
+
+def _enter(module: Module, values: Iterable[ValueInfoProto]) -> None:
+    for value in values:
+        tensor = value.type.tensor_type
+        if not value.type.HasField("tensor_type") or not tensor.HasField("shape") or not tensor.elem_type:
+            continue
+        dtype = _dtype_name(tensor.elem_type)
+        if dtype not in DType.__members__.values() or any(not d.HasField("dim_value") for d in tensor.shape.dim):
+            continue
+        module.specs[value.name] = TensorSpec(value.name, DType(dtype), tuple(d.dim_value for d in tensor.shape.dim))
+
+
+def _dtype_name(elem_type: int) -> str:
+    """NumPy's name of an ONNX element type; "" for one that nobody knows."""
+    import onnx
+
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name
+    except (KeyError, TypeError):
+        return ""
