@@ -84,10 +84,15 @@ def memory_lines(view: View, width: int) -> list[Text]:
     for title, figures in (("Host Used Memory  ", host), ("Device Used Memory", device)):
         line = Text(title, style="bold")
         for name, value in figures:
+            figure = f"  {name} {format_bytes(value):>10}"
+            if line.cell_len + len(figure) > width and line.cell_len > len(title):
+                # What does not fit goes on in the next line, under the first figure.
+                lines.append(line)
+                line = Text(" " * len(title))
             line.append(f"  {name} ", "dim")
             line.append(f"{format_bytes(value):>10}")
-        # What does not fit in one line goes on in the next, under the first figure.
-        lines += list(line.wrap(None, width, tab_size=4)) if line.cell_len > width else [line]  # type: ignore[arg-type]
+        line.truncate(width)
+        lines.append(line)
     return lines
 
 

@@ -20,7 +20,7 @@ from runtime_core.driver.paths import ROOT_VARIABLE
 from runtime_core.errors import ModelFileError, NodeError
 from runtime_core.telemetry import open_source
 
-_NETWORKS = ("light_squeezenet", "light_shufflenet")
+_NETWORKS = ("light_resnet50", "light_squeezenet")
 _REPORTS = 5
 _START_SECONDS = 60.0
 
@@ -34,9 +34,9 @@ class _Application(NamedTuple):
 
 
 _APPLICATIONS = (
-    _Application("photo-tags", "light_squeezenet", "0-1", 2, 60.0),
-    _Application("thumbnails", "light_shufflenet", "4", 1, 25.0),
-    _Application("nightly-batch", "light_squeezenet", "8-11", 4, None),
+    _Application("photo-tags", "light_resnet50", "0-1", 4, 600.0),
+    _Application("thumbnails", "light_squeezenet", "4", 2, 800.0),
+    _Application("nightly-batch", "light_resnet50", "8-11", 8, None),
 )
 
 
