@@ -12,6 +12,14 @@ from neuron_ls.listing import View, render
 from neuron_monitor.groups import execution_stats, hw_counters, memory_used, neuroncore_counters
 from neuron_top.view import make_view
 from runtime_core.telemetry import NodeError, rates
+from runtime_core.telemetry.mirror import (
+    MIRROR_FILE,
+    Mirror,
+    MirrorDevice,
+    MirrorInstance,
+    MirrorProcess,
+    encode_mirror,
+)
 from runtime_core.telemetry.sysfs import SysfsSource
 
 CONTENTS = st.one_of(
@@ -112,6 +120,35 @@ def test_no_name_of_any_directory_breaks_the_reader(tmp_path_factory, names, num
         assert not [n for n in numbers if n < 10_000]
         return
     show_everywhere(snapshot, source.snapshot())
+
+
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 20)
+TEXTS = st.text(max_size=20)
+MIRRORS = st.builds(
+    Mirror,
+    st.builds(MirrorInstance, *[TEXTS] * 8),
+    TEXTS,
+    st.lists(st.builds(MirrorDevice, NUMBERS, st.none() | TEXTS, st.none() | TEXTS, st.none() | NUMBERS), max_size=3),
+    st.lists(
+        st.builds(MirrorProcess, *[NUMBERS] * 3, *[TEXTS] * 4, st.lists(NUMBERS, max_size=5)),
+        max_size=4,
+    ),
+)
+
+
+def test_no_mirror_file_breaks_the_reader(tree):
+    source = SysfsSource(tree.root)
+
+    @settings(max_examples=60, deadline=None)
+    @given(mirror=MIRRORS)
+    def odd_mirrors_are_read(mirror):
+        before = source.snapshot(host=True)
+        (tree.root / MIRROR_FILE).write_bytes(encode_mirror(mirror))
+        after = source.snapshot(host=True)
+        assert len(after.runtimes) == len(mirror.processes)
+        show_everywhere(before, after)
+
+    odd_mirrors_are_read()
 
 
 def test_files_that_vanish_while_they_are_read(tree, monkeypatch):
