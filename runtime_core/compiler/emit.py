@@ -92,10 +92,7 @@ def neuron_node(
             op.opcode,
             tuple(op.inputs),
             tuple(op.outputs),
-            {
-                **op.attributes,
-                **({"cast": "bfloat16"} if op.engine is EngineKind.PE and cast is not Fp32Cast.NONE else {}),
-            },
+            {**op.attributes, **({"cast": "bfloat16"} if _narrows(module, op, cast) else {})},
             op.flops,
             op.source,
         )
@@ -113,6 +110,12 @@ def neuron_node(
         len(blob),
     )
     return node, blob
+
+
+def _narrows(module: Module, op: Op, cast: Fp32Cast) -> bool:
+    """Whether a matrix instruction rounds its FP32 inputs to bfloat16."""
+    fp32 = any(module.specs[n].dtype is DType.FLOAT32 for n in op.inputs[:2])
+    return op.engine is EngineKind.PE and cast is not Fp32Cast.NONE and fp32
 
 
 def _parameters(module: Module, group: list[Op], cast: Fp32Cast) -> tuple[tuple[Parameter, ...], bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import ml_dtypes
 import numpy as np
 
-from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number, rounded
+from runtime_core.neff.graph import DType
 
 
 def _reshape(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
@@ -76,9 +76,8 @@ def _pad(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
 
 
 def _cast(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
-    name = str(attributes["to"])
-    dtype = np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
-    return lambda x: x.astype(dtype)
+    dtype = DType(str(attributes["to"]))
+    return lambda x: rounded(x, dtype)
 
 
 def _copy(_attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from runtime_core.engine.numerics import elementwise, matrix, movement, reduce
-from runtime_core.engine.numerics.types import Array, Kernel, Maker, numpy_dtype, widened
-from runtime_core.neff.graph import Graph, Node, NodeKind
+from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
+from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind
 from runtime_core.neff.model import Neff
 from runtime_core.status import NeffError, NrtStatus
 
@@ -35,17 +35,31 @@ class _Runnable(Protocol):
         ...
 
 
+def _storing(kernel: Kernel, dtypes: list[DType | None]) -> Kernel:
+    """A kernel whose results are rounded to the 16-bit floats that they are stored as."""
+    if not any(d in HALVES for d in dtypes):
+        return kernel
+
+    def store(*operands: Array | None) -> tuple[Array, ...]:
+        result = kernel(*operands)
+        values = result if isinstance(result, tuple) else (result,)
+        return tuple(rounded(v, d) if d in HALVES else v for v, d in zip(values, dtypes, strict=True))
+
+    return store
+
+
 class NeuronProgram:
     """A Neuron node. It keeps no state between runs, so threads may share it."""
 
     def __init__(self, node: Node, params: bytes | memoryview) -> None:
-        """Bind the node's parameters: views of ``params``, bfloat16 ones widened to FP32 once."""
+        """Bind the node's parameters: views of ``params``, 16-bit floats widened to FP32 once."""
         self._outputs = tuple(t.name for t in node.outputs)
         self._constants: dict[str, Array] = {}
         for parameter in node.parameters:
             spec = parameter.spec
             raw = np.frombuffer(params, numpy_dtype(spec.dtype), spec.element_count, parameter.offset_bytes)
             self._constants[spec.name] = widened(raw.reshape(spec.shape))
+        dtypes = {t.name: t.dtype for t in (*node.outputs, *node.buffers)}
         last_use = {name: i for i, step in enumerate(node.instructions) for name in step.inputs}
         kept = {*self._outputs, *self._constants}
         self._steps: list[_Step] = []
@@ -64,7 +78,11 @@ class NeuronProgram:
                     f"instruction {instruction.opcode!r} of node {node.name!r} lacks an attribute or has a wrong one: "
                     f"{error}",
                 ) from None
-            drops = [n for n in dict.fromkeys(instruction.inputs) if n and last_use[n] == position and n not in kept]
+            if instruction.engine is not EngineKind.DMA:
+                kernel = _storing(kernel, [dtypes.get(n) for n in instruction.outputs])
+            done = [n for n in dict.fromkeys(instruction.inputs) if n and last_use[n] == position]
+            unread = [n for n in instruction.outputs if n not in last_use]
+            drops = [n for n in (*done, *unread) if n not in kept]
             self._steps.append(_Step(kernel, instruction.inputs, instruction.outputs, drops))
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
@@ -104,12 +122,13 @@ class CpuProgram:
             # Protobuf, the checker and the evaluator each raise their own kinds.
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NeffError(NrtStatus.INVALID, f"CPU node {node.name!r} holds a malformed model: {first}") from None
-        self._inputs = tuple(t.name for t in node.inputs)
+        self._inputs = tuple((t.name, numpy_dtype(t.dtype)) for t in node.inputs)
         self._outputs = tuple(t.name for t in node.outputs)
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Evaluate the operators."""
-        found = self._evaluator.run(list(self._outputs), {n: np.asarray(values[n]) for n in self._inputs})
+        feeds = {name: np.asarray(values[name]).astype(dtype, copy=False) for name, dtype in self._inputs}
+        found = self._evaluator.run(list(self._outputs), feeds)
         return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
 
 

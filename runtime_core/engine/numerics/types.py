@@ -24,9 +24,18 @@ def numpy_dtype(dtype: DType) -> np.dtype[np.generic]:
     return np.dtype(ml_dtypes.bfloat16) if dtype is DType.BFLOAT16 else np.dtype(dtype.value)
 
 
+HALVES = frozenset({DType.BFLOAT16, DType.FLOAT16})
+"""The 16-bit floats. The engines compute them in FP32 and round results to them, so here they are carried as FP32."""
+
+
 def widened(value: Array) -> Array:
-    """bfloat16 as FP32, which holds every one of its values; anything else as it is."""
-    return value.astype(np.float32) if value.dtype == ml_dtypes.bfloat16 else value
+    """A 16-bit float as FP32, which holds every one of its values; anything else as it is."""
+    return value.astype(np.float32) if value.dtype in (ml_dtypes.bfloat16, np.float16) else value
+
+
+def rounded(value: Array, dtype: DType) -> Array:
+    """A value as it is carried after it was stored as ``dtype``."""
+    return widened(value.astype(numpy_dtype(dtype), copy=False))
 
 
 def round_bfloat16(value: Array) -> Array:
