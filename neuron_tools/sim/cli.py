@@ -13,6 +13,7 @@ app = new_app(
     "Set up, load and take down a simulated Inf1 node. The node lives in $NEURON_SIM_ROOT.",
     """neuron-sim up --instance-type inf1.24xlarge
 neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag web
+neuron-sim sysfs --export /tmp/neuron --follow 1
 neuron-sim demo
 neuron-sim down""",
 )
@@ -93,6 +94,20 @@ def run_command(
 
     plan = LoadPlan(tuple(models), visible_cores, num_cores, threads, rate, duration, tag, numerics)
     raise typer.Exit(run_application(plan, as_json=as_json))
+
+
+@app.command()
+def sysfs(
+    export: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the tree.")],
+    follow: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="SECONDS", min=0.05, help="Write again every so many seconds, until Ctrl-C."),
+    ] = None,
+) -> None:
+    """Write the node as the driver's sysfs tree, for programs that read that."""
+    from neuron_tools.sim import sysfs_command
+
+    sysfs_command.export(export, follow)
 
 
 @app.command()
