@@ -1,40 +1,71 @@
-"""Processes that only watch: they hold the node's datastore, or a device file, open and own no core."""
+"""Processes that only watch a node and own no core of it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from neuron_ls.listing import Watcher
 from runtime_core.telemetry import Snapshot
+from runtime_core.telemetry.source import REAL_NODE
+
+VIEWERS = frozenset({"neuron-ls", "neuron-top", "neuron-monitor", "neuron_ls", "neuron_top", "neuron_monitor"})
 
 
-def _looks_at(pid: int, wanted: tuple[str, ...]) -> bool:
+def _arguments(process: Path) -> list[str]:
     try:
-        with os.scandir(f"/proc/{pid}/fd") as entries:
+        return (process / "cmdline").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def _holds(process: Path, path: str) -> bool:
+    """Whether a process has ``path`` open; what can't be seen (ended, another user's) is not held."""
+    try:
+        with os.scandir(process / "fd") as entries:
             for entry in entries:
                 try:
-                    if os.readlink(entry.path).startswith(wanted):
+                    if os.readlink(entry.path) == path:
                         return True
                 except OSError:
                     continue
     except OSError:
-        # Gone, or another user's: what can't be seen is not listed.
         return False
     return False
 
 
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    except OSError:
-        return "NA"
+def reads_tree(arguments: Sequence[str], root: str) -> bool:
+    """Whether a command line is a viewer's that reads the sysfs tree in ``root``.
+
+    A viewer holds no file of sysfs open between two looks, so only its command line tells. The first arguments are an
+    interpreter and its options where the viewer is a Python script or module.
+    """
+    if not any(os.path.basename(argument) in VIEWERS for argument in arguments[:4]):
+        return False
+    named = [argument.removeprefix("--source=") for argument in arguments]
+    if f"sysfs:{root}" in named:
+        return True
+    return root == str(REAL_NODE) and ("sysfs" in named or not any(a.startswith("--source") for a in arguments))
 
 
-def find_watchers(snapshot: Snapshot) -> tuple[Watcher, ...]:
-    """Processes with the node's files open that use no device, this one included."""
+def find_watchers(snapshot: Snapshot, proc: Path = Path("/proc")) -> tuple[Watcher, ...]:
+    """Processes that look at the snapshot's node without using a device, this one included.
+
+    At a simulated node those that hold its datastore open; at a sysfs tree the viewers that were started to read it.
+    """
     kind, _, root = snapshot.source.partition(":")
-    wanted = (f"{root}/datastore",) if kind == "sim" else ("/dev/neuron",)
     users = {runtime.pid for runtime in snapshot.runtimes}
-    pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-    return tuple(Watcher(pid, _command(pid)) for pid in pids if pid not in users and _looks_at(pid, wanted))
+    found = []
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+        if pid in users:
+            continue
+        process = proc / str(pid)
+        watches = (
+            _holds(process, f"{root}/datastore")
+            if kind == "sim"
+            else pid == os.getpid() or reads_tree(_arguments(process), root)
+        )
+        if watches:
+            found.append(Watcher(pid, " ".join(_arguments(process)) or "NA"))
+    return tuple(found)

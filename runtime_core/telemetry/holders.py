@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime_core.telemetry.sysfs_tree import numbered, printable
+from runtime_core.telemetry.sysfs_tree import names_in, numbered, printable
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _MAX_TAG_CHARACTERS = 255
@@ -120,12 +120,9 @@ def find_holders(dev: Path, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
         dev: where the ``neuron<N>`` device files are; without any, no process is looked at.
         proc: where processes are seen.
     """
-    if not numbered(str(dev), _DEVICE_PREFIX):
+    if not numbered(names_in(str(dev)), _DEVICE_PREFIX):
         return ()
-    try:
-        pids = [name for name in os.listdir(proc) if name.isdigit()]
-    except OSError:
-        return ()
+    pids = [name for name in names_in(str(proc)) if name.isdigit()]
     prefix = f"{dev}/{_DEVICE_PREFIX}"
     found = (_holder(proc / pid, prefix) for pid in pids)
     return tuple(sorted((h for h in found if h is not None), key=lambda h: (h.start_ns, h.pid)))

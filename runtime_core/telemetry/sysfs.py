@@ -33,6 +33,7 @@ from runtime_core.telemetry.sysfs_tree import (
     CoreFigures,
     CorePaths,
     east_west,
+    names_in,
     numbered,
     parse_connected,
     read_count,
@@ -110,6 +111,7 @@ class SysfsSource:
     def _device_indices(self) -> list[int]:
         try:
             mode = os.stat(self._root).st_mode
+            indices = numbered(os.listdir(self._root), "neuron") if stat.S_ISDIR(mode) else []
         except PermissionError:
             raise NodeError(f"no permission for {self._root}: run as its owner, or choose another --source") from None
         except (OSError, ValueError):
@@ -119,7 +121,6 @@ class SysfsSource:
             ) from None
         if not stat.S_ISDIR(mode):
             raise NodeError(f"{self._root} is not a directory: give the one that holds neuron0, neuron1, ...")
-        indices = numbered(str(self._root), "neuron")
         if not indices:
             raise NodeNotFoundError(f"no Neuron Device in {self._root}: is this the driver's sysfs directory?")
         return indices
@@ -128,7 +129,7 @@ class SysfsSource:
         directory = f"{self._root}/neuron{index}"
         count = read_count(f"{directory}/core_count")
         if count is None or not 0 < count <= MAX_CORES_PER_DEVICE:
-            found = [core for core in numbered(directory, "neuron_core") if core < MAX_CORES_PER_DEVICE]
+            found = [core for core in numbered(names_in(directory), "neuron_core") if core < MAX_CORES_PER_DEVICE]
             count = found[-1] + 1 if found else 0
         time_ns = time.monotonic_ns()
         cores = tuple(self._paths(index, core).read() for core in range(count))

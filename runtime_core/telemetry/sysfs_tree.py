@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime_core.telemetry.snapshot import CoreMemory, CoreStatusCounts, CoreUse, EccCounts, HostMemory
@@ -86,12 +87,16 @@ def read_text(path: str) -> str | None:
     return printable(line) or None
 
 
-def numbered(directory: str, prefix: str) -> list[int]:
-    """The numbers N of the entries ``prefix<N>``, ascending; none when the directory can't be listed."""
+def names_in(directory: str) -> list[str]:
+    """The entries of a directory; none when it can't be listed."""
     try:
-        names = os.listdir(directory)
+        return os.listdir(directory)
     except OSError:
         return []
+
+
+def numbered(names: Iterable[str], prefix: str) -> list[int]:
+    """The numbers N of the names ``prefix<N>``, ascending."""
     found = (_NUMBERED.fullmatch(name) for name in names)
     return sorted(int(match[2]) for match in found if match is not None and match[1] == prefix)
 
