@@ -1,4 +1,4 @@
-"""What watching costs: a call's telemetry, a snapshot of a busy inf1.24xlarge, bytes a process."""
+"""What watching costs: a snapshot of a busy inf1.24xlarge, and the bytes a process takes."""
 
 from __future__ import annotations
 
@@ -6,37 +6,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
 
 from benchmarks.harness import Figure, microseconds_per_call, report
-from runtime_core.driver import layout, ownership
-from runtime_core.driver.node import datastore_bytes_per_process, open_or_set_up, set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver import layout
+from runtime_core.driver.node import datastore_bytes_per_process, set_up
 from runtime_core.telemetry import Snapshot, open_source
 
 _OWNERS = 64
-
-
-def _cost_of_an_execution() -> Figure:
-    """All that an execute call writes: placing on the core's timeline, counting, two histograms."""
-    store = open_or_set_up()
-    page = RuntimePage(store, tag="cost", command="", version="")
-    ownership.claim_cores(store.locks, [0])
-    page.own_cores([0])
-
-    def one() -> None:
-        now_ns = time.monotonic_ns()
-        page.place(0, now_ns, now_ns, 1000, 5000, 2_000_000_000)
-        page.count((0,), 0, 0, None, 2_000_000, 1_900_000)
-
-    cost = microseconds_per_call(one, 20_000)
-    page.release()
-    ownership.release_cores(store.locks, [0])
-    store.close()
-    return Figure("telemetry added to one execute call", cost, "us", 5.0)
 
 
 def _decode(snapshot: Snapshot) -> None:
@@ -84,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         os.environ["NEURON_SIM_ROOT"] = str(Path(folder) / "node")
         set_up(type_name="inf1.24xlarge")
-        figures = [_cost_of_an_execution(), *_snapshots()]
+        figures = _snapshots()
     figures.append(Figure("datastore bytes a process", datastore_bytes_per_process(), "B"))
     figures.append(Figure("datastore bytes in all", layout.FILE_BYTES, "B", note="sparse until processes come"))
-    report("telemetry", figures)
+    report("snapshot", figures)
