@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import struct
 import threading
@@ -20,6 +21,8 @@ from runtime_core.errors import NodeError, NodeNotFoundError
 from runtime_core.instance import MAX_CORES
 
 _FLOCK = struct.Struct("@hhqqi4x")
+
+_UNLOCKED = struct.pack("@h", fcntl.F_UNLCK)
 
 CORE_BASE = 0
 PAGE_BASE = 1024
@@ -40,6 +43,12 @@ def page_byte(page: int) -> int:
 def device_byte(device: int) -> int:
     """The byte held while a device's DRAM accounting or counters are changed."""
     return DEVICE_BASE + device
+
+
+@functools.cache
+def _question(byte: int) -> bytes:
+    """The question that F_GETLK answers for one byte."""
+    return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
 
 
 class LockFile:
@@ -105,9 +114,16 @@ class LockFile:
         """The pid that holds ``byte``, ``None`` when it is free; 0 when the holder is outside this pid namespace."""
         if self._held and byte in self._held and self._pid == os.getpid():
             return self._pid
-        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _question(byte))
         kind, _, _, _, pid = _FLOCK.unpack(answer)
         return None if kind == fcntl.F_UNLCK else max(0, pid)
+
+    def is_held(self, byte: int) -> bool:
+        """Whether any process holds ``byte``: :meth:`holder` without the name, for readers that ask often."""
+        if self._held and byte in self._held and self._pid == os.getpid():
+            return True
+        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _question(byte))
+        return answer[:2] != _UNLOCKED
 
     def any_held(self) -> bool:
         """Whether any core or page of the node is owned by a process other than this one."""

@@ -45,7 +45,6 @@ _DEVICES_AT = _Page.devices.offset
 _CORES_AT = _Page.cores.offset
 _BUCKETS_AT = _Page.buckets.offset
 _OWNED_WORD = _Page.owned_cores.offset // 8
-_LATENCY_WORD = _Page.latency.offset // 8
 
 _LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
 _OWNED = struct.Struct("<Q")
@@ -158,7 +157,7 @@ class SimulatedSource:
         state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
         if state != layout.STATE_LIVE:
             return None
-        alive = store.locks.holder(page_byte(index)) is not None
+        alive = store.locks.is_held(page_byte(index))
         copy = self._copy(store, offset)
         if copy is None:
             return self._unreadable(store, offset) if alive else None
@@ -186,11 +185,11 @@ class SimulatedSource:
             identity.version,
             identity.address,
             _cores(copy, owned),
-            ExecutionCounts(*head[8:14]),
-            ErrorCounts(*head[14:20]),
+            ExecutionCounts._make(head[8:14]),
+            ErrorCounts._make(head[14:20]),
             Histogram.from_words(copy.buckets[0], copy.lows[0], head[24]),
             Histogram.from_words(copy.buckets[1], copy.lows[1], head[27]),
-            HostMemory(*head[20:24]),
+            HostMemory._make(head[20:24]),
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
             process_cpu(pid) if with_cpu else None,
         )
@@ -199,7 +198,7 @@ class SimulatedSource:
         """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
         words, data = self._words, store.map
         base = offset // 8
-        latency = base + _LATENCY_WORD
+        latency = offset + _Page.latency.offset
         deadline = 0.0
         while True:
             # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
@@ -208,7 +207,7 @@ class SimulatedSource:
             first = (owned & -owned).bit_length() - 1 if owned else 0
             cores_from = offset + _CORES_AT + first * _CORE.size
             cores_to = offset + _CORES_AT + owned.bit_length() * _CORE.size
-            low, high, other_low, other_high = (words[latency + i] for i in (1, 2, 4, 5))
+            low, high, other_low, other_high = _LAYOUT_WORDS.unpack_from(data, latency)
             at = offset + _BUCKETS_AT
             total = slice(at + low * 8, at + (high + 1) * 8)
             at += BUCKET_COUNT * 8
@@ -309,7 +308,7 @@ def _cores(copy: _PageCopy, owned: int) -> dict[int, CoreUse]:
         block = _CORE.unpack_from(copy.cores, (core - copy.first_core) * _CORE.size)
         busy_ns, flops = layout.busy_done(block[0], block[1], block[2], block[3], block[4], copy.time_ns)
         cores[core] = CoreUse(
-            busy_ns, flops, block[5], block[6], CoreMemory(*block[21:26]), CoreStatusCounts(*block[7:21])
+            busy_ns, flops, block[5], block[6], CoreMemory._make(block[21:26]), CoreStatusCounts._make(block[7:21])
         )
     return cores
 
