@@ -72,7 +72,7 @@ class SysfsSource:
         self._root = root
         self._dev = dev
         self._core_paths: dict[tuple[int, int], CorePaths] = {}
-        self._identity: tuple[tuple[int, ...], Identity] | None = None
+        self._identity: tuple[tuple[int, ...], bool, Identity] | None = None
         self._ledger = CoreLedger()
 
     @property
@@ -159,11 +159,11 @@ class SysfsSource:
             if mirrored is not None:
                 return mirrored
         indices = tuple(reading.number for reading in readings)
-        if self._identity is None or self._identity[0] != indices:
-            inferentia = all(reading.inferentia for reading in readings)
-            self._identity = indices, read_identity(self._root, indices, inferentia=inferentia)
+        inferentia = all(reading.inferentia for reading in readings)
+        if self._identity is None or self._identity[:2] != (indices, inferentia):
+            self._identity = indices, inferentia, read_identity(self._root, indices, inferentia=inferentia)
         dev = self._dev or (Path("/dev") if _is_live(self._root) else None)
-        return self._identity[1], find_holders(dev) if dev is not None else ()
+        return self._identity[2], find_holders(dev) if dev is not None else ()
 
     def _runtimes(
         self,

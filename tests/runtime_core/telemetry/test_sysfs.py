@@ -55,6 +55,15 @@ def test_identity_comes_from_firmware_bus_and_module(whole_sys):
     assert (device.bdf, device.cpu_affinity, device.numa_node) == ("0000:00:1d.0", "0-23", None)
 
 
+def test_an_identity_that_was_not_readable_is_found_later(tree):
+    source = SysfsSource(tree.root)
+    for name in ("arch_type", "device_name"):
+        tree.write(f"neuron3/info/architecture/{name}", b"")
+    assert source.snapshot().instance.instance_type == ""
+    tree.write("neuron3/info/architecture/arch_type", "NDv1")
+    assert source.snapshot().instance.instance_type == "inf1.6xlarge"
+
+
 def test_counters_of_a_core(tree):
     tree.counter(1, 2, "other_info/nc_time_in_use", 5_000_000)
     tree.counter(1, 2, "other_info/flop_count", 70)
