@@ -1,8 +1,8 @@
 """Who holds Neuron Devices open, from ``/proc``, and which cores of them a process can be said to own.
 
 Source: ``contracts/sysfs.md``: a process uses a device while it holds ``/dev/neuron<N>`` open. What another user's
-process holds can only be seen with the right to look into it (root, or CAP_SYS_PTRACE): without it such a process is not
-listed, and a device that it shares looks as if the others held it alone.
+process holds can only be seen with the right to look into it (root, or CAP_SYS_PTRACE): without it such a process is
+not listed, and a device that it shares looks as if the others held it alone.
 """
 
 from __future__ import annotations
