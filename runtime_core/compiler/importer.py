@@ -9,6 +9,7 @@ import numpy as np
 
 from runtime_core.compiler.batch import fix_batch, free_reshapes
 from runtime_core.compiler.bodies import reads
+from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import MAX_FOLDED_BYTES, fold_constants, fold_shapes
 from runtime_core.compiler.ir import Array, Module
 from runtime_core.compiler.messages import one_line
@@ -100,6 +101,10 @@ def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Modu
     if replaced:
         free_reshapes(module, rest, replaced)
     infer_specs(module, model, rest, inputs, declared, where)
+    expanded = expand(module, model, rest, inputs)
+    if expanded is not None:
+        rest = fold_constants(module, model, expanded, where)
+        infer_specs(module, model, rest, inputs, declared, where)
     # Shapes that are known make constants, which make further shapes known.
     while fold_shapes(module, rest):
         rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)

@@ -21,27 +21,8 @@ if TYPE_CHECKING:
 _SMALL_BYTES = 4096
 
 
-def infer_specs(
-    module: Module,
-    model: ModelProto,
-    nodes: list[NodeProto],
-    inputs: list[ValueInfoProto],
-    declared: dict[str, ValueInfoProto],
-    where: str,
-) -> None:
-    """Enter what inference finds into ``module.specs``. Large constants take part by shape alone: nothing is copied.
-
-    Args:
-        module: its constants are known already.
-        model: for its operator set versions.
-        nodes: the operators that are left.
-        inputs: the graph's inputs, with their sizes fixed.
-        declared: types that the model itself states, for values that inference can't tell.
-        where: the model, for messages.
-
-    Raises:
-        ModelFileError: shapes that contradict each other, or a tensor that no device can hold.
-    """
+def skeleton(module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto]) -> ModelProto:
+    """``nodes`` as a model of their own. Large constants take part by shape alone: nothing is copied."""
     import onnx
 
     used = dict.fromkeys([*(name for node in nodes for name in reads(node)), *module.outputs])
@@ -58,13 +39,41 @@ def infer_specs(
             large.append(onnx.helper.make_tensor_value_info(name, dtype, value.shape))
     produced = dict.fromkeys(o for node in nodes for o in node.output)
     outputs = [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in module.outputs if n in produced]
-    skeleton = onnx.helper.make_model(
+    return onnx.helper.make_model(
         onnx.helper.make_graph(nodes, "shapes", [*inputs, *large], outputs, small),
         opset_imports=model.opset_import,
         ir_version=max(model.ir_version, 4),
     )
+
+
+def infer_specs(
+    module: Module,
+    model: ModelProto,
+    nodes: list[NodeProto],
+    inputs: list[ValueInfoProto],
+    declared: dict[str, ValueInfoProto],
+    where: str,
+) -> None:
+    """Enter what inference finds into ``module.specs``.
+
+    Args:
+        module: its constants are known already.
+        model: for its operator set versions.
+        nodes: the operators that are left.
+        inputs: the graph's inputs, with their sizes fixed.
+        declared: types that the model itself states, for values that inference can't tell.
+        where: the model, for messages.
+
+    Raises:
+        ModelFileError: shapes that contradict each other, or a tensor that no device can hold.
+    """
+    import onnx
+
+    used = dict.fromkeys([*(name for node in nodes for name in reads(node)), *module.outputs])
+    produced = dict.fromkeys(o for node in nodes for o in node.output)
+    bare = skeleton(module, model, nodes, inputs)
     try:
-        inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
+        inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError, TypeError) as error:
         raise ModelFileError(f"{where}: shapes do not fit together: {one_line(error)}") from None
     enter_constants(module)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.ir import Module, Op
-from runtime_core.compiler.lower import elementwise, matrix, movement, normalise
+from runtime_core.compiler.lower import elementwise, indexing, matrix, movement, normalise
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
 from runtime_core.neff.graph import DType, EngineKind
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES, **movement.RULES}
+RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES, **movement.RULES, **indexing.RULES}
 """Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
 
 

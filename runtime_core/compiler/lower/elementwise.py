@@ -31,6 +31,16 @@ _UNARY = {
     "Mish": "mish",
     "Sign": "sign",
     "Round": "round",
+    "Tan": "tan",
+    "Asin": "asin",
+    "Acos": "acos",
+    "Atan": "atan",
+    "Sinh": "sinh",
+    "Cosh": "cosh",
+    "Asinh": "asinh",
+    "Acosh": "acosh",
+    "Atanh": "atanh",
+    "IsNaN": "is_nan",
 }
 # Operator -> instruction, and its attributes with their defaults.
 _UNARY_WITH = {
@@ -54,6 +64,7 @@ _BINARY = {
     "LessOrEqual": "less_equal",
     "And": "and",
     "Or": "or",
+    "Xor": "xor",
     "PRelu": "prelu",
 }
 _VARIADIC = {"Sum": "add", "Max": "max", "Min": "min"}
@@ -115,6 +126,22 @@ def _clip(lo: Lowering) -> None:
     lo.emit(EngineKind.ACT, "clip", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), **bounds)
 
 
+def _mod(lo: Lowering) -> None:
+    lo.emit(EngineKind.POOL, "mod", lo.inputs[:2], lo.outputs[:1], flops=lo.out_elements(), fmod=lo.integer("fmod", 0))
+
+
+def _mean(lo: Lowering) -> None:
+    """The sum, as a chain, times one over the count."""
+    lo.require_float()
+    total = lo.module.add_value(f"{lo.outputs[0]}.sum", lo.dtype(), lo.out_shape())
+    target, lo.outputs[0] = lo.outputs[0], total
+    _variadic("add", lo)
+    lo.outputs[0] = target
+    share = np.asarray(1 / len(lo.inputs), lo.dtype().value)
+    factor = lo.module.add_constant(f"{target}.share", share)
+    lo.emit(EngineKind.POOL, "mul", [total, factor], [target], flops=lo.out_elements())
+
+
 def _where(lo: Lowering) -> None:
     lo.emit(EngineKind.POOL, "where", lo.inputs[:3], lo.outputs[:1], flops=lo.out_elements())
 
@@ -145,6 +172,8 @@ RULES: dict[str, Rule] = {
     "Gelu": _gelu,
     "Clip": _clip,
     "Where": _where,
+    "Mod": _mod,
+    "Mean": _mean,
     "Not": _not,
     "Identity": _identity,
     "Dropout": _dropout,

@@ -97,6 +97,33 @@ def _cast(lo: Lowering) -> None:
     lo.emit(EngineKind.DMA, "cast", lo.inputs[:1], lo.outputs[:1], to=target.value)
 
 
+def _blocks(lo: Lowering, split: list[int], perm: list[int]) -> None:
+    """Reshape, transpose, reshape: blocks between the channels and the image."""
+    dtype = lo.dtype()
+    apart = lo.module.add_value(f"{lo.outputs[0]}.apart", dtype, split)
+    turned = lo.module.add_value(f"{lo.outputs[0]}.turned", dtype, [split[axis] for axis in perm])
+    lo.emit(EngineKind.DMA, "reshape", lo.inputs[:1], [apart], shape=[*split])
+    lo.emit(EngineKind.DMA, "transpose", [apart], [turned], perm=[*perm])
+    lo.emit(EngineKind.DMA, "reshape", [turned], lo.outputs[:1], shape=[*lo.out_shape()])
+
+
+def _depth_to_space(lo: Lowering) -> None:
+    batch, channels, height, width = lo.shape()
+    size = lo.integer("blocksize", 1)
+    rest = channels // size**2
+    if lo.text("mode", "DCR") == "CRD":
+        _blocks(lo, [batch, rest, size, size, height, width], [0, 1, 4, 2, 5, 3])
+    else:
+        _blocks(lo, [batch, size, size, rest, height, width], [0, 3, 4, 1, 5, 2])
+
+
+def _space_to_depth(lo: Lowering) -> None:
+    batch, channels, height, width = lo.shape()
+    size = lo.integer("blocksize", 1)
+    split = [batch, channels, height // size, size, width // size, size]
+    _blocks(lo, split, [0, 1, 3, 5, 2, 4] if lo.text("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4])
+
+
 RULES: dict[str, Rule] = {
     "Reshape": _reshape,
     "Flatten": _reshape,
@@ -111,4 +138,6 @@ RULES: dict[str, Rule] = {
     "Tile": _tile,
     "Pad": _pad,
     "Cast": _cast,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
 }

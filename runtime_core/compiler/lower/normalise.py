@@ -19,6 +19,8 @@ _REDUCTIONS = {
     "ReduceL2": "reduce_l2",
     "ReduceL1": "reduce_l1",
     "ReduceSumSquare": "reduce_sum_square",
+    "ReduceLogSum": "reduce_log_sum",
+    "ReduceLogSumExp": "reduce_log_sum_exp",
 }
 
 

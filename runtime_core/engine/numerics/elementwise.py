@@ -119,6 +119,11 @@ def _softplus(x: Array) -> Array:
     return np.logaddexp(x, x.dtype.type(0))
 
 
+def _mod(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
+    """The sign is the divisor's, or with ``fmod`` the dividend's."""
+    return np.fmod if attributes.get("fmod") else np.mod
+
+
 KERNELS: dict[str, Maker] = {
     "relu": _plain(lambda x: np.maximum(x, x.dtype.type(0))),
     "sigmoid": _plain(_sigmoid),
@@ -138,6 +143,16 @@ KERNELS: dict[str, Maker] = {
     "sin": _plain(np.sin),
     "cos": _plain(np.cos),
     "sign": _plain(np.sign),
+    "tan": _plain(np.tan),
+    "asin": _plain(np.arcsin),
+    "acos": _plain(np.arccos),
+    "atan": _plain(np.arctan),
+    "sinh": _plain(np.sinh),
+    "cosh": _plain(np.cosh),
+    "asinh": _plain(np.arcsinh),
+    "acosh": _plain(np.arccosh),
+    "atanh": _plain(np.arctanh),
+    "is_nan": _plain(np.isnan),
     "hard_swish": _plain(lambda x: (x * np.clip(x / 6 + 0.5, 0, 1)).astype(x.dtype)),
     "mish": _plain(lambda x: x * np.tanh(_softplus(x))),
     "leaky_relu": _with_alpha(lambda x, a, _: np.where(x < 0, x * a, x)),
@@ -162,6 +177,8 @@ KERNELS: dict[str, Maker] = {
     "less_equal": _plain(np.less_equal),
     "and": _plain(np.logical_and),
     "or": _plain(np.logical_or),
+    "xor": _plain(np.logical_xor),
+    "mod": _mod,
     "not": _plain(np.logical_not),
     "where": _plain(np.where),
     "prelu": _plain(_prelu),

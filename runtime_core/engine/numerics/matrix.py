@@ -118,4 +118,57 @@ def _matmul(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel
     return matmul
 
 
-KERNELS: dict[str, Maker] = {"conv": _conv, "gemm": _gemm, "matmul": _matmul}
+def _conv_transpose(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
+    """One product for all places of the kernel, then each place's share added where it belongs."""
+    strides, dilations, pads, out = (integers(attributes, n) for n in ("strides", "dilations", "pads", "out_shape"))
+    group = integers(attributes, "group")[0]
+    finish, narrow = _finish(attributes), _narrow(attributes)
+    fixed = constants[1] is not None
+    rank = len(out)
+
+    def conv_transpose(x: Array, weight: Array, bias: Array | None = None) -> Array:
+        x = narrow(x)
+        if not fixed:
+            weight = narrow(weight)
+        kernel, spatial = weight.shape[2:], x.shape[2:]
+        batch, channels = x.shape[:2]
+        per_group = weight.shape[1]
+        rows = weight.reshape(group, channels // group, -1).transpose(0, 2, 1)
+        shares = np.matmul(rows[None], x.reshape(batch, group, channels // group, -1))
+        shares = shares.reshape(batch, group * per_group, *kernel, *spatial)
+        whole = [
+            max((size - 1) * s + (k - 1) * d + 1, pads[i] + out[i])
+            for i, (size, s, k, d) in enumerate(zip(spatial, strides, kernel, dilations, strict=True))
+        ]
+        y = np.zeros((batch, group * per_group, *whole), x.dtype)
+        for place in np.ndindex(*kernel):
+            steps = zip(place, dilations, strides, spatial, strict=True)
+            target = tuple(slice(p * d, p * d + (size - 1) * s + 1, s) for p, d, s, size in steps)
+            y[(slice(None), slice(None), *target)] += shares[(slice(None), slice(None), *place)]
+        y = y[(slice(None), slice(None), *(slice(pads[i], pads[i] + out[i]) for i in range(rank)))]
+        if bias is not None:
+            y = y + bias.reshape(-1, *([1] * rank))
+        return finish(np.ascontiguousarray(y))
+
+    return conv_transpose
+
+
+def _einsum(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
+    equation, narrow = str(attributes["equation"]), _narrow(attributes)
+    fixed = [c is not None for c in constants]
+
+    def einsum(*operands: Array) -> Array:
+        values = [v if known else narrow(v) for v, known in zip(operands, fixed, strict=True)]
+        # ``optimize`` turns contractions into BLAS products.
+        return np.asarray(np.einsum(equation, *values, optimize=True))
+
+    return einsum
+
+
+KERNELS: dict[str, Maker] = {
+    "conv": _conv,
+    "gemm": _gemm,
+    "matmul": _matmul,
+    "conv_transpose": _conv_transpose,
+    "einsum": _einsum,
+}

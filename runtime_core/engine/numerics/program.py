@@ -7,13 +7,19 @@ from typing import Protocol
 
 import numpy as np
 
-from runtime_core.engine.numerics import elementwise, matrix, movement, reduce
+from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, reduce
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind
 from runtime_core.neff.model import Neff
 from runtime_core.status import NeffError, NrtStatus
 
-KERNELS: dict[str, Maker] = {**matrix.KERNELS, **elementwise.KERNELS, **reduce.KERNELS, **movement.KERNELS}
+KERNELS: dict[str, Maker] = {
+    **matrix.KERNELS,
+    **elementwise.KERNELS,
+    **reduce.KERNELS,
+    **movement.KERNELS,
+    **indexing.KERNELS,
+}
 """Opcode -> what makes its kernel."""
 
 

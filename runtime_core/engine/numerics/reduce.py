@@ -112,6 +112,18 @@ def _sum_square(x: Array, **options: object) -> Array:
     return np.sum(np.square(x), **options)  # type: ignore[call-overload]
 
 
+def _log_sum(x: Array, **options: object) -> Array:
+    return np.log(np.sum(x, **options))  # type: ignore[call-overload]
+
+
+def _log_sum_exp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    # The largest value goes out of the exponential, or that overflows.
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    finite = np.where(np.isfinite(top), top, x.dtype.type(0))
+    total = np.log(np.sum(np.exp(x - finite), axis=axis, keepdims=True)) + finite
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
 def _softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     axes = _axes(attributes)
 
@@ -186,6 +198,8 @@ KERNELS: dict[str, Maker] = {
     "reduce_l2": _reduction(_l2),
     "reduce_l1": _reduction(_l1),
     "reduce_sum_square": _reduction(_sum_square),
+    "reduce_log_sum": _reduction(_log_sum),
+    "reduce_log_sum_exp": _reduction(_log_sum_exp),
     "argmax": _arg(np.argmax),
     "argmin": _arg(np.argmin),
     "softmax": _softmax,
