@@ -23,7 +23,7 @@ from runtime_core.neff.graph import (
 )
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
 ALIGNMENT_BYTES = 64
 _LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
@@ -165,26 +165,44 @@ def cpu_node(
         ),
         opset_imports=model.opset_import,
         ir_version=max(model.ir_version, 4),
-        functions=model.functions,
     )
     node = Node(name, NodeKind.CPU, _specs(module, taken, where), _specs(module, given, where))
     return node, submodel.SerializeToString(deterministic=True)
 
 
 def _check_runnable(op: Op, module: Module, model: ModelProto, where: str) -> None:
-    import onnx
-
     node = op.node
-    if node is None or node.domain not in ("", "ai.onnx"):
-        local = node is not None and any((f.domain, f.name) == (node.domain, node.op_type) for f in model.functions)
-        if local or node is None:
-            return
-    elif onnx.defs.has(node.op_type, module.opset):
-        return
-    raise ModelFileError(
-        f"{where}: nothing can run operator {node.op_type} (domain {node.domain or 'ai.onnx'!r}, operator set "
-        f"{module.opset}) of node {op.source!r}: replace it in the model"
+    if node is not None and not _evaluates(node, op, module, model):
+        raise ModelFileError(
+            f"{where}: nothing can run operator {node.op_type} (domain {node.domain or 'ai.onnx'!r}, operator set "
+            f"{module.opset}) of node {op.source!r}: replace it in the model"
+        )
+
+
+def _evaluates(node: NodeProto, op: Op, module: Module, model: ModelProto) -> bool:
+    """Ask the evaluator that will run the operator whether it knows it."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type, module.opset):
+        return False
+    untyped = onnx.TypeProto()
+    alone = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [node],
+            "alone",
+            [onnx.helper.make_value_info(n, untyped) for n in op.inputs],
+            [onnx.helper.make_value_info(n, untyped) for n in op.outputs],
+        ),
+        opset_imports=model.opset_import,
+        ir_version=max(model.ir_version, 4),
     )
+    try:
+        ReferenceEvaluator(alone)
+    except Exception:
+        # It has no class of its own for an operator that it does not know.
+        return False
+    return True
 
 
 def split_over_cores(module: Module, group: list[Op], cores: int, cast: Fp32Cast, where: str) -> list[list[Op]]:

@@ -128,13 +128,25 @@ class CpuProgram:
             # Protobuf, the checker and the evaluator each raise their own kinds.
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NeffError(NrtStatus.INVALID, f"CPU node {node.name!r} holds a malformed model: {first}") from None
+        self._name = node.name
         self._inputs = tuple((t.name, numpy_dtype(t.dtype)) for t in node.inputs)
         self._outputs = tuple(t.name for t in node.outputs)
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Evaluate the operators."""
+        """Evaluate the operators.
+
+        Raises:
+            RuntimeError: an operator can't be evaluated on these values.
+        """
         feeds = {name: np.asarray(values[name]).astype(dtype, copy=False) for name, dtype in self._inputs}
-        found = self._evaluator.run(list(self._outputs), feeds)
+        try:
+            found = self._evaluator.run(list(self._outputs), feeds)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # The evaluator's operators raise whatever their NumPy code, or a package they lack, does.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RuntimeError(f"CPU node {self._name!r}: {reason}") from error
         return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
 
 

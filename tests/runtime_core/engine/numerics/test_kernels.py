@@ -178,3 +178,11 @@ def test_bfloat16_rounds_to_nearest_even():
     expected = np.array([1, 1, 1 + 4 * half, 1 + 2 * half, np.inf, -np.inf], np.float32)
     np.testing.assert_array_equal(round_bfloat16(values), expected)
     assert np.isnan(round_bfloat16(np.array([np.nan], np.float32)))[0]
+
+
+def test_a_cpu_operator_that_fails_says_which_node_and_why():
+    body = helper.make_node("LpNormalization", ["x"], ["y"], axis=5)
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2, 3]) for n in "xy"]
+    neff = compile_model(helper.make_model(helper.make_graph([body], "g", info[:1], info[1:]), ir_version=8))
+    with pytest.raises(RuntimeError, match=r"^CPU node 'cpu00': .*axis 5"):
+        load_program(neff).run({"x": floats(2, 3)})

@@ -1,0 +1,129 @@
+"""neuron-cc as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper  # noqa: E402
+
+
+def value(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def saved(path, nodes, shape=("N", 4)):
+    graph = helper.make_graph(nodes, "g", [value("x", shape)], [value("y", shape)])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Four operators on the cores, one on the CPU in their middle."""
+    names = ["x", "a", "b", "c", "d", "y"]
+    operators = ["Relu", "Exp", "LpNormalization", "Exp", "Tanh"]
+    nodes = [helper.make_node(o, [before], [after]) for o, before, after in zip(operators, names, names[1:])]
+    return saved(tmp_path / "small.onnx", nodes)
+
+
+def refused(done, status):
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def one_line(done, status):
+    text = refused(done, status)
+    assert len(text.splitlines()) == 1, text
+    return text
+
+
+def test_a_model_becomes_a_neff_beside_it_and_the_line_says_what_it_is(command, model):
+    done = command("neuron_tools.cc", "compile", model)
+    assert done.returncode == 0, done.stderr
+    assert model.with_suffix(".neff").is_file()
+    assert "2 Neuron and 1 CPU node(s) on 1 NeuronCore(s)" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_compile_and_inspect_tell_the_same(command, model, tmp_path):
+    target = tmp_path / "out.neff"
+    compiled = json.loads(command("neuron_tools.cc", "compile", model, "-o", target, "--batch", "3", "--json").stdout)
+    inspected = json.loads(command("neuron_tools.cc", "inspect", target, "--json").stdout)
+    assert compiled.pop("compile_seconds") > 0
+    assert compiled == inspected
+    assert inspected["inputs"] == ["x: float32[3, 4]"]
+    assert inspected["batch"] == 3
+    assert [n["kind"] for n in inspected["nodes"]] == ["neuron", "cpu", "neuron"]
+    assert inspected["hash_ok"] is True
+    text = command("neuron_tools.cc", "inspect", target).stdout
+    assert inspected["uuid"] in text
+    assert "core 0" in text
+    assert "host" in text
+
+
+def test_a_network_is_spread_over_cores_and_its_precision_chosen(command, light_networks, tmp_path):
+    def report(*options):
+        arguments = [light_networks / "light_squeezenet.onnx", "-o", tmp_path / "s.neff", "--json", *options]
+        return json.loads(command("neuron_tools.cc", "compile", *arguments).stdout)
+
+    narrow, wide = report(), report("--fp32-cast", "none")
+    assert narrow["params_bytes"] < 0.6 * wide["params_bytes"]
+    spread = report("--neuroncore-pipeline-cores", "3")
+    assert spread["core_count"] == 3
+    assert [n["core"] for n in spread["nodes"]] == [0, 1, 2]
+    assert spread["flops"] == narrow["flops"]
+
+
+def test_the_same_model_gives_the_same_file(command, model, tmp_path):
+    for name in ("a.neff", "b.neff"):
+        assert command("neuron_tools.cc", "compile", model, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / "a.neff").read_bytes() == (tmp_path / "b.neff").read_bytes()
+
+
+def test_a_model_that_cannot_be_compiled_ends_in_one_line_and_leaves_no_file(command, tmp_path):
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"this is no model")
+    assert "no ONNX" in one_line(command("neuron_tools.cc", "compile", junk), 1)
+    assert "no such" in one_line(command("neuron_tools.cc", "compile", tmp_path / "none.onnx"), 1)
+    strange = saved(tmp_path / "s.onnx", [helper.make_node("Frob", ["x"], ["y"], name="f1", domain="com.example")])
+    said = one_line(command("neuron_tools.cc", "compile", strange), 1)
+    assert all(word in said for word in ("Frob", "f1", "com.example"))
+    assert list(tmp_path.glob("*.neff")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--neuroncore-pipeline-cores", "0"], "expected 1 to 64"),
+        (["--neuroncore-pipeline-cores", "65"], "expected 1 to 64"),
+        (["--batch", "0"], "expected 1 or more"),
+        (["--fp32-cast", "some"], "'all', 'matmult', 'none'"),
+        (["--output", "/no/such/folder/m.neff"], "/no/such/folder"),
+        (["--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(command, model, options, says):
+    assert says in refused(command("neuron_tools.cc", "compile", model, *options), 2)
+    assert not model.with_suffix(".neff").exists()
+
+
+def test_without_the_onnx_package_it_says_what_to_install(model):
+    code = "import sys; sys.modules['onnx'] = None; from neuron_tools.cc.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compile", str(model)], capture_output=True, text=True, env=os.environ
+    )
+    assert "pip install 'neuron-tools-sim[compiler]'" in one_line(done, 1)
+
+
+def test_help_shows_examples_and_version_the_version(command):
+    assert "neuron-cc compile" in command("neuron_tools.cc", "--help").stdout
+    assert command("neuron_tools.cc", "--version").stdout.split()[-1][0].isdigit()
