@@ -9,7 +9,7 @@ import msgspec
 
 from runtime_core.engine.footprint import footprints
 from runtime_core.engine.timing import estimate_device_ns
-from runtime_core.neff.graph import Graph, Node, TensorSpec
+from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
 from runtime_core.neff.header import unpack_header
 from runtime_core.neff.reader import hash_matches, read_file, read_neff
 
@@ -28,7 +28,13 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class NeffReport(msgspec.Struct, frozen=True):
-    """A NEFF file at a glance; ``device_ns`` is the modelled device time of an execution on an idle chip."""
+    """A NEFF file at a glance.
+
+    Attributes:
+        cores_per_node: the header's list: cores of the first 64 nodes, without the CPU nodes at its end.
+        device_memory_bytes: DRAM that the loaded model takes.
+        device_ns: the modelled device time of an execution on an idle chip.
+    """
 
     file: str
     file_size_bytes: int
@@ -40,6 +46,7 @@ class NeffReport(msgspec.Struct, frozen=True):
     hash_ok: bool
     efficient_core_count: int
     requested_core_count: int
+    cores_per_node: list[int]
     core_count: int
     batch: int
     inputs: list[str]
@@ -94,6 +101,7 @@ def inspect_report(path: Path) -> NeffReport:
         hash_matches(data),
         header.efficient_core_count,
         header.requested_core_count,
+        list(header.cores_per_node),
         graph.core_count,
         graph.batch,
         _tensors(graph.inputs),
@@ -110,29 +118,56 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:.2f} MiB"
 
 
+_COLUMNS = ("NODE", "KIND", "WHERE", "INSTRUCTIONS", "GFLOP", "PARAMETERS")
+
+
+def _row(node: NodeReport) -> tuple[str, ...]:
+    engines = " ".join(f"{engine}:{count}" for engine, count in node.instructions.items())
+    is_neuron = node.kind == NodeKind.NEURON.value
+    return (
+        _printable(node.name),
+        node.kind,
+        f"core {node.core}" if is_neuron else "host",
+        engines if is_neuron else "ONNX operators",
+        f"{node.flops / 1e9:.3f}" if is_neuron else "n/a",
+        _mib(node.params_bytes) if is_neuron else "n/a",
+    )
+
+
+def _printable(text: str) -> str:
+    """Names come from a file that anybody may have made: what would drive the terminal is shown escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _node_lines(nodes: list[NodeReport]) -> list[str]:
+    rows = [_COLUMNS, *map(_row, nodes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    out = lines[:1]
+    for node, line in zip(nodes, lines[1:], strict=True):
+        out.append(line)
+        out.append(f"  in   {_printable(', '.join(node.inputs)) or 'none'}")
+        out.append(f"  out  {_printable(', '.join(node.outputs)) or 'none'}")
+    return out
+
+
 def format_report(report: NeffReport) -> str:
-    """The report as a person reads it."""
-    lines = [
-        f"file              {report.file} ({_mib(report.file_size_bytes)})",
-        f"name              {report.name}",
-        f"uuid              {report.uuid}",
-        f"NEFF version      {report.neff_version}, packaging {report.packaging_version}, "
+    """The report as a person reads it: lines of field and value, then a table of the nodes."""
+    fields = {
+        "file": f"{report.file} ({_mib(report.file_size_bytes)})",
+        "name": report.name,
+        "uuid": report.uuid,
+        "NEFF version": f"{report.neff_version}, packaging {report.packaging_version}, "
         f"hash {'ok' if report.hash_ok else 'WRONG'}",
-        f"build             {report.build_version}",
-        f"NeuronCores       {report.core_count} (efficient {report.efficient_core_count}, "
+        "build": report.build_version,
+        "NeuronCores": f"{report.core_count} (efficient {report.efficient_core_count}, "
         f"requested {report.requested_core_count})",
-        f"batch             {report.batch or 'none'}",
-        f"inputs            {', '.join(report.inputs)}",
-        f"outputs           {', '.join(report.outputs)}",
-        f"FLOPs             {report.flops / 1e9:.3f} G an execution",
-        f"parameters        {_mib(report.params_bytes)}, {_mib(report.device_memory_bytes)} of device memory in all",
-        f"device time       {report.device_ns / 1e6:.3f} ms, modelled, on an idle chip",
-        "nodes",
-    ]
-    for node in report.nodes:
-        engines = ", ".join(f"{count} {engine}" for engine, count in node.instructions.items()) or "ONNX operators"
-        where = f"core {node.core}" if node.kind == "neuron" else "host"
-        lines.append(
-            f"  {node.name}  {node.kind}  {where}  {engines}  {node.flops / 1e9:.3f} GFLOP  {_mib(node.params_bytes)}"
-        )
-    return "\n".join(lines)
+        "batch": str(report.batch or "none"),
+        "inputs": ", ".join(report.inputs),
+        "outputs": ", ".join(report.outputs),
+        "FLOPs": f"{report.flops / 1e9:.3f} G an execution",
+        "parameters": f"{_mib(report.params_bytes)}, {_mib(report.device_memory_bytes)} of device memory in all",
+        "device time": f"{report.device_ns / 1e6:.3f} ms, modelled, on an idle chip",
+    }
+    lines = [f"{label:<18}{_printable(value)}".rstrip() for label, value in fields.items()]
+    return "\n".join([*lines, "", *_node_lines(report.nodes)])

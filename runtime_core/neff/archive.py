@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from runtime_core.status import NeffError, NrtStatus
@@ -17,27 +16,48 @@ _BLOCK = 512
 _GZIP_WBITS = 31
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _CHUNK_BYTES = 1 << 20
+# What zlib has not used yet is copied at every call: feed it little.
+_FEED_BYTES = 1 << 16
 _SAMPLE_BYTES = 1 << 16
+# Tar pads to its record size, 10 KiB unless it was told otherwise.
+_MAX_TAIL_BYTES = 1 << 20
+_MAX_LIMIT_DIGITS = 18
 
 
 class NeffLimits(NamedTuple):
     """What a NEFF may take, at most.
 
     Attributes:
+        payload_bytes: the file without its header; by default what stored members of ``unpacked_bytes`` take.
         unpacked_bytes: all members together.
-        manifest_bytes: the manifest alone.
-        members: number of members.
+        manifest_bytes: the manifest alone; decoded it takes about eight times as much memory.
+        members: number of entries of the archive, directories included.
     """
 
+    payload_bytes: int = 8 * 1024**3 + 33 * 1024**2
     unpacked_bytes: int = 8 * 1024**3
-    manifest_bytes: int = 256 * 1024**2
+    manifest_bytes: int = 64 * 1024**2
     members: int = 4096
 
 
 def default_limits() -> NeffLimits:
-    """The limits, with ``$NEURON_SIM_NEFF_MAX_BYTES`` for the size of all members together (default 8 GiB)."""
-    text = os.environ.get(SIZE_VARIABLE, "")
-    return NeffLimits(unpacked_bytes=int(text)) if text.isascii() and text.isdigit() else NeffLimits()
+    """The limits, with ``$NEURON_SIM_NEFF_MAX_BYTES`` for the size of all members together (default 8 GiB).
+
+    Raises:
+        NeffError: INVALID, when the variable is set to anything but a number of bytes.
+    """
+    text = os.environ.get(SIZE_VARIABLE, "").strip()
+    if not text:
+        return NeffLimits()
+    if not (text.isascii() and text.isdigit()) or len(text) > _MAX_LIMIT_DIGITS or int(text) == 0:
+        raise NeffError(NrtStatus.INVALID, f"{SIZE_VARIABLE} is {text[:40]!r}: give a number of bytes, e.g. 8589934592")
+    size_bytes = int(text)
+    return NeffLimits(
+        # A stored block of gzip has 5 bytes around it, every member of tar up to two blocks.
+        payload_bytes=size_bytes + size_bytes // 256 + _CHUNK_BYTES,
+        unpacked_bytes=size_bytes,
+        manifest_bytes=min(size_bytes, NeffLimits().manifest_bytes),
+    )
 
 
 def _compression_level(content: bytes | memoryview) -> int:
@@ -76,11 +96,14 @@ def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> bytes:
     return bytes(out)
 
 
-class _Inflated(io.RawIOBase):
+def _invalid(message: str) -> NeffError:
+    return NeffError(NrtStatus.INVALID, message)
+
+
+class _Inflated:
     """A gzip stream inflated as it is read, never further than asked, and to the limit at the most."""
 
     def __init__(self, payload: memoryview, limit_bytes: int) -> None:
-        super().__init__()
         self._payload = payload
         self._at = 0
         self._inflater = zlib.decompressobj(_GZIP_WBITS)
@@ -88,98 +111,140 @@ class _Inflated(io.RawIOBase):
 
     def read_exactly(self, size: int) -> bytes:
         """The next ``size`` bytes; fewer only at the end of the stream."""
-        out = bytearray()
-        while len(out) < size:
-            piece = self._inflate(min(size - len(out), 64 * _CHUNK_BYTES))
-            if not piece:
-                break
+        piece = self._inflate(size) if size else b""
+        if len(piece) == size:
+            return piece
+        out = bytearray(piece)
+        while piece and len(out) < size:
+            piece = self._inflate(size - len(out))
             out += piece
         return bytes(out)
+
+    def skip(self, size: int) -> int:
+        """Read and drop ``size`` bytes; returns how many there were."""
+        skipped = 0
+        while skipped < size:
+            piece = self._inflate(size - skipped)
+            if not piece:
+                break
+            skipped += len(piece)
+        return skipped
+
+    @property
+    def leftover_bytes(self) -> int:
+        """Bytes of the payload after the end of the stream."""
+        return len(self._inflater.unused_data) + len(self._payload) - self._at
 
     def _inflate(self, size: int) -> bytes:
         inflater = self._inflater
         while not inflater.eof:
             feed = inflater.unconsumed_tail or self._next_input()
-            piece = inflater.decompress(feed, size)
+            try:
+                piece = inflater.decompress(feed, min(size, _CHUNK_BYTES))
+            except zlib.error:
+                raise _invalid("the NEFF's payload is no valid gzip: the file is damaged") from None
             if piece:
                 self._left -= len(piece)
                 if self._left < 0:
-                    raise NeffError(
-                        NrtStatus.INVALID,
-                        f"the NEFF unpacks to more than the limit: raise {SIZE_VARIABLE} if you trust it",
-                    )
+                    raise _invalid(f"the NEFF unpacks to more than the limit: raise {SIZE_VARIABLE} if you trust it")
                 return piece
             if not feed:
-                raise NeffError(NrtStatus.INVALID, "the NEFF is truncated: its payload ends in the middle")
+                raise _invalid("the NEFF is truncated: its payload ends in the middle")
         return b""
 
     def _next_input(self) -> memoryview:
-        piece = self._payload[self._at : self._at + _CHUNK_BYTES]
+        piece = self._payload[self._at : self._at + _FEED_BYTES]
         self._at += len(piece)
         return piece
 
 
-class _Member(NamedTuple):
+class Member(NamedTuple):
+    """A file of the archive.
+
+    Attributes:
+        name: its path, with ``/``.
+        size_bytes: as the archive declares it.
+        read: inflates the content; call it before the next member is asked for, or not at all.
+    """
+
     name: str
     size_bytes: int
+    read: Callable[[], bytes]
 
 
-def _member(block: bytes) -> _Member:
+_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+
+class _Entry(NamedTuple):
+    name: str
+    size_bytes: int
+    is_file: bool
+
+
+def _entry(block: bytes, skip_extensions: bool) -> _Entry:
+    """What a tar header block says."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-    except (tarfile.TarError, ValueError, UnicodeDecodeError) as error:
-        raise NeffError(NrtStatus.INVALID, f"the NEFF's archive is malformed: {error}") from None
-    if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
-        raise NeffError(
-            NrtStatus.INVALID, f"the NEFF's archive holds {info.name!r}, which is a link, device or extension: refused"
-        )
-    parts = info.name.split("/")
-    if info.name.startswith("/") or ".." in parts or "\\" in info.name:
-        raise NeffError(NrtStatus.INVALID, f"the NEFF's archive holds the path {info.name!r}, which leads out: refused")
-    size = 0 if info.isdir() else info.size
-    if size < 0:
-        raise NeffError(NrtStatus.INVALID, f"the NEFF's archive member {info.name!r} has a negative size")
-    name = info.name.removeprefix("./").rstrip("/")
-    return _Member("" if info.isdir() else name, size)
+    except (tarfile.TarError, ValueError) as error:
+        raise _invalid(f"the NEFF's archive is malformed: {error}") from None
+    if info.size < 0:
+        raise _invalid(f"the NEFF's archive member {info.name!r} has a negative size")
+    if skip_extensions and info.type in _EXTENSIONS:
+        return _Entry("", info.size, False)
+    if info.type == tarfile.DIRTYPE:
+        return _Entry(info.name, 0, False)
+    if info.type not in _FILES:
+        raise _invalid(f"the NEFF's archive holds {info.name!r}, which is a link, device or extension: refused")
+    if info.name.startswith("/") or ".." in info.name.split("/") or "\\" in info.name:
+        raise _invalid(f"the NEFF's archive holds the path {info.name!r}, which leads out: refused")
+    name = info.name.removeprefix("./")
+    if not name:
+        raise _invalid("the NEFF's archive holds a file without a name")
+    return _Entry(name, info.size, True)
 
 
-def unpack(payload: memoryview, limits: NeffLimits) -> Iterator[tuple[str, bytes]]:
-    """Yield the members in their order, each read only as far as its declared and allowed size.
+def _entries(stream: _Inflated, limits: NeffLimits, skip_extensions: bool) -> Iterator[Member]:
+    seen: set[str] = set()
+    for _ in range(limits.members + 1):
+        block = stream.read_exactly(_BLOCK)
+        if not block.strip(b"\0"):
+            return
+        if len(block) < _BLOCK:
+            raise _invalid("the NEFF is truncated: its archive ends in the middle")
+        entry = _entry(block, skip_extensions)
+        left = entry.size_bytes
+
+        def read(entry: _Entry = entry) -> bytes:
+            nonlocal left
+            content = stream.read_exactly(entry.size_bytes)
+            left -= len(content)
+            if left:
+                raise _invalid(f"the NEFF is truncated inside {entry.name!r}")
+            return content
+
+        if entry.is_file:
+            if entry.name in seen:
+                raise _invalid(f"the NEFF's archive holds {entry.name!r} twice")
+            seen.add(entry.name)
+            yield Member(entry.name, entry.size_bytes, read)
+        stream.skip(left + -entry.size_bytes % _BLOCK)
+    raise _invalid(f"the NEFF's archive holds more than {limits.members} members")
+
+
+def unpack(payload: memoryview, limits: NeffLimits, *, skip_extensions: bool = False) -> Iterator[Member]:
+    """Yield the members in their order; a content is inflated only when it is read.
+
+    Args:
+        payload: the gzipped tar.
+        limits: how far it may go.
+        skip_extensions: pass over the extension entries of other tar programs; by default they are refused.
 
     Raises:
         NeffError: INVALID for anything that is not a plain, whole gzipped tar within the limits.
     """
     stream = _Inflated(payload, limits.unpacked_bytes)
-    seen: set[str] = set()
-    try:
-        while True:
-            block = stream.read_exactly(_BLOCK)
-            if not block.strip(b"\0"):
-                break
-            if len(block) < _BLOCK:
-                raise NeffError(NrtStatus.INVALID, "the NEFF is truncated: its archive ends in the middle")
-            member = _member(block)
-            allowed = limits.manifest_bytes if not seen else limits.unpacked_bytes
-            if member.size_bytes > allowed:
-                raise NeffError(
-                    NrtStatus.INVALID,
-                    f"the NEFF's member {member.name!r} declares {member.size_bytes} bytes, {allowed} are allowed: "
-                    f"raise {SIZE_VARIABLE} if you trust it",
-                )
-            content = stream.read_exactly(member.size_bytes)
-            if len(content) < member.size_bytes:
-                raise NeffError(NrtStatus.INVALID, f"the NEFF is truncated inside {member.name!r}")
-            stream.read_exactly(-member.size_bytes % _BLOCK)
-            if not member.name:
-                continue
-            if member.name in seen or len(seen) >= limits.members:
-                raise NeffError(
-                    NrtStatus.INVALID, f"the NEFF's archive holds {member.name!r} twice or too many members"
-                )
-            seen.add(member.name)
-            yield member.name, content
-        # The end of the stream carries the checksum: read up to it, so that a cut tail is noticed.
-        while stream.read_exactly(_CHUNK_BYTES):
-            pass
-    except zlib.error:
-        raise NeffError(NrtStatus.INVALID, "the NEFF's payload is no valid gzip: the file is damaged") from None
+    yield from _entries(stream, limits, skip_extensions)
+    # The end of the stream carries the checksum: read up to it, so that a cut tail is noticed.
+    if stream.skip(_MAX_TAIL_BYTES + 1) > _MAX_TAIL_BYTES or stream.leftover_bytes:
+        raise _invalid("the NEFF's payload goes on after the end of its archive: the file is damaged")

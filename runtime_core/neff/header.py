@@ -9,6 +9,8 @@ from typing import NamedTuple
 from runtime_core.status import NeffError, NrtStatus
 
 HEADER_BYTES = 1024
+MAX_LISTED_NODES = 64
+"""Nodes whose cores the header has room for."""
 SUPPORTED_MAJORS = (1, 2)
 """NEFF major versions this runtime knows; any minor of them is read."""
 
@@ -87,7 +89,7 @@ def pack_header(header: Header) -> bytes:
         header.uuid.encode("ascii"),
         _padded(header.name, 255),
         header.requested_core_count,
-        bytes(min(c, 255) for c in header.cores_per_node[:64]),
+        bytes(min(c, 255) for c in header.cores_per_node[:MAX_LISTED_NODES]),
         b"",
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from runtime_core.neff.archive import NeffLimits, default_limits, unpack
+from runtime_core.neff.archive import SIZE_VARIABLE, Member, NeffLimits, default_limits, unpack
 from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.neff.header import HEADER_BYTES, Header, unpack_header
 from runtime_core.neff.manifest import (
@@ -21,14 +24,17 @@ from runtime_core.neff.manifest import (
     params_member,
 )
 from runtime_core.neff.model import Neff
-from runtime_core.neff.validate import check_graph
+from runtime_core.neff.validate import MAX_TENSOR_BYTES, check_graph, check_header
 from runtime_core.neff.writer import payload_hash
 from runtime_core.status import NeffError, NrtStatus
 
 _FOR_HARDWARE = (
     "the NEFF was compiled for Inferentia hardware, whose instructions this node can't execute: "
-    "compile the model's ONNX file with 'neuron-cc compile'"
+    "recompile the model's ONNX file with 'neuron-cc compile'"
 )
+# Members that only the compilers for hardware write: compiled subgraphs and KELF executables.
+_HARDWARE_MEMBER = re.compile(r"(.*/)?(kelf[^/]*|def\.json)|sg\d+(/.*)?")
+_HARDWARE_LOOK = NeffLimits(unpacked_bytes=256 * 1024**2)
 
 
 def _split(data: bytes | memoryview) -> tuple[Header, memoryview]:
@@ -44,19 +50,46 @@ def _split(data: bytes | memoryview) -> tuple[Header, memoryview]:
     return header, payload
 
 
+def _too_large(what: str, size_bytes: int, allowed_bytes: int) -> NeffError:
+    return NeffError(
+        NrtStatus.INVALID,
+        f"the NEFF's {what} has {size_bytes} bytes, {allowed_bytes} are allowed: raise {SIZE_VARIABLE} if you trust it",
+    )
+
+
 def hash_matches(data: bytes | memoryview) -> bool:
     """Whether the payload has the hash that the header carries."""
     header, payload = _split(data)
     return hmac.compare_digest(payload_hash(payload, header.packaging_version), header.payload_hash)
 
 
-def _manifest(members: Iterator[tuple[str, bytes]]) -> Manifest:
+def _is_for_hardware(payload: memoryview) -> bool:
+    try:
+        members = unpack(payload, _HARDWARE_LOOK, skip_extensions=True)
+        return any(_HARDWARE_MEMBER.fullmatch(member.name) for member in members)
+    except NeffError:
+        return False
+
+
+def _manifest_bytes(members: Iterator[Member], limits: NeffLimits) -> bytes:
+    """The first member, which must be the manifest."""
     first = next(members, None)
     if first is None:
         raise NeffError(NrtStatus.INVALID, "the NEFF's archive is empty")
-    name, content = first
+    if first.name != MANIFEST_NAME:
+        raise NeffError(NrtStatus.INVALID, f"the NEFF's archive begins with {first.name!r}, not with {MANIFEST_NAME}")
+    if first.size_bytes > limits.manifest_bytes:
+        raise NeffError(
+            NrtStatus.INVALID,
+            f"the NEFF's {MANIFEST_NAME} has {first.size_bytes} bytes, {limits.manifest_bytes} are allowed: "
+            "split the model",
+        )
+    return first.read()
+
+
+def _manifest(content: bytes) -> Manifest:
     try:
-        mark = msgspec.json.decode(content, type=ManifestMark) if name == MANIFEST_NAME else ManifestMark()
+        mark = msgspec.json.decode(content, type=ManifestMark)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NeffError(NrtStatus.INVALID, f"the NEFF's {MANIFEST_NAME} is malformed: the file is damaged") from None
     if mark.format != FORMAT:
@@ -64,7 +97,8 @@ def _manifest(members: Iterator[tuple[str, bytes]]) -> Manifest:
     if mark.format_version != FORMAT_VERSION:
         raise NeffError(
             NrtStatus.UNSUPPORTED_NEFF_VERSION,
-            f"the NEFF's content has version {mark.format_version}, this runtime reads {FORMAT_VERSION}: recompile it",
+            "the NEFF's content has another version than this runtime's, "
+            f"{FORMAT_VERSION}: recompile it with 'neuron-cc compile'",
         )
     try:
         return msgspec.json.decode(content, type=Manifest)
@@ -89,6 +123,8 @@ def _check_members(manifest: Manifest) -> None:
         odd = min(manifest.members.keys() ^ expected.keys())
         raise NeffError(NrtStatus.INVALID, f"the NEFF declares members that its graph does not have, or lacks: {odd!r}")
     for name, size in expected.items():
+        if not 0 <= manifest.members[name] <= MAX_TENSOR_BYTES:
+            raise NeffError(NrtStatus.INVALID, f"the NEFF declares an impossible size of {name!r}")
         if size is not None and manifest.members[name] != size:
             raise NeffError(
                 NrtStatus.INVALID, f"the NEFF's {name!r} has {manifest.members[name]} bytes, its node needs {size}"
@@ -110,18 +146,33 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     header, payload = _split(data)
     if validate_hash and not hmac.compare_digest(payload_hash(payload, header.packaging_version), header.payload_hash):
         raise NeffError(NrtStatus.INVALID, "the NEFF's payload does not match its hash: the file is damaged")
-    members = unpack(payload, limits or default_limits())
-    manifest = _manifest(members)
+    limits = limits or default_limits()
+    if len(payload) > limits.payload_bytes:
+        raise _too_large("payload", len(payload), limits.payload_bytes)
+    members = unpack(payload, limits)
+    try:
+        content = _manifest_bytes(members, limits)
+    except NeffError:
+        if _is_for_hardware(payload):
+            raise NeffError(NrtStatus.UNSUPPORTED_NEFF_VERSION, _FOR_HARDWARE) from None
+        raise
+    manifest = _manifest(content)
     graph = manifest.graph
     check_graph(graph)
+    check_header(header, graph)
     _check_members(manifest)
+    declared_bytes = sum(manifest.members.values())
+    if declared_bytes > limits.unpacked_bytes:
+        raise _too_large("content", declared_bytes, limits.unpacked_bytes)
     contents: dict[str, bytes] = {}
-    for name, content in members:
-        if manifest.members.get(name) != len(content):
+    for member in members:
+        # Before it is inflated: an archive can't take more memory than its manifest admits.
+        if manifest.members.get(member.name) != member.size_bytes:
             raise NeffError(
-                NrtStatus.INVALID, f"the NEFF holds {name!r} of {len(content)} bytes, which it does not declare"
+                NrtStatus.INVALID,
+                f"the NEFF holds {member.name!r} of {member.size_bytes} bytes, which it does not declare",
             )
-        contents[name] = content
+        contents[member.name] = member.read()
     missing = manifest.members.keys() - contents.keys()
     if missing:
         raise NeffError(NrtStatus.INVALID, f"the NEFF lacks its member {min(missing)!r}")
@@ -140,22 +191,33 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
         header.build_version,
         header.packaging_version,
         (header.version_major, header.version_minor),
-        len(data),
+        HEADER_BYTES + len(payload),
     )
 
 
-def read_file(path: Path | str) -> bytes:
-    """The bytes of a NEFF file.
+def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
+    """The bytes of a NEFF file; what is no NEFF is refused by its header, before the rest is read.
 
     Raises:
-        NeffError: INVALID, when there is no such file or it can't be read.
+        NeffError: INVALID, when there is no such file, it can't be read or is too large; and as
+            :func:`~runtime_core.neff.header.unpack_header`.
     """
+    allowed = HEADER_BYTES + (limits or default_limits()).payload_bytes
     try:
-        return Path(path).read_bytes()
+        # A pipe without a writer would block the opening itself.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise NeffError(NrtStatus.INVALID, f"{path} can't be read: it is no regular file")
+            unpack_header(file.read(HEADER_BYTES))
+            if info.st_size > allowed:
+                raise _too_large("file", info.st_size, allowed)
+            file.seek(0)
+            return file.read(allowed + 1)
     except OSError as error:
         raise NeffError(NrtStatus.INVALID, f"{path} can't be read: {error.strerror}") from None
 
 
 def load_neff(path: Path | str, *, validate_hash: bool = False, limits: NeffLimits | None = None) -> Neff:
     """Read a NEFF file; see :func:`read_neff`."""
-    return read_neff(read_file(path), validate_hash=validate_hash, limits=limits)
+    return read_neff(read_file(path, limits), validate_hash=validate_hash, limits=limits)

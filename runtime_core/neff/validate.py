@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable
 
-from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
+from runtime_core.neff.graph import AttributeValue, Graph, Node, NodeKind, TensorSpec
+from runtime_core.neff.header import MAX_LISTED_NODES, Header
 from runtime_core.status import NeffError, NrtStatus
 
 MAX_DIMENSIONS = 32
 MAX_TENSOR_BYTES = 1 << 40
 MAX_CORES = 64
+MAX_INTEGER = (1 << 63) - 1
+_MAX_MESSAGE = 300
 
 
 def _bad(message: str) -> NeffError:
-    return NeffError(NrtStatus.INVALID, f"the NEFF's graph is malformed: {message}")
+    shown = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
+    return NeffError(NrtStatus.INVALID, f"the NEFF's graph is malformed: {shown}")
+
+
+def _fits(value: int) -> bool:
+    """Whether an integer is one that the chip can hold; JSON's may have thousands of digits."""
+    return -MAX_INTEGER <= value <= MAX_INTEGER
+
+
+def _shown(value: int) -> str:
+    # Python refuses to print an integer of more than 4300 digits.
+    return str(value) if _fits(value) else "impossibly many"
 
 
 def _check_specs(specs: Iterable[TensorSpec], where: str) -> dict[str, TensorSpec]:
@@ -21,10 +36,14 @@ def _check_specs(specs: Iterable[TensorSpec], where: str) -> dict[str, TensorSpe
     for spec in specs:
         if not spec.name or spec.name in found:
             raise _bad(f"{where} declares tensor {spec.name!r} twice or without a name")
-        if len(spec.shape) > MAX_DIMENSIONS or any(extent < 0 for extent in spec.shape):
-            raise _bad(f"tensor {spec.name!r} of {where} has the shape {list(spec.shape)}")
+        if len(spec.shape) > MAX_DIMENSIONS:
+            raise _bad(
+                f"tensor {spec.name!r} of {where} has {len(spec.shape)} dimensions, {MAX_DIMENSIONS} are possible"
+            )
+        if any(not 0 <= extent <= MAX_TENSOR_BYTES for extent in spec.shape):
+            raise _bad(f"tensor {spec.name!r} of {where} has a negative or impossibly large dimension")
         if spec.size_bytes > MAX_TENSOR_BYTES:
-            raise _bad(f"tensor {spec.name!r} of {where} has {spec.size_bytes} bytes")
+            raise _bad(f"tensor {spec.name!r} of {where} has {spec.size_bytes} bytes, {MAX_TENSOR_BYTES} are possible")
         found[spec.name] = spec
     return found
 
@@ -33,6 +52,8 @@ def _check_parameters(node: Node) -> None:
     end = 0
     for parameter in node.parameters:
         spec = parameter.spec
+        if not _fits(parameter.offset_bytes):
+            raise _bad(f"parameter {spec.name!r} of {node.name!r} lies at an impossible offset")
         if parameter.offset_bytes < end:
             raise _bad(f"parameter {spec.name!r} of {node.name!r} overlaps the one before it")
         end = parameter.offset_bytes + spec.size_bytes
@@ -43,6 +64,11 @@ def _check_parameters(node: Node) -> None:
             )
 
 
+def _attribute_fits(value: AttributeValue) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(not isinstance(v, int) or _fits(v) for v in values)
+
+
 def _check_instructions(node: Node) -> None:
     inputs = _check_specs(node.inputs, f"inputs of {node.name!r}")
     outputs = _check_specs(node.outputs, f"outputs of {node.name!r}")
@@ -50,11 +76,13 @@ def _check_instructions(node: Node) -> None:
     constants = _check_specs((p.spec for p in node.parameters), f"parameters of {node.name!r}")
     writable = {**outputs, **buffers}
     known = {*inputs, *constants}
-    if len(inputs) + len(constants) + len(buffers) != len({*inputs, *constants, *buffers}):
-        raise _bad(f"{node.name!r} uses one name for an input, a parameter and a buffer")
+    if sum(map(len, (inputs, constants, buffers, outputs))) != len({*inputs, *constants, *buffers, *outputs}):
+        raise _bad(f"{node.name!r} uses one name for two of its inputs, parameters, buffers and outputs")
     for instruction in node.instructions:
-        if instruction.flops < 0:
-            raise _bad(f"instruction {instruction.opcode!r} of {node.name!r} has negative FLOPs")
+        if not 0 <= instruction.flops <= MAX_INTEGER:
+            raise _bad(f"instruction {instruction.opcode!r} of {node.name!r} has negative or impossibly many FLOPs")
+        if not all(map(_attribute_fits, instruction.attributes.values())):
+            raise _bad(f"instruction {instruction.opcode!r} of {node.name!r} has an impossibly large attribute")
         for name in instruction.inputs:
             if name and name not in known:
                 raise _bad(f"instruction {instruction.opcode!r} of {node.name!r} reads {name!r} before it is written")
@@ -76,11 +104,11 @@ def check_graph(graph: Graph) -> None:
         NeffError: INVALID, naming the node and tensor that do not fit.
     """
     if not 1 <= graph.core_count <= MAX_CORES:
-        raise _bad(f"it asks for {graph.core_count} NeuronCores, 1 to {MAX_CORES} are possible")
+        raise _bad(f"it asks for {_shown(graph.core_count)} NeuronCores, 1 to {MAX_CORES} are possible")
     if not graph.nodes:
         raise _bad("it has no nodes")
-    if graph.batch < 0:
-        raise _bad(f"it has the batch {graph.batch}")
+    if not 0 <= graph.batch <= MAX_TENSOR_BYTES:
+        raise _bad("it has a negative or impossibly large batch")
     made = _check_specs(graph.inputs, "the model's inputs")
     makers = {spec.name: node.name for node in graph.nodes for spec in node.outputs}
     names: set[str] = set()
@@ -89,7 +117,7 @@ def check_graph(graph: Graph) -> None:
             raise _bad(f"two nodes are called {node.name!r}")
         names.add(node.name)
         if not 0 <= node.core < graph.core_count:
-            raise _bad(f"node {node.name!r} is on core {node.core} of {graph.core_count}")
+            raise _bad(f"node {node.name!r} is on core {_shown(node.core)} of {graph.core_count}")
         for spec in node.inputs:
             source = made.get(spec.name)
             if source is None:
@@ -98,8 +126,10 @@ def check_graph(graph: Graph) -> None:
                 raise _bad(f"node {node.name!r} needs {spec.name!r}, and {who!r} {why}")
             if (source.dtype, source.shape) != (spec.dtype, spec.shape):
                 raise _bad(f"node {node.name!r} takes {spec.name!r} with another shape or type than it is made with")
-        if node.params_bytes < 0:
-            raise _bad(f"node {node.name!r} has {node.params_bytes} bytes of parameters")
+        if not 0 <= node.params_bytes <= MAX_TENSOR_BYTES:
+            raise _bad(f"node {node.name!r} has a negative or impossibly large number of bytes of parameters")
+        if node.kind is NodeKind.CPU and (node.instructions or node.parameters or node.buffers or node.params_bytes):
+            raise _bad(f"CPU node {node.name!r} has instructions, parameters or buffers of a NeuronCore")
         _check_parameters(node)
         _check_instructions(node)
         for spec in node.outputs:
@@ -110,3 +140,38 @@ def check_graph(graph: Graph) -> None:
         source = made.get(spec.name)
         if source is None or (source.dtype, source.shape) != (spec.dtype, spec.shape):
             raise _bad(f"no node makes the model's output {spec.name!r} with its shape and type")
+
+
+def cores_per_node(graph: Graph) -> tuple[int, ...]:
+    """The header's list: a core for a Neuron node, none for a CPU node; it has room for the first 64 nodes."""
+    return tuple(int(node.kind is NodeKind.NEURON) for node in graph.nodes[:MAX_LISTED_NODES])
+
+
+def check_header(header: Header, graph: Graph) -> None:
+    """Check that the header tells of this graph: its cores, and an identity that is one.
+
+    Raises:
+        NeffError: INVALID, naming the field.
+    """
+    if header.requested_core_count != graph.core_count:
+        raise NeffError(
+            NrtStatus.INVALID,
+            f"the NEFF's header asks for {header.requested_core_count} NeuronCores, its graph for {graph.core_count}",
+        )
+    if not 1 <= header.efficient_core_count <= MAX_CORES:
+        raise NeffError(
+            NrtStatus.INVALID,
+            f"the NEFF's header calls {header.efficient_core_count} NeuronCores efficient, 1 to {MAX_CORES} can be",
+        )
+    listed = header.cores_per_node
+    if (*listed, *[0] * (MAX_LISTED_NODES - len(listed)))[: len(graph.nodes)] != cores_per_node(graph):
+        raise NeffError(NrtStatus.INVALID, "the NEFF's header and graph differ in the cores of the nodes")
+    if any(listed[len(graph.nodes) :]):
+        raise NeffError(NrtStatus.INVALID, "the NEFF's header gives cores to more nodes than the graph has")
+    if not is_uuid(header.uuid):
+        raise NeffError(NrtStatus.INVALID, "the NEFF's UUID is not 32 hex digits: the file is damaged")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` is a NEFF's UUID."""
+    return len(text) == 32 and all(character in string.hexdigits for character in text)

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 import msgspec
 
 from runtime_core import __version__
-from runtime_core.neff.archive import pack
+from runtime_core.neff.archive import NeffLimits, pack
 from runtime_core.neff.graph import NodeKind
-from runtime_core.neff.header import Header, Packaging, pack_header
+from runtime_core.neff.header import SUPPORTED_MAJORS, Header, Packaging, pack_header
 from runtime_core.neff.manifest import FORMAT, FORMAT_VERSION, MANIFEST_NAME, Manifest, cpu_member, params_member
 from runtime_core.neff.model import Neff
-from runtime_core.neff.validate import check_graph
+from runtime_core.neff.validate import MAX_INTEGER, check_graph, cores_per_node, is_uuid
+from runtime_core.status import NeffError, NrtStatus
+
+
+def _bad(message: str) -> NeffError:
+    return NeffError(NrtStatus.INVALID, f"the NEFF can't be written: {message}")
 
 
 def _members(neff: Neff) -> list[tuple[str, bytes | memoryview]]:
     members: list[tuple[str, bytes | memoryview]] = []
     for index, node in enumerate(neff.graph.nodes):
         if node.kind is NodeKind.CPU:
+            if node.name not in neff.cpu_models:
+                raise _bad(f"CPU node {node.name!r} has no ONNX model")
             members.append((cpu_member(index), neff.cpu_models[node.name]))
         elif node.params_bytes:
-            members.append((params_member(index), neff.params[node.name]))
+            params = memoryview(neff.params.get(node.name, b"")).cast("B")
+            if len(params) != node.params_bytes:
+                raise _bad(f"node {node.name!r} needs {node.params_bytes} bytes of parameters, {len(params)} are there")
+            members.append((params_member(index), params))
     manifest = Manifest(FORMAT, FORMAT_VERSION, neff.graph, {name: len(content) for name, content in members})
-    return [(MANIFEST_NAME, msgspec.json.encode(manifest, order="deterministic")), *members]
+    try:
+        text = msgspec.json.encode(manifest, order="deterministic")
+    except UnicodeEncodeError:
+        raise _bad("one of the graph's names is no valid Unicode") from None
+    limits = NeffLimits()
+    if len(text) > limits.manifest_bytes or len(members) >= limits.members:
+        raise _bad(f"its graph has {len(text)} bytes and {len(members)} nodes with content, more than can be read back")
+    return [(MANIFEST_NAME, text), *members]
+
+
+def _check_identity(neff: Neff) -> None:
+    if neff.packaging_version not in Packaging.__members__.values():
+        raise _bad(f"packaging version {neff.packaging_version} is neither 1 nor 2")
+    major, minor = neff.neff_version
+    if major not in SUPPORTED_MAJORS or not 0 <= minor <= MAX_INTEGER:
+        raise _bad(f"NEFF version {major}.{minor} is unknown: the major versions are 1 and 2")
+    if neff.uuid and not is_uuid(neff.uuid):
+        raise _bad("its UUID is not 32 hex digits")
 
 
 def payload_hash(payload: bytes | memoryview, packaging_version: int) -> bytes:
@@ -40,9 +68,10 @@ def encode_neff(neff: Neff) -> bytes:
     """The file's bytes; the same NEFF always gives the same ones.
 
     Raises:
-        NeffError: INVALID, when the graph makes no sense.
+        NeffError: INVALID, when the graph makes no sense or a node's content is missing.
     """
     check_graph(neff.graph)
+    _check_identity(neff)
     payload = pack(_members(neff))
     digest = payload_hash(payload, neff.packaging_version)
     graph = neff.graph
@@ -53,25 +82,31 @@ def encode_neff(neff: Neff) -> bytes:
         neff.build_version or f"neuron-cc {__version__}",
         graph.core_count,
         digest,
-        neff.uuid or hashlib.sha256(payload).hexdigest()[:32],
+        neff.uuid or (digest if len(digest) == 32 else payload_hash(payload, Packaging.TGZ_SHA256)).hex()[:32],
         graph.name,
         graph.core_count,
-        tuple(int(node.kind is NodeKind.NEURON) for node in graph.nodes),
+        cores_per_node(graph),
     )
     return pack_header(header) + payload
 
 
 def save_neff(neff: Neff, path: Path | str) -> None:
-    """Write the file atomically: it is whole or not there."""
+    """Write the file atomically: it is whole or not there.
+
+    Raises:
+        NeffError: INVALID as :func:`encode_neff`; FAILURE when the file can't be written.
+    """
+    data = encode_neff(neff)
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(encode_neff(neff))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        # Created by name, not by tempfile, so that the process's umask decides who may read it.
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
+            file.write(data)
         os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise NeffError(NrtStatus.FAILURE, f"{target} can't be written: {error.strerror}") from None
         raise
