@@ -86,8 +86,8 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
             if blob:
                 params[node.name] = blob
         else:
-            node, blob = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
-            cpu_models[node.name] = blob
+            node, submodel = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
+            cpu_models[node.name] = submodel
         made.append(node)
     inputs = tuple(module.specs[n] for n in module.inputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}

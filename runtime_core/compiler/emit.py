@@ -29,13 +29,12 @@ ALIGNMENT_BYTES = 64
 _LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
 
 
-def to_bfloat16(value: Array) -> Array:
-    """Round to nearest even; finite numbers stay finite (masks hold the lowest FP32 number)."""
-    if value.size and np.max(value) <= _LARGEST_BFLOAT16 and np.min(value) >= -_LARGEST_BFLOAT16:
-        return value.astype(ml_dtypes.bfloat16)
-    finite = np.isfinite(value)
-    limited = np.where(finite, np.clip(value, -_LARGEST_BFLOAT16, _LARGEST_BFLOAT16), value)
-    return np.asarray(limited, np.float32).astype(ml_dtypes.bfloat16)
+def _bounded(value: Array) -> Array:
+    """FP32 that stays finite when it is rounded to bfloat16 (masks hold the lowest FP32 number)."""
+    if not value.size or (np.max(value) <= _LARGEST_BFLOAT16 and np.min(value) >= -_LARGEST_BFLOAT16):
+        return value
+    limited = np.clip(value, np.float32(-_LARGEST_BFLOAT16), np.float32(_LARGEST_BFLOAT16))
+    return np.where(np.isfinite(value), limited, value)
 
 
 class UnknownSpecError(ModelFileError):
@@ -82,10 +81,17 @@ def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec
 
 def neuron_node(
     module: Module, name: str, group: list[Op], wanted: set[str], cast: Fp32Cast, core: int, where: str
-) -> tuple[Node, bytes]:
+) -> tuple[Node, memoryview]:
     """A Neuron node and its parameters' bytes."""
+    node = _describe(module, name, group, wanted, cast, core, where)
+    return node, _parameter_bytes(module, node)
+
+
+def _describe(
+    module: Module, name: str, group: list[Op], wanted: set[str], cast: Fp32Cast, core: int, where: str
+) -> Node:
     taken, given, kept = _borders(module, group, wanted)
-    parameters, blob = _parameters(module, group, cast)
+    parameters, size_bytes = _lay_out(module, group, cast)
     instructions = tuple(
         Instruction(
             op.engine,
@@ -98,7 +104,7 @@ def neuron_node(
         )
         for op in group
     )
-    node = Node(
+    return Node(
         name,
         NodeKind.NEURON,
         _specs(module, taken, where),
@@ -107,9 +113,8 @@ def neuron_node(
         instructions,
         parameters,
         _specs(module, kept, where),
-        len(blob),
+        size_bytes,
     )
-    return node, blob
 
 
 def _narrows(module: Module, op: Op, cast: Fp32Cast) -> bool:
@@ -118,19 +123,32 @@ def _narrows(module: Module, op: Op, cast: Fp32Cast) -> bool:
     return op.engine is EngineKind.PE and cast is not Fp32Cast.NONE and fp32
 
 
-def _parameters(module: Module, group: list[Op], cast: Fp32Cast) -> tuple[tuple[Parameter, ...], bytes]:
+def _lay_out(module: Module, group: list[Op], cast: Fp32Cast) -> tuple[tuple[Parameter, ...], int]:
+    """Where the constants of a group lie, as which types, and their size in all."""
     names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
     matrix_only = set(names) - {n for op in group if op.engine is not EngineKind.PE for n in op.inputs}
-    parameters, blob = [], bytearray()
+    parameters, end = [], 0
     for name in names:
         value = module.constants[name]
         narrow = cast is Fp32Cast.ALL or (cast is Fp32Cast.MATMULT and name in matrix_only)
-        if narrow and value.dtype == np.float32:
-            value = to_bfloat16(value)
-        blob += bytes(-len(blob) % ALIGNMENT_BYTES)
-        parameters.append(Parameter(TensorSpec(name, DType(value.dtype.name), tuple(value.shape)), len(blob)))
-        blob += np.ascontiguousarray(value).tobytes()
-    return tuple(parameters), bytes(blob)
+        dtype = DType.BFLOAT16 if narrow and value.dtype == np.float32 else DType(value.dtype.name)
+        spec = TensorSpec(name, dtype, tuple(value.shape))
+        offset = end + -end % ALIGNMENT_BYTES
+        parameters.append(Parameter(spec, offset))
+        end = offset + spec.size_bytes
+    return tuple(parameters), end
+
+
+def _parameter_bytes(module: Module, node: Node) -> memoryview:
+    """Write every constant in its place: one buffer, no copies beside it."""
+    blob = memoryview(bytearray(node.params_bytes))
+    for parameter in node.parameters:
+        spec, value = parameter.spec, module.constants[parameter.spec.name]
+        narrow = spec.dtype is DType.BFLOAT16 and value.dtype == np.float32
+        dtype = np.dtype(ml_dtypes.bfloat16) if spec.dtype is DType.BFLOAT16 else np.dtype(spec.dtype.value)
+        place = np.frombuffer(blob, dtype, spec.element_count, parameter.offset_bytes).reshape(spec.shape)
+        place[...] = _bounded(value) if narrow else value
+    return blob.toreadonly()
 
 
 def cpu_node(
@@ -209,7 +227,7 @@ def split_over_cores(module: Module, group: list[Op], cores: int, cast: Fp32Cast
     """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
     if cores <= 1 or len(group) <= 1:
         return [group]
-    whole, _ = neuron_node(module, "whole", group, set(module.outputs), cast, 0, where)
+    whole = _describe(module, "whole", group, set(module.outputs), cast, 0, where)
     seconds = instruction_seconds(whole)
     total, done = sum(seconds), 0.0
     runs: list[list[Op]] = [[]]

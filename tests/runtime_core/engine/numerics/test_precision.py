@@ -92,3 +92,31 @@ def test_a_cast_option_leaves_16_bit_models_alone():
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     _, y = program([node], x, [(TensorProto.FLOAT16, (1, 2))], [("w", w)], Fp32Cast.ALL)
     np.testing.assert_array_equal(y, x)
+
+
+def test_the_lowest_fp32_number_stays_finite_in_16_bits_and_infinity_stays_infinite():
+    lowest = np.finfo(np.float32).min
+    b = np.array([lowest, -lowest, -np.inf, 1 + 2**-8, np.nan], np.float32)
+    x = np.zeros(5, np.float32)
+    neff, y = program([helper.make_node("Add", ["x", "b"], ["y"])], x, [(TensorProto.FLOAT, (5,))], [("b", b)],
+                      Fp32Cast.ALL)  # fmt: skip
+    assert neff.graph.nodes[0].parameters[0].spec.dtype is DType.BFLOAT16
+    largest = float(ml_dtypes.finfo(ml_dtypes.bfloat16).max)
+    np.testing.assert_array_equal(y, np.array([-largest, largest, -np.inf, 1.0, np.nan], np.float32))
+
+
+def test_several_threads_share_one_program():
+    from concurrent.futures import ThreadPoolExecutor
+
+    x = np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)
+    w = np.random.default_rng(1).standard_normal((16, 16)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Softmax", ["p"], ["y"])]
+    info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [8, 16]) for n in "xy"]
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:], [numpy_helper.from_array(w, "w")])
+    shared = load_program(compile_model(helper.make_model(graph, ir_version=8)))
+    inputs = [x * scale for scale in range(1, 33)]
+    alone = [shared.run({"x": v})["y"] for v in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda v: shared.run({"x": v})["y"], inputs))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
