@@ -7,11 +7,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import examples_epilog, new_app, run, show_version
+from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'
 neuron-monitor --once
+neuron-monitor --output /var/log/neuron-monitor.ndjson --output-keep 8
 neuron-monitor --json-schema"""
 
 app = new_app("Stream one JSON report a line on NeuronCores, runtimes, devices and the host.")
@@ -28,19 +29,32 @@ def monitor(
         Optional[str],  # noqa: UP045
         typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
     ] = None,
-    once: Annotated[bool, typer.Option(help="Write one report, after the shortest period, and end.")] = False,
-    schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and end.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    once: Annotated[
+        bool, typer.Option("--once", help="Write one report of every group, after the shortest period, and end.")
     ] = False,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write the lines to this file, and rotate it, instead of to standard output."),
+    ] = None,
+    output_max_mib: Annotated[float, typer.Option(min=0.001, help="Rotate the file at this size.")] = 64.0,
+    output_keep: Annotated[int, typer.Option(min=0, max=1000, help="How many full files to keep.")] = 4,
+    schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and end.")] = False,
+    version: VersionFlag = False,
 ) -> None:
-    """Stream one JSON report a line on NeuronCores, runtimes, devices and the host."""
-    from neuron_monitor.stream import json_schema, stream
+    """Stream one JSON report a line on NeuronCores, runtimes, devices and the host.
 
+    SIGHUP reads the configuration file again and reopens the output file.
+    """
     if schema:
+        from neuron_monitor.schema import json_schema
+
         typer.echo(json_schema())
         return
-    stream(config_file, source, once=once, verbose=verbose)
+    from neuron_monitor.output import RotatedFile, StandardOutput
+    from neuron_monitor.stream import JsonLines, stream
+
+    lines = StandardOutput(1) if output is None else RotatedFile(output, int(output_max_mib * (1 << 20)), output_keep)
+    stream(config_file, source, [JsonLines(lines)], once=once, verbose=verbose)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from neuron_monitor import groups
@@ -17,6 +16,23 @@ class _Group(NamedTuple):
 
     rule: int
     metric: RuntimeMetric | SystemMetric
+
+
+NO_EARLIER_FIGURES = "its earlier figures could not be read, so nothing is known of this period"
+
+
+class Look(NamedTuple):
+    """One look at the node.
+
+    Attributes:
+        report: what is told of it.
+        snapshot: what was seen; ``None`` when the node could not be read.
+        error: why it could not be read, "" when it could.
+    """
+
+    report: out.Report
+    snapshot: Snapshot | None
+    error: str
 
 
 class Collector:
@@ -35,107 +51,130 @@ class Collector:
         """
         self._source = source
         self._start_ns = start_ns
-        first = source.snapshot(host=True)
-        self._last_seen = first
+        self._config = config
+        self._last_seen = source.snapshot(host=True)
         self._before: dict[_Group, Snapshot] = {}
         self._periods_ns: dict[_Group, int] = {}
         self._ticks: dict[_Group, int] = {}
-        self._config = config
-        self._enter(config, first)
-
-    def _enter(self, config: Config, first: Snapshot) -> None:
-        self._config = config
-        self._before.clear()
-        self._periods_ns.clear()
-        for number, rule in enumerate(config.runtimes):
-            for metric, seconds in rule.periods.items():
-                self._periods_ns[_Group(number, metric)] = round(seconds * 1e9)
-        for system_metric, seconds in config.system.items():
-            self._periods_ns[_Group(-1, system_metric)] = round(seconds * 1e9)
-        self._before = dict.fromkeys(self._periods_ns, first)
-        self._ticks = dict.fromkeys(self._periods_ns, 1)
+        self.reconfigure(config, start_ns)
 
     def reconfigure(self, config: Config, now_ns: int) -> None:
-        """Go on with another configuration from now."""
+        """Go on with another configuration from now; a group that stays goes on from where its last report ended."""
+        self._config = config
         self._start_ns = now_ns
-        self._enter(config, self._last_seen)
+        self._periods_ns = {
+            _Group(number, metric): round(seconds * 1e9)
+            for number, rule in enumerate(config.runtimes)
+            for metric, seconds in rule.periods.items()
+        }
+        self._periods_ns |= {_Group(-1, metric): round(seconds * 1e9) for metric, seconds in config.system.items()}
+        self._before = {group: self._before.get(group, self._last_seen) for group in self._periods_ns}
+        self._ticks = dict.fromkeys(self._periods_ns, 1)
 
-    def next_deadline_ns(self) -> int | None:
-        """When the next group is due; ``None`` when none ever is."""
-        deadlines = [self._start_ns + self._ticks[g] * period for g, period in self._periods_ns.items()]
-        return min(deadlines, default=None)
+    def next_deadline_ns(self) -> int:
+        """CLOCK_MONOTONIC at which the next group is due."""
+        return min(self._start_ns + self._ticks[group] * period for group, period in self._periods_ns.items())
 
-    def collect(self, now_ns: int) -> out.Report:
-        """The report of all groups that are due; one that is late skips to its next deadline, it never bursts."""
+    def collect(self, now_ns: int, *, everything: bool = False) -> Look:
+        """The report of all groups that are due; one that is late skips to its next deadline, it never bursts.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC.
+            everything: take every group for due.
+        """
         due = []
         for group, period_ns in self._periods_ns.items():
-            if self._start_ns + self._ticks[group] * period_ns <= now_ns:
+            if everything or self._start_ns + self._ticks[group] * period_ns <= now_ns:
                 due.append(group)
                 self._ticks[group] = (now_ns - self._start_ns) // period_ns + 1
-        error = ""
         try:
             snapshot = self._source.snapshot(host=True)
-        except NodeError as problem:
-            error = str(problem)
-            # The node is gone: nothing runs, and the last known identity still stands.
-            last = self._last_seen
-            snapshot = last._replace(time_ns=now_ns, runtimes=(), host=None)
-        report = self._report(snapshot, due, error)
-        self._last_seen = snapshot
-        return report
+        except (NodeError, OSError) as problem:
+            error = str(problem) or type(problem).__name__
+            # Nothing is known but who we are. The figures before stay those of the last good look: when the node is
+            # back, the period covers the gap and nothing is lost or counted twice.
+            blank = self._last_seen._replace(time_ns=now_ns, runtimes=(), devices=(), host=None)
+            return Look(self._report(blank, due, error), None, error)
+        report = self._report(snapshot, due, "")
+        for group in due:
+            self._before[group] = _readable(snapshot, self._before[group])
+        self._last_seen = _readable(snapshot, self._last_seen)
+        return Look(report, snapshot, "")
 
     def _report(self, snapshot: Snapshot, due: list[_Group], error: str) -> out.Report:
-        cache: dict[int, Rates] = {}
-
-        def rates_since(group: _Group) -> Rates:
-            before = self._before[group]
-            if id(before) not in cache:
-                cache[id(before)] = rates(before, snapshot)
-            return cache[id(before)]
-
-        runtime_data = [
-            data
-            for runtime in snapshot.runtimes
-            if (data := self._runtime(runtime, snapshot, {g: rates_since(g) for g in due if g.rule >= 0})) is not None
-        ]
-        system = _system({g.metric: rates_since(g) for g in due if g.rule < 0}, snapshot, error)
+        known: dict[int, tuple[Rates, frozenset[tuple[int, int]]]] = {}
+        since: dict[_Group, tuple[Rates, frozenset[tuple[int, int]]]] = {}
         for group in due:
-            self._before[group] = snapshot
-        return out.Report(runtime_data, system, groups.instance_info(snapshot), groups.hardware_info(snapshot, error))
+            before = self._before[group]
+            if id(before) not in known:
+                known[id(before)] = rates(before, snapshot), frozenset(r.key for r in before.runtimes if r.error)
+            since[group] = known[id(before)]
+        data = (self._runtime(runtime, snapshot, since) for runtime in snapshot.runtimes)
+        system = _system({g.metric: rate for g, (rate, _) in since.items() if g.rule < 0}, snapshot, error)
+        return out.Report(
+            [entry for entry in data if entry is not None],
+            system,
+            groups.instance_info(self._last_seen if error else snapshot),
+            groups.hardware_info(self._last_seen if error else snapshot, error),
+        )
 
-    def _runtime(self, runtime: Runtime, snapshot: Snapshot, due: dict[_Group, Rates]) -> out.RuntimeData | None:
-        """The first rule that matches a runtime speaks for it."""
-        number = next((i for i, rule in enumerate(self._config.runtimes) if _matches(rule, runtime)), None)
-        if number is None:
-            return None
+    def _runtime(
+        self, runtime: Runtime, snapshot: Snapshot, since: dict[_Group, tuple[Rates, frozenset[tuple[int, int]]]]
+    ) -> out.RuntimeData | None:
+        """The due groups of a runtime; of rules that ask for the same group, the first that matches it counts."""
         report = out.RuntimeReport()
-        some = False
-        for group, since in due.items():
-            if group.rule != number:
+        seen: set[RuntimeMetric | SystemMetric] = set()
+        for number, rule in enumerate(self._config.runtimes):
+            if not _matches(rule, runtime):
                 continue
-            some = True
-            rate = since.runtimes[runtime.key]
-            match group.metric:
-                case RuntimeMetric.NEURONCORE_COUNTERS:
-                    report.neuroncore_counters = groups.neuroncore_counters(runtime, rate)
-                case RuntimeMetric.EXECUTION_STATS:
-                    report.execution_stats = groups.execution_stats(runtime, rate)
-                case RuntimeMetric.MEMORY_USED:
-                    report.memory_used = groups.memory_used(runtime, rate)
-                case RuntimeMetric.VCPU_USAGE:
-                    vcpus = len(snapshot.host.vcpus) if snapshot.host is not None else 0
-                    report.neuron_runtime_vcpu_usage = groups.runtime_vcpu_usage(runtime, rate, vcpus)
-                case _:
-                    pass
-        if not some:
+            for metric in rule.periods.keys() - seen:
+                seen.add(metric)
+                found = since.get(_Group(number, metric))
+                if found is not None:
+                    _fill(report, metric, runtime, snapshot, found[0], new=runtime.key in found[1])
+        if report == _NOTHING:
             return None
         return out.RuntimeData(runtime.pid, runtime.tag, runtime.address, runtime.error, report)
 
 
+_NOTHING = out.RuntimeReport()
+
+
+def _readable(snapshot: Snapshot, before: Snapshot) -> Snapshot:
+    """``snapshot`` with each runtime that could not be read as it was when it last could, to go on counting from."""
+    if not any(runtime.error for runtime in snapshot.runtimes):
+        return snapshot
+    earlier = {runtime.key: runtime for runtime in before.runtimes}
+    return snapshot._replace(
+        runtimes=tuple(earlier.get(runtime.key, runtime) if runtime.error else runtime for runtime in snapshot.runtimes)
+    )
+
+
+def _fill(
+    report: out.RuntimeReport, metric: RuntimeMetric, runtime: Runtime, snapshot: Snapshot, since: Rates, *, new: bool
+) -> None:
+    """Set one group; ``new``: there are no earlier figures to subtract, though the runtime is not new."""
+    rate = since.runtimes[runtime.key]
+    now = runtime
+    if new and not runtime.error:
+        runtime = runtime._replace(error=NO_EARLIER_FIGURES)
+        rate = rate._replace(executions=None, errors=None, total_latency=None, device_latency=None)
+    match metric:
+        case RuntimeMetric.NEURONCORE_COUNTERS:
+            report.neuroncore_counters = groups.neuroncore_counters(runtime, rate)
+        case RuntimeMetric.EXECUTION_STATS:
+            report.execution_stats = groups.execution_stats(runtime, rate)
+        case RuntimeMetric.MEMORY_USED:
+            report.memory_used = groups.memory_used(now, rate)
+        case RuntimeMetric.VCPU_USAGE:
+            vcpus = len(snapshot.host.vcpus) if snapshot.host is not None else 0
+            report.neuron_runtime_vcpu_usage = groups.runtime_vcpu_usage(runtime, rate, vcpus)
+
+
 def _matches(rule: RuntimeRule, runtime: Runtime) -> bool:
-    if rule.address is not None:
-        return runtime.address == rule.address
-    return rule.tag_filter is None or re.search(rule.tag_filter, runtime.tag) is not None
+    if rule.address is not None and runtime.address != rule.address:
+        return False
+    return rule.tag_filter is None or rule.tag_filter.search(runtime.tag) is not None
 
 
 def _system(due: dict[RuntimeMetric | SystemMetric, Rates], snapshot: Snapshot, error: str) -> out.SystemData:

@@ -12,6 +12,9 @@ from neuron_monitor.durations import parse_duration
 from runtime_core.telemetry import NeuronError
 
 DEFAULT_PERIOD = "5s"
+_PLACE = re.compile(r"(?s)(.*) - at `(?:key in )?([^`]*)`")
+_BYTE = re.compile(r"(.*) \(byte (\d+)\)")
+_EXPECTED_PERIOD = 'a duration like "1s", "500ms" or "1m30s"'
 
 
 class ConfigError(NeuronError):
@@ -63,7 +66,7 @@ class RuntimeRule(msgspec.Struct, frozen=True):
 
     Attributes:
         tag_filter: searched in the runtime's tag; ``None`` matches all.
-        address: only the neuron-rtd of that address; ``None``: whatever has none or any.
+        address: only the neuron-rtd of that address; ``None`` matches all.
         periods: group -> seconds.
     """
 
@@ -79,31 +82,48 @@ class Config(msgspec.Struct, frozen=True):
     system: dict[SystemMetric, float]
 
 
-def _period(place: str, *texts: str | None) -> float:
-    """The nearest period that is given."""
-    for text, where in zip(texts, (place, "$"), strict=False):
-        if text is not None:
-            try:
-                return parse_duration(text)
-            except ValueError as error:
-                raise ValueError(f"{error} - at `{where}.period`") from None
-    return parse_duration(DEFAULT_PERIOD)
+class _Misplaced(ValueError):
+    """What is wrong at a place that msgspec did not check."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(problem)
+        self.place = place
 
 
-def _rule(index: int, entry: _RuntimeEntry, root: str | None) -> RuntimeRule:
-    place = f"$.neuron_runtimes[{index}]"
+def _seconds(place: str, text: str | None, outer: float) -> float:
+    """The period that is given at ``place``, or the one around it."""
+    if text is None:
+        return outer
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise _Misplaced(f"{place}.period", str(error)) from None
+
+
+def _rule(place: str, entry: _RuntimeEntry, outer: float) -> RuntimeRule:
     try:
         pattern = None if entry.tag_filter is None else re.compile(entry.tag_filter)
-    except re.error as error:
-        raise ValueError(f"{entry.tag_filter!r} is no regular expression ({error}) - at `{place}.tag_filter`") from None
-    periods = {}
-    for number, metric in enumerate(entry.metrics):
-        inner = entry.period if entry.period is not None else root
-        where = (
-            f"{place}.metrics[{number}]" if metric.period is not None else place if entry.period is not None else "$"
-        )
-        periods[metric.type] = _period(where, metric.period if metric.period is not None else inner)
+    except (re.error, OverflowError, RecursionError) as error:
+        problem = f"expected a regular expression, got {entry.tag_filter!r}: {error}"
+        raise _Misplaced(f"{place}.tag_filter", problem) from None
+    around = _seconds(place, entry.period, outer)
+    periods = {
+        metric.type: _seconds(f"{place}.metrics[{number}]", metric.period, around)
+        for number, metric in enumerate(entry.metrics)
+    }
     return RuntimeRule(pattern, entry.address, periods)
+
+
+def _config(file: _File) -> Config:
+    outer = _seconds("$", file.period, parse_duration(DEFAULT_PERIOD))
+    rules = tuple(_rule(f"$.neuron_runtimes[{i}]", entry, outer) for i, entry in enumerate(file.neuron_runtimes))
+    system = {
+        metric.type: _seconds(f"$.system_metrics[{number}]", metric.period, outer)
+        for number, metric in enumerate(file.system_metrics)
+    }
+    if not system and not any(rule.periods for rule in rules):
+        raise _Misplaced("$", "expected at least one metric in `neuron_runtimes` or `system_metrics`, got none")
+    return Config(rules, system)
 
 
 def default_config() -> Config:
@@ -113,12 +133,48 @@ def default_config() -> Config:
     return Config((rule,), dict.fromkeys(SystemMetric, seconds))
 
 
-def _expected(message: str) -> str:
-    """The values that a misspelt metric type could have had."""
-    if "enum value" not in message:
-        return ""
-    kinds = SystemMetric if "system_metrics" in message else RuntimeMetric
-    return f": expected one of {', '.join(kind.value for kind in kinds)}"
+def _names(place: str) -> str:
+    """What may stand at ``place``, where the values or the fields are a closed set."""
+    if place.endswith(".type"):
+        kinds = SystemMetric if "system_metrics" in place else RuntimeMetric
+        return ", ".join(kind.value for kind in kinds)
+    record: type[msgspec.Struct] = _File
+    if "metrics[" in place:
+        record = _SystemMetricEntry if "system_metrics" in place else _RuntimeMetricEntry
+    elif "neuron_runtimes[" in place:
+        record = _RuntimeEntry
+    return ", ".join(f"`{name}`" for name in record.__struct_fields__)
+
+
+def _line_and_column(content: bytes, at: int) -> str:
+    before = content[:at]
+    column = at - (before.rfind(b"\n") + 1) + 1
+    return f"line {before.count(10) + 1}, column {column}"
+
+
+def _described(error: Exception, content: bytes) -> str:
+    """``PLACE: what was expected`` for whatever decoding found wrong."""
+    text = str(error)
+    if isinstance(error, _Misplaced):
+        return f"{error.place}: {text}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"expected JSON in UTF-8: {error.reason}"
+    if isinstance(error, RecursionError):
+        return "expected a configuration, got JSON that is nested too deeply"
+    if not isinstance(error, msgspec.ValidationError):
+        malformed = _BYTE.fullmatch(text)
+        if malformed is None:
+            return f"expected a JSON object: {text[:1].lower()}{text[1:]}"
+        return f"{_line_and_column(content, int(malformed[2]))}: expected a JSON object: {malformed[1]}"
+    found = _PLACE.fullmatch(text)
+    problem, place = (found[1], found[2]) if found is not None else (text, "$")
+    if problem.startswith("Invalid enum value"):
+        return f"{place}: expected one of {_names(place)}, got{problem.removeprefix('Invalid enum value')}"
+    if "unknown field" in problem:
+        return f"{place}: {problem[:1].lower()}{problem[1:]}: expected {_names(place)}"
+    if place.endswith(".period"):
+        problem = f"expected {_EXPECTED_PERIOD}, got {problem.rpartition(', got ')[2]}"
+    return f"{place}: {problem[:1].lower()}{problem[1:]}"
 
 
 def parse_config(content: bytes, name: str) -> Config:
@@ -132,17 +188,10 @@ def parse_config(content: bytes, name: str) -> Config:
         ConfigError: naming the file, the place and what was expected.
     """
     try:
-        file = msgspec.json.decode(content, type=_File)
-        rules = tuple(_rule(i, entry, file.period) for i, entry in enumerate(file.neuron_runtimes))
-        system = {}
-        for number, metric in enumerate(file.system_metrics):
-            place = f"$.system_metrics[{number}]" if metric.period is not None else "$"
-            system[metric.type] = _period(place, metric.period if metric.period is not None else file.period)
-        if file.period is not None:
-            _period("$", file.period)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}{_expected(str(error))}") from None
-    return Config(rules, system)
+        return _config(msgspec.json.decode(content, type=_File))
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        described = " ".join(_described(error, content).split())
+        raise ConfigError(f"{name}: {described}") from None
 
 
 def load_config(path: Path) -> Config:

@@ -106,7 +106,7 @@ def memory_info(host: Host | None, seconds: float) -> out.MemoryInfo:
 
 
 def hw_counters(rates: Rates, error: str = "") -> out.HwCounters:
-    """ECC events of each device within the period."""
+    """ECC events of each device within the period; none is named when the node could not be read."""
     devices = [
         out.DeviceEcc(
             index, ecc.mem_ecc_corrected, ecc.mem_ecc_uncorrected, ecc.sram_ecc_uncorrected, ecc.sram_ecc_corrected

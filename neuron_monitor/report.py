@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Count = Annotated[int, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Index = Annotated[int, Meta(ge=0)]
 
 
 class CoreCounters(msgspec.Struct):
     """One NeuronCore: percent busy, FLOP/s over the period."""
 
-    neuroncore_utilization: float | None
-    flops: int | None
+    neuroncore_utilization: Percent | None
+    flops: Count | None
 
 
 class NeuronCoreCounters(msgspec.Struct):
     """Cores in use by a runtime, by global index."""
 
-    period: float
+    period: Seconds
     neuroncores_in_use: dict[str, CoreCounters]
     error: str = ""
 
@@ -23,35 +32,35 @@ class NeuronCoreCounters(msgspec.Struct):
 class ErrorSummary(msgspec.Struct):
     """Errors within the period by class."""
 
-    generic: int
-    numerical: int
-    transient: int
-    model: int
-    runtime: int
-    hardware: int
+    generic: Count
+    numerical: Count
+    transient: Count
+    model: Count
+    runtime: Count
+    hardware: Count
 
 
 class ExecutionSummary(msgspec.Struct):
     """Executions within the period by outcome."""
 
-    completed: int
-    completed_with_err: int
-    completed_with_num_err: int
-    timed_out: int
-    incorrect_input: int
-    failed_to_queue: int
+    completed: Count
+    completed_with_err: Count
+    completed_with_num_err: Count
+    timed_out: Count
+    incorrect_input: Count
+    failed_to_queue: Count
 
 
 class Percentiles(msgspec.Struct):
     """Latency in seconds."""
 
-    p0: float
-    p1: float
-    p25: float
-    p50: float
-    p75: float
-    p99: float
-    p100: float
+    p0: Seconds
+    p1: Seconds
+    p25: Seconds
+    p50: Seconds
+    p75: Seconds
+    p99: Seconds
+    p100: Seconds
 
 
 class LatencyStats(msgspec.Struct):
@@ -64,7 +73,7 @@ class LatencyStats(msgspec.Struct):
 class ExecutionStats(msgspec.Struct):
     """Executions within the period."""
 
-    period: float
+    period: Seconds
     error_summary: ErrorSummary | None
     execution_summary: ExecutionSummary | None
     latency_stats: LatencyStats
@@ -74,20 +83,20 @@ class ExecutionStats(msgspec.Struct):
 class HostUsage(msgspec.Struct):
     """Host memory by category, bytes."""
 
-    application_memory: int | None
-    constants: int | None
-    dma_buffers: int | None
-    tensors: int | None
+    application_memory: Bytes | None
+    constants: Bytes | None
+    dma_buffers: Bytes | None
+    tensors: Bytes | None
 
 
 class CoreUsage(msgspec.Struct):
     """Device memory of a core by category, bytes."""
 
-    constants: int | None
-    model_code: int | None
-    model_shared_scratchpad: int | None
-    runtime_memory: int | None
-    tensors: int | None
+    constants: Bytes | None
+    model_code: Bytes | None
+    model_shared_scratchpad: Bytes | None
+    runtime_memory: Bytes | None
+    tensors: Bytes | None
 
 
 class UsageBreakdown(msgspec.Struct):
@@ -100,18 +109,18 @@ class UsageBreakdown(msgspec.Struct):
 class UsedBytes(msgspec.Struct):
     """Memory of a runtime, bytes."""
 
-    host: int | None
-    neuron_device: int | None
+    host: Bytes | None
+    neuron_device: Bytes | None
     usage_breakdown: UsageBreakdown
 
 
 class SubgraphDevice(msgspec.Struct):
     """Device memory of a subgraph by category, bytes."""
 
-    constants: int
-    model_code: int
-    runtime_memory: int
-    tensors: int
+    constants: Bytes
+    model_code: Bytes
+    runtime_memory: Bytes
+    tensors: Bytes
 
 
 class SubgraphBreakdown(msgspec.Struct):
@@ -124,8 +133,8 @@ class SubgraphBreakdown(msgspec.Struct):
 class SubgraphUsed(msgspec.Struct):
     """Memory of a subgraph, bytes."""
 
-    host: int | None
-    neuron_device: int
+    host: Bytes | None
+    neuron_device: Bytes
     usage_breakdown: SubgraphBreakdown
 
 
@@ -133,15 +142,15 @@ class SubgraphReport(msgspec.Struct):
     """A subgraph and where it sits."""
 
     memory_used_bytes: SubgraphUsed
-    neuroncore_index: int
-    neuron_device_index: int
+    neuroncore_index: Index
+    neuron_device_index: Index
 
 
 class ModelReport(msgspec.Struct):
     """A loaded model."""
 
     name: str
-    uuid: str
+    uuid: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     model_id: int
     is_running: bool
     subgraphs: dict[str, SubgraphReport]
@@ -150,7 +159,7 @@ class ModelReport(msgspec.Struct):
 class MemoryUsed(msgspec.Struct):
     """Memory of a runtime and its models."""
 
-    period: float
+    period: Seconds
     neuron_runtime_used_bytes: UsedBytes
     loaded_models: list[ModelReport]
     error: str = ""
@@ -159,25 +168,25 @@ class MemoryUsed(msgspec.Struct):
 class UserSystem(msgspec.Struct):
     """Percent of the instance's vCPUs."""
 
-    user: float
-    system: float
+    user: Percent
+    system: Percent
 
 
 class RuntimeVcpuUsage(msgspec.Struct):
     """CPU use of a runtime's process."""
 
-    period: float
+    period: Seconds
     vcpu_usage: UserSystem | None
     error: str = ""
 
 
-class RuntimeReport(msgspec.Struct, omit_defaults=True):
+class RuntimeReport(msgspec.Struct):
     """The groups that were due."""
 
-    neuroncore_counters: NeuronCoreCounters | None = None
-    execution_stats: ExecutionStats | None = None
-    memory_used: MemoryUsed | None = None
-    neuron_runtime_vcpu_usage: RuntimeVcpuUsage | None = None
+    neuroncore_counters: NeuronCoreCounters | UnsetType = UNSET
+    execution_stats: ExecutionStats | UnsetType = UNSET
+    memory_used: MemoryUsed | UnsetType = UNSET
+    neuron_runtime_vcpu_usage: RuntimeVcpuUsage | UnsetType = UNSET
 
 
 class RuntimeData(msgspec.Struct):
@@ -193,60 +202,60 @@ class RuntimeData(msgspec.Struct):
 class VcpuPercent(msgspec.Struct):
     """Percent of a vCPU's time by kind."""
 
-    user: float
-    nice: float
-    system: float
-    idle: float
-    io_wait: float
-    irq: float
-    soft_irq: float
+    user: Percent
+    nice: Percent
+    system: Percent
+    idle: Percent
+    io_wait: Percent
+    irq: Percent
+    soft_irq: Percent
 
 
 class VcpuUsage(msgspec.Struct):
     """The host's vCPUs."""
 
-    period: float
+    period: Seconds
     average_usage: VcpuPercent | None
     usage_data: dict[str, VcpuPercent]
-    context_switch_count: int | None
+    context_switch_count: Count | None
     error: str = ""
 
 
 class MemoryInfo(msgspec.Struct):
     """The host's memory, bytes."""
 
-    period: float
-    memory_total_bytes: int | None
-    memory_used_bytes: int | None
-    swap_total_bytes: int | None
-    swap_used_bytes: int | None
+    period: Seconds
+    memory_total_bytes: Bytes | None
+    memory_used_bytes: Bytes | None
+    swap_total_bytes: Bytes | None
+    swap_used_bytes: Bytes | None
     error: str = ""
 
 
 class DeviceEcc(msgspec.Struct):
     """ECC events of a device within the period."""
 
-    neuron_device_index: int
-    mem_ecc_corrected: int | None
-    mem_ecc_uncorrected: int | None
-    sram_ecc_uncorrected: int | None
-    sram_ecc_corrected: int | None
+    neuron_device_index: Index
+    mem_ecc_corrected: Count | None
+    mem_ecc_uncorrected: Count | None
+    sram_ecc_uncorrected: Count | None
+    sram_ecc_corrected: Count | None
 
 
 class HwCounters(msgspec.Struct):
     """Hardware counters of all devices."""
 
-    period: float
+    period: Seconds
     neuron_devices: list[DeviceEcc]
     error: str = ""
 
 
-class SystemData(msgspec.Struct, omit_defaults=True):
+class SystemData(msgspec.Struct):
     """The groups that were due."""
 
-    vcpu_usage: VcpuUsage | None = None
-    memory_info: MemoryInfo | None = None
-    neuron_hw_counters: HwCounters | None = None
+    vcpu_usage: VcpuUsage | UnsetType = UNSET
+    memory_info: MemoryInfo | UnsetType = UNSET
+    neuron_hw_counters: HwCounters | UnsetType = UNSET
 
 
 class InstanceInfo(msgspec.Struct):
@@ -269,10 +278,27 @@ class HardwareInfo(msgspec.Struct):
     neuron_device_type: str
     neuron_device_version: str
     neuroncore_version: str
-    neuron_device_count: int
-    neuron_device_memory_size: int | None
-    neuroncore_per_device_count: int
+    neuron_device_count: Count
+    neuron_device_memory_size: Bytes | None
+    neuroncore_per_device_count: Count
     logical_neuroncore_config: int
+    error: str = ""
+
+
+class CoreUser(msgspec.Struct):
+    """The containers that use a core or a device."""
+
+    pod_name: str
+    namespace: str
+    container_name: list[str]
+
+
+class K8sInfo(msgspec.Struct):
+    """Who uses cores and devices in Kubernetes, by index; added to the stream by its companion."""
+
+    period: Seconds
+    neuroncores_k8s_info: dict[str, CoreUser]
+    neurondevices_k8s_info: dict[str, CoreUser]
     error: str = ""
 
 
@@ -283,3 +309,4 @@ class Report(msgspec.Struct):
     system_data: SystemData
     instance_info: InstanceInfo
     neuron_hardware_info: HardwareInfo
+    neuron_k8s_info: K8sInfo | UnsetType = UNSET

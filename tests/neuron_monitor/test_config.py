@@ -65,7 +65,10 @@ def test_the_default_is_everything_every_five_seconds():
         ({"neuron_runtimes": [{"metrics": [{"type": "memory_used", "period": "0s"}]}]}, r"metrics\[0\]\.period"),
         ({"neuron_runtimes": [{"tag_filter": "("}]}, r"neuron_runtimes\[0\]\.tag_filter"),
         ({"system_metrics": {}}, "array"),
-        ({"perod": "1s"}, "perod"),
+        ({"perod": "1s"}, r"`perod`: expected `period`, `neuron_runtimes`"),
+        ({"system_metrics": [{"type": 3}]}, r"\$\.system_metrics\[0\]\.type: expected"),
+        ({"period": 5}, r"\$\.period: expected a duration.*got `int`"),
+        ({"period": "5s"}, r"\$: expected at least one metric"),
     ],
 )
 def test_a_broken_file_is_one_line_that_names_file_place_and_expectation(content, says):
@@ -73,6 +76,16 @@ def test_a_broken_file_is_one_line_that_names_file_place_and_expectation(content
         parsed(**content)
     assert str(caught.value).startswith("c.json: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_syntax_error_names_line_and_column():
+    with pytest.raises(ConfigError, match=r"^c\.json: line 2, column 12: expected a JSON object"):
+        parse_config(b'{\n "period": x}', "c.json")
+
+
+def test_the_directory_of_a_file_is_no_file(tmp_path):
+    with pytest.raises(ConfigError, match="can't be read"):
+        load_config(tmp_path)
 
 
 def test_a_missing_file(tmp_path):

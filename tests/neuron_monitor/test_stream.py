@@ -1,9 +1,12 @@
 """The stream as a process: lines, signals, reload, a reader that leaves."""
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
+import termios
+import time
 
 import pytest
 
@@ -40,6 +43,59 @@ def test_it_ends_quietly_when_its_reader_leaves(node, config):
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
+def test_a_reader_that_stops_reading_cannot_keep_it_from_ending(node, spawn, config, wait):
+    write(config, "2ms", neuron_runtimes=[])
+    monitor = spawn("neuron_monitor", "-c", config)
+    monitor.stdout.readline()
+    wait(lambda: full(monitor.stdout))
+    monitor.terminate()
+    assert monitor.wait(10) == 0
+
+
+def waiting_bytes(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), "little")
+
+
+def full(pipe):
+    """Whether a writer that has something to write every few milliseconds writes no more."""
+    before = waiting_bytes(pipe)
+    time.sleep(0.2)
+    return before == waiting_bytes(pipe) > 8192
+
+
+def test_after_a_reader_was_slow_lines_are_whole_and_do_not_burst(node, spawn, config, wait, fits_schema):
+    write(config, "2ms", neuron_runtimes=[])
+    monitor = spawn("neuron_monitor", "-c", config)
+    wait(lambda: full(monitor.stdout))
+    lines = [json.loads(monitor.stdout.readline()) for _ in range(300)]
+    for line in lines:
+        fits_schema(line)
+    assert max(line["system_data"]["memory_info"]["period"] for line in lines) < 60
+    monitor.terminate()
+    _, errors = monitor.communicate(timeout=10)
+    assert (monitor.returncode, errors) == (0, "")
+
+
+def test_it_ends_at_once_when_its_reader_leaves_long_before_the_next_report(node, spawn, config):
+    monitor = spawn("neuron_monitor", "-c", write(config, "1h"), "--verbose", "1")
+    assert "watching" in monitor.stderr.readline()
+    monitor.stdout.close()
+    monitor.stdout = None
+    assert monitor.wait(10) == 0
+
+
+def test_stopped_for_a_while_it_says_what_the_period_was_and_does_not_burst(node, spawn, config, wait):
+    monitor = spawn("neuron_monitor", "-c", config)
+    monitor.stdout.readline()
+    monitor.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    wait(lambda: time.monotonic() > stopped + 1.5)
+    monitor.send_signal(signal.SIGCONT)
+    periods = [json.loads(monitor.stdout.readline())["system_data"]["memory_info"]["period"] for _ in range(6)]
+    assert max(periods) > 1.2
+    assert len([p for p in periods if p < 0.02]) <= 1
+
+
 def test_once(node, command, config):
     done = command("neuron_monitor", "--once", "-c", config)
     assert done.returncode == 0
@@ -59,6 +115,29 @@ def test_reload_takes_a_new_file_and_keeps_the_old_one_when_it_is_broken(node, s
         if "vcpu_usage" in json.loads(monitor.stdout.readline())["system_data"]:
             return
     raise AssertionError("the new configuration never showed")
+
+
+def test_once_tells_every_group_after_the_shortest_period(node, command, config):
+    write(config, "1h", system_metrics=[{"type": "memory_info"}, {"type": "vcpu_usage", "period": "50ms"}])
+    report = json.loads(command("neuron_monitor", "--once", "-c", config).stdout)
+    assert sorted(report["system_data"]) == ["memory_info", "vcpu_usage"]
+
+
+def test_lines_go_to_a_file_that_is_rotated(node, command, config, tmp_path, wait, spawn):
+    target = tmp_path / "out" / "reports.ndjson"
+    target.parent.mkdir()
+    write(config, "5ms")
+    monitor = spawn(
+        "neuron_monitor", "-c", config, "--output", target, "--output-max-mib", "0.005", "--output-keep", "2"
+    )
+    wait(lambda: target.with_name("reports.ndjson.2").exists())
+    monitor.terminate()
+    assert monitor.communicate(timeout=10) == ("", "")
+    files = sorted(path.name for path in target.parent.iterdir())
+    assert files == ["reports.ndjson", "reports.ndjson.1", "reports.ndjson.2"]
+    for path in target.parent.iterdir():
+        assert path.stat().st_size <= 0.005 * (1 << 20)
+        assert [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_broken_file_is_status_1_with_nothing_on_stdout(node, command, tmp_path):

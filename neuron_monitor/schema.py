@@ -1,0 +1,27 @@
+"""The JSON Schema of a line of the stream, made from the very records that are written."""
+
+from __future__ import annotations
+
+import msgspec
+
+from neuron_monitor.report import Report
+
+
+def report_schema() -> dict[str, object]:
+    """The schema (draft 2020-12) of a line."""
+    (reference,), definitions = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        # What has a default in a record is written all the same; only groups that were not due are left out.
+        given = [name for name, schema in definition["properties"].items() if "default" in schema]
+        definition["required"] = [*definition.get("required", []), *given]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of neuron-monitor",
+        **reference,
+        "$defs": definitions,
+    }
+
+
+def json_schema() -> str:
+    """The same as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(report_schema()), indent=2).decode()

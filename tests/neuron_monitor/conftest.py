@@ -1,0 +1,119 @@
+"""Sources made of given snapshots, and a reader of the published schema that is not msgspec."""
+
+import json
+import re
+
+import msgspec
+import pytest
+
+from neuron_monitor.collector import Collector
+from neuron_monitor.config import default_config
+from neuron_monitor.schema import json_schema
+from runtime_core.telemetry import NodeNotFoundError
+
+PERIOD_NS = 5 * 10**9
+
+
+class Replay:
+    """A source that shows given snapshots one after the other; ``None``: the node is gone."""
+
+    name = "test"
+
+    def __init__(self, *snapshots):
+        self._snapshots = list(snapshots)
+
+    def snapshot(self, *, host=False):
+        found = self._snapshots.pop(0)
+        if found is None:
+            raise NodeNotFoundError("no Neuron node")
+        return found
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def replay():
+    return Replay
+
+
+@pytest.fixture
+def looks():
+    """What a collector sees over snapshots that are 5 s apart."""
+
+    def seen(*snapshots, config=None, times=None):
+        collector = Collector(Replay(*snapshots), config or default_config(), 0)
+        return [collector.collect(t) for t in times or [PERIOD_NS * n for n in range(1, len(snapshots))]]
+
+    return seen
+
+
+@pytest.fixture
+def reports(looks):
+    """The same as a reader of the stream gets it."""
+
+    def seen(*snapshots, **options):
+        return [json.loads(msgspec.json.encode(look.report)) for look in looks(*snapshots, **options)]
+
+    return seen
+
+
+_TYPES = {
+    "object": lambda v: isinstance(v, dict),
+    "array": lambda v: isinstance(v, list),
+    "string": lambda v: isinstance(v, str),
+    "boolean": lambda v: isinstance(v, bool),
+    "null": lambda v: v is None,
+    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
+}
+_TOLD_ONLY = {"title", "description", "default", "$defs", "$schema"}
+
+
+def check(value, schema, root, place="$"):
+    """Assert that a value fits a JSON Schema; a keyword that is not known here is an error, never skipped."""
+    for keyword, wanted in schema.items():
+        match keyword:
+            case "$ref":
+                check(value, root["$defs"][wanted.removeprefix("#/$defs/")], root, place)
+            case "type":
+                assert _TYPES[wanted](value), f"{place}: {value!r} is no {wanted}"
+            case "anyOf":
+                problems = [problem for option in wanted if (problem := _problem(value, option, root, place))]
+                assert len(problems) < len(wanted), "; ".join(problems)
+            case "minimum":
+                assert value >= wanted, f"{place}: {value} < {wanted}"
+            case "maximum":
+                assert value <= wanted, f"{place}: {value} > {wanted}"
+            case "pattern":
+                assert re.search(wanted, value), f"{place}: {value!r} is no {wanted}"
+            case "items":
+                for number, item in enumerate(value):
+                    check(item, wanted, root, f"{place}[{number}]")
+            case "properties":
+                # Stricter than the schema, which lets companions add fields: the monitor itself adds none.
+                assert value.keys() <= wanted.keys(), f"{place}: unknown {value.keys() - wanted.keys()}"
+                for name in value:
+                    check(value[name], wanted[name], root, f"{place}.{name}")
+            case "required":
+                assert set(wanted) <= value.keys(), f"{place}: without {set(wanted) - value.keys()}"
+            case "additionalProperties":
+                for name in value.keys() - schema.get("properties", {}).keys():
+                    check(value[name], wanted, root, f"{place}.{name}")
+            case _:
+                assert keyword in _TOLD_ONLY, f"the schema uses {keyword}"
+
+
+def _problem(value, schema, root, place):
+    try:
+        check(value, schema, root, place)
+    except AssertionError as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def fits_schema():
+    """Assert that a report fits what ``--json-schema`` prints."""
+    schema = json.loads(json_schema())
+    return lambda report: check(report, schema, schema)
