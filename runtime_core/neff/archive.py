@@ -30,7 +30,7 @@ class NeffLimits(NamedTuple):
     Attributes:
         payload_bytes: the file without its header; by default what stored members of ``unpacked_bytes`` take.
         unpacked_bytes: all members together.
-        manifest_bytes: the manifest alone; decoded it takes about eight times as much memory.
+        manifest_bytes: the manifest alone; decoded it takes up to 15 times as much memory.
         members: number of entries of the archive, directories included.
     """
 
