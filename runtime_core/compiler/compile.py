@@ -46,13 +46,16 @@ def compile_model(source: Path | str | ModelProto, options: CompileOptions | Non
 def _compile(model: ModelProto, where: str, name: str, options: CompileOptions) -> Neff:
     from runtime_core.compiler.emit import UnknownSpecError
 
-    module, nodes, model = import_model(model, where, options.batch)
     try:
-        return _build(_lowered(module, nodes), model, where, name, options)
-    except UnknownSpecError:
-        # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
-        module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
-        return _build(module, model, where, name, options)
+        module, nodes, model = import_model(model, where, options.batch)
+        try:
+            return _build(_lowered(module, nodes), model, where, name, options)
+        except UnknownSpecError:
+            # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
+            module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
+            return _build(module, model, where, name, options)
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{where} is malformed: a name or text in it is not UTF-8") from None
 
 
 def _lowered(module: Module, nodes: list[NodeProto]) -> Module:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from runtime_core.compiler.batch import fix_batch, free_reshapes
-from runtime_core.compiler.bodies import reads
+from runtime_core.compiler.bodies import every_node, reads
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import MAX_FOLDED_BYTES, fold_constants, fold_shapes
 from runtime_core.compiler.ir import Array, Module
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MIN_OPSET = 7
 _CONVERTED_OPSET = 9
+_TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
 
 
 def load_onnx(path: Path) -> ModelProto:
@@ -62,6 +65,25 @@ def check_onnx(model: ModelProto, where: str) -> None:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
         raise ModelFileError(f"{where} is malformed: {one_line(error)}") from None
+    for node in every_node((*model.graph.node, *(n for f in model.functions for n in f.node))):
+        _check_text(node, where)
+        if node.op_type == "Einsum":
+            _check_equation(node, where)
+
+
+def _check_text(node: NodeProto, where: str) -> None:
+    """Text that is not UTF-8 comes as bytes out of protobuf's C decoder, where every reader expects a string."""
+    words = (node.op_type, node.domain, node.name, *node.input, *node.output, *(a.name for a in node.attribute))
+    for word in words:
+        if isinstance(word, bytes):
+            raise ModelFileError(f"{where} is malformed: the name {word!r} is not UTF-8")
+
+
+def _check_equation(node: NodeProto, where: str) -> None:
+    """The onnx package's inference never ends on some malformed Einsum equations."""
+    equation = next((a.s for a in node.attribute if a.name == "equation"), b"")
+    if not _EQUATION.fullmatch(equation.replace(b" ", b"")):
+        raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is no such thing")
 
 
 def default_opset(model: ModelProto) -> int:

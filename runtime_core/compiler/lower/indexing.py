@@ -108,6 +108,8 @@ def _resize(lo: Lowering) -> None:
     if refused:
         raise Unsupported(" and ".join(refused))
     before, after = lo.shape(), lo.out_shape()
+    if not all(before):
+        raise Unsupported("an empty tensor")
     axes = lo.integers("axes") or list(range(len(before)))
     given = lo.constant(1 if old else 2) if lo.input(1 if old else 2) else None
     if not old and lo.input(2) and given is None:

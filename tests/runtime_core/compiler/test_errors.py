@@ -107,6 +107,17 @@ def test_options_that_make_no_sense(tmp_path, options):
         compile_model(path, options)
 
 
+@pytest.mark.parametrize("equation", ["....ii->i", "...i\x80->i", "...i...j->i", "i>j", "1j->j"])
+def test_an_equation_that_is_none_is_refused_before_it_is_looked_at(tmp_path, equation):
+    node = helper.make_node("Einsum", ["x"], ["y"], equation=equation)
+    assert "Einsum" in refused(model([node]), tmp_path)
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    raw = model([helper.make_node("Relu", ["x"], ["?!"]), helper.make_node("Exp", ["?!"], ["y"])]).SerializeToString()
+    refused(raw.replace(b"?!", b"\xff\xfe"), tmp_path)
+
+
 BYTES = model([helper.make_node("Add", ["x", "x"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]).SerializeToString()
 
 

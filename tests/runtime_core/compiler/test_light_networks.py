@@ -42,7 +42,7 @@ def test_a_network_gives_its_shipped_output(light_networks, name):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["densenet121", "shufflenet", "squeezenet"])
+@pytest.mark.parametrize("name", ["densenet121", "resnet50", "shufflenet", "squeezenet"])
 @pytest.mark.parametrize("cast", [Fp32Cast.ALL, Fp32Cast.MATMULT])
 def test_with_bfloat16_it_stays_within_what_rounding_explains(light_networks, name, cast):
     """bf16 keeps 8 bits: each rounding is off by 2**-9 at most, and errors of many layers add up as a random walk."""
