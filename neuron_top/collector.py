@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from runtime_core.telemetry import NodeError, Rates, Snapshot, Source, rates
+from neuron_top.model.moment import Moment, make_moment
+from runtime_core.telemetry import NeuronError, Snapshot, Source
+
+_SECOND_LOOK_SECONDS = 0.2
+"""Until the second look no utilization is known: it comes soon after the first."""
 
 
 class Frame(NamedTuple):
-    """What the screen shows next: a snapshot with the rates since the one before, or why there is none."""
+    """What one look found: a moment, or why there is none."""
 
-    snapshot: Snapshot | None
-    rates: Rates | None
+    moment: Moment | None
     problem: str = ""
 
 
@@ -26,6 +29,7 @@ class Collector:
         self._source = source
         self._interval_seconds = interval_seconds
         self._deliver = deliver
+        self._before: Snapshot | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="collector")
 
@@ -34,31 +38,42 @@ class Collector:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for a look that is under way."""
+        """End; a look that hangs is left to end with the program."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(2.0)
-        self._source.close()
+            self._thread.join(0.5)
+        if not self._thread.is_alive():
+            self._source.close()
 
     def _run(self) -> None:
-        before: Snapshot | None = None
-        deadline = time.monotonic()
+        due = time.monotonic()
         while not self._stop.is_set():
-            frame = look(self._source, before)
-            before = frame.snapshot
+            frame = self._look()
             if self._stop.is_set():
                 return
             self._deliver(frame)
-            deadline = max(deadline + self._interval_seconds, time.monotonic())
-            # The second look comes soon: until then no utilization is known.
-            first_pause = 0.2 if frame.rates is None and frame.snapshot is not None else None
-            self._stop.wait(min(first_pause or self._interval_seconds, max(0.0, deadline - time.monotonic())))
+            due = max(due + self._interval_seconds, time.monotonic())
+            first = frame.moment is not None and frame.moment.rates is None
+            pause = min(_SECOND_LOOK_SECONDS, self._interval_seconds) if first else due - time.monotonic()
+            self._stop.wait(max(0.0, pause))
 
+    def _look(self) -> Frame:
+        """One frame. Whatever goes wrong is shown, and the next look tries again."""
+        try:
+            snapshot = self._source.snapshot(host=True)
+        except NeuronError as error:
+            return self._failed(str(error))
+        except PermissionError as error:
+            return self._failed(
+                f"no permission for {error.filename}: run as the node's owner, or choose another source"
+            )
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            return self._failed(f"{self._source.name} can't be read: {error.strerror or error}{where}")
+        moment = make_moment(self._before, snapshot)
+        self._before = snapshot
+        return Frame(moment)
 
-def look(source: Source, before: Snapshot | None) -> Frame:
-    """One frame."""
-    try:
-        snapshot = source.snapshot(host=True)
-    except NodeError as error:
-        return Frame(None, None, str(error))
-    return Frame(snapshot, None if before is None else rates(before, snapshot))
+    def _failed(self, problem: str) -> Frame:
+        self._before = None
+        return Frame(None, problem)

@@ -6,40 +6,39 @@ import time
 
 from rich.console import Console
 
-from neuron_top import sections
-from neuron_top.collector import Frame
-from neuron_top.view import make_view
-from runtime_core.telemetry import Source, rates
+from neuron_top.draw import overview as draw
+from neuron_top.draw.tree import tree_heading, tree_line
+from neuron_top.glyphs import Glyphs
+from neuron_top.model.moment import make_moment
+from neuron_top.model.overview import make_view, visible_rows
+from neuron_top.title import title_text
+from runtime_core.telemetry import Source
+
+_MAX_COLUMNS = 160
 
 
-def print_once(source: Source, interval_seconds: float) -> None:
-    """Look twice, ``interval_seconds`` apart, and print what the screen would show.
+def print_once(source: Source, interval_seconds: float, glyphs: Glyphs) -> None:
+    """Look twice, ``interval_seconds`` apart, and print what the overview would show, the tree wholly open.
 
     Raises:
         NodeError: there is no node.
     """
-    from neuron_top.app import title_text, unicode_terminal
-
     before = source.snapshot(host=True)
     time.sleep(interval_seconds)
     after = source.snapshot(host=True)
     source.close()
-    view = make_view(after, rates(before, after), 0)
+    moment = make_moment(before, after)
+    view = make_view(moment.snapshot, moment.rates, 0)
     console = Console(highlight=False)
-    width = min(console.width, 160)
-    wide = unicode_terminal()
-    console.print(title_text(Frame(after, None)), style="bold", no_wrap=True, crop=True)
-    blocks = (
-        [sections.heading("NeuronCore v1 Utilization", width), *sections.core_lines(view.rows, width, unicode=wide)],
-        [sections.heading("VCPU Utilization", width), *sections.vcpu_lines(view, width, unicode=wide)],
-        [sections.heading("Memory Usage Summary", width), *sections.memory_lines(view, width)],
-        [
-            sections.heading("Memory Usage Details", width),
-            sections.tree_heading(width),
-            *sections.tree_lines(view.tree, width, lambda _: True),
-        ],
-        [sections.tab_line(view, width)],
-    )
-    for block in blocks:
+    width = min(console.width, _MAX_COLUMNS)
+    console.print(title_text(moment.snapshot), style="bold", no_wrap=True, crop=True)
+    tree = [tree_line(depth, row, width, opened=True, glyphs=glyphs) for depth, row in visible_rows(view.tree, _open)]
+    details = [draw.heading("Memory Usage Details", width, glyphs), tree_heading(width), *tree]
+    tabs = [draw.tab_line(view.tabs, view.selected, width, glyphs)]
+    for block in (*draw.view_blocks(view, width, glyphs), details, tabs):
         for line in block:
             console.print(line, no_wrap=True, crop=True)
+
+
+def _open(_key: str) -> bool:
+    return True

@@ -1,101 +1,121 @@
-"""The memory details: a tree that arrows move through and open."""
+"""A tree with memory figures: arrows move through it and open it, and so does the mouse."""
 
 from __future__ import annotations
 
 from rich.text import Text
 from textual.binding import Binding
-from textual.containers import VerticalScroll
-from textual.widget import Widget
 
-from neuron_top.sections import tree_lines
-from neuron_top.view import TreeRow, visible_rows
-
-
-class TreeBody(Widget):
-    """The rows."""
-
-    DEFAULT_CSS = "TreeBody { height: auto; width: 1fr; }"
-
-    def __init__(self) -> None:
-        """An empty tree, devices and cores open."""
-        super().__init__()
-        self.tree_rows: tuple[TreeRow, ...] = ()
-        self.opened: set[str] = set()
-        self.closed: set[str] = set()
-        self.open_all = False
-        self.cursor: str | None = None
-
-    def is_open(self, key: str) -> bool:
-        """Devices and cores are open until somebody closes them; models are closed until somebody opens them."""
-        if key in self.opened:
-            return True
-        if key in self.closed:
-            return False
-        return self.open_all or key.count("/") < 1
-
-    def keys(self) -> list[str]:
-        """Keys of the rows on show."""
-        return [row.key for _, row in visible_rows(self.tree_rows, self.is_open)]
-
-    def render(self) -> Text:
-        """The rows as text."""
-        return Text("\n").join(tree_lines(self.tree_rows, max(1, self.size.width), self.is_open, self.cursor))
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """A line a row."""
-        return max(1, len(self.keys()))
+from neuron_top.draw.tree import tree_heading, tree_line
+from neuron_top.glyphs import UNICODE, Glyphs
+from neuron_top.model.overview import TreeRow, visible_rows
+from neuron_top.widgets.lines import Lines
 
 
-class MemoryTree(VerticalScroll):
-    """The tree in a scrolling frame."""
+class MemoryTree(Lines):
+    """Rows of devices, cores, models (or of processes and models); what is open stays open over new figures."""
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
-        Binding("up", "move(-1)", "Up", show=False),
-        Binding("down", "move(1)", "Down", show=False),
-        Binding("right,enter", "open(True)", "Open", show=False),
+        Binding("x", "toggle_all", "Expand all"),
+        Binding("right", "open(True)", "Open", show=False),
         Binding("left", "open(False)", "Close", show=False),
+        Binding("enter", "toggle_row", "Open or close", show=False),
     ]
-    DEFAULT_CSS = "MemoryTree { height: 1fr; min-height: 3; }"
+    DEFAULT_CSS = "MemoryTree { min-height: 3; }"
+    header_rows = 1
 
-    def __init__(self) -> None:
-        """An empty tree."""
-        super().__init__(id="tree")
-        self.body = TreeBody()
+    def __init__(self, first_column: str = "Model ID", nothing: str = "no model is loaded", *, id: str) -> None:
+        """``nothing`` is shown where there are no rows."""
+        super().__init__(id=id)
+        self._first_column = first_column
+        self._nothing = nothing
+        self._rows: tuple[TreeRow, ...] = ()
+        self._visible: list[tuple[int, TreeRow]] = []
+        self._opened: set[str] = set()
+        self._shut: set[str] = set()
+        self._open_all = False
+        self._glyphs = UNICODE
+        self._key: str | None = None
 
-    def compose(self) -> list[TreeBody]:
-        """The rows."""
-        return [self.body]
+    def is_open(self, key: str) -> bool:
+        """The first level is open until somebody closes it; the others are closed until somebody opens them."""
+        if key in self._opened:
+            return True
+        if key in self._shut:
+            return False
+        return self._open_all or "/" not in key
 
-    def show(self, rows: tuple[TreeRow, ...]) -> None:
-        """Draw new figures; what is open stays open."""
-        if rows != self.body.tree_rows:
-            height = len(self.body.keys())
-            self.body.tree_rows = rows
-            self.body.refresh(layout=len(self.body.keys()) != height)
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the rows that are not inside closed ones."""
+        return [row.key for _, row in self._visible]
 
-    def action_move(self, step: int) -> None:
-        """Move the cursor by rows."""
-        keys = self.body.keys()
-        if not keys:
-            return
-        at = keys.index(self.body.cursor) + step if self.body.cursor in keys else 0
-        at = max(0, min(len(keys) - 1, at))
-        self.body.cursor = keys[at]
-        self.body.refresh()
-        self.scroll_to(y=max(0, at - self.size.height // 2), animate=False)
+    @property
+    def cursor_key(self) -> str | None:
+        """The row under the cursor."""
+        return self._key
+
+    def show(self, rows: tuple[TreeRow, ...], glyphs: Glyphs) -> None:
+        """Draw new figures."""
+        if rows != self._rows or glyphs != self._glyphs:
+            self._rows, self._glyphs = rows, glyphs
+            self._unfold()
+
+    def _unfold(self) -> None:
+        """Find the rows on show, and the cursor's among them."""
+        self._visible = visible_rows(self._rows, self.is_open)
+        keys = self.keys
+        if self._key in keys:
+            self.cursor = keys.index(self._key)
+        self.changed()
+        self.cursor_moved()
+
+    def line_count(self) -> int:
+        """Rows on show, or the line that says there are none."""
+        return max(1, len(self._visible))
+
+    def line(self, index: int, width: int) -> Text:
+        """One row."""
+        if not self._visible:
+            return Text(self._nothing, style="dim")
+        depth, row = self._visible[index]
+        return tree_line(depth, row, width, opened=self.is_open(row.key), glyphs=self._glyphs)
+
+    def header(self, row: int, width: int) -> Text:
+        """The columns' names."""
+        return tree_heading(width, self._first_column)
+
+    def cursor_moved(self) -> None:
+        """The cursor stays on its row when rows come and go."""
+        self._key = self._visible[self.cursor][1].key if self._visible else None
+
+    def picked(self, index: int, x: int) -> None:
+        """A click opens or closes a row."""
+        self.action_toggle_row()
 
     def action_open(self, wanted: bool) -> None:
-        """Open or close the row under the cursor."""
-        key = self.body.cursor
-        if key is None:
+        """Open or close the row under the cursor; closing one that has nothing to close goes to its parent."""
+        if not self._visible:
             return
-        (self.body.opened if wanted else self.body.closed).add(key)
-        (self.body.closed if wanted else self.body.opened).discard(key)
-        self.body.refresh(layout=True)
+        depth, row = self._visible[self.cursor]
+        if not wanted and not (row.children and self.is_open(row.key)):
+            parents = [i for i in range(self.cursor) if self._visible[i][0] == depth - 1]
+            if parents:
+                self.move_to(parents[-1])
+            return
+        (self._opened if wanted else self._shut).add(row.key)
+        (self._shut if wanted else self._opened).discard(row.key)
+        self._unfold()
 
-    def toggle_all(self) -> None:
-        """Open the whole tree, or close it down to its cores."""
-        self.body.open_all = not self.body.open_all
-        self.body.opened.clear()
-        self.body.closed.clear()
-        self.body.refresh(layout=True)
+    def action_toggle_row(self) -> None:
+        """Open the row under the cursor if it is closed, else close it."""
+        if self._visible:
+            row = self._visible[self.cursor][1]
+            if row.children:
+                self.action_open(not self.is_open(row.key))
+
+    def action_toggle_all(self) -> None:
+        """Open the whole tree, or close it down to its second level."""
+        self._open_all = not self._open_all
+        self._opened.clear()
+        self._shut.clear()
+        self._unfold()

@@ -1,4 +1,4 @@
-"""A part of the overview that draws lines of text, anew only when they change."""
+"""Lines of text made by a function, drawn anew only when they change."""
 
 from __future__ import annotations
 
@@ -9,30 +9,23 @@ from textual.widget import Widget
 
 
 class Section(Widget):
-    """Lines made by a function of the width."""
+    """Lines made by a function of the width; as high as there are lines."""
 
-    DEFAULT_CSS = """
-    Section { height: auto; width: 1fr; }
-    """
+    DEFAULT_CSS = "Section { height: auto; width: 1fr; }"
 
     def __init__(self, make: Callable[[int], list[Text]], *, id: str) -> None:
         """Draw what ``make`` returns for the widget's width."""
         super().__init__(id=id)
         self._make = make
         self._shown: list[Text] = []
-        self._height = 0
 
     def update(self) -> None:
         """Draw again if anything changed."""
         lines = self._make(max(1, self.size.width or self.app.size.width))
-        if lines == self._shown and not self._height_changed(lines):
-            return
-        layout = self._height_changed(lines)
-        self._shown, self._height = lines, len(lines)
-        self.refresh(layout=layout)
-
-    def _height_changed(self, lines: list[Text]) -> bool:
-        return len(lines) != self._height
+        if lines != self._shown:
+            layout = len(lines) != len(self._shown)
+            self._shown = lines
+            self.refresh(layout=layout)
 
     def on_resize(self) -> None:
         """The width changed: every line does."""
@@ -40,8 +33,38 @@ class Section(Widget):
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many rows as there are lines."""
-        return max(1, self._height)
+        return max(1, len(self._shown))
 
     def render(self) -> Text:
         """The lines, joined."""
-        return Text("\n").join(self._shown)
+        return Text("\n", no_wrap=True).join(self._shown)
+
+
+class Canvas(Widget):
+    """Lines made by a function of width and height, which fill the place they are given."""
+
+    DEFAULT_CSS = "Canvas { height: 1fr; width: 1fr; }"
+    can_focus = True
+
+    def __init__(self, make: Callable[[int, int], list[Text]], *, id: str) -> None:
+        """Draw what ``make`` returns for the widget's size."""
+        super().__init__(id=id)
+        self._make = make
+        self._shown: list[Text] = []
+
+    def update(self) -> None:
+        """Draw again if anything changed."""
+        if not self.size:
+            return
+        lines = self._make(self.size.width, self.size.height)
+        if lines != self._shown:
+            self._shown = lines
+            self.refresh()
+
+    def on_resize(self) -> None:
+        """Every line changed."""
+        self.update()
+
+    def render(self) -> Text:
+        """The lines, joined."""
+        return Text("\n", no_wrap=True).join(self._shown)

@@ -153,7 +153,7 @@ def test_the_viewers_and_the_process_agree_at_every_quiet_point(node, squeezenet
         top = command("neuron_top", "--once", "--interval", "0.2").stdout
         assert ">all<" in top
         assert "quiet" in top
-        assert re.search(rf"Device Used Memory\s+Total\s+{re.escape(format_bytes(used))}", top)
+        assert re.search(rf"Device Used\s+Total.*\nMemory\s+{re.escape(format_bytes(used))}", top)
         assert used == open_source().snapshot().devices[1].memory_used_bytes
     finally:
         application.kill()

@@ -27,6 +27,8 @@ def terminal(tmp_path):
 
     def start(module):
         environment = [f"-e{k}={os.environ[k]}" for k in ("NEURON_SIM_ROOT", "NEURON_SOURCE")]
+        # What the screen remembers must not come from, or go to, whoever runs the tests.
+        environment.append(f"-eXDG_CONFIG_HOME={tmp_path}")
         tmux(
             "new-session", "-d", "-x", "100", "-y", "30", *environment, f"{sys.executable} -m {module}; echo ended; cat"
         )

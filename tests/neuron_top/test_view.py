@@ -2,12 +2,15 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from worlds import BUSY, MIB, make_runtime, make_snapshot
 
-from neuron_top import sections
 from neuron_top.bars import bar
+from neuron_top.draw import overview as draw
+from neuron_top.draw.tree import tree_line
 from neuron_top.formatting import format_bytes, format_flops, format_percent, shorten
-from neuron_top.view import make_view, tab_names
+from neuron_top.glyphs import ASCII, UNICODE
+from neuron_top.model.overview import make_view, tab_names, visible_rows
 from runtime_core.telemetry import rates
 
 
@@ -24,12 +27,12 @@ def test_numbers_have_units_and_unknown_is_not_zero():
 
 @given(st.none() | st.floats(-1, 2), st.integers(0, 60), st.booleans())
 def test_a_bar_is_always_as_wide_as_asked(ratio, width, unicode):
-    assert len(bar(ratio, width, unicode=unicode)) == width
+    assert len(bar(ratio, width, UNICODE if unicode else ASCII)) == width
 
 
 @given(st.text(max_size=50), st.integers(0, 30))
 def test_shortened_text_fits(text, width):
-    assert len(shorten(text, width)) <= width
+    assert cell_len(shorten(text, width)) <= width
 
 
 def test_tabs_are_tags_and_equal_tags_are_told_apart():
@@ -71,16 +74,17 @@ def test_a_runtime_that_cannot_be_read_breaks_nothing():
     stuck = make_runtime(1.0, 9, (3,), "stuck", error="stuck")._replace(host_memory=None)
     shown = make_view(make_snapshot(runtimes=(stuck,)), None, 1)
     assert shown.memory.host_total is None
-    sections.memory_lines(shown, 80)
+    assert "N/A" in draw.memory_lines(shown.memory, 80)[1].plain
 
 
 @given(st.sampled_from(["inf1.xlarge", "inf1.6xlarge", "inf1.24xlarge"]), st.integers(20, 250), st.booleans())
 def test_no_line_is_wider_than_the_screen(size, width, flops):
     shown = view(size=size, runtimes=BUSY if size != "inf1.xlarge" else BUSY[:1])
     lines = [
-        *sections.core_lines(shown.rows, width, flops=flops),
-        *sections.vcpu_lines(shown, width),
-        *sections.tree_lines(shown.tree, width, lambda _: True),
-        sections.tab_line(shown, width),
+        *draw.core_lines(shown.rows, width, flops=flops),
+        *draw.vcpu_lines(shown.vcpu, width),
+        *(tree_line(d, r, width, opened=True) for d, r in visible_rows(shown.tree, lambda _: True)),
+        draw.tab_line(shown.tabs, shown.selected, width),
+        *draw.memory_lines(shown.memory, width),
     ]
     assert all(line.cell_len <= width for line in lines)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from worlds import make_runtime, make_snapshot
 
-from neuron_top.view import make_view
+from neuron_top.model.overview import make_view
 from runtime_core.telemetry import rates
 
 SHARED = "process 1 shares Neuron Device 0"

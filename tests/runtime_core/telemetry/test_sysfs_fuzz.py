@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neuron_ls.listing import View, render
 from neuron_monitor.groups import execution_stats, hw_counters, memory_used, neuroncore_counters
-from neuron_top.view import make_view
+from neuron_top.model.overview import make_view
 from runtime_core.telemetry import NodeError, rates
 from runtime_core.telemetry.mirror import (
     MIRROR_FILE,

@@ -78,7 +78,7 @@ def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
     return snapshot.runtimes if selected <= 0 else snapshot.runtimes[selected - 1 : selected]
 
 
-def _core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
+def core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
     """A cell a core: its owner's rate among the chosen; a core that nobody owns is idle, unless it counts by itself."""
     found: dict[int, CoreRate | None] = {}
     everything = len(chosen) == len(snapshot.runtimes)
@@ -140,7 +140,8 @@ def _memory(chosen: Sequence[Runtime]) -> MemoryView:
     return MemoryView(host.total_bytes, host, device.total_bytes, device)
 
 
-def _category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> tuple[TreeRow, ...]:
+def category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> tuple[TreeRow, ...]:
+    """A row a category of which anything is used, on the host or on the device."""
     names = {
         "application_memory": "Application Memory",
         "constants": "Constants",
@@ -158,7 +159,8 @@ def _category_rows(key: str, host: HostMemory, device: dict[str, int | None]) ->
     )
 
 
-def _parent(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
+def parent_row(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
+    """A row over others, with their sums."""
     return TreeRow(
         key,
         label,
@@ -171,7 +173,7 @@ def _parent(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
 def _model_row(key: str, model: Model, part: Subgraph) -> TreeRow:
     here = f"{key}/{model.model_id}"
     device: dict[str, int | None] = dict(part.device_memory._asdict())
-    return _parent(here, f"{model.model_id} {model.name}", _category_rows(here, part.host_memory, device))
+    return parent_row(here, f"{model.model_id} {model.name}", category_rows(here, part.host_memory, device))
 
 
 def _core_row(device: Device, core: int, chosen: Sequence[Runtime]) -> TreeRow | None:
@@ -189,8 +191,8 @@ def _core_row(device: Device, core: int, chosen: Sequence[Runtime]) -> TreeRow |
             rest[field] = None if value is None else (rest.get(field) or 0) + value - inside
     if not models and not any(rest.values()):
         return None
-    shared = _category_rows(f"{key}/shared", HostMemory(0, 0, 0, 0), rest)
-    return _parent(key, f"NC{core - device.core_ids[0]}", (*models, *shared))
+    shared = category_rows(f"{key}/shared", HostMemory(0, 0, 0, 0), rest)
+    return parent_row(key, f"NC{core - device.core_ids[0]}", (*models, *shared))
 
 
 def _tree(snapshot: Snapshot, chosen: Sequence[Runtime]) -> tuple[TreeRow, ...]:
@@ -198,7 +200,7 @@ def _tree(snapshot: Snapshot, chosen: Sequence[Runtime]) -> tuple[TreeRow, ...]:
     for device in snapshot.devices:
         cores = tuple(row for core in device.core_ids if (row := _core_row(device, core, chosen)) is not None)
         if cores:
-            rows.append(_parent(f"nd{device.index}", f"ND{device.index}", cores))
+            rows.append(parent_row(f"nd{device.index}", f"ND{device.index}", cores))
     return tuple(rows)
 
 
@@ -210,7 +212,7 @@ def make_view(snapshot: Snapshot, rates: Rates | None, selected: int) -> View:
     return View(
         tabs,
         selected,
-        _core_rows(snapshot, rates, chosen),
+        core_rows(snapshot, rates, chosen),
         _vcpu(snapshot, rates, chosen),
         _memory(chosen),
         _tree(snapshot, chosen),

@@ -1,0 +1,47 @@
+"""The characters that the screen draws with: block characters, or ASCII where the terminal has no UTF-8."""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from typing import NamedTuple
+
+
+class Glyphs(NamedTuple):
+    """One set of characters.
+
+    Attributes:
+        eighths: a cell filled from the left, empty to full.
+        levels: a cell filled from the bottom, empty to full.
+        shades: a cell of a heat map without colour, idle to busy.
+        box: left top, right top, left bottom, right bottom corner, horizontal, vertical line.
+    """
+
+    eighths: str
+    levels: str
+    shades: str
+    box: str
+    link: str
+    rule: str
+    opened: str
+    closed: str
+    ellipsis: str
+    dot: str
+    rising: str
+    falling: str
+    cursor: str
+    empty: str
+
+
+UNICODE = Glyphs(" ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "╭╮╰╯─│", "═", "─", "▼", "▶", "…", "·", "▲", "▼", "›", " ")
+ASCII = Glyphs(" ########", " .:-=+*#@", " .:*#", "++++-|", "=", "-", "v", ">", "~", ".", "^", "v", ">", ".")
+
+
+def terminal_glyphs() -> Glyphs:
+    """What the terminal can show, as far as the locale tells."""
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        # Python itself speaks UTF-8 there, but who asks for it by name wants plain characters.
+        return ASCII
+    encoding = sys.stdout.encoding or locale.getpreferredencoding(False)
+    return UNICODE if "utf" in encoding.lower() else ASCII

@@ -1,0 +1,122 @@
+"""One look at the node, made small enough to be kept: counts since the look before, latencies as quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from neuron_top.formatting import printable
+from runtime_core.telemetry import Histogram, Rates, Snapshot, rates
+from runtime_core.telemetry.snapshot import Instance, Model
+
+RuntimeKey = tuple[int, int]
+
+
+class Latency(NamedTuple):
+    """Executions' latency in the interval; ``None`` where nothing ran or the source can't tell."""
+
+    p50_ns: float | None = None
+    p99_ns: float | None = None
+
+
+NO_LATENCY = Latency()
+
+
+class LinkTraffic(NamedTuple):
+    """Bytes a second sent over a device's links; ``None`` where unknown."""
+
+    east: float | None
+    west: float | None
+
+
+class Moment(NamedTuple):
+    """What is kept of one look.
+
+    Attributes:
+        snapshot: without latency histograms, which :attr:`latency` stands for.
+        rates: since the look before, ``None`` at the first; without latency histograms.
+        latency: runtime key -> its total latency in the interval; ``overall`` the same of all together.
+        links: device index -> traffic in the interval.
+    """
+
+    snapshot: Snapshot
+    rates: Rates | None
+    latency: Mapping[RuntimeKey, Latency]
+    overall: Latency
+    links: Mapping[int, LinkTraffic]
+
+
+def _latency(histogram: Histogram | None) -> Latency:
+    if histogram is None:
+        return NO_LATENCY
+    return Latency(histogram.quantile_ns(0.5), histogram.quantile_ns(0.99))
+
+
+def _merged(histograms: list[Histogram]) -> Histogram | None:
+    """All together; bucket by bucket, for merging them one by one would sort anew for each."""
+    if not histograms:
+        return None
+    buckets: dict[int, int] = {}
+    for histogram in histograms:
+        for index, count in histogram.buckets.items():
+            buckets[index] = buckets.get(index, 0) + count
+    return Histogram(dict(sorted(buckets.items())), sum(h.sum_ns for h in histograms))
+
+
+def _per_second(after: int | None, before: int | None, seconds: float) -> float | None:
+    if after is None or before is None or seconds <= 0:
+        return None
+    return max(0, after - before) / seconds
+
+
+def _links(before: Snapshot, after: Snapshot, seconds: float) -> dict[int, LinkTraffic]:
+    earlier = {device.index: device for device in before.devices}
+    return {
+        d.index: LinkTraffic(
+            _per_second(d.link_east_bytes, earlier[d.index].link_east_bytes, seconds),
+            _per_second(d.link_west_bytes, earlier[d.index].link_west_bytes, seconds),
+        )
+        for d in after.devices
+        if d.index in earlier
+    }
+
+
+def _model(model: Model) -> Model:
+    clean = model.name.isprintable() and model.uuid.isprintable()
+    return model if clean else model._replace(name=printable(model.name), uuid=printable(model.uuid))
+
+
+def _small(snapshot: Snapshot) -> Snapshot:
+    """Without histograms, and with nothing in it that a terminal would not print."""
+    runtimes = tuple(
+        r._replace(
+            tag=printable(r.tag),
+            command=printable(r.command),
+            version=printable(r.version),
+            models=tuple(map(_model, r.models)),
+            total_latency=None,
+            device_latency=None,
+        )
+        for r in snapshot.runtimes
+    )
+    instance = Instance(*map(printable, snapshot.instance))
+    return snapshot._replace(runtimes=runtimes, instance=instance, source=printable(snapshot.source))
+
+
+def make_moment(before: Snapshot | None, after: Snapshot) -> Moment:
+    """What to keep of ``after``, seen after ``before``."""
+    small = _small(after)
+    if before is None:
+        return Moment(small, None, MappingProxyType({}), NO_LATENCY, MappingProxyType({}))
+    changes = rates(before, after)
+    histograms = {key: rate.total_latency for key, rate in changes.runtimes.items()}
+    known = [h for h in histograms.values() if h is not None]
+    slim = {k: r._replace(total_latency=None, device_latency=None) for k, r in changes.runtimes.items()}
+    return Moment(
+        small,
+        changes._replace(runtimes=slim),
+        {key: _latency(histogram) for key, histogram in histograms.items()},
+        _latency(_merged(known)),
+        _links(before, after, changes.seconds),
+    )

@@ -1,0 +1,67 @@
+"""What the screen remembers from one run to the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Settings(NamedTuple):
+    """The state of the screen. ``chart_span``: index of the charts' time span; ``theme``: "" for the default."""
+
+    view: str = "overview"
+    theme: str = ""
+    flops: bool = False
+    sort_column: int = 0
+    sort_reverse: bool = False
+    chart_span: int = 3
+
+
+def settings_path() -> Path:
+    """``neuron-top/settings.json`` below ``$XDG_CONFIG_HOME`` (default ``~/.config``)."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    base = Path(configured) if configured.startswith("/") else Path.home() / ".config"
+    return base / "neuron-top" / "settings.json"
+
+
+def parse_settings(text: str) -> Settings:
+    """Settings from JSON; what is missing, unknown or of another type is left at its default."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return Settings()
+    if not isinstance(found, dict):
+        return Settings()
+    default = Settings()
+    known = {
+        name: found[name]
+        for name in Settings._fields
+        if name in found and type(found[name]) is type(default._asdict()[name])
+    }
+    return default._replace(**known)
+
+
+def load_settings(path: Path) -> Settings:
+    """Settings of the last run; the defaults when there are none or they can't be read."""
+    try:
+        return parse_settings(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return Settings()
+
+
+def save_settings(path: Path, settings: Settings) -> None:
+    """Replace the file in one step, readable by its owner alone; a directory that can't be written is no failure."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".settings-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(settings._asdict(), file)
+            os.replace(name, path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)

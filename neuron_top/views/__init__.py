@@ -1,0 +1,1 @@
+"""The views of the screen, one a file; each declares its keys."""
