@@ -13,6 +13,8 @@ EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'
 neuron-monitor --once
 neuron-monitor --output /var/log/neuron-monitor.ndjson --output-keep 8
+neuron-monitor --prometheus --web.listen-address :8000
+neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
 neuron-monitor --json-schema"""
 
 app = new_app("Stream one JSON report a line on NeuronCores, runtimes, devices and the host.")
@@ -38,23 +40,39 @@ def monitor(
     ] = None,
     output_max_mib: Annotated[float, typer.Option(min=0.001, help="Rotate the file at this size.")] = 64.0,
     output_keep: Annotated[int, typer.Option(min=0, max=1000, help="How many full files to keep.")] = 4,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Serve Prometheus metrics instead of writing lines.")
+    ] = False,
+    listen_address: Annotated[
+        str, typer.Option("--web.listen-address", help="Where to serve metrics, HOST:PORT.")
+    ] = "127.0.0.1:8000",
+    textfile: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write metrics to this file, for node_exporter's textfile collector."),
+    ] = None,
     schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and end.")] = False,
     version: VersionFlag = False,
 ) -> None:
     """Stream one JSON report a line on NeuronCores, runtimes, devices and the host.
 
-    SIGHUP reads the configuration file again and reopens the output file.
+    With --prometheus or --textfile metrics take the place of the lines, unless --output asks for these too. SIGHUP
+    reads the configuration file again and reopens the output file.
     """
     if schema:
         from neuron_monitor.schema import json_schema
 
         typer.echo(json_schema())
         return
-    from neuron_monitor.output import RotatedFile, StandardOutput
-    from neuron_monitor.stream import JsonLines, stream
+    from neuron_monitor.start import Outputs, start
 
-    lines = StandardOutput(1) if output is None else RotatedFile(output, int(output_max_mib * (1 << 20)), output_keep)
-    stream(config_file, source, [JsonLines(lines)], once=once, verbose=verbose)
+    outputs = Outputs(
+        output,
+        int(output_max_mib * (1 << 20)),
+        output_keep,
+        listen_address if prometheus else None,
+        textfile,
+    )
+    start(config_file, source, outputs, once=once, verbose=verbose)
 
 
 def main() -> None:

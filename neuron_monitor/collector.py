@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from neuron_monitor import groups
@@ -28,11 +29,13 @@ class Look(NamedTuple):
         report: what is told of it.
         snapshot: what was seen; ``None`` when the node could not be read.
         error: why it could not be read, "" when it could.
+        began_seconds: monotonic time at which looking began.
     """
 
     report: out.Report
     snapshot: Snapshot | None
     error: str
+    began_seconds: float
 
 
 class Collector:
@@ -82,6 +85,7 @@ class Collector:
             now_ns: CLOCK_MONOTONIC.
             everything: take every group for due.
         """
+        began_seconds = time.monotonic()
         due = []
         for group, period_ns in self._periods_ns.items():
             if everything or self._start_ns + self._ticks[group] * period_ns <= now_ns:
@@ -94,12 +98,12 @@ class Collector:
             # Nothing is known but who we are. The figures before stay those of the last good look: when the node is
             # back, the period covers the gap and nothing is lost or counted twice.
             blank = self._last_seen._replace(time_ns=now_ns, runtimes=(), devices=(), host=None)
-            return Look(self._report(blank, due, error), None, error)
+            return Look(self._report(blank, due, error), None, error, began_seconds)
         report = self._report(snapshot, due, "")
         for group in due:
             self._before[group] = _readable(snapshot, self._before[group])
         self._last_seen = _readable(snapshot, self._last_seen)
-        return Look(report, snapshot, "")
+        return Look(report, snapshot, "", began_seconds)
 
     def _report(self, snapshot: Snapshot, due: list[_Group], error: str) -> out.Report:
         known: dict[int, tuple[Rates, frozenset[tuple[int, int]]]] = {}

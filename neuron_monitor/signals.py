@@ -55,6 +55,15 @@ class Signals:
                 return False
         return True
 
+    def wait_readable(self, fd: int) -> None:
+        """Sleep until a signal, or until ``fd`` has something to read or is at its end."""
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
+        poll.register(fd, select.POLLIN)
+        if any(ready == self._read for ready, _ in poll.poll()):
+            with suppress(BlockingIOError):
+                os.read(self._read, 4096)
+
     def close(self) -> None:
         """Let go of the pipe."""
         os.close(self._read)

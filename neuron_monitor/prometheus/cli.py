@@ -1,0 +1,44 @@
+"""neuron-monitor-prometheus.py: the stream of a neuron-monitor as Prometheus metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import VersionFlag, examples_epilog, fail, new_app, run
+
+EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
+neuron-monitor | neuron-monitor-prometheus.py --web.listen-address 127.0.0.1:9101
+neuron-monitor --prometheus                         # the same and more, in one process"""
+
+app = new_app("Serve the stream of a neuron-monitor, read on standard input, as Prometheus metrics.")
+
+
+@app.command(epilog=examples_epilog(EXAMPLES))
+def serve(
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Listen on this port.")] = 8000,
+    listen_address: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option("--web.listen-address", help="Listen here instead of on all addresses, HOST:PORT."),
+    ] = None,
+    version: VersionFlag = False,
+) -> None:
+    """Serve the stream of a neuron-monitor, read on standard input, as Prometheus metrics on /metrics."""
+    from neuron_monitor.prometheus.pipe import follow
+    from neuron_monitor.prometheus.serve import serving
+    from neuron_monitor.signals import handled
+
+    with handled() as signals, serving(listen_address or f":{port}") as page:
+        good = follow(0, page, signals)
+    if not good:
+        fail("standard input ended without a report: pipe neuron-monitor into this command")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Metrics of the node that this process looks at: cumulative counters and histograms straight from its snapshots."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import UNSET
+
+from neuron_monitor import report as out
+from neuron_monitor.collector import Look
+from neuron_monitor.prometheus.buckets import fold
+from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, RuntimeSeen, merge_groups
+from runtime_core.telemetry.snapshot import Runtime, Snapshot
+
+
+class NodeFeed:
+    """Turns looks into what the metrics are made of; a group that is not due every time stays as last seen."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[int, int], out.RuntimeReport] = {}
+        self._vcpu: out.VcpuUsage | None = None
+        self._memory: out.MemoryInfo | None = None
+        self._counts_ecc = False
+        self._runtimes_seen: tuple[RuntimeSeen, ...] = ()
+        self._since_seconds = time.time()
+
+    def take(self, look: Look) -> NodeSeen:
+        """What is known after ``look``."""
+        report, snapshot = look.report, look.snapshot
+        system = report.system_data
+        if system.vcpu_usage is not UNSET:
+            self._vcpu = system.vcpu_usage
+        if system.memory_info is not UNSET:
+            self._memory = system.memory_info
+        self._counts_ecc |= system.neuron_hw_counters is not UNSET
+        if snapshot is not None:
+            self._runtimes_seen = self._runtimes(report, snapshot)
+        else:
+            # Whether they ended is not known before the node can be read again.
+            self._runtimes_seen = tuple(runtime._replace(error=look.error) for runtime in self._runtimes_seen)
+        ecc = {}
+        if snapshot is not None and self._counts_ecc:
+            ecc = {d.index: tuple(getattr(d.ecc, event) for event in ECC_EVENTS) for d in snapshot.devices}
+        return NodeSeen(
+            report.instance_info,
+            report.neuron_hardware_info,
+            self._runtimes_seen,
+            self._vcpu,
+            self._memory,
+            ecc,
+            self._since_seconds,
+            snapshot.devices if snapshot is not None else (),
+            {core: (r.tag, r.pid) for core, r in snapshot.core_owner.items()} if snapshot is not None else {},
+            time.monotonic(),
+            look.error,
+        )
+
+    def _runtimes(self, report: out.Report, snapshot: Snapshot) -> tuple[RuntimeSeen, ...]:
+        entries = {entry.pid: entry for entry in report.neuron_runtime_data}
+        before, self._groups = self._groups, {}
+        for runtime in snapshot.runtimes:
+            entry = entries.get(runtime.pid)
+            known = before.get(runtime.key)
+            if entry is None and known is None:
+                continue
+            groups = self._groups[runtime.key] = known or out.RuntimeReport()
+            if entry is not None:
+                merge_groups(groups, entry.report)
+        offset_ns = snapshot.wall_time_ns - snapshot.time_ns
+        return tuple(
+            _seen(runtime, self._groups[runtime.key], offset_ns)
+            for runtime in snapshot.runtimes
+            if runtime.key in self._groups
+        )
+
+
+def _seen(runtime: Runtime, groups: out.RuntimeReport, offset_ns: int) -> RuntimeSeen:
+    counters = Counters()
+    if groups.execution_stats is not UNSET:
+        latency = runtime.total_latency
+        counters = Counters(runtime.errors, runtime.executions, None if latency is None else fold(latency))
+    since_seconds = (runtime.start_ns + offset_ns) / 1e9
+    return RuntimeSeen(runtime.key, runtime.tag, since_seconds, groups, counters, runtime.error)

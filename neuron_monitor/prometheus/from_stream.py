@@ -1,0 +1,162 @@
+"""Metrics of the stream of a neuron-monitor: its counts within periods are added up to counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from msgspec import UNSET
+
+from neuron_monitor import report as out
+from neuron_monitor.prometheus.seen import (
+    Counters,
+    Counts,
+    NodeSeen,
+    RuntimeSeen,
+    ecc_counts,
+    merge_groups,
+    plus,
+)
+
+_OVERDUE_RATIO = 0.9
+"""A group that is missing this share of its period after it was last seen should have been there."""
+
+
+class _Known:
+    """A runtime that was seen in the stream."""
+
+    def __init__(self, entry: out.RuntimeData, number: int) -> None:
+        self.key = (entry.pid, number)
+        self.tag = entry.neuron_runtime_tag
+        self.since_seconds = time.time()
+        self.groups = out.RuntimeReport()
+        self.counters = Counters()
+        self.error = ""
+        self.seen_at = 0.0
+        self.shortest_period = float("inf")
+
+    def take(self, entry: out.RuntimeData, now: float) -> None:
+        self.error = entry.error
+        self.seen_at = now
+        merge_groups(self.groups, entry.report)
+        periods = [
+            group.period
+            for name in out.RuntimeReport.__struct_fields__
+            if (group := getattr(entry.report, name)) is not UNSET
+        ]
+        self.shortest_period = min([self.shortest_period, *periods])
+        stats = entry.report.execution_stats
+        if stats is not UNSET:
+            self.counters = Counters(
+                plus(self.counters.errors, _values(stats.error_summary)),
+                plus(self.counters.executions, _values(stats.execution_summary)),
+            )
+
+
+def _values(record: msgspec.Struct | None) -> Counts | None:
+    return None if record is None else msgspec.structs.astuple(record)
+
+
+class StreamFeed:
+    """Turns lines into what the metrics are made of.
+
+    A runtime is over at the first report in which a group of it was due and did not come: where all groups have one
+    period, that is the next one.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: seconds that never go back."""
+        self._clock = clock
+        self._decoder = msgspec.json.Decoder(out.Report)
+        self._known: dict[tuple[int, str], _Known] = {}
+        self._number = 0
+        self._periods: dict[str, float] = {}
+        self._vcpu: out.VcpuUsage | None = None
+        self._memory: out.MemoryInfo | None = None
+        self._ecc: dict[int, Counts] = {}
+        self._since_seconds = time.time()
+
+    def take_line(self, line: bytes) -> NodeSeen:
+        """What is known after a line of the stream.
+
+        Raises:
+            msgspec.DecodeError: the line is no report.
+        """
+        return self.take(self._decoder.decode(line))
+
+    def take(self, report: out.Report) -> NodeSeen:
+        """What is known after ``report``."""
+        now = self._clock()
+        system = report.system_data
+        if system.vcpu_usage is not UNSET:
+            self._vcpu = system.vcpu_usage
+        if system.memory_info is not UNSET:
+            self._memory = system.memory_info
+        if system.neuron_hw_counters is not UNSET:
+            for device in system.neuron_hw_counters.neuron_devices:
+                index = device.neuron_device_index
+                counts = plus(self._ecc.get(index), ecc_counts(device))
+                if counts is not None:
+                    self._ecc[index] = counts
+        self._learn_periods(report)
+        for entry in report.neuron_runtime_data:
+            self._take_runtime(entry, now)
+        error = report.neuron_hardware_info.error
+        if error:
+            # Whether they ended is not known before the node can be read again.
+            for known in self._known.values():
+                known.error = error
+        else:
+            self._drop_ended(now)
+        return NodeSeen(
+            report.instance_info,
+            report.neuron_hardware_info,
+            tuple(
+                RuntimeSeen(known.key, known.tag, known.since_seconds, known.groups, known.counters, known.error)
+                for known in self._known.values()
+            ),
+            self._vcpu,
+            self._memory,
+            dict(self._ecc),
+            self._since_seconds,
+            (),
+            self._owners(),
+            now,
+            error,
+        )
+
+    def _take_runtime(self, entry: out.RuntimeData, now: float) -> None:
+        place = (entry.pid, entry.neuron_runtime_tag)
+        known = self._known.get(place)
+        if known is None:
+            self._number += 1
+            known = self._known[place] = _Known(entry, self._number)
+        known.take(entry, now)
+
+    def _learn_periods(self, report: out.Report) -> None:
+        for groups in (report.system_data, *(entry.report for entry in report.neuron_runtime_data)):
+            for name in groups.__struct_fields__:
+                group = getattr(groups, name)
+                if group is not UNSET:
+                    self._periods[name] = min(group.period, self._periods.get(name, group.period))
+
+    def _drop_ended(self, now: float) -> None:
+        shortest, longest = min(self._periods.values(), default=0.0), max(self._periods.values(), default=0.0)
+        if longest * _OVERDUE_RATIO <= shortest:
+            self._known = {place: known for place, known in self._known.items() if known.seen_at == now}
+            return
+        self._known = {
+            place: known
+            for place, known in self._known.items()
+            if known.seen_at == now or now - known.seen_at < _OVERDUE_RATIO * known.shortest_period
+        }
+
+    def _owners(self) -> dict[int, tuple[str, int]]:
+        return {
+            int(core): (known.tag, known.key[0])
+            for known in self._known.values()
+            if known.groups.neuroncore_counters is not UNSET
+            for core in known.groups.neuroncore_counters.neuroncores_in_use
+            if core.isdecimal()
+        }

@@ -1,0 +1,103 @@
+"""Where reports become metrics: a page that is scraped, or a file for node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from neuron_monitor.collector import Look
+from neuron_monitor.prometheus.from_node import NodeFeed
+from neuron_monitor.prometheus.page import Page
+from neuron_monitor.prometheus.text import Renderer, text_page
+from neuron_monitor.prometheus.totals import Totals
+from neuron_monitor.signals import Signals
+
+
+class PageSink:
+    """Shows each report on a page."""
+
+    def __init__(self, page: Page) -> None:
+        """``page``: what a server serves."""
+        self._page = page
+        self._feed = NodeFeed()
+
+    @property
+    def watched_fd(self) -> int | None:
+        """Nobody's leaving ends it."""
+        return None
+
+    def take(self, look: Look, signals: Signals) -> bool:
+        """See :class:`neuron_monitor.stream.Sink`."""
+        self._page.show(self._feed.take(look), look.began_seconds)
+        return not signals.stop
+
+    def reopen(self) -> None:
+        """There is nothing to open."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class TextFile:
+    """Writes each report as a ``*.prom`` file, whole or not at all, for node_exporter to pick up."""
+
+    def __init__(self, path: Path) -> None:
+        """``path``: in the directory that node_exporter watches; its name must end with ``.prom`` to be read there."""
+        self._path = path
+        self._feed = NodeFeed()
+        self._renderer = Renderer()
+        self._totals = Totals()
+        self._failing = False
+
+    @property
+    def watched_fd(self) -> int | None:
+        """A file has no reader that could leave."""
+        return None
+
+    def take(self, look: Look, signals: Signals) -> bool:
+        """See :class:`neuron_monitor.stream.Sink`."""
+        node = self._feed.take(look)
+        families = self._renderer.families(node, self._totals.update(node.runtimes))
+        seen = f"neuron_monitor_report_timestamp_seconds {time.time()}\n"
+        page = text_page(families) + (
+            "# HELP neuron_monitor_report_timestamp_seconds When this file was written\n"
+            f"# TYPE neuron_monitor_report_timestamp_seconds gauge\n{seen}"
+        )
+        try:
+            write_atomically(self._path, page.encode("utf-8", "replace"))
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                print(f"neuron-monitor: {self._path}: not written: {error.strerror or error}", file=sys.stderr)
+            self._failing = True
+        return not signals.stop
+
+    def reopen(self) -> None:
+        """There is nothing to open."""
+
+    def close(self) -> None:
+        """Take the file away: figures that nobody renews would look like news for ever."""
+        with suppress(OSError):
+            self._path.unlink()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that readers see whole, old or new; all may read it, as node_exporter runs as another user.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            os.fchmod(fd, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

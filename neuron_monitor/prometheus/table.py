@@ -1,0 +1,243 @@
+"""Every metric as a row: name, type, help, labels, and where the value comes from.
+
+Names, types and labels of the first two tables are those that existing dashboards read
+(``contracts/prometheus.md``); what is ours begins with ``neuron_`` too, and is in the tables after them. Each series
+carries the instance labels, those of a runtime also ``runtime_tag``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from msgspec import UNSET
+
+from neuron_monitor import report as out
+from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, Counts, Durations, NodeSeen, RuntimeSeen
+
+INSTANCE_LABELS = ("instance_name", "instance_id", "instance_type", "availability_zone", "region", "subnet_id")
+RUNTIME_LABEL = "runtime_tag"
+
+
+class Kind(enum.StrEnum):
+    """Metric types, as the exposition formats name them."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+
+
+class TagView(NamedTuple):
+    """All live runtimes of one tag. Counters only grow while there is one; ``since_seconds`` is when they began."""
+
+    runtimes: tuple[RuntimeSeen, ...]
+    counters: Counters
+    since_seconds: float
+
+
+Value = int | float | Durations | None
+Sample = tuple[tuple[str, ...], Value]
+T = TypeVar("T")
+
+
+class Metric(NamedTuple, Generic[T]):
+    """A row. ``read`` gives label values and a value for each series; ``None``, not available, makes no series."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    read: Callable[[T], Iterable[Sample]]
+
+
+def _known(values: Iterable[int | float | None]) -> int | float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _memory(view: TagView) -> Iterator[out.MemoryUsed]:
+    for runtime in view.runtimes:
+        if runtime.groups.memory_used is not UNSET and not runtime.error:
+            yield runtime.groups.memory_used
+
+
+def _summed(pairs: Iterable[tuple[str, int | float | None]]) -> dict[str, int | float]:
+    """Processes of one tag that share a core make one series."""
+    sums: dict[str, int | float] = {}
+    for core, value in pairs:
+        if value is not None:
+            sums[core] = sums.get(core, 0) + value
+    return sums
+
+
+def _utilization(view: TagView) -> Iterator[Sample]:
+    groups = [r.groups.neuroncore_counters for r in view.runtimes if not r.error]
+    percents = (
+        (core, counters.neuroncore_utilization)
+        for group in groups
+        if group is not UNSET
+        for core, counters in group.neuroncores_in_use.items()
+    )
+    for core, percent in _summed(percents).items():
+        yield (core,), min(1.0, percent / 100)
+
+
+def _core_memory(category: str) -> Callable[[TagView], Iterator[Sample]]:
+    def read(view: TagView) -> Iterator[Sample]:
+        used = (
+            (core, getattr(usage, category))
+            for memory in _memory(view)
+            for core, usage in memory.neuron_runtime_used_bytes.usage_breakdown.neuroncore_memory_usage.items()
+        )
+        for core, value in _summed(used).items():
+            yield (core, "None"), value
+
+    return read
+
+
+def _memory_used(view: TagView) -> Iterator[Sample]:
+    used = [memory.neuron_runtime_used_bytes for memory in _memory(view)]
+    yield ("host",), _known(u.host for u in used)
+    yield ("neuron_device",), _known(u.neuron_device for u in used)
+
+
+def _runtime_vcpu(view: TagView) -> Iterator[Sample]:
+    groups = [r.groups.neuron_runtime_vcpu_usage for r in view.runtimes if not r.error]
+    usages = [group.vcpu_usage for group in groups if group is not UNSET and group.vcpu_usage is not None]
+    if usages:
+        yield ("user",), min(1.0, sum(usage.user for usage in usages) / 100)
+        yield ("system",), min(1.0, sum(usage.system for usage in usages) / 100)
+
+
+def _latency(view: TagView) -> Iterator[Sample]:
+    groups = [r.groups.execution_stats for r in view.runtimes if not r.error]
+    found = [g.latency_stats.total_latency for g in groups if g is not UNSET]
+    known = [percentiles for percentiles in found if percentiles is not None]
+    if known:
+        # Percentiles of several processes can't be merged; the worst one is shown.
+        yield ("p0",), min(p.p0 for p in known)
+        for name in ("p1", "p25", "p50", "p75", "p99", "p100"):
+            yield (name,), max(getattr(p, name) for p in known)
+
+
+def _counted(counts: Counts | None, names: tuple[str, ...]) -> Iterator[Sample]:
+    if counts is not None:
+        for name, count in zip(names, counts, strict=True):
+            yield (name,), count
+
+
+def _ecc(node: NodeSeen) -> Iterator[Sample]:
+    for device, counts in node.ecc.items():
+        for event, count in zip(ECC_EVENTS, counts, strict=True):
+            yield (event, str(device)), count
+
+
+def _host_memory(field: str) -> Callable[[NodeSeen], Iterator[Sample]]:
+    def read(node: NodeSeen) -> Iterator[Sample]:
+        if node.memory is not None:
+            yield (), getattr(node.memory, field)
+
+    return read
+
+
+def _vcpu_count(node: NodeSeen) -> Iterator[Sample]:
+    if node.vcpu is not None and node.vcpu.usage_data:
+        yield (), len(node.vcpu.usage_data)
+
+
+def _vcpu(node: NodeSeen) -> Iterator[Sample]:
+    if node.vcpu is not None and node.vcpu.average_usage is not None:
+        usage = node.vcpu.average_usage
+        yield ("user",), min(1.0, (usage.user + usage.nice) / 100)
+        yield ("system",), min(1.0, (usage.system + usage.io_wait + usage.irq + usage.soft_irq) / 100)
+
+
+def _hardware(node: NodeSeen) -> Iterator[Sample]:
+    known = node.hardware
+    size = known.neuron_device_memory_size
+    sizes = "" if size is None else str(size)
+    yield (str(known.neuron_device_count), sizes, str(known.neuroncore_per_device_count)), 1
+
+
+def _device_memory(field: str) -> Callable[[NodeSeen], Iterator[Sample]]:
+    return lambda node: (((str(d.index),), getattr(d, field)) for d in node.devices)
+
+
+def _links(node: NodeSeen) -> Iterator[Sample]:
+    for device in node.devices:
+        if device.east is not None:
+            yield (str(device.index), "east"), device.link_east_bytes
+        if device.west is not None:
+            yield (str(device.index), "west"), device.link_west_bytes
+
+
+def _owners(node: NodeSeen) -> Iterator[Sample]:
+    per_device = node.hardware.neuroncore_per_device_count or 1
+    for core, (tag, pid) in sorted(node.owners.items()):
+        yield (str(core), str(core // per_device), tag, str(pid)), 1
+
+
+_ERROR_TYPES = ("generic", "numerical", "transient", "model", "runtime", "hardware")
+_STATUS_TYPES = tuple(out.ExecutionSummary.__struct_fields__)
+_CORE_MEMORY = tuple(out.CoreUsage.__struct_fields__)
+
+INHERITED_RUNTIME: tuple[Metric[TagView], ...] = (
+    Metric("neuroncore_utilization_ratio", Kind.GAUGE, "NeuronCore utilization over the last report's period",
+           ("neuroncore",), _utilization),
+    *(
+        Metric(f"neuroncore_memory_usage_{category}", Kind.GAUGE,
+               f"Device memory used on a NeuronCore for {category.replace('_', ' ')}, bytes",
+               ("neuroncore", "memory_location"), _core_memory(category))
+        for category in _CORE_MEMORY
+    ),
+    Metric("neuron_runtime_memory_used_bytes", Kind.GAUGE, "Memory used by a runtime",
+           ("memory_location",), _memory_used),
+    Metric("neuron_runtime_vcpu_usage_ratio", Kind.GAUGE, "CPU time of a runtime as a share of all vCPUs",
+           ("usage_type",), _runtime_vcpu),
+    Metric("execution_errors_total", Kind.COUNTER, "Execution errors by class",
+           ("error_type",), lambda view: _counted(view.counters.errors, _ERROR_TYPES)),
+    Metric("execution_status_total", Kind.COUNTER, "Executions by outcome",
+           ("status_type",), lambda view: _counted(view.counters.executions, _STATUS_TYPES)),
+    Metric("execution_latency_seconds", Kind.GAUGE,
+           "Execution latency in the last report's period; of several runtimes with one tag the worst",
+           ("percentile",), _latency),
+)  # fmt: skip
+
+INHERITED_NODE: tuple[Metric[NodeSeen], ...] = (
+    Metric("hardware_ecc_events_total", Kind.COUNTER, "ECC events of a Neuron Device",
+           ("event_type", "neuron_device_index"), _ecc),
+    Metric("system_memory_total_bytes", Kind.GAUGE, "Memory of the host", (), _host_memory("memory_total_bytes")),
+    Metric("system_memory_used_bytes", Kind.GAUGE, "Memory used on the host", (), _host_memory("memory_used_bytes")),
+    Metric("system_swap_total_bytes", Kind.GAUGE, "Swap space of the host", (), _host_memory("swap_total_bytes")),
+    Metric("system_swap_used_bytes", Kind.GAUGE, "Swap space used on the host", (), _host_memory("swap_used_bytes")),
+    Metric("system_vcpu_count", Kind.GAUGE, "vCPUs of the host", (), _vcpu_count),
+    Metric("system_vcpu_usage_ratio", Kind.GAUGE,
+           "Share of the host's vCPU time; user includes nice, system includes iowait and interrupts",
+           ("usage_type",), _vcpu),
+    Metric("instance_info", Kind.GAUGE, "The instance, in labels", (), lambda _: (((), 1),)),
+    Metric("neuron_hardware_info", Kind.GAUGE, "The Neuron hardware, in labels",
+           ("neuron_device_count", "neuron_device_memory_size", "neuroncore_per_device_count"), _hardware),
+)  # fmt: skip
+
+OWN_RUNTIME: tuple[Metric[TagView], ...] = (
+    Metric("neuron_execution_duration_seconds", Kind.HISTOGRAM,
+           "Execution latency as callers saw it, over the life of the runtime",
+           (), lambda view: (((), view.counters.durations),)),
+    Metric("neuron_runtime_readable", Kind.GAUGE, "1 when the figures of every runtime of the tag could be read",
+           (), lambda view: (((), 0 if any(r.error for r in view.runtimes) else 1),)),
+)  # fmt: skip
+
+OWN_NODE: tuple[Metric[NodeSeen], ...] = (
+    Metric("neuron_device_memory_total_bytes", Kind.GAUGE, "Memory of a Neuron Device",
+           ("neuron_device_index",), _device_memory("memory_total_bytes")),
+    Metric("neuron_device_memory_used_bytes", Kind.GAUGE, "Memory used on a Neuron Device by all runtimes",
+           ("neuron_device_index",), _device_memory("memory_used_bytes")),
+    Metric("neuron_device_link_transmit_bytes_total", Kind.COUNTER, "Bytes sent over a link between Neuron Devices",
+           ("neuron_device_index", "direction"), _links),
+    Metric("neuroncore_owner_info", Kind.GAUGE, "Which runtime owns a NeuronCore, in labels",
+           ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
+    Metric("neuron_node_readable", Kind.GAUGE, "1 when the node could be read for the last report",
+           (), lambda node: (((), 0 if node.error else 1),)),
+)  # fmt: skip

@@ -1,0 +1,54 @@
+"""From what the command line asks for to a running stream."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from neuron_monitor.output import RotatedFile, StandardOutput
+from neuron_monitor.stream import JsonLines, Sink, stream
+
+
+class Outputs(NamedTuple):
+    """Where reports go.
+
+    Attributes:
+        file: lines go there, in files of ``max_bytes`` of which ``keep`` full ones stay; ``None``: to standard output,
+            or nowhere when they become metrics.
+        listen_address: serve metrics there.
+        textfile: write metrics there.
+    """
+
+    file: Path | None
+    max_bytes: int
+    keep: int
+    listen_address: str | None
+    textfile: Path | None
+
+
+def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
+    """Run until a signal, or until a reader leaves; see :func:`neuron_monitor.stream.stream`.
+
+    Raises:
+        NeuronError: nothing can be reported, or not to there.
+        OSError: a file can't be written.
+    """
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+        if outputs.file is not None:
+            sinks.append(JsonLines(RotatedFile(outputs.file, outputs.max_bytes, outputs.keep)))
+        elif outputs.listen_address is None and outputs.textfile is None:
+            sinks.append(JsonLines(StandardOutput(1)))
+        if outputs.textfile is not None:
+            from neuron_monitor.prometheus.sinks import TextFile
+
+            sinks.append(TextFile(outputs.textfile))
+        if outputs.listen_address is not None:
+            from neuron_monitor.prometheus.serve import serving
+            from neuron_monitor.prometheus.sinks import PageSink
+
+            sinks.append(PageSink(stack.enter_context(serving(outputs.listen_address))))
+        for sink in sinks:
+            stack.callback(sink.close)
+        stream(config_path, source_name, sinks, once=once, verbose=verbose)

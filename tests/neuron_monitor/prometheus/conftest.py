@@ -1,0 +1,74 @@
+"""Pages read back by the client library's own parsers."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from neuron_monitor.prometheus.page import Page
+
+
+class Samples(dict):
+    """(name, labels without the instance's) -> value."""
+
+    def only(self, name, **labels):
+        """The values of a series, whatever further labels it has."""
+        return [v for (n, own), v in self.items() if n == name and labels.items() <= dict(own).items()]
+
+    def one(self, name, **labels):
+        (value,) = self.only(name, **labels)
+        return value
+
+    def names(self):
+        return {name for name, _ in self}
+
+
+INSTANCE = {"instance_name", "instance_id", "instance_type", "availability_zone", "region", "subnet_id"}
+
+
+def read(text, *, openmetrics=False):
+    found = Samples()
+    for family in (parse_openmetrics if openmetrics else parse_text)(text):
+        for sample in family.samples:
+            own = tuple(sorted((k, v) for k, v in sample.labels.items() if k not in INSTANCE))
+            key = sample.name, own
+            assert key not in found, f"{key} is there twice"
+            found[key] = sample.value
+    return found
+
+
+@pytest.fixture
+def shown():
+    """Show what was seen on a page; gives the samples that a scraper reads, the same in either format."""
+    page = Page()
+
+    def show(node):
+        page.show(node, 0.0)
+        text = read(page.scrape().decode())
+        other = read(page.scrape(openmetrics=True).decode(), openmetrics=True)
+        ours = {
+            key: value
+            for key, value in text.items()
+            if not key[0].startswith(("process_", "python_", "neuron_monitor_"))
+        }
+        assert ours.items() <= other.items()
+        return text
+
+    return show
+
+
+@pytest.fixture
+def get():
+    """Fetch a URL: status, headers, body."""
+
+    def fetch(url, context=None, **headers):
+        request = urllib.request.Request(url, headers={name.replace("_", "-"): v for name, v in headers.items()})
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    return fetch

@@ -1,0 +1,206 @@
+"""The scrape server before clients of every kind."""
+
+import gzip
+import socket
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import BUSY, make_snapshot
+
+from neuron_monitor.prometheus import http
+from neuron_monitor.prometheus.from_node import NodeFeed
+from neuron_monitor.prometheus.http import MetricsServer, accepts, parse_address, parse_head
+from neuron_monitor.prometheus.page import Page
+from runtime_core.telemetry import NeuronError, UsageError
+
+
+@pytest.fixture
+def page(looks):
+    (look,) = looks(make_snapshot(seconds=1, runtimes=BUSY), make_snapshot(seconds=6, runtimes=BUSY))
+    made = Page()
+    made.show(NodeFeed().take(look), time.monotonic())
+    return made
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(page, **options):
+        server = MetricsServer(page, "127.0.0.1:0", **{"stale_seconds": 60, **options})
+        servers.append(server)
+        return server.port
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def port(page, serve):
+    return serve(page)
+
+
+def talk(port, data, size=1 << 20):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(data)
+        parts = []
+        while part := client.recv(size):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_metrics_in_each_format_and_encoding(port, get):
+    url = f"http://127.0.0.1:{port}/metrics"
+    status, headers, text = get(url)
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b"# TYPE execution_status_total counter" in text
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
+    status, headers, text = get(url, Accept=accept, Accept_Encoding="gzip")
+    assert (headers["Content-Encoding"], headers["Content-Type"].split(";")[0]) == (
+        "gzip",
+        "application/openmetrics-text",
+    )
+    text = gzip.decompress(text)
+    assert b"# TYPE execution_status counter" in text
+    assert text.endswith(b"# EOF\n")
+    assert text.count(b"# EOF") == 1
+
+
+def test_pages_for_people_and_probes(port, get):
+    base = f"http://127.0.0.1:{port}"
+    assert get(f"{base}/-/healthy")[0] == 200
+    assert get(f"{base}/-/ready")[0] == 200
+    status, _, landing = get(f"{base}/")
+    assert status == 200
+    assert b'href="/metrics"' in landing
+    assert get(f"{base}/none")[0] == 404
+    assert get(f"{base}/metrics?x=1")[0] == 200
+
+
+def test_it_is_not_ready_before_the_first_report_nor_when_that_is_old(serve, page, get):
+    empty = serve(Page())
+    assert get(f"http://127.0.0.1:{empty}/-/ready")[0] == 503
+    assert get(f"http://127.0.0.1:{empty}/-/healthy")[0] == 200
+    assert b"neuron_monitor_build_info" in get(f"http://127.0.0.1:{empty}/metrics")[2]
+    assert b"report_age_seconds " not in get(f"http://127.0.0.1:{empty}/metrics")[2]
+    old = serve(page, stale_seconds=0.0)
+    assert get(f"http://127.0.0.1:{old}/-/ready")[0] == 503
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"POST /metrics HTTP/1.1\r\nConnection: close\r\n\r\n", b"405"),
+        (b"GET /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", b"400"),
+        (b"GET metrics HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /metrics HTTP/9\r\n\r\n", b"400"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.0\r\n\r\n", b"200"),
+    ],
+)
+def test_odd_requests(port, request_bytes, status):
+    assert talk(port, request_bytes).split(b" ", 2)[1] == status
+
+
+def test_head_has_no_body(port):
+    answer = talk(port, b"HEAD /metrics HTTP/1.0\r\n\r\n")
+    assert b"Content-Length: " in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_a_connection_serves_many_requests_also_sent_at_once(port):
+    ask = b"GET /-/healthy HTTP/1.1\r\n\r\n"
+    assert talk(port, ask * 3 + ask.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).count(b"200 OK") == 4
+
+
+def test_a_head_that_never_ends_is_cut_off(port):
+    with suppress(ConnectionError):
+        assert talk(port, b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000) == b""
+
+
+def test_a_client_that_says_nothing_is_let_go(serve, page, monkeypatch):
+    monkeypatch.setattr(http, "_HEAD_SECONDS", 0.1)
+    with suppress(ConnectionError):
+        assert talk(serve(page), b"GET / HT") == b""
+
+
+def test_a_client_that_never_reads_is_let_go_and_others_are_served_meanwhile(serve, page, get, monkeypatch, wait):
+    monkeypatch.setattr(http, "_SEND_SECONDS", 0.3)
+    port = serve(page)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n" * 600)
+        assert get(f"http://127.0.0.1:{port}/metrics")[0] == 200
+
+        def cut():
+            try:
+                client.send(b"x")
+            except OSError:
+                return True
+            return False
+
+        wait(cut)
+
+
+def test_idle_clients_cannot_keep_a_scrape_out(serve, page, get, monkeypatch):
+    monkeypatch.setattr(http, "_MAX_CONNECTIONS", 5)
+    port = serve(page)
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(20)]
+    try:
+        for _ in range(10):
+            assert get(f"http://127.0.0.1:{port}/-/healthy")[0] == 200
+    finally:
+        for client in idle:
+            client.close()
+
+
+def test_scrapes_are_counted(port, get):
+    url = f"http://127.0.0.1:{port}/metrics"
+    get(url)
+    get(url)
+    assert b"neuron_monitor_scrape_duration_seconds_count 2\n" in get(url)[2]
+
+
+def test_an_address_that_is_taken(port, page):
+    with pytest.raises(NeuronError, match=rf"can't listen on 127\.0\.0\.1:{port}"):
+        MetricsServer(page, f"127.0.0.1:{port}", stale_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [(":8000", (None, 8000)), ("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:80", ("::1", 80)), ("host:1", ("host", 1))],
+)
+def test_addresses(text, address):
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "8000", "host", "host:", "host:x", "host:70000", "::1:80", "[x]:80", "host:٣"])
+def test_what_is_no_address(text):
+    with pytest.raises(UsageError, match=r"address|brackets"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "yes"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("", False),
+        ("gzipped", False),
+        ("gzip;q=x", False),
+    ],
+)
+def test_negotiation(header, yes):
+    assert accepts(header, "gzip") is yes
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_none(data):
+    request = parse_head(data)
+    assert request is None or request.path.startswith("/")

@@ -1,0 +1,161 @@
+"""The exporters as processes: in one with the monitor, and at the end of its pipe."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+CONFIGURATION = {
+    "period": "100ms",
+    "neuron_runtimes": [{"metrics": [{"type": "neuroncore_counters"}, {"type": "execution_stats"}]}],
+    "system_metrics": [{"type": "memory_info"}, {"type": "vcpu_usage"}, {"type": "neuron_hw_counters"}],
+}
+OWNER = [sys.executable, "-m", "benchmarks.owner"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(CONFIGURATION))
+    return path
+
+
+@pytest.fixture
+def owner(node):
+    """Start a process that owns a core and counts executions."""
+    started = []
+
+    def start(core):
+        process = subprocess.Popen([*OWNER, str(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout.readline() == b"up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def listening(wait):
+    """The port that a process listens on."""
+
+    def port_of(pid):
+        inodes = set()
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                continue
+            if found:
+                inodes.add(found[1])
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/net/{table}") as file:
+                for line in list(file)[1:]:
+                    fields = line.split()
+                    if fields[3] == "0A" and fields[9] in inodes:
+                        return int(fields[1].rpartition(":")[2], 16)
+        return None
+
+    return lambda process: wait(lambda: port_of(process.pid), what="a listening socket")
+
+
+def count(page, core):
+    match = re.search(rf'^execution_status_total\{{[^}}]*"completed"[^}}]*"bench{core}"\}} (\d+)$', page, re.M)
+    return match and int(match[1])
+
+
+@pytest.fixture
+def together(spawn, config, listening):
+    def start():
+        monitor = spawn("neuron_monitor", "-c", config, "--prometheus", "--web.listen-address", "127.0.0.1:0")
+        return monitor, f"http://127.0.0.1:{listening(monitor)}/metrics"
+
+    return start
+
+
+@pytest.fixture
+def piped(config, listening):
+    started = []
+
+    def start():
+        monitor = subprocess.Popen([sys.executable, "-m", "neuron_monitor", "-c", config], stdout=subprocess.PIPE)
+        exporter = subprocess.Popen(
+            [sys.executable, "-m", "neuron_monitor.prometheus.cli", "--port", "0"],
+            stdin=monitor.stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        monitor.stdout.close()
+        started.extend((monitor, exporter))
+        return exporter, f"http://127.0.0.1:{listening(exporter)}/metrics"
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(params=["together", "piped"])
+def exporter(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_a_runtime_comes_counts_is_killed_and_its_series_are_gone(owner, exporter, get, wait):
+    first, _ = owner(0), owner(1)
+    _, url = exporter()
+
+    def page():
+        return get(url)[2].decode()
+
+    before = wait(lambda: count(page(), 0))
+    wait(lambda: count(page(), 0) > before)
+    first.kill()
+    first.wait()
+    wait(lambda: count(page(), 0) is None)
+    assert count(page(), 1)
+
+
+def test_it_ends_quietly_on_a_signal(node, exporter, get, wait):
+    process, url = exporter()
+    wait(lambda: b"system_vcpu_count" in get(url)[2])
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_pipe_ends_with_the_monitor(node, command):
+    done = subprocess.run(
+        [sys.executable, "-m", "neuron_monitor.prometheus.cli", "--port", "0"],
+        input="no report\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert "a line is no report" in first
+    assert "ended without a report" in second
+
+
+def test_an_address_that_cannot_be_listened_on_is_one_line(node, command):
+    done = command("neuron_monitor", "--prometheus", "--web.listen-address", "nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_textfile_form_writes_whole_files_and_takes_them_away(owner, config, tmp_path, wait, spawn):
+    owner(0)
+    target = tmp_path / "neuron.prom"
+    monitor = spawn("neuron_monitor", "-c", config, "--textfile", target)
+    wait(lambda: target.exists() and count(target.read_text(), 0))
+    assert target.stat().st_mode & 0o777 == 0o644
+    monitor.terminate()
+    assert monitor.communicate(timeout=10) == ("", "")
+    assert not target.exists()
+    assert not list(tmp_path.glob(".neuron.prom*"))
