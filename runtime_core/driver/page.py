@@ -311,6 +311,7 @@ class RuntimePage:
                 target.used, target.core = 1, core
                 target.host_memory[:] = list(host)
                 target.device_memory[:] = list(device)
+            for core in {core for core, _, _ in subgraphs}:
                 page.cores[core].model_load_count += 1
             entry = page.models[slot]
             entry.uuid, entry.name = uuid.encode()[:32], name.encode("utf-8", "replace")[:255]

@@ -50,7 +50,13 @@ class ExecutionResult(NamedTuple):
 
 @dataclass
 class LoadedModel:
-    """A model on its cores. ``program`` is ``None`` when it runs without numerics."""
+    """A model on its cores.
+
+    Attributes:
+        cores: global core of each model-relative one; a core stands there more than once when nodes share it.
+        program: ``None`` when it runs without numerics.
+        timeout_ns: after which one of its nodes is given up on a core.
+    """
 
     model_id: int
     neff: Neff
@@ -59,6 +65,7 @@ class LoadedModel:
     footprints: tuple[SubgraphFootprint, ...]
     allocations: list[memory.Allocation]
     program: GraphProgram | None
+    timeout_ns: int
     unloaded: bool = False
     in_flight: int = 0
     idle: threading.Condition = field(default_factory=threading.Condition)
@@ -67,6 +74,11 @@ class LoadedModel:
     def graph(self) -> Graph:
         """Its graph."""
         return self.neff.graph
+
+    @property
+    def distinct_cores(self) -> tuple[int, ...]:
+        """The global cores it runs on, each once."""
+        return tuple(dict.fromkeys(self.cores))
 
 
 class Engine:
@@ -80,8 +92,23 @@ class Engine:
         self._topology = topology(page.store.size)
         self._ids = itertools.count(10001)
 
-    def load(self, neff: Neff, cores: tuple[int, ...], *, numerics: bool = True) -> LoadedModel:
-        """Place a model on ``cores`` (global indices, as many as the graph asks for).
+    def load(
+        self,
+        neff: Neff,
+        cores: tuple[int, ...],
+        *,
+        numerics: bool = True,
+        running: bool = True,
+        timeout_ns: int | None = None,
+    ) -> LoadedModel:
+        """Place a model on cores.
+
+        Args:
+            neff: the model.
+            cores: global indices, as many as the graph asks for; one that stands there twice is shared by its nodes.
+            numerics: ``False`` skips the arithmetic.
+            running: started, or in standby (see :meth:`set_running`).
+            timeout_ns: of one node on a core, default: the engine's.
 
         Raises:
             NrtError: RESOURCE when a device's memory or the model table is full; nothing stays allocated.
@@ -99,7 +126,8 @@ class Engine:
                 from runtime_core.engine.numerics import load_program
 
                 program = load_program(neff)
-            self._page.add_model(model_id, neff.graph.name, neff.uuid, [(p.core, p.host, p.device) for p in parts])
+            subgraphs = [(p.core, p.host, p.device) for p in parts]
+            self._page.add_model(model_id, neff.graph.name, neff.uuid, subgraphs, running=running)
         except BaseException as error:
             memory.release(self._page, allocations)
             if isinstance(error, NrtError):
@@ -114,7 +142,12 @@ class Engine:
             parts,
             allocations,
             program,
+            self._timeout_ns if timeout_ns is None else timeout_ns,
         )
+
+    def set_running(self, model: LoadedModel, running: bool) -> None:
+        """Show the model as started or in standby."""
+        self._page.set_running(model.model_id, running)
 
     def count_load_failure(self, status: NrtStatus, cores: tuple[int, ...]) -> None:
         """Count a load that failed on the cores it was meant for."""
@@ -123,6 +156,10 @@ class Engine:
     def count_bad_input(self, model: LoadedModel) -> None:
         """Count an execution refused for its tensors before it was queued."""
         self._count(model, NrtStatus.EXEC_BAD_INPUT, -1, -1)
+
+    def count_queue_full(self, model: LoadedModel) -> None:
+        """Count an execution refused because the model's queue was full."""
+        self._count(model, NrtStatus.QUEUE_FULL, -1, -1)
 
     def unload(self, model: LoadedModel) -> None:
         """Wait for the model's running executions, then give its memory back."""
@@ -204,7 +241,7 @@ class Engine:
         if status is NrtStatus.SUCCESS:
             return result
         if timed_out:
-            problem = f"execution of {model.graph.name!r} timed out after {self._timeout_ns / 1e9:g} s on its core"
+            problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
         raise ExecutionError(status, problem, result)
 
     def _place(self, model: LoadedModel, arrival_ns: int) -> tuple[int, int, bool]:
@@ -221,9 +258,9 @@ class Engine:
             if previous is not None and previous != core:
                 at_ns += self._cross(node, previous, core)
             duration_ns = cost.duration_ns[self._active_neighbours(core, arrival_ns)]
-            _, end_ns = page.place(core, arrival_ns, at_ns, duration_ns, cost.flops, self._timeout_ns)
-            device_ns += min(duration_ns, self._timeout_ns)
-            if duration_ns > self._timeout_ns:
+            _, end_ns = page.place(core, arrival_ns, at_ns, duration_ns, cost.flops, model.timeout_ns)
+            device_ns += min(duration_ns, model.timeout_ns)
+            if duration_ns > model.timeout_ns:
                 return end_ns, device_ns, True
             at_ns = end_ns
             previous = core
@@ -247,7 +284,9 @@ class Engine:
 
     def _count(self, model: LoadedModel, status: NrtStatus, total_ns: int, device_ns: int) -> None:
         outcome = outcome_of(status)
-        self._page.count(model.cores, outcome.execution, outcome.core_status, outcome.error, total_ns, device_ns)
+        self._page.count(
+            model.distinct_cores, outcome.execution, outcome.core_status, outcome.error, total_ns, device_ns
+        )
 
 
 class ExecutionError(NrtError):
