@@ -1,7 +1,12 @@
 """Snapshots made by hand: a node of any size, idle or busy, always the same."""
 
+import numpy as np
+
 from runtime_core.histogram import Histogram, bucket_index
 from runtime_core.instance import DEVICE_MEMORY_BYTES, instance_type
+from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
+from runtime_core.neff.model import Neff
+from runtime_core.neff.writer import encode_neff
 from runtime_core.telemetry.snapshot import (
     CoreMemory,
     CoreStatusCounts,
@@ -84,3 +89,13 @@ def make_snapshot(size="inf1.6xlarge", seconds=1.0, runtimes=(), host=True):
 
 
 BUSY = ((101, (0, 1), "web"), (102, (4,), "batch", "/usr/bin/python3 -m trainer.main --with a very long command line"))
+
+
+def tiny_neff():
+    """The file of x @ w on one core, a tenth of a millisecond long; its input is ``x``, float32[2, 3]."""
+    x, y = TensorSpec("x", DType.FLOAT32, (2, 3)), TensorSpec("y", DType.FLOAT32, (2, 4))
+    weight = np.ones((3, 4), np.float32).tobytes()
+    work = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), {}, 10**9)
+    parameter = Parameter(TensorSpec("w", DType.FLOAT32, (3, 4)), 0)
+    node = Node("a", NodeKind.NEURON, (x,), (y,), 0, (work,), (parameter,), (), len(weight))
+    return encode_neff(Neff(Graph("tiny", (x,), (y,), (node,), core_count=1), {"a": weight}))

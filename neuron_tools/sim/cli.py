@@ -111,6 +111,17 @@ def sysfs(
 
 
 @app.command()
+def reset(
+    device: Annotated[int, typer.Argument(min=0, help="Number of the Neuron Device.")],
+    force: Annotated[bool, typer.Option(help="Even while a process owns its cores; its executions fail then.")] = False,
+) -> None:
+    """Reset a Neuron Device; refused while a process owns its cores."""
+    from neuron_tools.sim.node_commands import reset_by_number
+
+    typer.echo(reset_by_number(device, force=force))
+
+
+@app.command()
 def demo(
     duration: Annotated[float, typer.Option(help="Seconds the applications run when there is no terminal.")] = 20.0,
 ) -> None:

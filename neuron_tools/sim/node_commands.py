@@ -1,11 +1,13 @@
-"""What ``neuron-sim up`` and ``neuron-sim status`` print."""
+"""What ``neuron-sim up``, ``status`` and ``reset`` do and print."""
 
 from __future__ import annotations
 
 import json
 
+from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import NodeInfo, read_info, set_up
 from runtime_core.driver.paths import node_root
+from runtime_core.driver.reset import reset_device
 from runtime_core.instance import INSTANCE_TYPES
 from runtime_core.telemetry import Snapshot, open_source
 
@@ -75,3 +77,14 @@ def describe_status(*, as_json: bool) -> str:
     if not snapshot.runtimes:
         lines.append("  no runtime uses it")
     return "\n".join(lines)
+
+
+def reset_by_number(device: int, *, force: bool) -> str:
+    """Reset a device and say whom it hit."""
+    store = Datastore(node_root(), writable=True)
+    try:
+        owners = reset_device(store, device, force=force)
+    finally:
+        store.close()
+    hit = f"; executions of process {', '.join(map(str, owners))} fail until it starts again" if owners else ""
+    return f"Neuron Device {device} was reset{hit}"

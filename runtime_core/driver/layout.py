@@ -14,7 +14,7 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
@@ -65,6 +65,7 @@ class DeviceBlock(ctypes.Structure):
         ("ecc", _U64 * 4),
         ("link_bytes", _U64 * 2),
         ("reset_count", _U64),
+        ("refused_reset_count", _U64),
     )
 
 

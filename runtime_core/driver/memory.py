@@ -38,7 +38,7 @@ class Allocation:
 
 
 @contextlib.contextmanager
-def _locked_devices(store: Datastore, devices: Sequence[int]) -> Iterator[None]:
+def locked_devices(store: Datastore, devices: Sequence[int]) -> Iterator[None]:
     """Hold the accounting of several devices; always in ascending order, so that two processes can't wait crosswise."""
     with _threads:
         ordered = sorted(set(devices))
@@ -87,7 +87,7 @@ def allocate(page: RuntimePage, requests: Sequence[tuple[int, int]]) -> list[All
     store = page.store
     allocations: list[Allocation] = []
     devices = [device_of_core(core) for core, _ in requests]
-    with _locked_devices(store, devices):
+    with locked_devices(store, devices):
         free = {
             device: [CHANNEL_MEMORY_BYTES - used for used in used_by_channel(store, device)] for device in set(devices)
         }
@@ -113,7 +113,7 @@ def allocate(page: RuntimePage, requests: Sequence[tuple[int, int]]) -> list[All
 
 def release(page: RuntimePage, allocations: Sequence[Allocation]) -> None:
     """Give DRAM back."""
-    with _locked_devices(page.store, [a.device for a in allocations]):
+    with locked_devices(page.store, [a.device for a in allocations]):
         _publish(page, allocations, -1)
 
 

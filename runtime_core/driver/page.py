@@ -19,7 +19,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.layout import backlog_left_ns
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
 from runtime_core.histogram import BUCKET_COUNT, bucket_index
-from runtime_core.instance import MAX_CORES, MAX_DEVICES
+from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
 from runtime_core.status import NrtError, NrtStatus
 
 _WORD = 8
@@ -39,6 +39,8 @@ _LATENCY_WORDS = ctypes.sizeof(layout.HistogramHead) // _WORD
 _BUCKETS = _Page.buckets.offset // _WORD
 _DEVICES = _Page.devices.offset // _WORD
 _DEVICE_WORDS = ctypes.sizeof(layout.DeviceUse) // _WORD
+_RESETS = (layout.DEVICES_OFFSET + layout.DeviceBlock.reset_count.offset) // _WORD
+_DEVICE_BLOCK_WORDS = ctypes.sizeof(layout.DeviceBlock) // _WORD
 _BUSY_UNTIL = layout.FileHeader.core_busy_until_ns.offset // _WORD
 
 _T = TypeVar("_T")
@@ -87,7 +89,8 @@ class RuntimePage:
         offset = layout.page_offset(self.index)
         # A word view for the hot path; the structure for everything else.
         self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
-        self._file_words = memoryview(store.map)[: layout.DEVICES_OFFSET].cast("Q")
+        self._file_words = memoryview(store.map)[: layout.TOTALS_OFFSET].cast("Q")
+        self._resets = self._reset_counts()
         self._page = store.page(self.index)
         ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
         page = self._page
@@ -150,13 +153,26 @@ class RuntimePage:
                 self._words[0] += 1
 
     def own_cores(self, cores: Iterable[int]) -> None:
-        """Publish which cores the process owns (it holds their locks)."""
+        """Publish which cores the process owns (it holds their locks), and open their devices as they are now."""
         mask = sum(1 << core for core in cores)
+        self._resets = self._reset_counts()
 
         def change(page: layout.Page) -> None:
             page.owned_cores = mask
 
         self._guarded(change)
+
+    def _reset_counts(self) -> list[int]:
+        return [self._file_words[_RESETS + device * _DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
+
+    def was_reset(self, cores: Sequence[int]) -> bool:
+        """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost."""
+        words, opened = self._file_words, self._resets
+        for core in cores:
+            device = core // CORES_PER_DEVICE
+            if words[_RESETS + device * _DEVICE_BLOCK_WORDS] != opened[device]:
+                return True
+        return False
 
     def place(
         self, core: int, now_ns: int, earliest_ns: int, duration_ns: int, flops: int, timeout_ns: int | None = None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic]
 
+_RESET = "the model's Neuron Device was reset"
 _TENSORS = 4  # CoreMemory.tensors
 _HOST_TENSORS = 3  # HostMemory.tensors
 
@@ -205,7 +206,8 @@ class Engine:
 
         Raises:
             NrtError: EXEC_BAD_INPUT, TIMEOUT, EXEC_COMPLETED_WITH_NUM_ERR (its results are in the error),
-                EXEC_COMPLETED_WITH_ERR, INVALID_HANDLE for a model that was unloaded.
+                EXEC_COMPLETED_WITH_ERR, INVALID_HANDLE for a model that was unloaded, EXEC_UNIT_UNRECOVERABLE after
+                and HW_ERROR during a reset of its device.
         """
         clock = self._clock
         arrival_ns = clock.now_ns()
@@ -228,6 +230,9 @@ class Engine:
                     model.idle.notify_all()
 
     def _run(self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int) -> ExecutionResult:
+        if self._page.was_reset(model.cores):
+            self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
+            raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
         end_ns, device_ns, timed_out = self._place(model, arrival_ns)
         status = NrtStatus.TIMEOUT if timed_out else NrtStatus.SUCCESS
         outputs: Mapping[str, Array] = {}
@@ -235,6 +240,8 @@ class Engine:
         if model.program is not None and not timed_out:
             outputs, status, problem = _compute(model.program, inputs)
         self._clock.sleep_until(end_ns)
+        if self._page.was_reset(model.cores):
+            outputs, status, problem, timed_out = {}, NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
         total_ns = self._clock.now_ns() - arrival_ns
         self._count(model, status, total_ns, device_ns)
         result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns)

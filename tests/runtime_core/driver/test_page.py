@@ -160,6 +160,7 @@ def victim(node):
 def test_a_killed_process_leaves_cores_memory_and_a_page_that_readers_drop(victim, store, wait):
     source = open_source()
     assert own(source.snapshot(), "victim").pid == victim.pid
+    wait(lambda: own(source.snapshot(), "victim").executions.completed)
     assert source.snapshot().devices[0].memory_used_bytes == 1000
     assert store.locks.holder(core_byte(1)) == victim.pid
     assert store.locks.holder(page_byte(0)) == victim.pid

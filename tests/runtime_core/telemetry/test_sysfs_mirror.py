@@ -5,13 +5,10 @@ import stat
 
 import numpy as np
 import pytest
-from worlds import BUSY, make_snapshot
+from worlds import BUSY, make_snapshot, tiny_neff
 
 from neuron_ls.listing import View, render
 from neuron_monitor import groups
-from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
-from runtime_core.neff.model import Neff
-from runtime_core.neff.writer import encode_neff
 from runtime_core.nrt import NrtError, Runtime
 from runtime_core.telemetry import NodeError, NodeNotFoundError, open_source, rates
 from runtime_core.telemetry.sysfs import SysfsSource
@@ -21,16 +18,6 @@ from runtime_core.telemetry.sysfs_mirror import NodeMirror, ended_counts
 SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")
 VIEWS = (View(), View(wide=True, topology=True), View(as_json=True))
 INPUT = np.ones((2, 3), np.float32)
-
-
-def tiny_neff():
-    """x @ w on one core, in a tenth of a millisecond."""
-    x, y = TensorSpec("x", DType.FLOAT32, (2, 3)), TensorSpec("y", DType.FLOAT32, (2, 4))
-    weight = np.ones((3, 4), np.float32).tobytes()
-    work = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), {}, 10**9)
-    parameter = Parameter(TensorSpec("w", DType.FLOAT32, (3, 4)), 0)
-    node = Node("a", NodeKind.NEURON, (x,), (y,), 0, (work,), (parameter,), (), len(weight))
-    return encode_neff(Neff(Graph("tiny", (x,), (y,), (node,), core_count=1), {"a": weight}))
 
 
 @pytest.fixture

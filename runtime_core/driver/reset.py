@@ -1,0 +1,57 @@
+"""Resetting a Neuron Device: what its owners had there is lost, and they are told when they next execute on it."""
+
+from __future__ import annotations
+
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.locks import core_byte
+from runtime_core.driver.memory import locked_devices
+from runtime_core.driver.ownership import claim_cores, release_cores
+from runtime_core.errors import NodeError, UsageError
+from runtime_core.instance import CORES_PER_DEVICE
+
+
+class DeviceInUseError(NodeError):
+    """The device can't be reset: processes own cores of it."""
+
+
+def _owners(store: Datastore, cores: range) -> list[int]:
+    found = {store.locks.holder(core_byte(core)) for core in cores}
+    return sorted(pid for pid in found if pid)
+
+
+def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[int]:
+    """Reset a device.
+
+    Executions on it of a process that had opened it fail with EXEC_UNIT_UNRECOVERABLE (101), one that was running with
+    HW_ERROR, until the process has closed and initialised its runtime anew.
+
+    Args:
+        store: of the node, open for writing.
+        device: its number.
+        force: even while processes own its cores.
+
+    Returns:
+        The pids whose executions fail from now on.
+
+    Raises:
+        UsageError: there is no such device.
+        DeviceInUseError: a process owns a core of it and ``force`` is not given; the refusal is counted.
+    """
+    last = store.size.device_count - 1
+    if not 0 <= device <= last:
+        raise UsageError(f"no Neuron Device {device}: the node has {'0' if not last else f'0 to {last}'}")
+    cores = range(device * CORES_PER_DEVICE, (device + 1) * CORES_PER_DEVICE)
+    with locked_devices(store, [device]):
+        block = store.device_block(device)
+        # Nobody becomes an owner while the device is being reset.
+        claimed = claim_cores(store.locks, cores)
+        owners = [] if claimed else _owners(store, cores)
+        if claimed is None and not force:
+            block.refused_reset_count += 1
+            raise DeviceInUseError(
+                f"Neuron Device {device} is in use by process {', '.join(map(str, owners)) or 'of another namespace'}: "
+                "end it first, or reset with --force"
+            )
+        block.reset_count += 1
+        release_cores(store.locks, claimed or [])
+        return owners
