@@ -1,0 +1,1 @@
+"""The stream of a neuron-monitor as Amazon CloudWatch metrics."""

@@ -1,0 +1,56 @@
+"""neuron-monitor-cloudwatch.py: the stream of a neuron-monitor as CloudWatch metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+
+EXAMPLES = """neuron-monitor | neuron-monitor-cloudwatch.py --namespace Neuron --region us-east-1
+neuron-monitor | neuron-monitor-cloudwatch.py --namespace Neuron --dry-run | jq .
+neuron-monitor | neuron-monitor-cloudwatch.py --namespace Neuron --period 300"""
+
+app = new_app("Send the stream of a neuron-monitor, read on standard input, to Amazon CloudWatch.")
+
+
+@app.command(epilog=examples_epilog(EXAMPLES))
+def send(
+    namespace: Annotated[str, typer.Option(help="CloudWatch namespace of the metrics.")],
+    region: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="AWS region; default: that of the AWS configuration."),
+    ] = None,
+    period: Annotated[float, typer.Option(min=1.0, help="Send every so many seconds.")] = 60.0,
+    endpoint_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Send here instead, as to a VPC endpoint."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print each request as JSON, and send nothing.")] = False,
+    version: VersionFlag = False,
+) -> None:
+    """Send the stream of a neuron-monitor, read on standard input, to Amazon CloudWatch.
+
+    Values of a period go out as distributions, so percentiles work; what can't be sent is kept and tried again.
+    """
+    from neuron_monitor.cloudwatch.pipe import follow, print_request
+    from neuron_monitor.signals import handled
+
+    with handled() as signals:
+        if dry_run:
+            put = print_request(namespace, signals)
+        else:
+            from neuron_monitor.cloudwatch.client import connect, putter
+
+            put = putter(connect(region, endpoint_url), namespace)
+        follow(0, put, period, signals)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Amazon CloudWatch through boto3; loaded only when something is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from neuron_monitor.cloudwatch.send import Client, NotSent
+from neuron_monitor.cloudwatch.window import Datum
+from runtime_core.telemetry import NeuronError
+
+ATTEMPTS = 4
+CONNECT_SECONDS = 5
+READ_SECONDS = 10
+
+_REFUSED = {
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "InvalidFormat",
+    "LimitExceeded",
+    "MissingParameter",
+    "ValidationError",
+}
+"""Codes of PutMetricData for a request that would fail again; those with ``Exception`` at the end mean the same."""
+
+
+def connect(region: str | None, endpoint_url: str | None) -> Client:
+    """A client that tries each request up to four times, with growing pauses.
+
+    Args:
+        region: ``None``: the one of boto3's own configuration.
+        endpoint_url: ``None``: AWS's own.
+
+    Raises:
+        NeuronError: boto3, a region or credentials are missing.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, NoRegionError
+    except ImportError:
+        raise NeuronError("boto3 is missing: install it with pip install 'neuron-tools-sim[cloudwatch]'") from None
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    )
+    try:
+        session = boto3.session.Session(region_name=region)
+        client: Client = session.client("cloudwatch", endpoint_url=endpoint_url, config=config)
+        credentials = session.get_credentials()
+    except NoRegionError:
+        raise NeuronError("no region is known: give --region, or set AWS_REGION") from None
+    except (BotoCoreError, ValueError) as error:
+        raise NeuronError(str(error)) from None
+    if credentials is None:
+        raise NeuronError("no AWS credentials: give the instance a role, or set AWS_ACCESS_KEY_ID or AWS_PROFILE")
+    return client
+
+
+def putter(client: Client, namespace: str) -> Callable[[list[Datum]], None]:
+    """A function that sends a request into a namespace, and raises :class:`NotSent` when it could not."""
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+    def put(data: list[Datum]) -> None:
+        try:
+            client.put_metric_data(Namespace=namespace, MetricData=data)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", "")).removesuffix("Exception")
+            raise NotSent(str(error), refused=code in _REFUSED) from None
+        except ParamValidationError as error:
+            raise NotSent(str(error), refused=True) from None
+        except BotoCoreError as error:
+            raise NotSent(str(error), refused=False) from None
+
+    return put

@@ -1,0 +1,66 @@
+"""From lines on a descriptor to requests."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from neuron_monitor.cloudwatch.send import Sender, tell_on_stderr
+from neuron_monitor.cloudwatch.table import figures
+from neuron_monitor.cloudwatch.window import Datum, Window
+from neuron_monitor.lines import lines_until_stop
+from neuron_monitor.report import Report
+from neuron_monitor.signals import Signals
+from neuron_tools.console import drop_stdout
+from runtime_core.telemetry import NeuronError
+
+
+def follow(fd: int, put: Callable[[list[Datum]], None], period_seconds: float, signals: Signals) -> None:
+    """Send what the lines say, every period and at the end.
+
+    Args:
+        fd: the stream.
+        put: see :class:`.send.Sender`.
+        period_seconds: how often to send.
+        signals: to stop by.
+
+    Raises:
+        NeuronError: there was no report, or not all could be sent in the end.
+    """
+    window = Window()
+    sender = Sender(window, put, period_seconds, tell_on_stderr)
+    decoder = msgspec.json.Decoder(Report)
+    good = bad = 0
+    for line in lines_until_stop(fd, signals):
+        try:
+            report = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            bad += 1
+            if bad == 1:
+                tell_on_stderr(f"a line is no report, and is left out: {error}")
+            continue
+        good += 1
+        window.add(figures(report), time.time())
+    left = sender.finish()
+    if left:
+        raise NeuronError(f"{left} figures could not be sent")
+    if not good and not signals.stop:
+        raise NeuronError("standard input ended without a report: pipe neuron-monitor into this command")
+
+
+def print_request(namespace: str, signals: Signals) -> Callable[[list[Datum]], None]:
+    """A function that prints each request as a line of JSON instead of sending it; ``signals``: to end by with it."""
+
+    def put(data: list[Datum]) -> None:
+        line = msgspec.json.encode({"Namespace": namespace, "MetricData": data}).decode()
+        try:
+            print(line, file=sys.stdout, flush=True)
+        except BrokenPipeError:
+            drop_stdout()
+            signals.handle(signal.SIGPIPE)
+
+    return put

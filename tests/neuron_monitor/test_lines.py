@@ -1,0 +1,70 @@
+"""Lines of a descriptor: whole, however they were cut, and none of no end."""
+
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuron_monitor import lines
+from neuron_monitor.lines import Lines, lines_until_stop
+from neuron_monitor.signals import Signals
+
+
+@pytest.fixture
+def signals():
+    made = Signals()
+    yield made
+    made.close()
+
+
+def read_all(pieces):
+    """What is read of pieces that are written one after the other, each only once the one before was read."""
+    found = []
+    reading, writing = os.pipe()
+    cut = Lines(reading)
+    try:
+        for piece in pieces:
+            os.write(writing, piece)
+            found += cut.read()
+        os.close(writing)
+        writing = None
+        assert cut.read() is None
+    finally:
+        os.close(reading)
+        if writing is not None:
+            os.close(writing)
+    return found
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40).map(lambda piece: piece.replace(b"x", b"\n")), max_size=20))
+def test_lines_are_the_same_wherever_the_stream_was_cut(pieces):
+    whole, _, _half = b"".join(pieces).rpartition(b"\n")
+    assert read_all(pieces) == (whole.split(b"\n") if b"\n" in b"".join(pieces) else [])
+
+
+def test_a_line_without_an_end_is_left_out_and_the_next_is_read(monkeypatch):
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
+    assert read_all([b"good\n", b"x" * 11, b"x" * 11, b"rest of it\nnext\nha", b"lf\n"]) == [b"good", b"next", b"half"]
+
+
+def test_they_end_with_the_stream(signals):
+    reading, writing = os.pipe()
+    os.write(writing, b"one\ntwo\nhalf")
+    os.close(writing)
+    assert list(lines_until_stop(reading, signals)) == [b"one", b"two"]
+    os.close(reading)
+
+
+def test_a_signal_ends_them_while_nothing_comes(signals):
+    reading, writing = os.pipe()
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(lines_until_stop(reading, signals)))
+    thread.start()
+    signals.handle(15)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert found == []
+    os.close(reading)
+    os.close(writing)
