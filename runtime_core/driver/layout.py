@@ -1,8 +1,8 @@
 """The datastore's bytes: ctypes structures mapped onto the file, little endian, aligned to 8.
 
-A file header, a block a device, a block a NeuronCore, then one page a runtime process. The process that holds a page's
-lock is the page's only writer. Everything multi-field in a page is guarded by the page's sequence count: odd while the
-writer is inside. A change of any structure here is a new ``LAYOUT_VERSION``.
+A file header, a block a device, a block a NeuronCore, the table of faults, then one page a runtime process. The
+process that holds a page's lock is the page's only writer. Everything multi-field in a page is guarded by the page's
+sequence count: odd while the writer is inside. A change of any structure here is a new ``LAYOUT_VERSION``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
+MAX_FAULTS = 64
 
 STATE_FREE = 0
 STATE_CLAIMING = 1
@@ -54,6 +55,29 @@ class FileHeader(ctypes.Structure):
         ("driver_version", ctypes.c_char * 32),
         # Until when each core has work, CLOCK_MONOTONIC: chip neighbours in other processes share DRAM bandwidth.
         ("core_busy_until_ns", _U64 * MAX_CORES),
+        # Odd while the table of faults is being changed.
+        ("fault_generation", _U64),
+        ("last_fault_id", _U64),
+    )
+
+
+class FaultSlot(ctypes.Structure):
+    """An injected fault; ``fault_id`` 0 is a free slot. Written under the lock of the table of faults."""
+
+    _fields_ = (
+        ("fault_id", _U64),
+        ("cores", _U64),
+        ("kind", _U32),
+        ("side", _U32),
+        ("error", _U32),
+        ("reserved", _U32),
+        ("ratio", ctypes.c_double),
+        ("amount", ctypes.c_double),
+        ("starts_ns", _U64),
+        ("ends_ns", _U64),
+        ("remaining", _U64),
+        ("hits", _U64),
+        ("version", ctypes.c_char * 32),
     )
 
 
@@ -171,7 +195,8 @@ def _aligned(size_bytes: int) -> int:
 
 DEVICES_OFFSET = _aligned(ctypes.sizeof(FileHeader))
 TOTALS_OFFSET = DEVICES_OFFSET + ctypes.sizeof(DeviceBlock) * MAX_DEVICES
-PAGES_OFFSET = _aligned(TOTALS_OFFSET + ctypes.sizeof(CoreTotals) * MAX_CORES)
+FAULTS_OFFSET = TOTALS_OFFSET + ctypes.sizeof(CoreTotals) * MAX_CORES
+PAGES_OFFSET = _aligned(FAULTS_OFFSET + ctypes.sizeof(FaultSlot) * MAX_FAULTS)
 PAGE_BYTES = _aligned(ctypes.sizeof(Page))
 FILE_BYTES = PAGES_OFFSET + PAGE_BYTES * PAGE_COUNT
 

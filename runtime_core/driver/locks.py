@@ -28,6 +28,8 @@ CORE_BASE = 0
 PAGE_BASE = 1024
 DEVICE_BASE = 2048
 TABLE_BYTE = 4096
+FAULT_BYTE = 4097
+"""Held while the table of faults is changed."""
 
 
 def core_byte(core: int) -> int:

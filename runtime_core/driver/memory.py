@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime_core.driver import layout
@@ -76,10 +76,25 @@ def _spread(size_bytes: int, near: int, free: list[int]) -> tuple[int, ...]:
     return tuple(split)
 
 
-def allocate(page: RuntimePage, requests: Sequence[tuple[int, int]]) -> list[Allocation]:
+def _limited(free: list[int], limit_bytes: int) -> list[int]:
+    """Room by channel that is ``limit_bytes`` at most in all."""
+    for channel, room in enumerate(free):
+        free[channel] = min(room, limit_bytes)
+        limit_bytes -= free[channel]
+    return free
+
+
+def allocate(
+    page: RuntimePage, requests: Sequence[tuple[int, int]], limits: Mapping[int, int] | None = None
+) -> list[Allocation]:
     """Take DRAM for (core, bytes) requests: all of them or nothing.
 
     A core's near channel is the first for cores 0 and 1 of a chip and the second for cores 2 and 3.
+
+    Args:
+        page: of the process.
+        requests: what it wants.
+        limits: devices that have no more than so many bytes to give.
 
     Raises:
         NrtError: RESOURCE, naming the device that has no room.
@@ -91,6 +106,9 @@ def allocate(page: RuntimePage, requests: Sequence[tuple[int, int]]) -> list[All
         free = {
             device: [CHANNEL_MEMORY_BYTES - used for used in used_by_channel(store, device)] for device in set(devices)
         }
+        for device, limit_bytes in (limits or {}).items():
+            free[device] = _limited(free[device], limit_bytes)
+        free_bytes = {device: sum(room) for device, room in free.items()}
         for core, size_bytes in requests:
             device = device_of_core(core)
             room = free[device]
@@ -99,7 +117,7 @@ def allocate(page: RuntimePage, requests: Sequence[tuple[int, int]]) -> list[All
                 raise NrtError(
                     NrtStatus.RESOURCE,
                     f"not enough memory on Neuron Device {device}: {wanted} bytes asked for, "
-                    f"{DEVICE_MEMORY_BYTES - sum(used_by_channel(store, device))} of {DEVICE_MEMORY_BYTES} free; "
+                    f"{free_bytes[device]} of {DEVICE_MEMORY_BYTES} free; "
                     "unload a model or use another device",
                 )
             near = core % CORES_PER_DEVICE * DRAM_CHANNELS // CORES_PER_DEVICE

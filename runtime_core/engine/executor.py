@@ -13,6 +13,7 @@ from runtime_core.driver.page import RuntimePage
 from runtime_core.engine import timing
 from runtime_core.engine.clock import Clock
 from runtime_core.engine.footprint import SubgraphFootprint, footprints
+from runtime_core.engine.harm import Faults, Harm, spoil
 from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
 from runtime_core.engine.timing import NodeTiming
 from runtime_core.instance import CORES_PER_DEVICE
@@ -41,12 +42,14 @@ class ExecutionResult(NamedTuple):
         outputs: OFMAPs by name; empty when the model runs without numerics.
         computed: ``False``: no arithmetic was done, there are no results.
         total_ns, device_ns: latency as the caller saw it, and on the device.
+        warnings: what went wrong on the way without failing it, a log line each.
     """
 
     outputs: Mapping[str, Array]
     computed: bool
     total_ns: int
     device_ns: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -91,6 +94,7 @@ class Engine:
         self._clock = clock
         self._timeout_ns = timeout_ns
         self._topology = topology(page.store.size)
+        self._faults = Faults(page.store, str(page.index))
         self._ids = itertools.count(10001)
 
     def load(
@@ -116,7 +120,10 @@ class Engine:
         """
         parts = footprints(neff.graph, cores)
         try:
-            allocations = memory.allocate(self._page, [(p.core, p.dram_bytes) for p in parts])
+            now_ns = self._clock.now_ns()
+            self._faults.refuse_load(cores, now_ns)
+            limits = self._faults.dram_limits(cores, now_ns)
+            allocations = memory.allocate(self._page, [(p.core, p.dram_bytes) for p in parts], limits)
         except NrtError as error:
             self.count_load_failure(error.status, cores)
             raise
@@ -184,7 +191,8 @@ class Engine:
 
     def allocate_tensor(self, core: int, size_bytes: int) -> memory.Allocation:
         """Take device memory for an application's tensor, near ``core``."""
-        (allocation,) = memory.allocate(self._page, [(core, size_bytes)])
+        limits = self._faults.dram_limits([core], self._clock.now_ns())
+        (allocation,) = memory.allocate(self._page, [(core, size_bytes)], limits)
         self._page.add_core_memory(core, _TENSORS, size_bytes)
         return allocation
 
@@ -233,7 +241,11 @@ class Engine:
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
-        end_ns, device_ns, timed_out = self._place(model, arrival_ns)
+        harm = self._faults.on_execution(model.cores, arrival_ns)
+        if harm is not None and harm.refusal is not None:
+            self._count(model, harm.refusal.status, -1, -1)
+            raise NrtError(*harm.refusal)
+        end_ns, device_ns, timed_out = self._place(model, arrival_ns, harm)
         status = NrtStatus.TIMEOUT if timed_out else NrtStatus.SUCCESS
         outputs: Mapping[str, Array] = {}
         problem = ""
@@ -242,16 +254,20 @@ class Engine:
         self._clock.sleep_until(end_ns)
         if self._page.was_reset(model.cores):
             outputs, status, problem, timed_out = {}, NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
+        blow, warnings = harm.settle(timed_out) if harm is not None else (None, ())
+        if blow is not None and status in (NrtStatus.SUCCESS, NrtStatus.TIMEOUT):
+            (status, problem), timed_out = blow, False
+            outputs = spoil(outputs) if status is NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR else {}
         total_ns = self._clock.now_ns() - arrival_ns
         self._count(model, status, total_ns, device_ns)
-        result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns)
+        result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns, warnings)
         if status is NrtStatus.SUCCESS:
             return result
         if timed_out:
             problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
         raise ExecutionError(status, problem, result)
 
-    def _place(self, model: LoadedModel, arrival_ns: int) -> tuple[int, int, bool]:
+    def _place(self, model: LoadedModel, arrival_ns: int, harm: Harm | None) -> tuple[int, int, bool]:
         """Put every node on its core's timeline; returns the end, the time on devices, and whether it timed out."""
         page = self._page
         at_ns = arrival_ns + timing.EXECUTION_OVERHEAD_NS
@@ -263,8 +279,11 @@ class Engine:
                 continue
             core = model.cores[node.core]
             if previous is not None and previous != core:
-                at_ns += self._cross(node, previous, core)
-            duration_ns = cost.duration_ns[self._active_neighbours(core, arrival_ns)]
+                at_ns += self._cross(node, previous, core, harm)
+            neighbours = self._active_neighbours(core, arrival_ns)
+            duration_ns = cost.duration_ns[neighbours]
+            if harm is not None:
+                duration_ns = harm.duration_ns(core, cost.duration_ns, neighbours, model.timeout_ns)
             _, end_ns = page.place(core, arrival_ns, at_ns, duration_ns, cost.flops, model.timeout_ns)
             device_ns += min(duration_ns, model.timeout_ns)
             if duration_ns > model.timeout_ns:
@@ -273,13 +292,14 @@ class Engine:
             previous = core
         return at_ns, device_ns, False
 
-    def _cross(self, node: Node, source: int, target: int) -> int:
+    def _cross(self, node: Node, source: int, target: int, harm: Harm | None) -> int:
         """Send a node's inputs from core to core, counting the links that they cross."""
         size_bytes = sum(t.size_bytes for t in node.inputs)
         path = self._topology.path(device_of_core(source), device_of_core(target))
         for device, eastward in path:
             self._page.count_link(device, eastward, size_bytes)
-        return timing.link_transfer_ns(size_bytes, len(path))
+        transfer_ns = timing.link_transfer_ns(size_bytes, len(path))
+        return transfer_ns if harm is None else harm.transfer_ns(path, transfer_ns)
 
     def _active_neighbours(self, core: int, now_ns: int) -> int:
         """How many other cores of the chip, of any process, have work now: they share its DRAM bandwidth."""

@@ -44,6 +44,16 @@ OUTCOMES: dict[NrtStatus, Outcome] = {
     NrtStatus.HW_ERROR: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
     NrtStatus.EXEC_UNIT_UNRECOVERABLE: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
     NrtStatus.EXEC_OOB: Outcome(COMPLETED_WITH_ERR, OOB_ERROR, MODEL),
+    # The driver's "failure" and "resource_error" count loads; it has no status for errors of the runtime itself.
+    NrtStatus.FAILURE: Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, GENERIC),
+    NrtStatus.RESOURCE: Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, RUNTIME),
+    NrtStatus.FAIL_HOST_MEM_ALLOC: Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, RUNTIME),
+    NrtStatus.EXEC_NC_BUSY: Outcome(FAILED_TO_QUEUE, NOT_QUEUED, TRANSIENT),
+    NrtStatus.EXEC_HW_ERR_COLLECTIVES: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
+    NrtStatus.EXEC_HW_ERR_HBM_UE: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
+    NrtStatus.EXEC_HW_ERR_NC_UE: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
+    NrtStatus.EXEC_HW_ERR_DMA_ABORT: Outcome(COMPLETED_WITH_ERR, HW_ERROR, HARDWARE),
+    NrtStatus.EXEC_SW_NQ_OVERFLOW: Outcome(FAILED_TO_QUEUE, NOT_QUEUED, TRANSIENT),
 }
 
 LOAD_STATUS: dict[NrtStatus, int] = {
@@ -52,6 +62,7 @@ LOAD_STATUS: dict[NrtStatus, int] = {
     NrtStatus.UNSUPPORTED_NEFF_VERSION: UNSUPPORTED_VERSION,
     NrtStatus.INVALID: INVALID_ERROR,
     NrtStatus.FAILURE: FAILURE,
+    NrtStatus.EXEC_UNIT_UNRECOVERABLE: HW_ERROR,
 }
 """The core counter of a load that failed."""
 

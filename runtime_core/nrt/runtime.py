@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core import __version__
 from runtime_core.driver import ownership
-from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.faults import Fault, FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.memory import used_by_channel
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.page import RuntimePage
@@ -80,10 +80,12 @@ class Runtime:
         self._next_core = 0
         self._store = open_or_set_up(root)
         try:
-            _check_driver(self._store)
+            self._clock = clock or RealClock()
+            faults = FaultWatch(self._store).active(self._clock.now_ns())
+            _check_driver(seen_driver_version(self._store.text("driver_version"), faults))
             self._page = RuntimePage(self._store, tag=self._config.tag, command=_command_line(), version=__version__)
             try:
-                self._cores = self._allocate_cores()
+                self._cores = self._allocate_cores(faults)
             except BaseException:
                 self._page.release()
                 raise
@@ -91,12 +93,12 @@ class Runtime:
             self._store.close()
             raise
         self._page.own_cores(self._cores)
-        self._engine = Engine(self._page, clock or RealClock(), timeout_ns=round(self._config.timeout_seconds * 1e9))
+        self._engine = Engine(self._page, self._clock, timeout_ns=round(self._config.timeout_seconds * 1e9))
         emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_ranges(self._cores)}")
 
-    def _allocate_cores(self) -> tuple[int, ...]:
+    def _allocate_cores(self, faults: tuple[Fault, ...]) -> tuple[int, ...]:
         config, locks, total = self._config, self._store.locks, self._store.size.core_count
-        usable = usable_cores(config, total)
+        usable = tuple(c for c in usable_cores(config, total) if device_present(device_of_core(c), faults))
         if config.visible_cores is not None:
             wanted = config.visible_cores
             missing = [core for core in wanted if core >= total]
@@ -240,10 +242,14 @@ class Runtime:
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
         """Execute on arrays; see :meth:`runtime_core.engine.executor.Engine.execute`."""
         try:
-            return self._engine.execute(self._loaded(model), inputs)
+            result = self._engine.execute(self._loaded(model), inputs)
         except NrtError as error:
+            if isinstance(error, ExecutionError):
+                _tell(error.result)
             emit(LogLevel.ERROR, "nrt_execute", f"{error} (status {error.status.value})")
             raise
+        _tell(result)
+        return result
 
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
         """Execute on tensor sets: every input and output of the model must be in its set.
@@ -331,8 +337,12 @@ class Runtime:
         return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
 
 
-def _check_driver(store: Datastore) -> None:
-    version = store.text("driver_version")
+def _tell(result: ExecutionResult) -> None:
+    for warning in result.warnings:
+        emit(LogLevel.WARNING, "nrt_execute", warning)
+
+
+def _check_driver(version: str) -> None:
     major = version.partition(".")[0]
     if not major.isdigit():
         message = "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed."

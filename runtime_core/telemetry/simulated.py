@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.faults import FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.locks import page_byte
 from runtime_core.driver.paths import node_root
 from runtime_core.histogram import BUCKET_COUNT, Histogram
@@ -92,6 +93,7 @@ class SimulatedSource:
         self._root = root or node_root()
         self._store: Datastore | None = None
         self._words: memoryview = memoryview(b"")
+        self._faults: FaultWatch | None = None
         self._identities: dict[int, tuple[tuple[int, int], _Identity]] = {}
         self._models: dict[int, tuple[tuple[int, int, int], tuple[Model, ...]]] = {}
 
@@ -115,6 +117,7 @@ class SimulatedSource:
         self._models.clear()
         store = self._store = Datastore(self._root)
         self._words = memoryview(store.map).cast("Q")
+        self._faults = FaultWatch(store)
         return store
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
@@ -129,13 +132,19 @@ class SimulatedSource:
             if runtime is not None:
                 runtimes.append(runtime)
         runtimes.sort(key=lambda r: (r.start_ns, r.pid))
+        driver_version = store.text("driver_version")
+        devices = _devices(store, device_dram, device_links)
+        faults = self._faults.active(time_ns) if self._faults is not None else ()
+        if faults:
+            driver_version = seen_driver_version(driver_version, faults)
+            devices = tuple(d for d in devices if device_present(d.index, faults))
         return Snapshot(
             time_ns,
             wall_time_ns,
             self.name,
             _instance(store),
-            store.text("driver_version"),
-            _devices(store, device_dram, device_links),
+            driver_version,
+            devices,
             tuple(runtimes),
             host_now() if host else None,
         )

@@ -239,7 +239,8 @@ def test_statuses_are_summed_as_the_simulated_node_counts_them():
     for outcome in OUTCOMES.values():
         status = CoreStatusCounts._fields[outcome.core_status]
         assert status in EXECUTION_STATUSES[execution_fields[outcome.execution]]
-        if outcome.error is not None:
+        # The driver has no status for errors of the runtime itself: sysfs tells them as generic.
+        if outcome.error is not None and error_fields[outcome.error] != "runtime":
             assert status in ERROR_STATUSES[error_fields[outcome.error]]
     assert list(EXECUTION_STATUSES) == execution_fields
     assert list(ERROR_STATUSES) == error_fields

@@ -1,0 +1,188 @@
+"""What can be broken on purpose: one row a kind of fault, with all that operators and integrators see of it."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from runtime_core.status import NrtStatus
+
+
+class FaultKind(enum.StrEnum):
+    """The faults."""
+
+    MEM_ECC_CORRECTED = "mem-ecc-corrected"
+    MEM_ECC_UNCORRECTED = "mem-ecc-uncorrected"
+    SRAM_ECC_CORRECTED = "sram-ecc-corrected"
+    SRAM_ECC_UNCORRECTED = "sram-ecc-uncorrected"
+    CORE_HANG = "core-hang"
+    SLOW_CORE = "slow-core"
+    DRAM_BANDWIDTH = "dram-bandwidth"
+    LINK_DOWN = "link-down"
+    LINK_SLOW = "link-slow"
+    NAN = "nan"
+    EXECUTION_ERROR = "execution-error"
+    QUEUE_OVERFLOW = "queue-overflow"
+    DEVICE_LOST = "device-lost"
+    DRAM_FULL = "dram-full"
+    LOAD_FAILURE = "load-failure"
+    DRIVER_OLD = "driver-old"
+    DRIVER_MISSING = "driver-missing"
+
+
+class Scope(enum.Enum):
+    """What a fault can be aimed at; without a target it hits all of them."""
+
+    DEVICE = "device"
+    CORE = "core"
+    LINK = "link"
+    NODE = "node"
+
+
+class Parameter(enum.StrEnum):
+    """What a fault can be told beside its target, its times and how often it strikes."""
+
+    RATIO = "ratio"
+    RATE = "rate-per-second"
+    COUNT = "count"
+    FACTOR = "factor"
+    SHARE = "share"
+    SIDE = "side"
+    ERROR = "error"
+    FREE = "free-bytes"
+    VERSION = "version"
+
+
+class ErrorClass(enum.StrEnum):
+    """Classes of execution errors, in the order of ErrorCounts."""
+
+    GENERIC = "generic"
+    NUMERICAL = "numerical"
+    TRANSIENT = "transient"
+    MODEL = "model"
+    RUNTIME = "runtime"
+    HARDWARE = "hardware"
+
+
+class Side(enum.StrEnum):
+    """Links of a device."""
+
+    EAST = "east"
+    WEST = "west"
+    BOTH = "both"
+
+
+CLASS_STATUS: dict[ErrorClass, NrtStatus] = {
+    ErrorClass.GENERIC: NrtStatus.FAILURE,
+    ErrorClass.NUMERICAL: NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR,
+    ErrorClass.TRANSIENT: NrtStatus.EXEC_NC_BUSY,
+    ErrorClass.MODEL: NrtStatus.EXEC_COMPLETED_WITH_ERR,
+    ErrorClass.RUNTIME: NrtStatus.RESOURCE,
+    ErrorClass.HARDWARE: NrtStatus.HW_ERROR,
+}
+"""What an execution that fails with an error of a class returns."""
+
+
+class FaultRow(NamedTuple):
+    """One kind of fault.
+
+    Attributes:
+        summary: what is broken.
+        scope: what it is aimed at.
+        parameters: what it takes; ``needs`` of them at least one.
+        status: what the call that meets it returns; SUCCESS: it goes on.
+        counter: what of the monitor's report moves.
+        message: the log line's text; ``{place}`` is what was hit.
+        call: the runtime call that logs it.
+    """
+
+    summary: str
+    scope: Scope
+    parameters: tuple[Parameter, ...]
+    needs: tuple[Parameter, ...]
+    status: NrtStatus
+    counter: str
+    message: str
+    call: str = "nrt_execute"
+
+
+_OFTEN = (Parameter.RATIO, Parameter.COUNT)
+_EVENTS = (Parameter.RATE, Parameter.COUNT)
+_S, _D, _C, _L, _N = NrtStatus, Scope.DEVICE, Scope.CORE, Scope.LINK, Scope.NODE
+
+FAULTS: dict[FaultKind, FaultRow] = {
+    FaultKind.MEM_ECC_CORRECTED: FaultRow(
+        "DRAM errors that ECC corrects", _D, _EVENTS, _EVENTS, _S.SUCCESS,
+        "neuron_hw_counters.mem_ecc_corrected", "ECC corrected an error in DRAM of {place}",
+    ),
+    FaultKind.MEM_ECC_UNCORRECTED: FaultRow(
+        "DRAM errors that ECC can't correct", _D, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_HBM_UE,
+        "neuron_hw_counters.mem_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
+        "uncorrectable ECC error in DRAM of {place}",
+    ),
+    FaultKind.SRAM_ECC_CORRECTED: FaultRow(
+        "SRAM errors that ECC corrects", _D, _EVENTS, _EVENTS, _S.SUCCESS,
+        "neuron_hw_counters.sram_ecc_corrected", "ECC corrected an error in SRAM of {place}",
+    ),
+    FaultKind.SRAM_ECC_UNCORRECTED: FaultRow(
+        "SRAM errors that ECC can't correct", _D, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_NC_UE,
+        "neuron_hw_counters.sram_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
+        "uncorrectable ECC error in SRAM of {place}",
+    ),
+    FaultKind.CORE_HANG: FaultRow(
+        "a core never finishes, until the execution times out", _C, _OFTEN, (), _S.TIMEOUT,
+        "execution_summary.timed_out, error_summary.generic", "execution timed out: {place} does not answer",
+    ),
+    FaultKind.SLOW_CORE: FaultRow(
+        "a core works FACTOR times as long", _C, (Parameter.FACTOR, *_OFTEN), (Parameter.FACTOR,), _S.SUCCESS,
+        "latency_stats.device_latency", "{place} is slow",
+    ),
+    FaultKind.DRAM_BANDWIDTH: FaultRow(
+        "a device's DRAM keeps a SHARE of its bandwidth", _D, (Parameter.SHARE, *_OFTEN), (Parameter.SHARE,),
+        _S.SUCCESS, "latency_stats.device_latency", "DRAM of {place} has lost bandwidth",
+    ),
+    FaultKind.LINK_DOWN: FaultRow(
+        "a link carries nothing: pipelines over it fail", _L, (Parameter.SIDE, *_OFTEN), (),
+        _S.EXEC_HW_ERR_DMA_ABORT, "error_summary.hardware, execution_summary.completed_with_err",
+        "DMA aborted: {place} is down",
+    ),
+    FaultKind.LINK_SLOW: FaultRow(
+        "transfers over a link take FACTOR times as long", _L, (Parameter.FACTOR, Parameter.SIDE, *_OFTEN),
+        (Parameter.FACTOR,), _S.SUCCESS, "latency_stats.total_latency", "{place} is slow",
+    ),
+    FaultKind.NAN: FaultRow(
+        "results hold NaN", _C, _OFTEN, (), _S.EXEC_COMPLETED_WITH_NUM_ERR,
+        "error_summary.numerical, execution_summary.completed_with_num_err", "results of {place} hold NaN",
+    ),
+    FaultKind.EXECUTION_ERROR: FaultRow(
+        "executions fail with an error of a class", _C, (Parameter.ERROR, *_OFTEN), (Parameter.ERROR,), _S.FAILURE,
+        "error_summary.CLASS", "{error} error on {place}",
+    ),
+    FaultKind.QUEUE_OVERFLOW: FaultRow(
+        "a core's queue takes no more executions", _C, _OFTEN, (), _S.QUEUE_FULL,
+        "execution_summary.failed_to_queue, error_summary.transient", "the queue of {place} is full",
+    ),
+    FaultKind.DEVICE_LOST: FaultRow(
+        "a device falls off the bus", _D, (), (), _S.EXEC_UNIT_UNRECOVERABLE,
+        "neuron_hardware_info.neuron_device_count, error_summary.hardware", "{place} is lost: it fell off the bus",
+    ),
+    FaultKind.DRAM_FULL: FaultRow(
+        "a device has no more than FREE-BYTES (0) of DRAM to give", _D, (Parameter.FREE, *_OFTEN), (), _S.RESOURCE,
+        "sysfs status/resource_error", "not enough memory on {place}", "nrt_load",
+    ),
+    FaultKind.LOAD_FAILURE: FaultRow(
+        "models don't load", _C, _OFTEN, (), _S.FAILURE,
+        "sysfs status/failure", "the model could not be loaded on {place}", "nrt_load",
+    ),
+    FaultKind.DRIVER_OLD: FaultRow(
+        "the driver is older than Runtime 2.x takes", _N, (Parameter.VERSION,), (), _S.FAILURE,
+        "neuron_runtime_data: no new runtime",
+        "This runtime requires Neuron Driver version 2.0 or greater. Please upgrade aws-neuron-dkms package.",
+        "nrt_init",
+    ),
+    FaultKind.DRIVER_MISSING: FaultRow(
+        "there is no driver: no device is seen, no runtime starts", _N, (), (), _S.FAILURE,
+        "neuron_hardware_info.neuron_device_count",
+        "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed.", "nrt_init",
+    ),
+}  # fmt: skip
