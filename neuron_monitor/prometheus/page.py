@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import platform
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from neuron_monitor.prometheus.seen import NodeSeen
 from neuron_monitor.prometheus.table import Kind
-from neuron_monitor.prometheus.text import (
-    OPENMETRICS_TYPE,
-    TEXT_TYPE,
-    Family,
-    Renderer,
-    escape,
-    openmetrics_page,
-    text_page,
-)
+from neuron_monitor.prometheus.text import Family, Format, Renderer, escape, page_of
 from neuron_monitor.prometheus.totals import Totals
 from runtime_core import __version__
 
 _GZIP_LEVEL = 1
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """Beyond it, a smaller page costs more of the node's time than it saves."""
 
 
@@ -73,28 +66,33 @@ class _Rendered:
 
     def __init__(self, families: Sequence[Family], seen_at: float) -> None:
         self._families = families
-        self._made: dict[tuple[bool, bool], bytes] = {}
+        self._plain: dict[Format, bytes] = {}
+        self._zipped: dict[Format, tuple[bytes, zlib._Compress]] = {}
         self._lock = threading.Lock()
         self.seen_at = seen_at
 
-    def body(self, *, openmetrics: bool, zipped: bool) -> bytes:
+    def plain(self, form: Format) -> bytes:
         with self._lock:
-            made = self._made.get((openmetrics, zipped))
-            if made is None:
-                if zipped:
-                    plain = self._plain(openmetrics)
-                    made = gzip.compress(plain, _GZIP_LEVEL, mtime=0)
-                    self._made[openmetrics, True] = made
-                else:
-                    made = self._plain(openmetrics)
-            return made
+            return self._text(form)
 
-    def _plain(self, openmetrics: bool) -> bytes:
-        made = self._made.get((openmetrics, False))
+    def zipped(self, form: Format) -> tuple[bytes, zlib._Compress]:
+        """Compressed so far, and the compressor that goes on from there: the page of a scrape is one gzip member."""
+        with self._lock:
+            made = self._zipped.get(form)
+            if made is None:
+                compressor = _compressor()
+                made = self._zipped[form] = compressor.compress(self._text(form)), compressor
+            return made[0], made[1].copy()
+
+    def _text(self, form: Format) -> bytes:
+        made = self._plain.get(form)
         if made is None:
-            page = openmetrics_page(self._families) if openmetrics else text_page(self._families)
-            made = self._made[openmetrics, False] = page.encode("utf-8", "replace")
+            made = self._plain[form] = page_of(self._families, form).encode("utf-8", "replace")
         return made
+
+
+def _compressor() -> zlib._Compress:
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
 
 class Page:
@@ -134,20 +132,19 @@ class Page:
             self._scrape_seconds += seconds
             self._scrapes += 1
 
-    def scrape(self, *, openmetrics: bool = False, zipped: bool = False) -> bytes:
-        """The body of an answer.
+    def scrape(self, form: Format = Format.TEXT, *, zipped: bool = False) -> tuple[bytes, bytes]:
+        """The body of an answer: what all scrapes of a report share, and what is of this moment.
 
         Args:
-            openmetrics: in OpenMetrics instead of the text format.
-            zipped: as gzip: the members of two parts, which make one stream.
+            form: the format.
+            zipped: compressed by gzip.
         """
         rendered = self._rendered
-        body = b"" if rendered is None else rendered.body(openmetrics=openmetrics, zipped=zipped)
-        families = exporter_families(self._figures())
-        tail = openmetrics_page(families) if openmetrics else text_page(families)
-        client = _client_library(openmetrics)
-        end = tail.encode() + client
-        return body + (gzip.compress(end, _GZIP_LEVEL, mtime=0) if zipped else end)
+        end = page_of(exporter_families(self._figures()), form).encode() + _client_library(form)
+        if not zipped:
+            return b"" if rendered is None else rendered.plain(form), end
+        body, compressor = (b"", _compressor()) if rendered is None else rendered.zipped(form)
+        return body, compressor.compress(end) + compressor.flush()
 
     def _figures(self) -> Exporter:
         with self._lock:
@@ -161,10 +158,10 @@ class Page:
             )
 
 
-def _client_library(openmetrics: bool) -> bytes:
+def _client_library(form: Format) -> bytes:
     """``process_*`` and ``python_*`` of the client library; in OpenMetrics with the end of the page."""
     from prometheus_client import REGISTRY
     from prometheus_client.exposition import choose_encoder
 
-    encode, _ = choose_encoder(OPENMETRICS_TYPE if openmetrics else TEXT_TYPE)
+    encode, _ = choose_encoder(form.content_type)
     return encode(REGISTRY)

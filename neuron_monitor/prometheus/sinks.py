@@ -12,7 +12,7 @@ from pathlib import Path
 from neuron_monitor.collector import Look
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.page import Page
-from neuron_monitor.prometheus.text import Renderer, text_page
+from neuron_monitor.prometheus.text import Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
 from neuron_monitor.signals import Signals
 
@@ -63,7 +63,7 @@ class TextFile:
         node = self._feed.take(look)
         families = self._renderer.families(node, self._totals.update(node.runtimes))
         seen = f"neuron_monitor_report_timestamp_seconds {time.time()}\n"
-        page = text_page(families) + (
+        page = page_of(families, Format.TEXT) + (
             "# HELP neuron_monitor_report_timestamp_seconds When this file was written\n"
             f"# TYPE neuron_monitor_report_timestamp_seconds gauge\n{seen}"
         )

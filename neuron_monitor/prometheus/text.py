@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,27 @@ from neuron_monitor.prometheus.table import (
     TagView,
 )
 
-TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+class Format(enum.Enum):
+    """What a page can be: media type, version and the character set it is in."""
+
+    TEXT = ("text/plain", "0.0.4")
+    OPENMETRICS = ("application/openmetrics-text", "1.0.0")
+
+    @property
+    def media_type(self) -> str:
+        """Without parameters."""
+        return self.value[0]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those that tell this format from others of the same media type."""
+        return {"version": self.value[1]}
+
+    @property
+    def content_type(self) -> str:
+        """The header's value."""
+        return f"{self.media_type}; version={self.value[1]}; charset=utf-8"
 
 
 class Family(NamedTuple):
@@ -49,8 +69,12 @@ def _header(name: str, kind: Kind, help_text: str) -> str:
     return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n"
 
 
-def text_page(families: Iterable[Family]) -> str:
-    """In the Prometheus text format."""
+def page_of(families: Iterable[Family], form: Format) -> str:
+    """The text of a page, or of a part of it; OpenMetrics ends with ``# EOF``, which is not part of it."""
+    return _openmetrics(families) if form is Format.OPENMETRICS else _text(families)
+
+
+def _text(families: Iterable[Family]) -> str:
     parts = []
     for family in families:
         if family.samples:
@@ -62,8 +86,7 @@ def text_page(families: Iterable[Family]) -> str:
     return "".join(parts)
 
 
-def openmetrics_page(families: Iterable[Family]) -> str:
-    """In OpenMetrics, but for the ``# EOF`` that ends it."""
+def _openmetrics(families: Iterable[Family]) -> str:
     parts = []
     for family in families:
         if family.samples:

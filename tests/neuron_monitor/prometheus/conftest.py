@@ -8,6 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from neuron_monitor.prometheus.page import Page
+from neuron_monitor.prometheus.text import Format
 
 
 class Samples(dict):
@@ -46,8 +47,8 @@ def shown():
 
     def show(node):
         page.show(node, 0.0)
-        text = read(page.scrape().decode())
-        other = read(page.scrape(openmetrics=True).decode(), openmetrics=True)
+        text = read(b"".join(page.scrape()).decode())
+        other = read(b"".join(page.scrape(Format.OPENMETRICS)).decode(), openmetrics=True)
         ours = {
             key: value
             for key, value in text.items()

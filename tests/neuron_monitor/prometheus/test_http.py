@@ -3,6 +3,7 @@
 import gzip
 import socket
 import time
+import zlib
 from contextlib import suppress
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import BUSY, make_snapshot
 
-from neuron_monitor.prometheus import http
+from neuron_monitor.prometheus.address import parse_address
 from neuron_monitor.prometheus.from_node import NodeFeed
-from neuron_monitor.prometheus.http import MetricsServer, accepts, parse_address, parse_head
+from neuron_monitor.prometheus.http import Limits, MetricsServer
 from neuron_monitor.prometheus.page import Page
+from neuron_monitor.prometheus.request import accepts_gzip, parse_head, preferred
 from runtime_core.telemetry import NeuronError, UsageError
 
 
@@ -123,15 +125,13 @@ def test_a_head_that_never_ends_is_cut_off(port):
         assert talk(port, b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000) == b""
 
 
-def test_a_client_that_says_nothing_is_let_go(serve, page, monkeypatch):
-    monkeypatch.setattr(http, "_HEAD_SECONDS", 0.1)
+def test_a_client_that_says_nothing_is_let_go(serve, page):
     with suppress(ConnectionError):
-        assert talk(serve(page), b"GET / HT") == b""
+        assert talk(serve(page, limits=Limits(head_seconds=0.1)), b"GET / HT") == b""
 
 
-def test_a_client_that_never_reads_is_let_go_and_others_are_served_meanwhile(serve, page, get, monkeypatch, wait):
-    monkeypatch.setattr(http, "_SEND_SECONDS", 0.3)
-    port = serve(page)
+def test_a_client_that_never_reads_is_let_go_and_others_are_served_meanwhile(serve, page, get, wait):
+    port = serve(page, limits=Limits(send_seconds=0.3))
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n" * 600)
@@ -147,9 +147,8 @@ def test_a_client_that_never_reads_is_let_go_and_others_are_served_meanwhile(ser
         wait(cut)
 
 
-def test_idle_clients_cannot_keep_a_scrape_out(serve, page, get, monkeypatch):
-    monkeypatch.setattr(http, "_MAX_CONNECTIONS", 5)
-    port = serve(page)
+def test_idle_clients_cannot_keep_a_scrape_out(serve, page, get):
+    port = serve(page, limits=Limits(connections=5))
     idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(20)]
     try:
         for _ in range(10):
@@ -197,7 +196,45 @@ def test_what_is_no_address(text):
     ],
 )
 def test_negotiation(header, yes):
-    assert accepts(header, "gzip") is yes
+    assert accepts_gzip(header) is yes
+
+
+TEXT, OPENMETRICS = ("text/plain", {"version": "0.0.4"}), ("application/openmetrics-text", {"version": "1.0.0"})
+
+
+@pytest.mark.parametrize(
+    ("header", "offer"),
+    [
+        ("", None),
+        ("*/*", None),
+        ("text/plain;q=0.5, application/openmetrics-text;q=0.4", 0),
+        ("text/plain;q=0.4, application/openmetrics-text", 1),
+        ("application/openmetrics-text;version=0.0.1, text/plain;version=0.0.4;q=0.5", 0),
+        # What Prometheus 2.42 sends.
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            1,
+        ),
+        ("application/openmetrics-text; version=1.0.0; escaping=underscores", 1),
+        ("application/openmetrics-text;q=nan", None),
+    ],
+)
+def test_the_format_is_the_one_that_a_client_likes_best(header, offer):
+    assert preferred(header, (TEXT, OPENMETRICS)) == offer
+
+
+@given(st.text(max_size=100))
+def test_any_header_is_understood_or_left_out(header):
+    assert preferred(header, (TEXT, OPENMETRICS)) in (None, 0, 1)
+    assert accepts_gzip(header) in (True, False)
+
+
+def test_a_zipped_page_is_a_single_gzip_member(port, get):
+    _, _, body = get(f"http://127.0.0.1:{port}/metrics", Accept_Encoding="gzip")
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    assert b"neuron_monitor_build_info" in stream.decompress(body)
+    assert (stream.eof, stream.unused_data) == (True, b"")
 
 
 @given(st.binary(max_size=200))

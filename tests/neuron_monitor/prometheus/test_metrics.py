@@ -95,7 +95,7 @@ def test_names_types_and_labels_are_those_of_the_contract(looks):
     page.show(NodeFeed().take(look), 0.0)
     kinds = {}
     labels = {}
-    for line in page.scrape().decode().splitlines():
+    for line in b"".join(page.scrape()).decode().splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split()
             kinds[name] = kind
@@ -111,7 +111,7 @@ def test_every_row_of_the_table_makes_a_series_on_a_busy_node(looks):
     (look,) = looks(world(1), world(6))
     page = Page()
     page.show(NodeFeed().take(look), 0.0)
-    text = page.scrape().decode()
+    text = b"".join(page.scrape()).decode()
     rows = (*table.INHERITED_RUNTIME, *table.INHERITED_NODE, *table.OWN_RUNTIME, *table.OWN_NODE)
     assert len({row.name for row in rows}) == len(rows)
     for row in rows:
@@ -252,7 +252,10 @@ def test_any_tag_comes_back_as_it_was(tag):
     page.show(node, 0.0)
     encodable = tag.encode("utf-8", "replace").decode()
     tags = {
-        s.labels["runtime_tag"] for f in parse(page.scrape().decode()) for s in f.samples if "runtime_tag" in s.labels
+        s.labels["runtime_tag"]
+        for f in parse(b"".join(page.scrape()).decode())
+        for s in f.samples
+        if "runtime_tag" in s.labels
     }
     assert tags == {encodable}
 
