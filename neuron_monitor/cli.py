@@ -14,6 +14,7 @@ neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_co
 neuron-monitor --once
 neuron-monitor --output /var/log/neuron-monitor.ndjson --output-keep 8
 neuron-monitor --prometheus --web.listen-address :8000
+neuron-monitor --prometheus --web.config.file web.yml         # TLS, client certificates, users
 neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
 neuron-monitor --json-schema"""
 
@@ -46,6 +47,10 @@ def monitor(
     listen_address: Annotated[
         str, typer.Option("--web.listen-address", help="Where to serve metrics, HOST:PORT.")
     ] = "127.0.0.1:8000",
+    web_config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--web.config.file", help="TLS and users, as Prometheus exporters take them."),
+    ] = None,
     textfile: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write metrics to this file, for node_exporter's textfile collector."),
@@ -70,6 +75,7 @@ def monitor(
         int(output_max_mib * (1 << 20)),
         output_keep,
         listen_address if prometheus else None,
+        web_config,
         textfile,
     )
     start(config_file, source, outputs, once=once, verbose=verbose)

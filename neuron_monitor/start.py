@@ -16,7 +16,7 @@ class Outputs(NamedTuple):
     Attributes:
         file: lines go there, in files of ``max_bytes`` of which ``keep`` full ones stay; ``None``: to standard output,
             or nowhere when they become metrics.
-        listen_address: serve metrics there.
+        listen_address: serve metrics there, by the rules of ``web_config``.
         textfile: write metrics there.
     """
 
@@ -24,6 +24,7 @@ class Outputs(NamedTuple):
     max_bytes: int
     keep: int
     listen_address: str | None
+    web_config: Path | None
     textfile: Path | None
 
 
@@ -48,7 +49,7 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
             from neuron_monitor.prometheus.serve import serving
             from neuron_monitor.prometheus.sinks import PageSink
 
-            sinks.append(PageSink(stack.enter_context(serving(outputs.listen_address))))
+            sinks.append(PageSink(stack.enter_context(serving(outputs.listen_address, outputs.web_config))))
         for sink in sinks:
             stack.callback(sink.close)
         stream(config_path, source_name, sinks, once=once, verbose=verbose)

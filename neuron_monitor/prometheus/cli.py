@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -22,6 +23,10 @@ def serve(
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--web.listen-address", help="Listen here instead of on all addresses, HOST:PORT."),
     ] = None,
+    web_config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--web.config.file", help="TLS and users, as Prometheus exporters take them."),
+    ] = None,
     version: VersionFlag = False,
 ) -> None:
     """Serve the stream of a neuron-monitor, read on standard input, as Prometheus metrics on /metrics."""
@@ -29,7 +34,7 @@ def serve(
     from neuron_monitor.prometheus.serve import serving
     from neuron_monitor.signals import handled
 
-    with handled() as signals, serving(listen_address or f":{port}") as page:
+    with handled() as signals, serving(listen_address or f":{port}", web_config) as page:
         good = follow(0, page, signals)
     if not good:
         fail("standard input ended without a report: pipe neuron-monitor into this command")

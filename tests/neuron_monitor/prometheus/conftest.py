@@ -1,9 +1,11 @@
 """Pages read back by the client library's own parsers."""
 
+import ssl
 import urllib.error
 import urllib.request
 
 import pytest
+import trustme
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -73,3 +75,30 @@ def get():
             return error.code, error.headers, error.read()
 
     return fetch
+
+
+class Authority:
+    """A certificate authority: certificates for servers and for clients."""
+
+    def __init__(self):
+        self._ca = trustme.CA()
+
+    def write_to(self, folder):
+        """``server.pem``, ``server.key`` (new ones each time) and ``ca.pem``."""
+        issued = self._ca.issue_cert("localhost", "127.0.0.1")
+        issued.private_key_pem.write_to_path(folder / "server.key")
+        issued.cert_chain_pems[0].write_to_path(folder / "server.pem")
+        self._ca.cert_pem.write_to_path(folder / "ca.pem")
+
+    def client(self, name=None):
+        """What a client trusts, and shows of itself."""
+        context = ssl.create_default_context()
+        self._ca.configure_trust(context)
+        if name is not None:
+            self._ca.issue_cert(name).configure_cert(context)
+        return context
+
+
+@pytest.fixture(scope="session")
+def authority():
+    return Authority()

@@ -1,0 +1,97 @@
+"""Basic auth with bcrypt: as slow for who guesses as bcrypt makes it, and fast for who scrapes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from neuron_monitor.prometheus.webconfig import MISSING, WebConfigError
+
+_CACHED = 256
+_MAX_WAITING = 32
+_MAX_PASSWORD_BYTES = 72
+"""bcrypt looks at no more."""
+
+
+class TooManyGuessesError(Exception):
+    """So many passwords wait to be checked that another is not taken."""
+
+
+class Users:
+    """Checks ``Authorization`` headers. Hashes are computed one at a time, beside the server and the collection."""
+
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        """``hashes``: user -> bcrypt hash of the password.
+
+        Raises:
+            WebConfigError: bcrypt is not installed.
+        """
+        try:
+            from bcrypt import checkpw
+        except ImportError:
+            raise WebConfigError(MISSING) from None
+        self._checkpw = checkpw
+        self._hashes = {user.encode(): text.encode() for user, text in hashes.items()}
+        # An unknown user takes as long to refuse as a wrong password: names can't be found by the clock.
+        self._nobody = max(self._hashes.values(), key=lambda text: text[4:6])
+        self._secret = secrets.token_bytes(32)
+        self._known: dict[bytes, bool] = {}
+        self._worker = ThreadPoolExecutor(1, "passwords")
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Nobody is checked any more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def knows(self, header: str) -> bool:
+        """Whether a header names a user with the right password.
+
+        Raises:
+            TooManyGuessesError: ask again later.
+        """
+        credentials = _credentials(header)
+        if credentials is None:
+            return False
+        # The cache holds no passwords, and its keys can't be computed from outside.
+        key = hmac.digest(self._secret, b"\0".join((hashlib.sha256(credentials[0]).digest(), credentials[1])), "sha256")
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        if self._waiting >= _MAX_WAITING:
+            raise TooManyGuessesError
+        self._waiting += 1
+        try:
+            right = await asyncio.get_running_loop().run_in_executor(self._worker, self._check, *credentials)
+        finally:
+            self._waiting -= 1
+        if len(self._known) >= _CACHED:
+            # Wrong guesses go first: they can't push out who is known.
+            stale = next((k for k, good in self._known.items() if not good), next(iter(self._known)))
+            del self._known[stale]
+        self._known[key] = right
+        return right
+
+    def _check(self, user: bytes, password: bytes) -> bool:
+        wanted = self._hashes.get(user)
+        try:
+            right = self._checkpw(password[:_MAX_PASSWORD_BYTES], wanted or self._nobody)
+        except ValueError:
+            return False
+        return right and wanted is not None and len(password) <= _MAX_PASSWORD_BYTES
+
+
+def _credentials(header: str) -> tuple[bytes, bytes] | None:
+    kind, _, text = header.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(text.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return (user, password) if colon else None
