@@ -205,12 +205,15 @@ class Engine:
         """Count host memory of an application's tensor."""
         self._page.add_host_memory(_HOST_TENSORS, delta_bytes)
 
-    def execute(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
+    def execute(
+        self, model: LoadedModel, inputs: Mapping[str, Array], *, queued_since_ns: int | None = None
+    ) -> ExecutionResult:
         """Run one execution and wait for the time the chip would take.
 
         Args:
             model: loaded on this engine.
             inputs: every IFMAP by name, with the declared dtype and shape; ignored without numerics.
+            queued_since_ns: when its caller began to wait, on the engine's clock; default: now.
 
         Raises:
             NrtError: EXEC_BAD_INPUT, TIMEOUT, EXEC_COMPLETED_WITH_NUM_ERR (its results are in the error),
@@ -230,14 +233,16 @@ class Engine:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
             model.in_flight += 1
         try:
-            return self._run(model, inputs, arrival_ns)
+            return self._run(model, inputs, arrival_ns, arrival_ns if queued_since_ns is None else queued_since_ns)
         finally:
             with model.idle:
                 model.in_flight -= 1
                 if not model.in_flight:
                     model.idle.notify_all()
 
-    def _run(self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int) -> ExecutionResult:
+    def _run(
+        self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int
+    ) -> ExecutionResult:
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
@@ -258,7 +263,7 @@ class Engine:
         if blow is not None and status in (NrtStatus.SUCCESS, NrtStatus.TIMEOUT):
             (status, problem), timed_out = blow, False
             outputs = spoil(outputs) if status is NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR else {}
-        total_ns = self._clock.now_ns() - arrival_ns
+        total_ns = self._clock.now_ns() - queued_since_ns
         self._count(model, status, total_ns, device_ns)
         result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns, warnings)
         if status is NrtStatus.SUCCESS:
