@@ -50,7 +50,3 @@ def send(
 def main() -> None:
     """Entry point of the console script."""
     run(app)
-
-
-if __name__ == "__main__":
-    main()

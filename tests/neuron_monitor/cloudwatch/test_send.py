@@ -53,7 +53,7 @@ def stream(tmp_path, node, command):
 
 def run(stdin, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "neuron_monitor.cloudwatch.cli", *arguments],
+        [sys.executable, "-m", "neuron_monitor.cloudwatch", *arguments],
         input=stdin,
         capture_output=True,
         text=True,

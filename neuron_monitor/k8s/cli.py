@@ -1,0 +1,50 @@
+"""neuron-monitor-k8s-info.py: the stream of a neuron-monitor with the pods that use its cores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neuron_tools.console import VersionFlag, examples_epilog, fail, new_app, run
+
+EXAMPLES = """neuron-monitor | neuron-monitor-k8s-info.py --period 15
+neuron-monitor | neuron-monitor-k8s-info.py | jq .neuron_k8s_info
+neuron-monitor | neuron-monitor-k8s-info.py | neuron-monitor-prometheus.py --port 8000"""
+
+app = new_app("Add the pods that use NeuronCores to the stream of a neuron-monitor, read on standard input.")
+
+
+@app.command(epilog=examples_epilog(EXAMPLES))
+def annotate(
+    period: Annotated[float, typer.Option(min=0.1, help="Ask the kubelet every so many seconds.")] = 15.0,
+    socket: Annotated[Path, typer.Option(help="The kubelet's pod-resources socket.")] = Path(
+        "/var/lib/kubelet/pod-resources/kubelet.sock"
+    ),
+    version: VersionFlag = False,
+) -> None:
+    """Add the pods that use NeuronCores to the stream of a neuron-monitor, read on standard input.
+
+    Every line gets the kubelet's last answer as `neuron_k8s_info`. While the kubelet does not answer, its `error` says
+    why, and the stream goes on.
+    """
+    try:
+        from neuron_monitor.k8s.kubelet import Kubelet
+    except ImportError:
+        fail("grpcio is missing: install it with pip install 'neuron-tools-sim[k8s]'")
+    from neuron_monitor.k8s.pipe import follow
+    from neuron_monitor.k8s.watch import Watch
+    from neuron_monitor.output import StandardOutput
+    from neuron_monitor.signals import handled
+
+    kubelet = Kubelet(socket)
+    watch = Watch(kubelet.holdings, period)
+    with handled() as signals:
+        follow(0, watch, StandardOutput(1), signals)
+    watch.close(kubelet.close)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,78 @@
+"""Each line of the stream, with what Kubernetes knows added."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from neuron_monitor.k8s.users import users
+from neuron_monitor.k8s.watch import Answer, Watch
+from neuron_monitor.lines import lines_until_stop
+from neuron_monitor.output import LineOutput
+from neuron_monitor.report import HardwareInfo, K8sInfo
+from neuron_monitor.signals import Signals
+
+_FIELD = "neuron_k8s_info"
+_FIRST_ANSWER_SECONDS = 1.0
+"""The first line waits so long for the kubelet; a later one never does."""
+
+
+class _Line(msgspec.Struct):
+    """What is needed of a report; the rest passes through untouched."""
+
+    neuron_hardware_info: HardwareInfo
+
+
+def _k8s_info(answer: Answer, hardware: HardwareInfo) -> K8sInfo:
+    known = users(answer.holdings, hardware.neuron_device_count, hardware.neuroncore_per_device_count)
+    return K8sInfo(answer.seconds, known.cores, known.devices, answer.error or "; ".join(known.problems))
+
+
+class Annotator:
+    """Adds ``neuron_k8s_info`` to lines; what is added changes only with an answer or with the node."""
+
+    def __init__(self) -> None:
+        self._line = msgspec.json.Decoder(_Line)
+        self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        self._made_of: tuple[Answer, HardwareInfo] | None = None
+        self._added = msgspec.Raw()
+
+    def annotate(self, line: bytes, answer: Answer) -> bytes:
+        """``line`` with the field, and a line's end.
+
+        Raises:
+            msgspec.MsgspecError: the line is no report.
+        """
+        fields = self._fields.decode(line)
+        of = answer, self._line.decode(line).neuron_hardware_info
+        if of != self._made_of:
+            self._added = msgspec.Raw(msgspec.json.encode(_k8s_info(*of)))
+            self._made_of = of
+        fields.pop(_FIELD, None)
+        fields[_FIELD] = self._added
+        return msgspec.json.encode(fields) + b"\n"
+
+
+def follow(fd: int, watch: Watch, output: LineOutput, signals: Signals) -> None:
+    """Pass the stream on, until it ends, a signal comes or its reader leaves.
+
+    Args:
+        fd: the stream.
+        watch: knows what the kubelet says.
+        output: takes the lines.
+        signals: to stop by.
+    """
+    annotator = Annotator()
+    watch.latest(_FIRST_ANSWER_SECONDS)
+    bad = 0
+    for line in lines_until_stop(fd, signals):
+        try:
+            whole = annotator.annotate(line, watch.latest())
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            bad += 1
+            if bad == 1:
+                print(f"neuron-monitor-k8s-info.py: a line is no report, and is left out: {error}", file=sys.stderr)
+            continue
+        if not output.write(whole, signals):
+            return

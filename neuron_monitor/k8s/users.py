@@ -1,0 +1,96 @@
+"""Which pod uses which NeuronCore and Neuron Device, from what the kubelet handed out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from neuron_monitor.report import CoreUser
+
+CORE_RESOURCE = "aws.amazon.com/neuroncore"
+DEVICE_RESOURCES = frozenset({"aws.amazon.com/neuron", "aws.amazon.com/neurondevice"})
+"""What the Neuron device plugin offers."""
+
+_INDEX = re.compile(r"(?:neuron|neuroncore|neurondevice)?-?(0|[1-9][0-9]{0,5})", re.ASCII)
+"""A device's id is its index, or ends with it behind the kind (``neuron3`` is the name of the device's file)."""
+
+
+class Holding(NamedTuple):
+    """What a container was given of one resource."""
+
+    pod_name: str
+    namespace: str
+    container_name: str
+    resource_name: str
+    device_ids: tuple[str, ...]
+
+
+class Users(NamedTuple):
+    """Who uses what, by index as the report writes it.
+
+    Attributes:
+        cores: of each NeuronCore.
+        devices: of each Neuron Device that one pod has to itself; of one that pods share, ``cores`` tells.
+        problems: what could not be understood.
+    """
+
+    cores: dict[str, CoreUser]
+    devices: dict[str, CoreUser]
+    problems: tuple[str, ...]
+
+
+def _indices(holding: Holding, problems: list[str]) -> Iterator[int]:
+    for name in holding.device_ids:
+        found = _INDEX.fullmatch(name)
+        if found is None:
+            problems.append(
+                f"{holding.resource_name} {name!r} of pod {holding.namespace}/{holding.pod_name} is no index"
+            )
+        else:
+            yield int(found[1])
+
+
+def _cores(holding: Holding, cores_per_device: int, problems: list[str]) -> Iterator[int]:
+    for index in _indices(holding, problems):
+        if holding.resource_name == CORE_RESOURCE:
+            yield index
+        else:
+            yield from range(index * cores_per_device, (index + 1) * cores_per_device)
+
+
+def _merged(holdings: Iterable[Holding]) -> CoreUser | None:
+    """The one pod of all holdings with its containers; ``None`` when there are several."""
+    first, *rest = holdings
+    if any((h.namespace, h.pod_name) != (first.namespace, first.pod_name) for h in rest):
+        return None
+    return CoreUser(first.pod_name, first.namespace, sorted({h.container_name for h in (first, *rest)}))
+
+
+def users(holdings: Iterable[Holding], device_count: int, cores_per_device: int) -> Users:
+    """Who uses what.
+
+    Args:
+        holdings: what the kubelet told.
+        device_count: Neuron Devices of the node.
+        cores_per_device: NeuronCores of each.
+    """
+    problems: list[str] = []
+    by_core: dict[int, list[Holding]] = {}
+    for holding in holdings:
+        if holding.resource_name == CORE_RESOURCE or holding.resource_name in DEVICE_RESOURCES:
+            for core in _cores(holding, cores_per_device, problems):
+                by_core.setdefault(core, []).append(holding)
+    cores, by_device = {}, dict[int, list[Holding]]()
+    for core, held in sorted(by_core.items()):
+        if core >= device_count * cores_per_device:
+            problems.append(f"NeuronCore {core} of pod {held[0].namespace}/{held[0].pod_name} is not on this node")
+            continue
+        user = _merged(held)
+        if user is None:
+            problems.append(f"NeuronCore {core} was given to several pods")
+            continue
+        cores[str(core)] = user
+        by_device.setdefault(core // cores_per_device, []).extend(held)
+    devices = {str(index): user for index, held in by_device.items() if (user := _merged(held)) is not None}
+    return Users(cores, devices, tuple(problems))

@@ -1,0 +1,67 @@
+"""Asks the kubelet again and again, so that a slow answer never holds up the stream."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from neuron_monitor.k8s.users import Holding
+from runtime_core.telemetry import NeuronError
+
+
+class Answer(NamedTuple):
+    """What the kubelet said last.
+
+    Attributes:
+        seconds: since it was asked the time before.
+        holdings: what containers were given.
+        error: why they are not known, "" when they are.
+    """
+
+    seconds: float
+    holdings: tuple[Holding, ...]
+    error: str
+
+
+class Watch:
+    """A thread that asks at once and then every period."""
+
+    def __init__(self, ask: Callable[[], tuple[Holding, ...]], period_seconds: float) -> None:
+        """Start.
+
+        Args:
+            ask: gives holdings, or raises :class:`NeuronError`.
+            period_seconds: from question to question.
+        """
+        self._ask = ask
+        self._period_seconds = period_seconds
+        self._asked = time.monotonic()
+        self._first = threading.Event()
+        self._stop = threading.Event()
+        self._answer = Answer(0.0, (), "the kubelet has not answered yet")
+        self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            now = time.monotonic()
+            seconds, self._asked = now - self._asked, now
+            try:
+                self._answer = Answer(seconds, self._ask(), "")
+            except NeuronError as error:
+                self._answer = Answer(seconds, (), str(error))
+            self._first.set()
+            self._stop.wait(max(0.0, now + self._period_seconds - time.monotonic()))
+
+    def latest(self, wait_seconds: float = 0.0) -> Answer:
+        """The last answer; the first is waited for up to ``wait_seconds``."""
+        self._first.wait(wait_seconds)
+        return self._answer
+
+    def close(self, interrupt: Callable[[], None]) -> None:
+        """Ask no more; ``interrupt`` breaks off a question that is still open."""
+        self._stop.set()
+        interrupt()
+        self._thread.join()
