@@ -129,9 +129,9 @@ class NetworkBuilder:
         for name, value in outputs.items():
             self._graph.node.append(helper.make_node("Identity", [value], [name], name=f"output_{name}"))
             self._graph.output.append(helper.make_empty_tensor_value_info(name))
-        known = {value.name: value for value in self._inferred().output}
-        for value in self._graph.output:
-            value.CopyFrom(known[value.name])
+        known = {output.name: output for output in self._inferred().output}
+        for output in self._graph.output:
+            output.CopyFrom(known[output.name])
         return self._model
 
     def _inferred(self) -> GraphProto:
