@@ -20,6 +20,13 @@ MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
 MAX_FAULTS = 64
 
+RUNTIME_COUNTER_COUNT = 18
+"""Counters of a core that runtimes keep: busy time, FLOPs, executions, loads, and the fourteen statuses."""
+COUNTER_COUNT = RUNTIME_COUNTER_COUNT + 2
+"""Those, and the requested and the refused resets."""
+PEAK_COUNT = 6
+"""Peaks of device memory of a core: by category, and in all."""
+
 STATE_FREE = 0
 STATE_CLAIMING = 1
 STATE_LIVE = 2
@@ -58,6 +65,8 @@ class FileHeader(ctypes.Structure):
         # Odd while the table of faults is being changed.
         ("fault_generation", _U64),
         ("last_fault_id", _U64),
+        # Odd while a runtime's page is being folded into the lasting totals.
+        ("totals_sequence", _U64),
     )
 
 
@@ -94,7 +103,12 @@ class DeviceBlock(ctypes.Structure):
 
 
 class CoreTotals(ctypes.Structure):
-    """Counters of ended runtimes, per core; a page is folded into them when it is given back or reclaimed."""
+    """What a core keeps over the end of runtimes; a page is folded into it when it is given back or reclaimed.
+
+    ``cleared`` is what each counter had come to, over ended and live runtimes, when it was last cleared: first the
+    counters above, then the requested and the refused resets of the device. ``memory_peak`` is the most that a runtime
+    used, by category and in all; a peak of an older ``peak_epoch`` than here is one that was cleared since.
+    """
 
     _fields_ = (
         ("busy_ns", _U64),
@@ -102,6 +116,9 @@ class CoreTotals(ctypes.Structure):
         ("inference_count", _U64),
         ("model_load_count", _U64),
         ("status", _U64 * 14),
+        ("cleared", _U64 * COUNTER_COUNT),
+        ("memory_peak", _U64 * PEAK_COUNT),
+        ("peak_epoch", _U64 * PEAK_COUNT),
     )
 
 
@@ -122,6 +139,8 @@ class CoreBlock(ctypes.Structure):
         ("model_load_count", _U64),
         ("status", _U64 * 14),
         ("memory", _U64 * 5),
+        ("memory_peak", _U64 * PEAK_COUNT),
+        ("peak_epoch", _U64 * PEAK_COUNT),
     )
 
 

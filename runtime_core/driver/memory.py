@@ -6,14 +6,17 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import device_byte
-from runtime_core.driver.page import RuntimePage
 from runtime_core.instance import CHANNEL_MEMORY_BYTES, CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, DRAM_CHANNELS
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
+
+if TYPE_CHECKING:
+    from runtime_core.driver.page import RuntimePage
 
 # Threads of one process share its record locks, so they exclude each other here first.
 _threads = threading.RLock()

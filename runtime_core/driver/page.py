@@ -18,6 +18,7 @@ from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.layout import backlog_left_ns
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
+from runtime_core.driver.totals import fold
 from runtime_core.histogram import BUCKET_COUNT, bucket_index
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
 from runtime_core.status import NrtError, NrtStatus
@@ -33,6 +34,8 @@ _CORES = _Page.cores.offset // _WORD
 _CORE_WORDS = ctypes.sizeof(_Core) // _WORD
 _STATUS = _Core.status.offset // _WORD
 _MEMORY = _Core.memory.offset // _WORD
+_PEAKS = _Core.memory_peak.offset // _WORD
+_PEAK_EPOCHS = _Core.peak_epoch.offset // _WORD
 _INFERENCES = _Core.inference_count.offset // _WORD
 _LATENCY = _Page.latency.offset // _WORD
 _LATENCY_WORDS = ctypes.sizeof(layout.HistogramHead) // _WORD
@@ -41,34 +44,12 @@ _DEVICES = _Page.devices.offset // _WORD
 _DEVICE_WORDS = ctypes.sizeof(layout.DeviceUse) // _WORD
 _RESETS = (layout.DEVICES_OFFSET + layout.DeviceBlock.reset_count.offset) // _WORD
 _DEVICE_BLOCK_WORDS = ctypes.sizeof(layout.DeviceBlock) // _WORD
+_TOTALS = layout.TOTALS_OFFSET // _WORD
+_TOTALS_WORDS = ctypes.sizeof(layout.CoreTotals) // _WORD
+_CURRENT_EPOCHS = layout.CoreTotals.peak_epoch.offset // _WORD
 _BUSY_UNTIL = layout.FileHeader.core_busy_until_ns.offset // _WORD
 
 _T = TypeVar("_T")
-
-
-def fold(store: Datastore, index: int) -> None:
-    """Add what a page counted to the node's lasting totals, and free the page.
-
-    The caller holds the page's lock and the table lock.
-    """
-    page = store.page(index)
-    if page.state == layout.STATE_LIVE:
-        for core in range(store.size.core_count):
-            if not page.owned_cores >> core & 1:
-                continue
-            block, totals = page.cores[core], store.core_totals(core)
-            totals.busy_ns += block.busy_ns
-            totals.flops += block.flops
-            totals.inference_count += block.inference_count
-            totals.model_load_count += block.model_load_count
-            for status in range(len(block.status)):
-                totals.status[status] += block.status[status]
-        for device in range(store.size.device_count):
-            target = store.device_block(device)
-            for way in range(2):
-                target.link_bytes[way] += page.devices[device].link_bytes[way]
-    page.state = layout.STATE_FREE
-    page.owned_cores = 0
 
 
 class RuntimePage:
@@ -89,7 +70,7 @@ class RuntimePage:
         offset = layout.page_offset(self.index)
         # A word view for the hot path; the structure for everything else.
         self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
-        self._file_words = memoryview(store.map)[: layout.TOTALS_OFFSET].cast("Q")
+        self._file_words = memoryview(store.map)[: layout.PAGES_OFFSET].cast("Q")
         self._resets = self._reset_counts()
         self._page = store.page(self.index)
         ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
@@ -273,7 +254,21 @@ class RuntimePage:
     def add_core_memory(self, core: int, category: int, delta_bytes: int) -> None:
         """Account device memory of a core (``category``: index into CoreMemory)."""
         with self._guard:
+            if delta_bytes < 0:
+                self._raise_peaks(core, category)
             self._words[_CORES + core * _CORE_WORDS + _MEMORY + category] += delta_bytes
+            if delta_bytes > 0:
+                self._raise_peaks(core, category)
+
+    def _raise_peaks(self, core: int, category: int) -> None:
+        words, base = self._words, _CORES + core * _CORE_WORDS
+        used = words[base + _MEMORY : base + _MEMORY + layout.PEAK_COUNT - 1]
+        for peak, now in ((category, used[category]), (layout.PEAK_COUNT - 1, sum(used))):
+            # A peak that was cleared since it was set begins anew.
+            epoch = self._file_words[_TOTALS + core * _TOTALS_WORDS + _CURRENT_EPOCHS + peak]
+            if words[base + _PEAK_EPOCHS + peak] != epoch or now > words[base + _PEAKS + peak]:
+                words[base + _PEAKS + peak] = now
+                words[base + _PEAK_EPOCHS + peak] = epoch
 
     def add_host_memory(self, category: int, delta_bytes: int) -> None:
         """Account host memory (``category``: index into HostMemory)."""

@@ -12,8 +12,9 @@ from neuron_monitor import groups
 from runtime_core.nrt import NrtError, Runtime
 from runtime_core.telemetry import NodeError, NodeNotFoundError, open_source, rates
 from runtime_core.telemetry.sysfs import SysfsSource
+from runtime_core.telemetry.sysfs_content import TreeContent
 from runtime_core.telemetry.sysfs_export import export_tree
-from runtime_core.telemetry.sysfs_mirror import NodeMirror, ended_counts
+from runtime_core.telemetry.sysfs_mirror import NodeMirror, TreeReader
 
 SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")
 VIEWS = (View(), View(wide=True, topology=True), View(as_json=True))
@@ -55,7 +56,7 @@ def counters(before, after):
 @pytest.mark.parametrize("runtimes", [(), BUSY[:1]], ids=["idle", "busy"])
 def test_neuron_ls_prints_the_same(tmp_path, size, runtimes):
     snapshot = make_snapshot(size, runtimes=runtimes)
-    export_tree(snapshot, tmp_path / "mirror")
+    export_tree(TreeContent(snapshot), tmp_path / "mirror")
     mirrored = SysfsSource(tmp_path / "mirror").snapshot()
     for view in VIEWS:
         assert render(mirrored, view) == render(snapshot, view)
@@ -87,20 +88,26 @@ def test_total_adds_what_ended_runtimes_counted(tmp_path, node, runtime):
     success = tmp_path / "mirror/neuron1/neuron_core0/stats/status/success"
     assert (success / "present").read_text() == "2\n"
     assert (success / "total").read_text() == "5\n"
-    assert ended_counts(node)[4].inference_count == 3
+    assert TreeReader().look([4]).lasting[4].counts.inference_count == 3
 
 
-def test_the_peak_of_memory_stays(tmp_path):
-    used = tmp_path / "neuron0/neuron_core0/stats/memory_usage/device_mem"
-    export_tree(make_snapshot(runtimes=BUSY), tmp_path)
-    present = (used / "present").read_text()
-    export_tree(make_snapshot(), tmp_path)
+def test_the_peak_of_memory_stays(tmp_path, runtime):
+    used = tmp_path / "tree/neuron1/neuron_core0/stats/memory_usage/device_mem"
+    mirror = NodeMirror(tmp_path / "tree")
+    model = runtime.load(tiny_neff())
+    mirror.refresh()
+    loaded = (used / "present").read_text()
+    assert (used / "peak").read_text() == loaded != "0\n"
+    runtime.unload(model)
+    runtime.close()
+    mirror.refresh()
     assert (used / "present").read_text() == "0\n"
-    assert (used / "peak").read_text() == present != "0\n"
+    assert (used / "peak").read_text() == loaded
+    assert (used / "tensors/peak").read_text() != "0\n"
 
 
 def test_what_is_not_known_has_no_file(tmp_path):
-    export_tree(make_snapshot(runtimes=BUSY), tmp_path)
+    export_tree(TreeContent(make_snapshot(runtimes=BUSY)), tmp_path)
     status = tmp_path / "neuron0/neuron_core0/stats/status"
     assert (status / "success/present").read_text() == "100\n"
     assert not (status / "success/total").exists()
@@ -109,9 +116,9 @@ def test_what_is_not_known_has_no_file(tmp_path):
 
 
 def test_files_are_replaced_whole_and_only_when_they_change(tmp_path):
-    export_tree(make_snapshot(), tmp_path)
+    export_tree(TreeContent(make_snapshot()), tmp_path)
     files = {p: p.stat().st_ino for p in tmp_path.rglob("*") if p.is_file()}
-    export_tree(make_snapshot(runtimes=BUSY[:1]), tmp_path)
+    export_tree(TreeContent(make_snapshot(runtimes=BUSY[:1])), tmp_path)
     changed = {
         p.relative_to(tmp_path).parts[0] for p, inode in files.items() if p.exists() and p.stat().st_ino != inode
     }
@@ -120,27 +127,27 @@ def test_files_are_replaced_whole_and_only_when_they_change(tmp_path):
 
 
 def test_a_smaller_node_takes_the_place_of_a_larger_one(tmp_path):
-    export_tree(make_snapshot("inf1.6xlarge"), tmp_path)
-    export_tree(make_snapshot("inf1.xlarge"), tmp_path)
+    export_tree(TreeContent(make_snapshot("inf1.6xlarge")), tmp_path)
+    export_tree(TreeContent(make_snapshot("inf1.xlarge")), tmp_path)
     assert [d.index for d in SysfsSource(tmp_path).snapshot().devices] == [0]
 
 
 def test_nothing_is_written_among_other_files(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(NodeError, match="not empty"):
-        export_tree(make_snapshot(), tmp_path)
+        export_tree(TreeContent(make_snapshot()), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_mirror_is_private(tmp_path):
-    export_tree(make_snapshot(), tmp_path / "mirror")
+    export_tree(TreeContent(make_snapshot()), tmp_path / "mirror")
     assert stat.S_IMODE(os.stat(tmp_path / "mirror").st_mode) == 0o700
     assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "mirror").rglob("present")} == {0o600}
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"instance": 7}', b"[" * 100_000])
 def test_a_broken_mirror_file_is_as_good_as_none(tmp_path, content):
-    export_tree(make_snapshot(), tmp_path)
+    export_tree(TreeContent(make_snapshot()), tmp_path)
     (tmp_path / "mirror.json").write_bytes(content)
     snapshot = SysfsSource(tmp_path).snapshot()
     assert snapshot.instance.instance_type == "inf1.6xlarge"
