@@ -144,10 +144,19 @@ def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
     )
 
 
+def _since_cleared(before: CoreUse, after: CoreUse) -> CoreUse:
+    """What to subtract: zero where a counter was cleared in between, so that what it counted since is not lost."""
+    busy_ns, flops = (
+        0 if old is not None and new is not None and new < old else old
+        for old, new in ((before.busy_ns, after.busy_ns), (before.flops, after.flops))
+    )
+    return before._replace(busy_ns=busy_ns, flops=flops)
+
+
 def _counted_cores(before: Snapshot, after: Snapshot) -> dict[int, CoreRate]:
     earlier = {core: use for device in before.devices for core, use in device.cores.items()}
     return {
-        core: _core_rate(use, earlier[core], after.time_ns - before.time_ns)
+        core: _core_rate(use, _since_cleared(earlier[core], use), after.time_ns - before.time_ns)
         for device in after.devices
         for core, use in device.cores.items()
         if core in earlier

@@ -2,8 +2,8 @@
 
 A figure that is not known has no content: a reader shows it as not available. Of counters, ``present`` is what the
 live runtime counted and ``total`` adds what ended ones did, both since they were cleared. Of device memory, ``present``
-is what is used now and ``peak`` the most that was; what memory came to in all (``total``) is not modelled, nor are peaks
-of host memory.
+is what is used now and ``peak`` the most that was; what memory came to in all (``total``) is not modelled, nor are
+peaks of host memory.
 """
 
 from __future__ import annotations

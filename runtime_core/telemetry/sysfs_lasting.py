@@ -35,9 +35,7 @@ class Lasting(NamedTuple):
 
 
 def _totals(store: Datastore, core: int) -> layout.CoreTotals:
-    return layout.CoreTotals.from_buffer_copy(
-        store.map, layout.TOTALS_OFFSET + core * ctypes.sizeof(layout.CoreTotals)
-    )
+    return layout.CoreTotals.from_buffer_copy(store.map, layout.TOTALS_OFFSET + core * ctypes.sizeof(layout.CoreTotals))
 
 
 def _blocks(store: Datastore, cores: Sequence[int]) -> Iterator[tuple[int, layout.CoreBlock, bool]]:
@@ -63,9 +61,11 @@ def _lasting(store: Datastore, core: int, totals: layout.CoreTotals, counts: lis
     resets = device.reset_count + device.refused_reset_count, device.refused_reset_count
     shown = [count - gone for count, gone in zip((*counts, *resets), totals.cleared, strict=True)]
     busy_ns, flops, inferences, loads, *statuses = shown[: layout.RUNTIME_COUNTER_COUNT]
+    requests, refused = shown[layout.RUNTIME_COUNTER_COUNT :]
     return Lasting(
         CoreUse(busy_ns, flops, inferences, loads, CoreMemory(), CoreStatusCounts(*statuses)),
-        *shown[layout.RUNTIME_COUNTER_COUNT :],
+        requests,
+        refused,
         tuple(peaks),
     )
 

@@ -45,7 +45,8 @@ class CoreLedger:
     """Remembers from where the counters of a core belong to the runtime that owns it.
 
     The driver's counters go on over the end of a process. A runtime that appears between two looks gets what its cores
-    count from the first of them on; one that was there at the first look gets all that they ever counted.
+    count from the first of them on; one that was there at the first look gets all that they ever counted. A counter
+    that is cleared takes nothing from the runtime: its own count never goes back.
     """
 
     def __init__(self) -> None:
@@ -59,27 +60,45 @@ class CoreLedger:
         base = self._base.get((key, core))
         if base is None:
             unseen: _Counters = (0,) * len(now) if self._last is None else (None,) * len(now)
-            last = unseen if self._last is None else self._last.get(core, unseen)
-            base = self._base[key, core] = list(last)
+            first = unseen if self._last is None else self._last.get(core, unseen)
+            base = self._base[key, core] = list(first)
+        last = (self._last or {}).get(core, (None,) * len(now))
         own: list[int | None] = []
         for i, value in enumerate(now):
-            start = base[i]
-            if value is not None and (start is None or value < start):
-                # Cleared meanwhile (it counts from zero again), or not readable before (it counts from now on).
-                start = base[i] = value if start is None else 0
+            start, before = base[i], last[i]
+            if value is not None and start is None:
+                # Not readable before: it counts from now on.
+                start = base[i] = value
+            elif value is not None and start is not None and before is not None and value < before:
+                # Cleared meanwhile, so it counts from zero again; what the runtime had counted stays counted.
+                start = base[i] = start - before
             own.append(None if value is None or start is None else value - start)
         return CoreUse(own[0], own[1], own[2], own[3], total.memory, CoreStatusCounts(*own[4:]))
 
     def end_look(self, totals: Mapping[int, CoreUse], alive: Iterable[_OwnedCore]) -> None:
         """Keep this look's totals, and forget the runtimes and cores that are not ``alive``."""
-        self._last = {core: _counters(use) for core, use in totals.items()}
+        earlier = self._last or {}
+        self._last = {
+            # A counter that can't be read now may come back cleared: the last known one tells.
+            core: tuple(
+                old if new is None else new
+                for new, old in zip(_counters(use), earlier.get(core, _counters(use)), strict=True)
+            )
+            for core, use in totals.items()
+        }
         kept = set(alive)
         for owned in [owned for owned in self._base if owned not in kept]:
             del self._base[owned]
 
 
 def _summed(statuses: Sequence[CoreStatusCounts], names: tuple[str, ...]) -> int | None:
-    return sum_known(tuple(getattr(status, name) for status in statuses for name in names))
+    """The sum over those statuses that the driver has; ``None`` when it has none, or one core's can't be read."""
+    counts = [[getattr(status, name) for status in statuses] for name in names]
+    known = [count for count in counts if any(value is not None for value in count)]
+    if not known or any(value is None for count in known for value in count):
+        # A sum that leaves a core out would be taken for the whole, and go back.
+        return None
+    return sum(value for count in known for value in count)
 
 
 def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:

@@ -204,16 +204,26 @@ def test_a_new_process_does_not_inherit_what_its_cores_counted_before(tree, dev,
     assert next(iter(rates(before, after).runtimes.values())).executions.completed == 7
 
 
-def test_a_counter_that_is_cleared_counts_on_from_zero(tree, dev, holder):
+def test_a_counter_that_is_cleared_takes_nothing_from_its_runtime(tree, dev, holder):
     source = SysfsSource(tree.root, dev=dev)
     tree.counter(0, 0, "status/success", 100)
     source.snapshot()
     holder(0)
     looks = []
-    for total in (110, 0, 5, 300):
+    for total in (110, 0, 5, "unreadable", 3, 300):
         tree.counter(0, 0, "status/success", total)
         looks.append(source.snapshot())
-    assert [s.runtimes[0].executions.completed for s in looks] == [10, 0, 5, 300]
+    counts = [s.runtimes[0].executions and s.runtimes[0].executions.completed for s in looks]
+    assert counts == [10, 10, 15, None, 18, 315]
+
+
+def test_a_core_whose_counters_are_cleared_is_busy_for_what_it_did_since(tree):
+    source = SysfsSource(tree.root)
+    tree.counter(0, 0, "other_info/flop_count", 10**12)
+    before = source.snapshot()
+    tree.counter(0, 0, "other_info/flop_count", 10**9)
+    after = source.snapshot()._replace(time_ns=before.time_ns + 10**9)
+    assert rates(before, after).cores[0].flops_per_second == 10**9
 
 
 def test_a_process_that_ends_is_gone(tree, dev, holder):
