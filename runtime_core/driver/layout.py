@@ -14,7 +14,7 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256

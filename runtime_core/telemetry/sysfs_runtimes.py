@@ -93,12 +93,10 @@ class CoreLedger:
 
 def _summed(statuses: Sequence[CoreStatusCounts], names: tuple[str, ...]) -> int | None:
     """The sum over those statuses that the driver has; ``None`` when it has none, or one core's can't be read."""
-    counts = [[getattr(status, name) for status in statuses] for name in names]
-    known = [count for count in counts if any(value is not None for value in count)]
-    if not known or any(value is None for count in known for value in count):
-        # A sum that leaves a core out would be taken for the whole, and go back.
-        return None
-    return sum(value for count in known for value in count)
+    counts: list[list[int | None]] = [[getattr(status, name) for status in statuses] for name in names]
+    values = tuple(value for count in counts if any(v is not None for v in count) for value in count)
+    # A sum that leaves a core out would be taken for the whole, and go back.
+    return None if None in values else sum_known(values)
 
 
 def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:
