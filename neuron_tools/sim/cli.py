@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+from neuron_tools.sim import fault_cli
 
 app = new_app(
     "Set up, load and take down a simulated Inf1 node. The node lives in $NEURON_SIM_ROOT.",
@@ -17,6 +18,8 @@ neuron-sim sysfs --export /tmp/neuron --follow 1
 neuron-sim demo
 neuron-sim down""",
 )
+
+app.add_typer(fault_cli.app, name="fault")
 
 
 @app.callback()

@@ -43,14 +43,14 @@ class Parameter(enum.StrEnum):
     """What a fault can be told beside its target, its times and how often it strikes."""
 
     RATIO = "ratio"
-    RATE = "rate-per-second"
+    RATE = "rate"
     COUNT = "count"
     FACTOR = "factor"
     SHARE = "share"
     SIDE = "side"
     ERROR = "error"
     FREE = "free-bytes"
-    VERSION = "version"
+    VERSION = "driver-version"
 
 
 class ErrorClass(enum.StrEnum):

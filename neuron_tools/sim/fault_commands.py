@@ -1,0 +1,164 @@
+"""What ``neuron-sim fault`` does and prints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime_core.driver import faults
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.driver.fault_table import CLASS_STATUS, FAULTS, FaultKind, Parameter, Scope
+from runtime_core.driver.faults import Fault
+from runtime_core.driver.paths import node_root
+from runtime_core.errors import UsageError
+from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.nrt import NrtError
+from runtime_core.nrt.config import parse_ranges
+from runtime_core.status import NrtStatus
+
+
+def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
+    """Indices of ``0``, ``0-3`` or ``1,4-5``; none for ``None``.
+
+    Raises:
+        UsageError: it is not such a list.
+    """
+    if text is None:
+        return ()
+    try:
+        return parse_ranges(text, option)
+    except NrtError as error:
+        raise UsageError(str(error)) from None
+
+
+@contextmanager
+def _node() -> Iterator[Datastore]:
+    store = Datastore(node_root(), writable=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def inject(spec: FaultSpec, *, as_json: bool) -> str:
+    """Inject ``spec`` into the node and say what became of it."""
+    with _node() as store:
+        now_ns = time.monotonic_ns()
+        facts = _facts(faults.inject(store, spec, now_ns), now_ns, store.size.device_count)
+    return json.dumps(facts) if as_json else f"fault {facts['id']}: {facts['kind']} on {facts['target']}"
+
+
+def clear(fault_id: int | None) -> str:
+    """Mend a fault (all) and say how many."""
+    with _node() as store:
+        count = faults.clear(store, fault_id)
+    return f"{count} fault{'' if count == 1 else 's'} cleared"
+
+
+def _runs(indices: list[int]) -> str:
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _target(fault: Fault, device_count: int) -> str:
+    scope = FAULTS[fault.kind].scope
+    if scope is Scope.NODE:
+        return "node"
+    if scope is Scope.CORE:
+        return f"nc{_runs([c for c in range(device_count * CORES_PER_DEVICE) if fault.hits_core(c)])}"
+    devices = f"nd{_runs([d for d in range(device_count) if fault.hits_device(d)])}"
+    return f"{devices} {fault.side.value}" if scope is Scope.LINK else devices
+
+
+def _state(fault: Fault, now_ns: int) -> str:
+    if now_ns < fault.starts_ns:
+        return f"in {(fault.starts_ns - now_ns) / 1e9:.1f} s"
+    if not fault.ends_ns:
+        return "active"
+    return f"active, {(fault.ends_ns - now_ns) / 1e9:.1f} s left" if now_ns < fault.ends_ns else "ended"
+
+
+def _facts(fault: Fault, now_ns: int, device_count: int) -> dict[str, object]:
+    """``None`` stands for what the kind does not have."""
+    takes = FAULTS[fault.kind].parameters
+    return {
+        "id": fault.fault_id,
+        "kind": fault.kind.value,
+        "target": _target(fault, device_count),
+        "state": _state(fault, now_ns),
+        "ratio": fault.ratio if Parameter.RATIO in takes else None,
+        "amount": fault.amount or None,
+        "error": fault.error.value if Parameter.ERROR in takes else None,
+        "version": fault.version if Parameter.VERSION in takes else None,
+        "remaining": fault.remaining,
+        "hits": fault.hits,
+    }
+
+
+def describe_faults(*, as_json: bool) -> str:
+    """The faults of the node."""
+    with _node() as store:
+        now_ns = time.monotonic_ns()
+        listed = [_facts(f, now_ns, store.size.device_count) for f in faults.list_faults(store)]
+    if as_json:
+        return json.dumps(listed)
+    if not listed:
+        return "no fault"
+    return _table(
+        ("ID", "KIND", "TARGET", "STATE", "RATIO", "AMOUNT", "REMAINING", "HITS"),
+        [
+            tuple(
+                "-" if (value := fact[key]) is None else f"{value:g}" if isinstance(value, float) else str(value)
+                for key in ("id", "kind", "target", "state", "ratio", "amount", "remaining", "hits")
+            )
+            for fact in listed
+        ],
+    )
+
+
+def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heading, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _status_text(kind: FaultKind) -> str:
+    if kind is FaultKind.EXECUTION_ERROR:
+        return ", ".join(f"{c.value}: {s.value} {s.name}" for c, s in CLASS_STATUS.items())
+    status = FAULTS[kind].status
+    return "the call goes on" if status is NrtStatus.SUCCESS else f"{status.value} {status.name}"
+
+
+def describe_kinds(*, as_json: bool) -> str:
+    """Every row of the table of faults."""
+    rows = [
+        {
+            "kind": kind.value,
+            "summary": row.summary,
+            "target": row.scope.value,
+            "parameters": [p.value for p in row.parameters],
+            "status": _status_text(kind),
+            "counter": row.counter,
+            "log": f"{row.call}: {row.message}",
+        }
+        for kind, row in FAULTS.items()
+    ]
+    if as_json:
+        return json.dumps(rows, indent=2)
+    blocks = []
+    for row in rows:
+        taken = ", ".join(row["parameters"]) or "none"
+        blocks.append(
+            f"{row['kind']}: {row['summary']}\n"
+            f"  target      {row['target']}\n  parameters  {taken}\n  status      {row['status']}\n"
+            f"  counter     {row['counter']}\n  log         {row['log']}"
+        )
+    return "\n".join(blocks)
