@@ -49,7 +49,7 @@ class Operator:
         look = self._collector.collect(time.monotonic_ns(), everything=True)
         self._page.show(self._feed.take(look), 0.0)
         series = {}
-        for family in text_string_to_metric_families(self._page.scrape().decode()):
+        for family in text_string_to_metric_families(b"".join(self._page.scrape()).decode()):
             for sample in family.samples:
                 labels = dict(sample.labels)
                 kind = next((labels[k] for k in ("error_type", "status_type", "percentile") if k in labels), None)
