@@ -9,11 +9,11 @@ from runtime_core.compiler.fuse import fuse
 from runtime_core.compiler.importer import check_onnx, import_model, load_onnx
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
-from runtime_core.compiler.options import CompileOptions
+from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 from runtime_core.compiler.partition import partition
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.instance import MAX_CORES
-from runtime_core.neff.graph import EngineKind
+from runtime_core.neff.graph import EngineKind, TensorSpec
 from runtime_core.neff.model import Neff
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def compile_model(source: Path | str | ModelProto, options: CompileOptions | Non
     options = options or CompileOptions()
     if not 1 <= options.pipeline_cores <= MAX_CORES:
         raise UsageError(f"{options.pipeline_cores} pipeline cores: expected 1 to {MAX_CORES}")
+    if options.cast_type is not CastType.BF16 and options.fp32_cast is Fp32Cast.NONE:
+        raise UsageError(f"cast type {options.cast_type.value} with an fp32 cast of none: nothing would be cast")
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"batch {options.batch}: expected 1 or more")
     if isinstance(source, str | Path):
@@ -73,7 +75,7 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
     runs: list[tuple[NodeKind, int, list[Op]]] = []
     for kind, group in partition(module):
         if kind is NodeKind.NEURON:
-            parts = emit.split_over_cores(module, group, options.pipeline_cores, options.fp32_cast, where)
+            parts = emit.split_over_cores(module, group, options.pipeline_cores, options.precision, where)
             runs += [(kind, core, part) for core, part in enumerate(parts)]
         else:
             runs.append((kind, 0, group))
@@ -85,7 +87,7 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
     cpu_models: dict[str, bytes] = {}
     for index, ((kind, core, run), needed) in enumerate(zip(runs, wanted, strict=True)):
         if kind is NodeKind.NEURON:
-            node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.fp32_cast, core, where)
+            node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.precision, core, where)
             if blob:
                 params[node.name] = blob
         else:
@@ -93,16 +95,24 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
             cpu_models[node.name] = submodel
         made.append(node)
     inputs = tuple(module.specs[n] for n in module.inputs)
+    outputs = tuple(emit.spec_of(module, n, where) for n in module.outputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}
-    graph = Graph(
-        name,
-        inputs,
-        tuple(emit.spec_of(module, n, where) for n in module.outputs),
-        tuple(made),
-        core_count=max(core for _, core, _ in runs) + 1,
-        batch=firsts.pop() if len(firsts) == 1 else 0,
-    )
+    batch = firsts.pop() if len(firsts) == 1 else 0
+    if options.dynamic_batch:
+        _check_batch_first((*inputs, *outputs), batch, where)
+    core_count = max(core for _, core, _ in runs) + 1
+    graph = Graph(name, inputs, outputs, tuple(made), core_count, batch, options.dynamic_batch)
     return Neff(graph, params, cpu_models)
+
+
+def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) -> None:
+    """With a dynamic batch, inputs are cut and outputs joined along their first dimension."""
+    for spec in specs:
+        if not batch or not spec.shape or spec.shape[0] != batch:
+            raise ModelFileError(
+                f"{where}: tensor {spec.name!r} has the shape {list(spec.shape)}: a dynamic batch needs the batch as "
+                "the first dimension of every input and output"
+            )
 
 
 def _name_outputs(module: Module, where: str) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import ml_dtypes
 import numpy as np
 
-from runtime_core.compiler.ir import Array, Module, Op
-from runtime_core.compiler.options import Fp32Cast
+from runtime_core.compiler.ir import Module, Op
+from runtime_core.compiler.options import Precision
+from runtime_core.compiler.precision import bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
 from runtime_core.engine.timing import instruction_seconds
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import (
-    DType,
     EngineKind,
     Instruction,
     Node,
@@ -26,15 +25,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 ALIGNMENT_BYTES = 64
-_LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
-
-
-def _bounded(value: Array) -> Array:
-    """FP32 that stays finite when it is rounded to bfloat16 (masks hold the lowest FP32 number)."""
-    if not value.size or (np.max(value) <= _LARGEST_BFLOAT16 and np.min(value) >= -_LARGEST_BFLOAT16):
-        return value
-    limited = np.clip(value, np.float32(-_LARGEST_BFLOAT16), np.float32(_LARGEST_BFLOAT16))
-    return np.where(np.isfinite(value), limited, value)
 
 
 class UnknownSpecError(ModelFileError):
@@ -80,25 +70,25 @@ def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec
 
 
 def neuron_node(
-    module: Module, name: str, group: list[Op], wanted: set[str], cast: Fp32Cast, core: int, where: str
+    module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> tuple[Node, memoryview]:
     """A Neuron node and its parameters' bytes."""
-    node = _describe(module, name, group, wanted, cast, core, where)
+    node = _describe(module, name, group, wanted, precision, core, where)
     return node, _parameter_bytes(module, node)
 
 
 def _describe(
-    module: Module, name: str, group: list[Op], wanted: set[str], cast: Fp32Cast, core: int, where: str
+    module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> Node:
     taken, given, kept = _borders(module, group, wanted)
-    parameters, size_bytes = _lay_out(module, group, cast)
+    parameters, size_bytes = _lay_out(module, group, precision)
     instructions = tuple(
         Instruction(
             op.engine,
             op.opcode,
             tuple(op.inputs),
             tuple(op.outputs),
-            {**op.attributes, **({"cast": "bfloat16"} if _narrows(module, op, cast) else {})},
+            {**op.attributes, **({"cast": precision.narrow.value} if rounds_inputs(module, op, precision) else {})},
             op.flops,
             op.source,
         )
@@ -112,27 +102,19 @@ def _describe(
         core,
         instructions,
         parameters,
-        _specs(module, kept, where),
+        narrow_buffers(module, group, _specs(module, kept, where), precision),
         size_bytes,
     )
 
 
-def _narrows(module: Module, op: Op, cast: Fp32Cast) -> bool:
-    """Whether a matrix instruction rounds its FP32 inputs to bfloat16."""
-    fp32 = any(module.specs[n].dtype is DType.FLOAT32 for n in op.inputs[:2])
-    return op.engine is EngineKind.PE and cast is not Fp32Cast.NONE and fp32
-
-
-def _lay_out(module: Module, group: list[Op], cast: Fp32Cast) -> tuple[tuple[Parameter, ...], int]:
+def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tuple[Parameter, ...], int]:
     """Where the constants of a group lie, as which types, and their size in all."""
     names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
     matrix_only = set(names) - {n for op in group if op.engine is not EngineKind.PE for n in op.inputs}
     parameters, end = [], 0
     for name in names:
         value = module.constants[name]
-        narrow = cast is Fp32Cast.ALL or (cast is Fp32Cast.MATMULT and name in matrix_only)
-        dtype = DType.BFLOAT16 if narrow and value.dtype == np.float32 else DType(value.dtype.name)
-        spec = TensorSpec(name, dtype, tuple(value.shape))
+        spec = TensorSpec(name, constant_dtype(value, name in matrix_only, precision), tuple(value.shape))
         offset = end + -end % ALIGNMENT_BYTES
         parameters.append(Parameter(spec, offset))
         end = offset + spec.size_bytes
@@ -144,10 +126,8 @@ def _parameter_bytes(module: Module, node: Node) -> memoryview:
     blob = memoryview(bytearray(node.params_bytes))
     for parameter in node.parameters:
         spec, value = parameter.spec, module.constants[parameter.spec.name]
-        narrow = spec.dtype is DType.BFLOAT16 and value.dtype == np.float32
-        dtype = np.dtype(ml_dtypes.bfloat16) if spec.dtype is DType.BFLOAT16 else np.dtype(spec.dtype.value)
-        place = np.frombuffer(blob, dtype, spec.element_count, parameter.offset_bytes).reshape(spec.shape)
-        place[...] = _bounded(value) if narrow else value
+        place = np.frombuffer(blob, numpy_type(spec.dtype), spec.element_count, parameter.offset_bytes)
+        place.reshape(spec.shape)[...] = bounded(value, spec.dtype)
     return blob.toreadonly()
 
 
@@ -223,11 +203,11 @@ def _evaluates(node: NodeProto, op: Op, module: Module, model: ModelProto) -> bo
     return True
 
 
-def split_over_cores(module: Module, group: list[Op], cores: int, cast: Fp32Cast, where: str) -> list[list[Op]]:
+def split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
     """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
     if cores <= 1 or len(group) <= 1:
         return [group]
-    whole = _describe(module, "whole", group, set(module.outputs), cast, 0, where)
+    whole = _describe(module, "whole", group, set(module.outputs), precision, 0, where)
     seconds = instruction_seconds(whole)
     total, done = sum(seconds), 0.0
     runs: list[list[Op]] = [[]]

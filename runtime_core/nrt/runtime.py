@@ -15,6 +15,7 @@ from runtime_core.driver.memory import used_by_channel
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.page import RuntimePage
 from runtime_core.engine.clock import Clock, RealClock
+from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph
@@ -240,9 +241,9 @@ class Runtime:
         del self._models[model.model_id]
 
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
-        """Execute on arrays; see :meth:`runtime_core.engine.executor.Engine.execute`."""
+        """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
         try:
-            result = self._engine.execute(self._loaded(model), inputs)
+            result = execute_samples(self._engine, self._loaded(model), inputs)
         except NrtError as error:
             if isinstance(error, ExecutionError):
                 _tell(error.result)
@@ -254,7 +255,8 @@ class Runtime:
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
         """Execute on tensor sets: every input and output of the model must be in its set.
 
-        Without numerics the output tensors are marked as not computed.
+        With a dynamic batch, tensors of any whole number of samples. Without numerics the output tensors are marked as
+        not computed.
 
         Raises:
             NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are written all the same.
@@ -262,7 +264,8 @@ class Runtime:
         graph = self._loaded(model).graph
         try:
             arrays = {name: _as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
-            targets = _output_views(graph, outputs)
+            samples = next((a.shape[0] for a in arrays.values() if a.ndim), graph.batch)
+            targets = _output_views(graph, outputs, samples)
         except NrtError:
             self._engine.count_bad_input(model)
             raise
@@ -371,26 +374,29 @@ def _as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
     if spec is None:
         names = ", ".join(t.name for t in graph.inputs)
         raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {names}")
-    if tensor.size_bytes != spec.size_bytes:
+    shape = spec.shape
+    if graph.dynamic_batch and tensor.size_bytes % (spec.size_bytes // graph.batch) == 0:
+        shape = (tensor.size_bytes * graph.batch // spec.size_bytes, *shape[1:])
+    elif tensor.size_bytes != spec.size_bytes:
         raise NrtError(
             NrtStatus.EXEC_BAD_INPUT,
             f"input {name!r} of {graph.name!r} takes {spec.size_bytes} bytes, the tensor has {tensor.size_bytes}",
         )
-    return np.frombuffer(tensor.view(), dtype=numpy_dtype(spec.dtype)).reshape(spec.shape)
+    return np.frombuffer(tensor.view(), dtype=numpy_dtype(spec.dtype)).reshape(shape)
 
 
-def _output_views(graph: Graph, outputs: TensorSet) -> dict[str, Tensor]:
+def _output_views(graph: Graph, outputs: TensorSet, samples: int) -> dict[str, Tensor]:
     for spec in graph.outputs:
         tensor = outputs.tensors.get(spec.name)
         if tensor is None:
             raise NrtError(
                 NrtStatus.EXEC_BAD_INPUT, f"output {spec.name!r} of {graph.name!r} is missing from the tensor set"
             )
-        if tensor.size_bytes != spec.size_bytes:
+        size_bytes = spec.size_bytes // graph.batch * samples if graph.dynamic_batch else spec.size_bytes
+        if tensor.size_bytes != size_bytes:
             raise NrtError(
                 NrtStatus.EXEC_BAD_INPUT,
-                f"output {spec.name!r} of {graph.name!r} makes {spec.size_bytes} bytes, "
-                f"the tensor has {tensor.size_bytes}",
+                f"output {spec.name!r} of {graph.name!r} makes {size_bytes} bytes, the tensor has {tensor.size_bytes}",
             )
     return {spec.name: outputs.tensors[spec.name] for spec in graph.outputs}
 

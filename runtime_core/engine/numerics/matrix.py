@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number, round_bfloat16
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, narrowing, number
 
 
 def _finish(attributes: Attributes) -> Callable[[Array], Array]:
@@ -14,10 +14,6 @@ def _finish(attributes: Attributes) -> Callable[[Array], Array]:
     if attributes.get("activation") == "relu":
         return lambda y: np.maximum(y, y.dtype.type(0), out=y)
     return lambda y: y
-
-
-def _narrow(attributes: Attributes) -> Callable[[Array], Array]:
-    return round_bfloat16 if attributes.get("cast") == "bfloat16" else lambda x: x
 
 
 def windows(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
@@ -53,7 +49,7 @@ def padded(x: Array, pads: Sequence[int], value: float = 0.0) -> Array:
 def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
     strides, dilations, pads = (integers(attributes, n) for n in ("strides", "dilations", "pads"))
     group = integers(attributes, "group")[0]
-    finish, narrow = _finish(attributes), _narrow(attributes)
+    finish, narrow = _finish(attributes), narrowing(attributes)
     fixed = constants[1] is not None
 
     def conv(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -93,7 +89,7 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
 def _gemm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     alpha, beta = number(attributes, "alpha", 1.0), number(attributes, "beta", 1.0)
     trans_a, trans_b = bool(attributes.get("trans_a")), bool(attributes.get("trans_b"))
-    finish, narrow = _finish(attributes), _narrow(attributes)
+    finish, narrow = _finish(attributes), narrowing(attributes)
 
     def gemm(a: Array, b: Array, c: Array | None = None) -> Array:
         a, b = narrow(a), narrow(b) if _constants[1] is None else b
@@ -108,7 +104,7 @@ def _gemm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
 
 
 def _matmul(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
-    finish, narrow = _finish(attributes), _narrow(attributes)
+    finish, narrow = _finish(attributes), narrowing(attributes)
     # Constants were rounded when they were stored.
     narrow_a, narrow_b = constants[0] is None, constants[1] is None
 
@@ -122,7 +118,7 @@ def _conv_transpose(attributes: Attributes, constants: Sequence[Array | None]) -
     """One product for all places of the kernel, then each place's share added where it belongs."""
     strides, dilations, pads, out = (integers(attributes, n) for n in ("strides", "dilations", "pads", "out_shape"))
     group = integers(attributes, "group")[0]
-    finish, narrow = _finish(attributes), _narrow(attributes)
+    finish, narrow = _finish(attributes), narrowing(attributes)
     fixed = constants[1] is not None
     rank = len(out)
 
@@ -154,7 +150,7 @@ def _conv_transpose(attributes: Attributes, constants: Sequence[Array | None]) -
 
 
 def _einsum(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
-    equation, narrow = str(attributes["equation"]), _narrow(attributes)
+    equation, narrow = str(attributes["equation"]), narrowing(attributes)
     fixed = [c is not None for c in constants]
 
     def einsum(*operands: Array) -> Array:

@@ -38,11 +38,17 @@ def rounded(value: Array, dtype: DType) -> Array:
     return widened(value.astype(numpy_dtype(dtype), copy=False))
 
 
-def round_bfloat16(value: Array) -> Array:
-    """FP32 rounded to bfloat16's precision, to nearest even, still as FP32."""
-    if value.dtype != np.float32:
-        return value
-    return value.astype(ml_dtypes.bfloat16).astype(np.float32)
+def narrowing(attributes: Attributes) -> Callable[[Array], Array]:
+    """What a matrix instruction does to its FP32 inputs: the ``cast`` attribute rounds them, to nearest even."""
+    cast = attributes.get("cast")
+    if cast is None:
+        return lambda value: value
+    target = numpy_dtype(DType(str(cast)))
+
+    def narrow(value: Array) -> Array:
+        return value.astype(target).astype(np.float32) if value.dtype == np.float32 else value
+
+    return narrow
 
 
 def integers(attributes: Attributes, name: str) -> list[int]:

@@ -12,7 +12,7 @@ from onnxruntime import InferenceSession, SessionOptions  # noqa: E402
 
 from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
-from runtime_core.engine.numerics.types import round_bfloat16  # noqa: E402
+from runtime_core.engine.numerics.types import narrowing  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402
 
 EXACT = CompileOptions(fp32_cast=Fp32Cast.NONE)
@@ -176,6 +176,7 @@ def test_bfloat16_rounds_to_nearest_even():
     below, tie_even, tie_odd, above = 1 + half * 0.99, 1 + half, 1 + 3 * half, 1 + half * 1.01
     values = np.array([below, tie_even, tie_odd, above, np.inf, -np.inf], np.float32)
     expected = np.array([1, 1, 1 + 4 * half, 1 + 2 * half, np.inf, -np.inf], np.float32)
+    round_bfloat16 = narrowing({"cast": "bfloat16"})
     np.testing.assert_array_equal(round_bfloat16(values), expected)
     assert np.isnan(round_bfloat16(np.array([np.nan], np.float32)))[0]
 

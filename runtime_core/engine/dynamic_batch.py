@@ -1,0 +1,73 @@
+"""Models compiled with a dynamic batch: any number of samples, in executions of the compiled batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.status import NrtError, NrtStatus
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+
+def execute_samples(engine: Engine, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
+    """Execute as :meth:`Engine.execute` does; a model with a dynamic batch takes any number of samples.
+
+    The samples are cut along the first dimension into executions of the model's batch, one after the other. The last
+    is filled up with copies of its last sample, whose results are dropped. Each execution is counted as one.
+
+    Args:
+        engine: the engine that the model is loaded on.
+        model: the model.
+        inputs: every IFMAP by name; with a dynamic batch the first dimension, the same in all, is free.
+
+    Returns:
+        Outputs of as many samples as went in; latencies are sums over the executions.
+
+    Raises:
+        NrtError: as :meth:`Engine.execute`; EXEC_BAD_INPUT when the inputs differ in their number of samples. After
+            EXEC_COMPLETED_WITH_NUM_ERR the other executions have run, and the error holds all results.
+    """
+    batch = model.graph.batch
+    counts = {array.shape[0] if array.ndim else -1 for array in inputs.values()}
+    if not model.graph.dynamic_batch or not inputs or counts == {batch}:
+        return engine.execute(model, inputs)
+    if len(counts) != 1 or min(counts) < 1:
+        engine.count_bad_input(model)
+        raise NrtError(
+            NrtStatus.EXEC_BAD_INPUT,
+            f"inputs of {model.graph.name!r} hold {', '.join(map(str, sorted(counts)))} samples: "
+            "expected the same number in each, 1 or more",
+        )
+    return _in_turn(engine, model, inputs, counts.pop())
+
+
+def _in_turn(engine: Engine, model: LoadedModel, inputs: Mapping[str, Array], count: int) -> ExecutionResult:
+    import numpy as np
+
+    batch = model.graph.batch
+    results: list[ExecutionResult] = []
+    failed: ExecutionError | None = None
+    for start in range(0, count, batch):
+        samples = np.minimum(np.arange(start, start + batch), count - 1)
+        try:
+            results.append(engine.execute(model, {name: array[samples] for name, array in inputs.items()}))
+        except ExecutionError as error:
+            if error.status is not NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR:
+                raise
+            failed = failed or error
+            results.append(error.result)
+    whole = ExecutionResult(
+        {name: np.concatenate([r.outputs[name] for r in results])[:count] for name in results[0].outputs},
+        results[0].computed,
+        sum(r.total_ns for r in results),
+        sum(r.device_ns for r in results),
+    )
+    if failed is not None:
+        raise ExecutionError(failed.status, str(failed), whole)
+    return whole
