@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo test lint bench proto clean
+.PHONY: demo test lint bench docs proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -23,6 +23,9 @@ bench: $(VENV)/.installed-dev
 # Checked in, so that a user needs no compiler; run it after changing a .proto file.
 proto: $(VENV)/.installed-dev
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $$(git ls-files --cached --others --exclude-standard '*.proto')
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m runtime_core.compiler.operators > docs/operators.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,13 +7,16 @@ from typing import Annotated, Optional
 
 import typer
 
+from neuron_tools.cc.frameworks import Framework
 from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
-from runtime_core.compiler.options import Fp32Cast
+from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 
 app = new_app(
     "Compile ONNX models to NEFF files for a simulated Inf1 node, and look into NEFF files.",
     """neuron-cc compile resnet50.onnx --output resnet50.neff --batch 4
 neuron-cc compile bert.onnx -o bert.neff --neuroncore-pipeline-cores 4
+neuron-cc compile detector.onnx --report
+neuron-cc compile module.pt2 --batch 8 --dynamic-batch
 neuron-cc inspect resnet50.neff""",
 )
 
@@ -27,26 +30,40 @@ def main_options(
 
 @app.command(name="compile")
 def compile_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX file.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The ONNX file, or a program of torch.export.save.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--output", "-o", help="The NEFF to write; default: beside the model."),
+    ] = None,
+    framework: Annotated[
+        Optional[Framework],  # noqa: UP045
+        typer.Option(case_sensitive=False, help="Where the model comes from; default: by its name."),
     ] = None,
     pipeline_cores: Annotated[
         int, typer.Option("--neuroncore-pipeline-cores", help="NeuronCores to spread the model over.")
     ] = 1,
     batch: Annotated[Optional[int], typer.Option(help="Samples an execution.")] = None,  # noqa: UP045
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="Let the runtime feed any number of samples, --batch at a time.")
+    ] = False,
     fp32_cast: Annotated[
-        Fp32Cast, typer.Option(help="What becomes bfloat16: weights and matrix inputs, matrix inputs only, or nothing.")
+        Fp32Cast, typer.Option(help="What becomes 16 bits: weights and matrix inputs, matrix inputs only, or nothing.")
     ] = Fp32Cast.ALL,
+    cast_type: Annotated[CastType, typer.Option(help="The 16-bit float that FP32 becomes.")] = CastType.BF16,
+    fast_math: Annotated[
+        bool, typer.Option("--fast-math", help="Keep what passes between instructions in 16 bits too.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Print what runs where, and why operators are on the CPU.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compile an ONNX model to a NEFF."""
+    """Compile a model to a NEFF."""
     from neuron_tools.cc.compile_command import compile_to_file
-    from runtime_core.compiler import CompileOptions
 
+    options = CompileOptions(pipeline_cores, batch, fp32_cast, cast_type, fast_math, dynamic_batch)
     target = output or model.with_suffix(".neff")
-    typer.echo(compile_to_file(model, target, CompileOptions(pipeline_cores, batch, fp32_cast), as_json=as_json))
+    typer.echo(compile_to_file(model, target, options, framework=framework, with_report=report, as_json=as_json))
 
 
 @app.command()

@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from neuron_tools.cc.frameworks import Framework, read_model
 from neuron_tools.cc.inspect import inspect_report
-from runtime_core.compiler import CompileOptions, compile_model
+from neuron_tools.cc.report_table import format_report
+from runtime_core.compiler import CompileOptions, OnStage, compile_with_report
 from runtime_core.errors import UsageError
 from runtime_core.neff.writer import save_neff
 
 
-def compile_to_file(model: Path, target: Path, options: CompileOptions, *, as_json: bool) -> str:
+def compile_to_file(
+    model: Path,
+    target: Path,
+    options: CompileOptions,
+    *,
+    framework: Framework | None = None,
+    with_report: bool = False,
+    as_json: bool = False,
+) -> str:
     """Compile ``model`` into ``target``; returns what to print."""
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is no directory: choose another --output")
     started = time.monotonic()
-    if sys.stderr.isatty() and not as_json:
-        from rich.console import Console
-
-        with Console(stderr=True).status(f"compiling {model.name}"):
-            save_neff(compile_model(model, options), target)
-    else:
-        save_neff(compile_model(model, options), target)
+    with _stages(model.name, shown=sys.stderr.isatty() and not as_json) as on_stage:
+        compiled = compile_with_report(read_model(model, framework), options, on_stage)
+        on_stage("packing")
+        save_neff(compiled.neff, target)
     seconds = time.monotonic() - started
     report = inspect_report(target)
     if as_json:
-        return msgspec.json.encode({"compile_seconds": round(seconds, 4), **msgspec.to_builtins(report)}).decode()
+        facts = {"compile_seconds": round(seconds, 4), **msgspec.to_builtins(report)}
+        if with_report:
+            facts["report"] = {
+                **msgspec.to_builtins(compiled.report),
+                "neuron_flop_ratio": compiled.report.neuron_flop_ratio,
+            }
+        return msgspec.json.encode(facts).decode()
     kinds = [node.kind for node in report.nodes]
-    return (
+    line = (
         f"{target}: {kinds.count('neuron')} Neuron and {kinds.count('cpu')} CPU node(s) on {report.core_count} "
         f"NeuronCore(s), {report.flops / 1e9:.2f} GFLOP, {report.params_bytes / 2**20:.1f} MiB of parameters, "
         f"{report.file_size_bytes / 2**20:.2f} MiB, compiled in {seconds:.2f} s"
     )
+    return f"{line}\n\n{format_report(compiled.report)}" if with_report else line
+
+
+@contextlib.contextmanager
+def _stages(name: str, *, shown: bool) -> Iterator[OnStage]:
+    """What the compiler does now, on stderr while it lasts."""
+    if not shown:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"compiling {name}")
+        yield lambda stage: progress.update(task, description=f"compiling {name}: {stage}")

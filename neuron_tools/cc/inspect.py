@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from neuron_tools.cc.printable import columns, printable
 from runtime_core.engine.footprint import footprints
 from runtime_core.engine.timing import estimate_device_ns
 from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
@@ -125,7 +126,7 @@ def _row(node: NodeReport) -> tuple[str, ...]:
     engines = " ".join(f"{engine}:{count}" for engine, count in node.instructions.items())
     is_neuron = node.kind == NodeKind.NEURON.value
     return (
-        _printable(node.name),
+        printable(node.name),
         node.kind,
         f"core {node.core}" if is_neuron else "host",
         engines if is_neuron else "ONNX operators",
@@ -134,20 +135,13 @@ def _row(node: NodeReport) -> tuple[str, ...]:
     )
 
 
-def _printable(text: str) -> str:
-    """Names come from a file that anybody may have made: what would drive the terminal is shown escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def _node_lines(nodes: list[NodeReport]) -> list[str]:
-    rows = [_COLUMNS, *map(_row, nodes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = columns(_COLUMNS, [_row(node) for node in nodes])
     out = lines[:1]
     for node, line in zip(nodes, lines[1:], strict=True):
         out.append(line)
-        out.append(f"  in   {_printable(', '.join(node.inputs)) or 'none'}")
-        out.append(f"  out  {_printable(', '.join(node.outputs)) or 'none'}")
+        out.append(f"  in   {printable(', '.join(node.inputs)) or 'none'}")
+        out.append(f"  out  {printable(', '.join(node.outputs)) or 'none'}")
     return out
 
 
@@ -169,5 +163,5 @@ def format_report(report: NeffReport) -> str:
         "parameters": f"{_mib(report.params_bytes)}, {_mib(report.device_memory_bytes)} of device memory in all",
         "device time": f"{report.device_ns / 1e6:.3f} ms, modelled, on an idle chip",
     }
-    lines = [f"{label:<18}{_printable(value)}".rstrip() for label, value in fields.items()]
+    lines = [f"{label:<18}{printable(value)}".rstrip() for label, value in fields.items()]
     return "\n".join([*lines, "", *_node_lines(report.nodes)])

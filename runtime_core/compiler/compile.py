@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runtime_core.compiler.fuse import fuse
 from runtime_core.compiler.importer import check_onnx, import_model, load_onnx
@@ -11,6 +12,7 @@ from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 from runtime_core.compiler.partition import partition
+from runtime_core.compiler.report import CompileReport, CpuOperator, NodeReport, cpu_operators, describe_node
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.instance import MAX_CORES
 from runtime_core.neff.graph import EngineKind, TensorSpec
@@ -20,12 +22,31 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 
+class Compiled(NamedTuple):
+    """A NEFF, and what was decided on the way to it."""
+
+    neff: Neff
+    report: CompileReport
+
+
+OnStage: TypeAlias = Callable[[str], None]
+"""Is told what the compiler does now, for a progress display."""
+
+
 def compile_model(source: Path | str | ModelProto, options: CompileOptions | None = None) -> Neff:
+    """Compile an ONNX model; see :func:`compile_with_report`."""
+    return compile_with_report(source, options).neff
+
+
+def compile_with_report(
+    source: Path | str | ModelProto, options: CompileOptions | None = None, on_stage: OnStage = lambda _: None
+) -> Compiled:
     """Compile an ONNX model.
 
     Args:
         source: an ONNX file, or a model in memory (it is changed).
         options: see :class:`CompileOptions`.
+        on_stage: is called at the start of each stage.
 
     Raises:
         ModelFileError: the model can't be read or compiled.
@@ -40,22 +61,25 @@ def compile_model(source: Path | str | ModelProto, options: CompileOptions | Non
         raise UsageError(f"batch {options.batch}: expected 1 or more")
     if isinstance(source, str | Path):
         path = Path(source)
-        return _compile(load_onnx(path), str(path), path.stem, options)
+        on_stage("reading")
+        return _compile(load_onnx(path), str(path), path.stem, options, on_stage)
     check_onnx(source, "the model")
-    return _compile(source, "the model", source.graph.name or "model", options)
+    return _compile(source, "the model", source.graph.name or "model", options, on_stage)
 
 
-def _compile(model: ModelProto, where: str, name: str, options: CompileOptions) -> Neff:
+def _compile(model: ModelProto, where: str, name: str, options: CompileOptions, on_stage: OnStage) -> Compiled:
     from runtime_core.compiler.emit import UnknownSpecError
 
     try:
+        on_stage("folding constants and inferring shapes")
         module, nodes, model = import_model(model, where, options.batch)
+        on_stage("lowering operators")
         try:
-            return _build(_lowered(module, nodes), model, where, name, options)
+            return _build(_lowered(module, nodes), model, where, name, options, on_stage)
         except UnknownSpecError:
             # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
             module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
-            return _build(module, model, where, name, options)
+            return _build(module, model, where, name, options, on_stage)
     except UnicodeDecodeError:
         raise ModelFileError(f"{where} is malformed: a name or text in it is not UTF-8") from None
 
@@ -67,7 +91,9 @@ def _lowered(module: Module, nodes: list[NodeProto]) -> Module:
     return module
 
 
-def _build(module: Module, model: ModelProto, where: str, name: str, options: CompileOptions) -> Neff:
+def _build(
+    module: Module, model: ModelProto, where: str, name: str, options: CompileOptions, on_stage: OnStage
+) -> Compiled:
     from runtime_core.compiler import emit
     from runtime_core.neff.graph import Graph, Node, NodeKind
 
@@ -83,9 +109,12 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
         raise ModelFileError(f"{where}: the model has nothing to compute")
     wanted = emit.outside_uses(module, [run for _, _, run in runs])
     made: list[Node] = []
+    reports: list[NodeReport] = []
+    on_cpu: list[CpuOperator] = []
     params: dict[str, bytes | memoryview] = {}
     cpu_models: dict[str, bytes] = {}
     for index, ((kind, core, run), needed) in enumerate(zip(runs, wanted, strict=True)):
+        on_stage(f"writing node {index + 1} of {len(runs)}")
         if kind is NodeKind.NEURON:
             node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.precision, core, where)
             if blob:
@@ -93,7 +122,9 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
         else:
             node, submodel = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
             cpu_models[node.name] = submodel
+            on_cpu += cpu_operators(node.name, run)
         made.append(node)
+        reports.append(describe_node(module, node.name, kind, core, run))
     inputs = tuple(module.specs[n] for n in module.inputs)
     outputs = tuple(emit.spec_of(module, n, where) for n in module.outputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}
@@ -102,7 +133,7 @@ def _build(module: Module, model: ModelProto, where: str, name: str, options: Co
         _check_batch_first((*inputs, *outputs), batch, where)
     core_count = max(core for _, core, _ in runs) + 1
     graph = Graph(name, inputs, outputs, tuple(made), core_count, batch, options.dynamic_batch)
-    return Neff(graph, params, cpu_models)
+    return Compiled(Neff(graph, params, cpu_models), CompileReport(reports, on_cpu))
 
 
 def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) -> None:

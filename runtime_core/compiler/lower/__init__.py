@@ -41,7 +41,7 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
             reason = "no engine knows float64"
         else:
             try:
-                rule(lowering)
+                rule.lower(lowering)
             except Unsupported as why:
                 reason = str(why)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -156,4 +156,15 @@ def _spatial_padding(
     return begins + ends
 
 
-Rule: TypeAlias = Callable[[Lowering], None]
+class Rule(NamedTuple):
+    """How an operator becomes instructions.
+
+    Attributes:
+        engine: which engine does the work.
+        lower: emits the instructions, or raises :class:`Unsupported`.
+        limits: what sends the operator to a CPU node all the same, as a phrase; "" for nothing.
+    """
+
+    engine: EngineKind
+    lower: Callable[[Lowering], None]
+    limits: str = ""

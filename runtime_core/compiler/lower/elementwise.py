@@ -164,17 +164,26 @@ def _dropout(lo: Lowering) -> None:
     _identity(lo)
 
 
+_FLOATS = "floats"
+_ANY_NUMBER = ("Relu", "Neg", "Abs", "Sign")
+
 RULES: dict[str, Rule] = {
-    **{operator: partial(_unary, opcode) for operator, opcode in _UNARY.items()},
-    **{operator: partial(_unary_with, *rule) for operator, rule in _UNARY_WITH.items()},
-    **{operator: partial(_binary, opcode) for operator, opcode in _BINARY.items()},
-    **{operator: partial(_variadic, opcode) for operator, opcode in _VARIADIC.items()},
-    "Gelu": _gelu,
-    "Clip": _clip,
-    "Where": _where,
-    "Mod": _mod,
-    "Mean": _mean,
-    "Not": _not,
-    "Identity": _identity,
-    "Dropout": _dropout,
+    **{
+        operator: Rule(EngineKind.ACT, partial(_unary, opcode), "" if operator in _ANY_NUMBER else _FLOATS)
+        for operator, opcode in _UNARY.items()
+    },
+    **{operator: Rule(EngineKind.ACT, partial(_unary_with, *rule), _FLOATS) for operator, rule in _UNARY_WITH.items()},
+    **{
+        operator: Rule(EngineKind.POOL, partial(_binary, opcode), _FLOATS if operator == "Pow" else "")
+        for operator, opcode in _BINARY.items()
+    },
+    **{operator: Rule(EngineKind.POOL, partial(_variadic, opcode)) for operator, opcode in _VARIADIC.items()},
+    "Gelu": Rule(EngineKind.ACT, _gelu, _FLOATS),
+    "Clip": Rule(EngineKind.ACT, _clip, "bounds known when compiling"),
+    "Where": Rule(EngineKind.POOL, _where),
+    "Mod": Rule(EngineKind.POOL, _mod),
+    "Mean": Rule(EngineKind.POOL, _mean, _FLOATS),
+    "Not": Rule(EngineKind.POOL, _not),
+    "Identity": Rule(EngineKind.DMA, _identity),
+    "Dropout": Rule(EngineKind.DMA, _dropout, "no mask output, no training mode"),
 }

@@ -136,16 +136,18 @@ def _resize(lo: Lowering) -> None:
 
 
 RULES: dict[str, Rule] = {
-    "GatherElements": partial(_gather, "gather_elements"),
-    "GatherND": partial(_gather, "gather_nd"),
-    "ScatterElements": partial(_scatter, "scatter_elements"),
-    "Scatter": partial(_scatter, "scatter_elements"),
-    "ScatterND": partial(_scatter, "scatter_nd"),
-    "Trilu": _trilu,
-    "CumSum": _cumsum,
-    "TopK": _top_k,
-    "OneHot": _one_hot,
-    "Hardmax": _hardmax,
-    "Resize": _resize,
-    "Upsample": _resize,
+    "GatherElements": Rule(EngineKind.DMA, partial(_gather, "gather_elements")),
+    "GatherND": Rule(EngineKind.DMA, partial(_gather, "gather_nd")),
+    "ScatterElements": Rule(EngineKind.DMA, partial(_scatter, "scatter_elements")),
+    "Scatter": Rule(EngineKind.DMA, partial(_scatter, "scatter_elements")),
+    "ScatterND": Rule(EngineKind.DMA, partial(_scatter, "scatter_nd")),
+    "Trilu": Rule(EngineKind.POOL, _trilu, "diagonal known when compiling"),
+    "CumSum": Rule(EngineKind.POOL, _cumsum, "axis known when compiling"),
+    "TopK": Rule(EngineKind.POOL, _top_k, "count known when compiling, both outputs"),
+    "OneHot": Rule(EngineKind.POOL, _one_hot, "depth known when compiling"),
+    "Hardmax": Rule(EngineKind.POOL, _hardmax, "operator set 13 or newer"),
+    "Resize": Rule(
+        EngineKind.POOL, _resize, "floats; nearest and linear; no antialiasing, cropping or kept aspect ratio"
+    ),
+    "Upsample": Rule(EngineKind.POOL, _resize, "floats; nearest"),
 }

@@ -112,9 +112,9 @@ def _einsum(lo: Lowering) -> None:
 
 
 RULES: dict[str, Rule] = {
-    "Conv": _conv,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "ConvTranspose": _conv_transpose,
-    "Einsum": _einsum,
+    "Conv": Rule(EngineKind.PE, _conv, "floats, with a spatial dimension"),
+    "Gemm": Rule(EngineKind.PE, _gemm, "floats"),
+    "MatMul": Rule(EngineKind.PE, _matmul, "floats"),
+    "ConvTranspose": Rule(EngineKind.PE, _conv_transpose, "floats, with a spatial dimension"),
+    "Einsum": Rule(EngineKind.PE, _einsum, "floats, one or two operands, no ellipsis"),
 }

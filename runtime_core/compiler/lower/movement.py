@@ -124,20 +124,22 @@ def _space_to_depth(lo: Lowering) -> None:
     _blocks(lo, split, [0, 1, 3, 5, 2, 4] if lo.text("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4])
 
 
+_SHAPE = "shape known when compiling"
+
 RULES: dict[str, Rule] = {
-    "Reshape": _reshape,
-    "Flatten": _reshape,
-    "Squeeze": _reshape,
-    "Unsqueeze": _reshape,
-    "Transpose": _transpose,
-    "Concat": _concat,
-    "Split": _split,
-    "Slice": _slice,
-    "Gather": _gather,
-    "Expand": _expand,
-    "Tile": _tile,
-    "Pad": _pad,
-    "Cast": _cast,
-    "DepthToSpace": _depth_to_space,
-    "SpaceToDepth": _space_to_depth,
+    "Reshape": Rule(EngineKind.DMA, _reshape, _SHAPE),
+    "Flatten": Rule(EngineKind.DMA, _reshape),
+    "Squeeze": Rule(EngineKind.DMA, _reshape, "axes known when compiling"),
+    "Unsqueeze": Rule(EngineKind.DMA, _reshape, "axes known when compiling"),
+    "Transpose": Rule(EngineKind.DMA, _transpose),
+    "Concat": Rule(EngineKind.DMA, _concat),
+    "Split": Rule(EngineKind.DMA, _split, "sizes known when compiling"),
+    "Slice": Rule(EngineKind.DMA, _slice, "bounds known when compiling"),
+    "Gather": Rule(EngineKind.DMA, _gather),
+    "Expand": Rule(EngineKind.DMA, _expand, _SHAPE),
+    "Tile": Rule(EngineKind.DMA, _tile, "repeats known when compiling"),
+    "Pad": Rule(EngineKind.DMA, _pad, "constant, reflect, edge; all axes; padding known when compiling, not negative"),
+    "Cast": Rule(EngineKind.DMA, _cast, "not from or to float64"),
+    "DepthToSpace": Rule(EngineKind.DMA, _depth_to_space),
+    "SpaceToDepth": Rule(EngineKind.DMA, _space_to_depth),
 }

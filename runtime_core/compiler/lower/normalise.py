@@ -179,17 +179,20 @@ def _arg(opcode: str, lo: Lowering) -> None:
 
 
 RULES: dict[str, Rule] = {
-    "BatchNormalization": _batch_norm,
-    "LayerNormalization": _layer_norm,
-    "InstanceNormalization": _instance_norm,
-    "Softmax": partial(_softmax, "softmax"),
-    "LogSoftmax": partial(_softmax, "log_softmax"),
-    "LRN": _lrn,
-    "MaxPool": partial(_pool, "max_pool"),
-    "AveragePool": partial(_pool, "average_pool"),
-    "GlobalAveragePool": partial(_global_pool, "reduce_mean"),
-    "GlobalMaxPool": partial(_global_pool, "reduce_max"),
-    "ArgMax": partial(_arg, "argmax"),
-    "ArgMin": partial(_arg, "argmin"),
-    **{operator: partial(_reduce, opcode) for operator, opcode in _REDUCTIONS.items()},
+    "BatchNormalization": Rule(EngineKind.POOL, _batch_norm, "floats, statistics known when compiling"),
+    "LayerNormalization": Rule(EngineKind.ACT, _layer_norm, "floats, no statistics outputs"),
+    "InstanceNormalization": Rule(EngineKind.ACT, _instance_norm, "floats"),
+    "Softmax": Rule(EngineKind.ACT, partial(_softmax, "softmax"), "floats"),
+    "LogSoftmax": Rule(EngineKind.ACT, partial(_softmax, "log_softmax"), "floats"),
+    "LRN": Rule(EngineKind.POOL, _lrn, "floats"),
+    "MaxPool": Rule(EngineKind.POOL, partial(_pool, "max_pool"), "floats, no indices output"),
+    "AveragePool": Rule(EngineKind.POOL, partial(_pool, "average_pool"), "floats"),
+    "GlobalAveragePool": Rule(EngineKind.POOL, partial(_global_pool, "reduce_mean"), "floats"),
+    "GlobalMaxPool": Rule(EngineKind.POOL, partial(_global_pool, "reduce_max"), "floats"),
+    "ArgMax": Rule(EngineKind.POOL, partial(_arg, "argmax"), "the first of equal values"),
+    "ArgMin": Rule(EngineKind.POOL, partial(_arg, "argmin"), "the first of equal values"),
+    **{
+        operator: Rule(EngineKind.POOL, partial(_reduce, opcode), "floats, axes known when compiling")
+        for operator, opcode in _REDUCTIONS.items()
+    },
 }

@@ -127,3 +127,60 @@ def test_without_the_onnx_package_it_says_what_to_install(model):
 def test_help_shows_examples_and_version_the_version(command):
     assert "neuron-cc compile" in command("neuron_tools.cc", "--help").stdout
     assert command("neuron_tools.cc", "--version").stdout.split()[-1][0].isdigit()
+
+
+def test_the_report_tells_what_runs_where_and_why(command, model, tmp_path):
+    target = tmp_path / "out.neff"
+    text = command("neuron_tools.cc", "compile", model, "-o", target, "--report").stdout
+    heads, *rows = text.split("\n\n")[1].splitlines()
+    assert heads.split() == ["NODE", "KIND", "WHERE", "COUNT", "FLOP", "SHARE", "OPERATIONS"]
+    assert [row.split()[0] for row in rows[:3]] == ["sg00", "cpu01", "sg02"]
+    assert "no engine runs this operator" in text
+    report = json.loads(command("neuron_tools.cc", "compile", model, "-o", target, "--report", "--json").stdout)[
+        "report"
+    ]
+    assert report["nodes"][1]["operations"] == {"LpNormalization": 1}
+    assert report["cpu_operators"][0]["operator"] == "LpNormalization"
+    # Four element-wise operators on the cores, one on the CPU, over the same four elements.
+    assert report["neuron_flop_ratio"] == 0.8
+
+
+def test_sixteen_bit_types_and_fast_math_take_less_memory(command, light_networks, tmp_path):
+    def memory_bytes(*options):
+        arguments = [light_networks / "light_squeezenet.onnx", "-o", tmp_path / "s.neff", "--json", *options]
+        return json.loads(command("neuron_tools.cc", "compile", *arguments).stdout)["device_memory_bytes"]
+
+    assert memory_bytes("--fast-math") < memory_bytes() == memory_bytes("--cast-type", "fp16")
+
+
+def test_a_cast_type_with_nothing_to_cast_makes_no_sense(command, model):
+    one_line(command("neuron_tools.cc", "compile", model, "--cast-type", "fp16", "--fp32-cast", "none"), 2)
+
+
+def test_a_dynamic_batch_is_written_into_the_neff(command, model, tmp_path):
+    from runtime_core.neff.reader import load_neff
+
+    target = tmp_path / "out.neff"
+    assert command("neuron_tools.cc", "compile", model, "-o", target, "--batch", "4", "--dynamic-batch").returncode == 0
+    graph = load_neff(target).graph
+    assert (graph.batch, graph.dynamic_batch) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("graph.pb", [], "tf2onnx"),
+        ("net-symbol.json", [], "mxnet.onnx.export_model"),
+        ("m.onnx", ["--framework", "tensorflow"], "tf2onnx"),
+        ("weights.pth", [], "torch.export.save"),
+    ],
+)
+def test_a_model_of_another_framework_is_told_how_to_become_onnx(command, tmp_path, name, options, says):
+    path = tmp_path / name
+    path.write_bytes(b"")
+    assert says in one_line(command("neuron_tools.cc", "compile", path, *options), 2)
+
+
+def test_a_directory_with_a_saved_model_is_tensorflow(command, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    assert "tf2onnx" in one_line(command("neuron_tools.cc", "compile", tmp_path), 2)

@@ -1,0 +1,107 @@
+"""PyTorch modules to NEFF, by way of ONNX. Needs the extra ``torch``, which nothing else imports."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime_core.compiler import CompileOptions, compile_model
+from runtime_core.compiler.messages import one_line
+from runtime_core.errors import ModelFileError
+from runtime_core.neff.model import Neff
+
+if TYPE_CHECKING:
+    import torch
+    from onnx import ModelProto
+
+
+def trace(
+    module: torch.nn.Module, example_inputs: Sequence[torch.Tensor], options: CompileOptions | None = None
+) -> Neff:
+    """Compile a module for inference on inputs of the shapes and types of ``example_inputs``.
+
+    Args:
+        module: in evaluation mode, as for any inference.
+        example_inputs: the positional arguments of its ``forward``; their values don't matter.
+        options: see :class:`CompileOptions`; ``batch`` can't differ from the example's, which is fixed by tracing.
+
+    Raises:
+        ModelFileError: torch is not installed, or the module can't be exported or compiled.
+    """
+    _require_torch()
+    return compile_model(_exported(module, tuple(example_inputs), type(module).__name__), options)
+
+
+def load_pt2(path: Path) -> ModelProto:
+    """The ONNX form of a program that ``torch.export.save`` wrote.
+
+    Torch reads parts of such a file with its unpickler: open only files from people you trust.
+
+    Raises:
+        ModelFileError: torch is not installed, or the file can't be read or exported.
+    """
+    _require_torch()
+    import torch
+
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file")
+    try:
+        with _quiet():
+            program = torch.export.load(path)
+    except Exception as error:
+        # Its readers raise whatever the archive led them into.
+        raise ModelFileError(
+            f"{path} is no exported program ({_reason(error)}): write it with torch.export.save"
+        ) from None
+    return _exported(program, (), str(path))
+
+
+def _require_torch() -> None:
+    try:
+        import onnxscript  # noqa: F401 - torch's exporter needs it
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ModelFileError(
+            f"PyTorch models need the {error.name!r} package: pip install 'neuron-tools-sim[torch]'"
+        ) from None
+
+
+def _exported(
+    program: torch.nn.Module | torch.export.ExportedProgram, inputs: tuple[torch.Tensor, ...], where: str
+) -> ModelProto:
+    import torch
+
+    try:
+        with _quiet():
+            exported = torch.onnx.export(program, inputs, dynamo=True, verbose=False)
+    except Exception as error:
+        # Exporting runs the module's own code, which may raise anything.
+        raise ModelFileError(f"{where} can't be exported to ONNX: {_reason(error)}") from None
+    if exported is None:
+        raise ModelFileError(f"{where} can't be exported to ONNX: torch's exporter gave nothing back")
+    return exported.model_proto
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong at the bottom of torch's chain of errors."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return one_line(error)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch's exporter tells of its own libraries on stderr; that is nothing to a user of ours."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
