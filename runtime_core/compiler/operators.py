@@ -14,9 +14,10 @@ _INTRODUCTION = f"""\
 Made from the compiler's tables by `python -m runtime_core.compiler.operators`; a test keeps it true.
 
 Operator sets {MIN_OPSET} to the newest that the installed `onnx` package knows are taken as they are; older ones are
-converted first. No engine computes in float64. An operator beyond its limits runs on a CPU node, by onnxruntime where
-it is installed and knows the operator, else by the `onnx` package's reference evaluator; `neuron-cc compile --report`
-tells which do, and why. Operators of which every input is known when compiling are computed then and cost nothing.
+converted first. No engine computes in float64. An operator beyond its limits runs on a CPU node, by the `onnx`
+package's reference evaluator, or by onnxruntime where that is installed and much faster with the same results;
+`neuron-cc compile --report` tells which do, and why. Operators of which every input is known when compiling are
+computed then and cost nothing.
 """
 _WORK = {
     "pe": "PE: products and convolutions",

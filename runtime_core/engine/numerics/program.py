@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, reduce
+from runtime_core.engine.numerics.cpu import load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind
 from runtime_core.neff.model import Neff
@@ -105,51 +106,6 @@ class NeuronProgram:
         return {name: known[name] for name in self._outputs}
 
 
-class CpuProgram:
-    """A CPU node, run by the ``onnx`` package's reference evaluator."""
-
-    def __init__(self, node: Node, model: bytes) -> None:
-        """Parse the node's ONNX model.
-
-        Raises:
-            NeffError: INVALID, when it is malformed; FAILURE, when the ``onnx`` package is not installed.
-        """
-        try:
-            from onnx import load_from_string
-            from onnx.reference import ReferenceEvaluator
-        except ImportError:
-            raise NeffError(
-                NrtStatus.FAILURE,
-                f"CPU node {node.name!r} needs the 'onnx' package: pip install 'neuron-tools-sim[compiler]'",
-            ) from None
-        try:
-            self._evaluator = ReferenceEvaluator(load_from_string(model))
-        except Exception as error:
-            # Protobuf, the checker and the evaluator each raise their own kinds.
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise NeffError(NrtStatus.INVALID, f"CPU node {node.name!r} holds a malformed model: {first}") from None
-        self._name = node.name
-        self._inputs = tuple((t.name, numpy_dtype(t.dtype)) for t in node.inputs)
-        self._outputs = tuple(t.name for t in node.outputs)
-
-    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Evaluate the operators.
-
-        Raises:
-            RuntimeError: an operator can't be evaluated on these values.
-        """
-        feeds = {name: np.asarray(values[name]).astype(dtype, copy=False) for name, dtype in self._inputs}
-        try:
-            found = self._evaluator.run(list(self._outputs), feeds)
-        except MemoryError:
-            raise
-        except Exception as error:
-            # The evaluator's operators raise whatever their NumPy code, or a package they lack, does.
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RuntimeError(f"CPU node {self._name!r}: {reason}") from error
-        return {name: np.asarray(value) for name, value in zip(self._outputs, found, strict=True)}
-
-
 class GraphProgram:
     """All nodes of a model, in their order."""
 
@@ -189,5 +145,5 @@ def load_program(neff: Neff) -> GraphProgram:
         if node.kind is NodeKind.NEURON:
             nodes.append((node, NeuronProgram(node, neff.params.get(node.name, b""))))
         else:
-            nodes.append((node, CpuProgram(node, neff.cpu_models[node.name])))
+            nodes.append((node, load_cpu_node(node, neff.cpu_models[node.name])))
     return GraphProgram(neff.graph, nodes)
