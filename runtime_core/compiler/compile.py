@@ -11,7 +11,6 @@ from runtime_core.compiler.importer import check_onnx, import_model, load_onnx
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
-from runtime_core.compiler.partition import partition
 from runtime_core.compiler.report import CompileReport, CpuOperator, NodeReport, cpu_operators, describe_node
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.instance import MAX_CORES
@@ -95,16 +94,12 @@ def _build(
     module: Module, model: ModelProto, where: str, name: str, options: CompileOptions, on_stage: OnStage
 ) -> Compiled:
     from runtime_core.compiler import emit
+    from runtime_core.compiler.placement import place
     from runtime_core.neff.graph import Graph, Node, NodeKind
 
     _name_outputs(module, where)
-    runs: list[tuple[NodeKind, int, list[Op]]] = []
-    for kind, group in partition(module):
-        if kind is NodeKind.NEURON:
-            parts = emit.split_over_cores(module, group, options.pipeline_cores, options.precision, where)
-            runs += [(kind, core, part) for core, part in enumerate(parts)]
-        else:
-            runs.append((kind, 0, group))
+    on_stage("placing on cores")
+    runs = place(module, options.pipeline_cores, options.precision, where)
     if not runs:
         raise ModelFileError(f"{where}: the model has nothing to compute")
     wanted = emit.outside_uses(module, [run for _, _, run in runs])

@@ -10,7 +10,6 @@ import numpy as np
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
 from runtime_core.compiler.precision import bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
-from runtime_core.engine.timing import instruction_seconds
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import (
     EngineKind,
@@ -73,13 +72,14 @@ def neuron_node(
     module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> tuple[Node, memoryview]:
     """A Neuron node and its parameters' bytes."""
-    node = _describe(module, name, group, wanted, precision, core, where)
+    node = describe_node(module, name, group, wanted, precision, core, where)
     return node, _parameter_bytes(module, node)
 
 
-def _describe(
+def describe_node(
     module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> Node:
+    """A Neuron node of a group of operations, without its parameters' bytes; ``wanted``: what others read of it."""
     taken, given, kept = _borders(module, group, wanted)
     parameters, size_bytes = _lay_out(module, group, precision)
     instructions = tuple(
@@ -201,21 +201,3 @@ def _evaluates(node: NodeProto, op: Op, module: Module, model: ModelProto) -> bo
         # It has no class of its own for an operator that it does not know.
         return False
     return True
-
-
-def split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
-    """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
-    if cores <= 1 or len(group) <= 1:
-        return [group]
-    whole = _describe(module, "whole", group, set(module.outputs), precision, 0, where)
-    seconds = instruction_seconds(whole)
-    total, done = sum(seconds), 0.0
-    runs: list[list[Op]] = [[]]
-    for op, cost in zip(group, seconds, strict=True):
-        share = total * len(runs) / cores
-        # The cut that leaves the smaller error: before the instruction that crosses the border, or after it.
-        if runs[-1] and len(runs) < cores and done + cost / 2 > share:
-            runs.append([])
-        runs[-1].append(op)
-        done += cost
-    return runs

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _FASTER = frozenset(
-    [
-        "LSTM",
-        "GRU",
-        "RNN",
-        "QLinearConv",
-        "QLinearMatMul",
-        "MatMulInteger",
-        "QuantizeLinear",
+    {
         "DequantizeLinear",
         "DynamicQuantizeLinear",
-        "NonMaxSuppression",
-        "RoiAlign",
+        "GRU",
         "GridSample",
-    ]
+        "LSTM",
+        "MatMulInteger",
+        "NonMaxSuppression",
+        "QLinearConv",
+        "QLinearMatMul",
+        "QuantizeLinear",
+        "RNN",
+        "RoiAlign",
+    }
 )
 """Operators that the reference evaluator computes in Python loops, and onnxruntime computes to the same results.
 

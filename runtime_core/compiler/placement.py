@@ -1,0 +1,107 @@
+"""Which core runs which instructions: cuts of equal time, over as many chips as the model's memory needs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runtime_core.compiler.emit import describe_node, outside_uses
+from runtime_core.compiler.ir import Module, Op
+from runtime_core.compiler.options import Precision
+from runtime_core.compiler.partition import partition
+from runtime_core.engine.footprint import footprints
+from runtime_core.engine.timing import instruction_seconds
+from runtime_core.errors import ModelFileError
+from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_CORES
+from runtime_core.neff.graph import Graph, NodeKind
+from runtime_core.topology import device_of_core
+
+
+class Run(NamedTuple):
+    """Operations that become one node, and the core that it is placed on (0 for a CPU node)."""
+
+    kind: NodeKind
+    core: int
+    ops: list[Op]
+
+
+def place(
+    module: Module, cores: int, precision: Precision, where: str, device_bytes: int = DEVICE_MEMORY_BYTES
+) -> list[Run]:
+    """The module's operations as nodes on ``cores`` cores, or on more where they don't fit in the chips' memory.
+
+    Args:
+        module: lowered.
+        cores: NeuronCores asked for.
+        precision: how numbers are kept, which decides sizes and times.
+        where: the model, for messages.
+        device_bytes: memory of a chip.
+
+    Raises:
+        ModelFileError: it does not fit on the largest node.
+    """
+    groups = partition(module)
+    runs = _cut(module, groups, cores, precision, where)
+    if _surely_fits(module, device_bytes):
+        return runs
+    while not _fits(module, runs, precision, where, device_bytes):
+        # Whole chips: a part of a chip more would leave memory of it unused.
+        cores = (cores // CORES_PER_DEVICE + 1) * CORES_PER_DEVICE
+        if cores > MAX_CORES:
+            raise ModelFileError(
+                f"{where} needs more than the {device_bytes} bytes of a Neuron Device in one of its parts, "
+                f"spread over {MAX_CORES} NeuronCores: use a smaller batch or 16-bit weights"
+            )
+        runs = _cut(module, groups, cores, precision, where)
+    return runs
+
+
+def _surely_fits(module: Module, device_bytes: int) -> bool:
+    """By the sizes of all values together, without looking at what lives when."""
+    constants = sum(v.nbytes for v in module.constants.values())
+    return 2 * (constants + sum(s.size_bytes for s in module.specs.values())) < device_bytes
+
+
+def _fits(module: Module, runs: list[Run], precision: Precision, where: str, device_bytes: int) -> bool:
+    wanted = outside_uses(module, [run.ops for run in runs])
+    nodes = tuple(
+        describe_node(module, f"part{index}", run.ops, needed, precision, run.core, where)
+        for index, (run, needed) in enumerate(zip(runs, wanted, strict=True))
+        if run.kind is NodeKind.NEURON
+    )
+    core_count = max((run.core for run in runs), default=0) + 1
+    taken: dict[int, int] = {}
+    for part in footprints(Graph("placed", (), (), nodes, core_count), tuple(range(core_count))):
+        device = device_of_core(part.core)
+        taken[device] = taken.get(device, 0) + part.dram_bytes
+    return max(taken.values(), default=0) <= device_bytes
+
+
+def _cut(
+    module: Module, groups: list[tuple[NodeKind, list[Op]]], cores: int, precision: Precision, where: str
+) -> list[Run]:
+    runs: list[Run] = []
+    for kind, group in groups:
+        if kind is NodeKind.NEURON:
+            parts = _split_over_cores(module, group, cores, precision, where)
+            runs += [Run(kind, core, part) for core, part in enumerate(parts)]
+        else:
+            runs.append(Run(kind, 0, group))
+    return runs
+
+
+def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
+    """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
+    if cores <= 1 or len(group) <= 1:
+        return [group]
+    whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
+    seconds = instruction_seconds(whole)
+    total, done = sum(seconds), 0.0
+    runs: list[list[Op]] = [[]]
+    for op, cost in zip(group, seconds, strict=True):
+        share = total * len(runs) / cores
+        # The cut that leaves the smaller error: before the instruction that crosses the border, or after it.
+        if runs[-1] and len(runs) < cores and done + cost / 2 > share:
+            runs.append([])
+        runs[-1].append(op)
+        done += cost
+    return runs
