@@ -15,6 +15,8 @@ app = new_app(
     """neuron-sim up --instance-type inf1.24xlarge
 neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag web
 neuron-sim sysfs --export /tmp/neuron --follow 1
+neuron-sim mount /tmp/neuron-sysfs
+neuron-sim reset 0 --force
 neuron-sim demo
 neuron-sim down""",
 )
@@ -111,6 +113,16 @@ def sysfs(
     from neuron_tools.sim import sysfs_command
 
     sysfs_command.export(export, follow)
+
+
+@app.command()
+def mount(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty directory.")],
+) -> None:
+    """Serve the node as the driver's sysfs tree with FUSE, live, until Ctrl-C."""
+    from neuron_tools.sim import mount_command
+
+    mount_command.mount(directory)
 
 
 @app.command()

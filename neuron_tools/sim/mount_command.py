@@ -1,0 +1,140 @@
+"""``neuron-sim mount``: the driver's tree of the node as a FUSE file system."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from neuron_tools.sim.live_tree import EntryKind, LiveTree
+from runtime_core.errors import NodeError
+
+_DEVICE = Path("/dev/fuse")
+_INSTEAD = "or keep a directory refreshed with 'neuron-sim sysfs --export DIR --follow 1'"
+_MODES = {
+    EntryKind.DIRECTORY: stat.S_IFDIR | 0o755,
+    EntryKind.FIGURE: stat.S_IFREG | 0o444,
+    EntryKind.COUNTER: stat.S_IFREG | 0o644,
+    EntryKind.RESET: stat.S_IFREG | 0o200,
+}
+_FILE_BYTES = 4096
+"""The size that sysfs shows for every file."""
+
+_ENDED_BY_SIGNAL = (7, 8)
+"""What libfuse's main function returns when its loop, once it ran, was ended by a signal (and so was unmounted)."""
+
+
+class _OpenFile(Protocol):
+    """libfuse's ``fuse_file_info``, as far as it is used here."""
+
+    fh: int
+    direct_io: int
+
+
+class TreeOperations:
+    """Answers what the kernel asks about the mounted tree; one call at a time."""
+
+    use_ns = True
+
+    def __init__(self, tree: LiveTree) -> None:
+        """Serve ``tree``."""
+        self._tree = tree
+        self._mounted_ns = time.time_ns()
+        self._texts: dict[int, bytes] = {}
+        self._next_handle = 1
+
+    def getattr(self, path: str, file: _OpenFile | None = None) -> dict[str, int]:
+        """Attributes of an entry: those that sysfs shows."""
+        kind = self._tree.kind(path.lstrip("/"))
+        times = dict.fromkeys(("st_atime", "st_mtime", "st_ctime"), self._mounted_ns)
+        size_bytes = 0 if kind is EntryKind.DIRECTORY else _FILE_BYTES
+        owner = {"st_uid": os.getuid(), "st_gid": os.getgid()}
+        return {"st_mode": _MODES[kind], "st_nlink": 1, "st_size": size_bytes, **owner, **times}
+
+    def readdir(self, path: str, handle: int) -> list[str]:
+        """The names in a directory."""
+        return [".", "..", *self._tree.names(path.lstrip("/"))]
+
+    def open(self, path: str, file: _OpenFile) -> int:
+        """Open a file; nothing of it is cached by the kernel."""
+        self._tree.kind(path.lstrip("/"))
+        file.fh, self._next_handle = self._next_handle, self._next_handle + 1
+        file.direct_io = 1
+        return 0
+
+    def read(self, path: str, size: int, offset: int, file: _OpenFile) -> bytes:
+        """Bytes of a file: looked up at its beginning, as sysfs does, and the rest of the same text."""
+        if not offset or file.fh not in self._texts:
+            self._texts[file.fh] = self._tree.read(path.lstrip("/"))
+        return self._texts[file.fh][offset : offset + size]
+
+    def write(self, path: str, data: bytes, offset: int, file: _OpenFile) -> int:
+        """Clear a counter or reset a device."""
+        self._tree.write(path.lstrip("/"), data)
+        return len(data)
+
+    def truncate(self, path: str, length: int, file: _OpenFile | None = None) -> int:
+        """A shell's ``>`` truncates first; that alone changes nothing."""
+        self._tree.kind(path.lstrip("/"))
+        return 0
+
+    def release(self, path: str, file: _OpenFile) -> int:
+        """Forget a file's text."""
+        self._texts.pop(file.fh, None)
+        return 0
+
+    def destroy(self, path: str) -> None:
+        """The file system was unmounted."""
+        self._tree.close()
+
+
+def _check_directory(directory: Path) -> None:
+    try:
+        if any(directory.iterdir()):
+            raise NodeError(f"{directory} is not empty: give an empty directory to mount on")
+    except FileNotFoundError:
+        raise NodeError(f"{directory} is not there: make it first with mkdir") from None
+    except NotADirectoryError:
+        raise NodeError(f"{directory} is not a directory: give an empty one to mount on") from None
+    except PermissionError:
+        raise NodeError(f"no permission for {directory}: give a directory of yours") from None
+    except OSError:
+        # ENOTCONN: what was mounted here lost its process.
+        raise NodeError(f"{directory} is a mount that nobody serves: 'fusermount3 -u {directory}' first") from None
+
+
+def _check_device(device: Path = _DEVICE) -> None:
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        raise NodeError(f"this machine has no FUSE ({device} is missing): 'modprobe fuse', {_INSTEAD}") from None
+    except OSError as error:
+        raise NodeError(f"FUSE can't be used ({device}: {error.strerror}): ask for access to it, {_INSTEAD}") from None
+
+
+def mount(directory: Path) -> None:
+    """Serve the node's tree in ``directory`` until Ctrl-C or ``fusermount3 -u``.
+
+    Raises:
+        NodeError: there is no node, the directory can't be mounted on, or FUSE is not available here.
+    """
+    _check_directory(directory)
+    _check_device()
+    try:
+        import mfusepy
+    except ImportError:
+        raise NodeError(f"the FUSE binding is missing: pip install 'neuron-tools-sim[fuse]', {_INSTEAD}") from None
+    except OSError:
+        raise NodeError(f"libfuse is missing: apt-get install fuse3, {_INSTEAD}") from None
+    operations = TreeOperations(LiveTree())
+    print(f"serving {directory}; end with Ctrl-C or 'fusermount3 -u {directory}'", file=sys.stderr, flush=True)
+    try:
+        mfusepy.FUSE(operations, str(directory), foreground=True, nothreads=True, raw_fi=True, fsname="neuron-sim")
+    except RuntimeError as error:
+        if error.args[0] in _ENDED_BY_SIGNAL:
+            raise KeyboardInterrupt from None
+        # libfuse has said why.
+        raise NodeError(f"{directory} could not be mounted: install fuse3 for fusermount3, {_INSTEAD}") from None
