@@ -1,287 +1,55 @@
-"""The application: composes the views, hands moments to them, answers keys."""
+"""The application: opens a screen, keeps what all screens share, and returns what is to be remembered."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 from collections.abc import Iterable
-from contextlib import suppress
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich.text import Text
-from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding
-from textual.containers import Container
+from textual.app import App, SystemCommand
 from textual.screen import Screen
-from textual.widgets import Static
 
-from neuron_top.collector import Collector, Frame
-from neuron_top.draw.overview import tab_line
-from neuron_top.formatting import format_age, shorten
 from neuron_top.glyphs import ASCII, Glyphs, terminal_glyphs
-from neuron_top.session import Session
+from neuron_top.looks import Look
+from neuron_top.screens.node import NodeScreen
 from neuron_top.settings import Settings
-from neuron_top.shown import Shown
-from neuron_top.title import title_text
-from neuron_top.views.base import View, declared_bindings
-from neuron_top.views.catalogue import VIEWS, entry_of
-from neuron_top.widgets.filter_line import FilterLine
-from neuron_top.widgets.key_line import key_line
-from neuron_top.widgets.lines import Lines
-from neuron_top.widgets.section import Section
-from neuron_top.widgets.title_line import title_line
-from runtime_core.telemetry import Source
-
-if TYPE_CHECKING:
-    from neuron_top.views.processes import ProcessesView
-
-MIN_COLUMNS, MIN_ROWS = 60, 15
-_STEP_FAR = 10
 
 
 class NeuronTop(App[Settings]):
-    """neuron-top's screen; returns what is to be remembered."""
+    """neuron-top over one node; returns what is to be remembered."""
 
     CSS_PATH = "app.tcss"
     TITLE = "neuron-top"
-    ENABLE_COMMAND_PALETTE = True
-    BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
-        Binding("q", "quit", "Quit"),
-        Binding("question_mark", "help", "Help"),
-        Binding("f", "flops", "%/FLOPS", tooltip="Switch between percent and FLOPS"),
-        Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
-        Binding("slash", "filter", "Filter", tooltip="Narrow processes, models and events to some words"),
-        Binding("a", "tab_by(-1)", "Prev tab", tooltip="Previous tab"),
-        Binding("d", "tab_by(1)", "Next tab"),
-        *(Binding(e.key, f"view('{e.name}')", e.title, show=False, tooltip=f"View: {e.title}") for e in VIEWS),
-        Binding("1", "tab(0)", "Tab 1", show=False, key_display="1-9", tooltip="Go to a tab; 1 is all of them"),
-        *(Binding(str(n), f"tab({n - 1})", "", show=False) for n in range(2, 10)),
-        Binding("left_square_bracket", "step(-1)", "Back", show=False, tooltip="Pause and step back one look"),
-        Binding("right_square_bracket", "step(1)", "Forward", show=False, tooltip="Step forward one look"),
-        Binding("left_curly_bracket", f"step({-_STEP_FAR})", "Far back", show=False, tooltip="Step back ten looks"),
-        Binding("right_curly_bracket", f"step({_STEP_FAR})", "Far forward", show=False, tooltip="Forward ten looks"),
-        Binding("ctrl+s", "save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
-    ]
 
     def __init__(
         self,
-        source: Source,
+        look: Look,
         interval_seconds: float = 1.0,
         settings: Settings | None = None,
         glyphs: Glyphs | None = None,
     ) -> None:
-        """Watch ``source`` every ``interval_seconds``."""
+        """Watch ``look`` every ``interval_seconds``."""
         # Textual turns everything grey under NO_COLOR, unless it uses the terminal's own colours: then there are none.
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self._settings = settings if settings is not None else Settings()
         self._glyphs = glyphs if glyphs is not None else terminal_glyphs()
-        self._interval_seconds = interval_seconds
-        self._flops = self._settings.flops
-        self._needle = ""
-        self._opened: dict[str, View] = {}
-        self._view_name = entry_of(self._settings.view).name
-        self.session = Session(interval_seconds)
-        self._title = Section(self._title_lines, id="title")
-        self._notice = Static(id="problem", markup=False)
-        self._views = Container(id="views")
-        self._filter = FilterLine()
-        self._tabs = Section(self._tab_lines, id="tabs")
-        self._keys = Section(self._key_lines, id="keys")
-        self._collector = Collector(source, interval_seconds, self._delivered)
+        self.node = NodeScreen(look, interval_seconds, self._settings, self._glyphs)
 
-    def compose(self) -> ComposeResult:
-        """Title, the view, tabs and keys."""
-        yield from (self._title, self._notice, self._views, self._filter, self._tabs, self._keys)
-
-    async def on_mount(self) -> None:
-        """Begin to look at the node."""
+    def on_mount(self) -> None:
+        """Open the node's screen."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
         self.set_class(self._glyphs is ASCII, "ascii")
-        self._collector.start()
-        await self._open_view()
 
-    def on_unmount(self) -> None:
-        """End the collector's thread."""
-        self._collector.stop()
-
-    def on_resize(self) -> None:
-        """A screen too small for the sections says so."""
-        self._draw()
-
-    def _delivered(self, frame: Frame) -> None:
-        """Called on the collector's thread, which waits until the frame is drawn: a slow screen gets fewer looks."""
-        if self.is_running:
-            # The screen may end meanwhile.
-            with suppress(RuntimeError, concurrent.futures.CancelledError):
-                self.call_from_thread(self.take, frame)
-
-    def take(self, frame: Frame) -> None:
-        """Remember a frame, and show it unless the screen is paused."""
-        self.session.take(frame)
-        self._draw()
-
-    def _obstacle(self) -> str:
-        """Why the view can't be shown; "" when it can."""
-        if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
-            return f"the terminal is too small: {self.size.width}x{self.size.height}, at least {MIN_COLUMNS}x{MIN_ROWS}"
-        if self.session.moment is None:
-            return f"{self.session.problem}\n\nlooking again every {format_age(self._interval_seconds)}; q quits"
-        return ""
-
-    def _view(self) -> View | None:
-        return self._opened.get(self._view_name)
-
-    def _draw(self) -> None:
-        """Bring the screen up to date; what did not change is left alone."""
-        obstacle = self._obstacle()
-        if obstacle:
-            self._notice.update(obstacle)
-        self._notice.display, self._views.display = bool(obstacle), not obstacle
-        view, moment = self._view(), self.session.moment
-        if view is not None and moment is not None and not obstacle:
-            session = self.session
-            shown = Shown(
-                moment, session.selected, session.history, session.visible_events(),
-                self._flops, self._needle, self._glyphs, not self.no_color,
-            )  # fmt: skip
-            view.show(shown)
-        for section in (self._title, self._tabs, self._keys):
-            section.update()
-
-    def _title_lines(self, width: int) -> list[Text]:
-        moment = self.session.moment
-        return [title_line(title_text(moment.snapshot if moment is not None else None), VIEWS, self._view_name, width)]
-
-    def _tab_lines(self, width: int) -> list[Text]:
-        return [tab_line(self.session.tabs, self.session.selected, width, self._glyphs)]
-
-    def _key_lines(self, width: int) -> list[Text]:
-        view = self._view()
-        inside = declared_bindings(view) if view is not None else []
-        first, rest = self._own_bindings()[:2], self._own_bindings()[2:]
-        badge = self.session.pause_text or (f"filter: {shorten(self._needle, 20)}" if self._needle else "")
-        return [key_line([b for b in (*first, *inside, *rest) if b.show], width, badge)]
-
-    def _own_bindings(self) -> list[Binding]:
-        return [b for b in self.BINDINGS if isinstance(b, Binding)]
-
-    # Views
-
-    async def _open_view(self) -> None:
-        """Show the chosen view, making it first if it was never open."""
-        view = self._view()
-        if view is None:
-            view = self._opened[self._view_name] = entry_of(self._view_name).make(self._settings)
-            await self._views.mount(view)
-        for other in self._opened.values():
-            other.display = other is view
-        view.main_widget().focus()
-        self._draw()
-
-    async def action_view(self, name: str) -> None:
-        """Go to a view."""
-        self._view_name = name
-        await self._open_view()
-
-    def action_help(self) -> None:
-        """Show every key."""
-        from neuron_top.screens.help import HelpScreen, help_text
-
-        view, entry = self._view(), entry_of(self._view_name)
-        here = [(f"{entry.title} (key {entry.key})", view.NOTES, declared_bindings(view))] if view is not None else []
-        self.push_screen(HelpScreen(help_text([*here, ("Everywhere", "", self._own_bindings())])))
+    def get_default_screen(self) -> Screen[None]:
+        """The node's."""
+        return self.node
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The views and switches, beside Textual's own commands."""
+        """What the screen offers, beside Textual's own commands."""
         yield from super().get_system_commands(screen)
-        for entry in VIEWS:
-            yield SystemCommand(f"View: {entry.title}", f"key {entry.key}", partial(self.action_view, entry.name))
-        yield SystemCommand("Pause or go on", "key space", self.action_pause)
-        yield SystemCommand("Percent or FLOPS", "key f", self.action_flops)
-
-    # Switches
-
-    def action_flops(self) -> None:
-        """Switch between percent and FLOPS."""
-        self._flops = not self._flops
-        self._draw()
-
-    def action_pause(self) -> None:
-        """Hold the screen still, or go on."""
-        self.session.toggle_pause()
-        self._draw()
-
-    def action_step(self, count: int) -> None:
-        """Show an earlier or later look."""
-        self.session.step(count)
-        self._draw()
-
-    def action_tab(self, index: int) -> None:
-        """Go to a tab."""
-        self.session.select(index)
-        self._draw()
-
-    def action_tab_by(self, step: int) -> None:
-        """Go to the previous or next tab, around the ends."""
-        self.action_tab((self.session.selected + step) % max(1, len(self.session.tabs)))
-
-    def action_filter(self) -> None:
-        """Let a filter be typed."""
-        view = self._view()
-        if view is not None and view.FILTERS:
-            self._filter.open()
-        else:
-            self.notify("processes, models and events can be filtered: p, m or e first")
-
-    def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
-        """Narrow the view while it is typed."""
-        self._needle = message.value
-        self._draw()
-
-    def on_filter_line_done(self) -> None:
-        """Give the keys back to the view."""
-        view = self._view()
-        if view is not None:
-            view.main_widget().focus()
-        self._draw()
-
-    def on_lines_copied(self, message: Lines.Copied) -> None:
-        """Put a row on the clipboard."""
-        self.copy_to_clipboard(message.text)
-        self.notify("copied the row")
-
-    async def on_processes_view_opened(self, message: ProcessesView.Opened) -> None:
-        """Go to a process's tab."""
-        self.session.select_runtime(message.key)
-        await self.action_view("overview")
-
-    def on_processes_view_signal_wanted(self, message: ProcessesView.SignalWanted) -> None:
-        """Ask before a signal is sent."""
-        from neuron_top.screens.confirm import SignalScreen
-
-        def tell(outcome: str | None) -> None:
-            if outcome:
-                self.notify(outcome)
-
-        self.push_screen(SignalScreen(message.process), tell)
-
-    def action_save_picture(self) -> None:
-        """Save the screen as SVG in the working directory."""
-        try:
-            self.notify(f"saved {self.save_screenshot(path=str(Path.cwd()))}")
-        except OSError as error:
-            self.notify(f"can't write into {Path.cwd()}: {error.strerror}", severity="error")
-
-    def remembered(self) -> Settings:
-        """What the next run begins with."""
-        settings = self._settings._replace(view=self._view_name, flops=self._flops, theme=self.theme)
-        for view in self._opened.values():
-            settings = view.remember(settings)
-        return settings
+        if isinstance(screen, NodeScreen):
+            yield from screen.commands()
 
     async def action_quit(self) -> None:
         """End, and return what is to be remembered."""
-        self.exit(self.remembered())
+        self.exit(self.node.remember(self._settings._replace(theme=self.theme)))

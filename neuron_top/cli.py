@@ -48,7 +48,7 @@ def top(
     ] = False,
 ) -> None:
     """Watch NeuronCores, vCPUs, memory and models of this instance, live."""
-    from neuron_top.glyphs import ASCII, terminal_glyphs
+    from neuron_top.glyphs import ASCII, cleaner, terminal_glyphs
     from runtime_core.telemetry import open_source
 
     opened = open_source(source)
@@ -59,13 +59,14 @@ def top(
         print_once(opened, interval, glyphs)
         return
     from neuron_top.app import NeuronTop
+    from neuron_top.looks import SourceLook
     from neuron_top.settings import load_settings, save_settings, settings_path
 
     path = settings_path()
     settings = load_settings(path)
     if view is not None:
         settings = settings._replace(view=view.value)
-    left = NeuronTop(opened, interval, settings, glyphs).run()
+    left = NeuronTop(SourceLook(opened, cleaner(glyphs)), interval, settings, glyphs).run()
     if left is not None:
         save_settings(path, left)
 

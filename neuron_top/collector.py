@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from neuron_top.model.moment import Moment, make_moment
-from runtime_core.telemetry import NeuronError, Snapshot, Source
+from neuron_top.looks import Look
+from neuron_top.model.moment import Moment
+from runtime_core.telemetry import NodeError
 
 _SECOND_LOOK_SECONDS = 0.2
 """Until the second look no utilization is known: it comes soon after the first."""
@@ -24,12 +25,11 @@ class Frame(NamedTuple):
 class Collector:
     """A thread that looks every ``interval_seconds`` and hands each frame on."""
 
-    def __init__(self, source: Source, interval_seconds: float, deliver: Callable[[Frame], None]) -> None:
+    def __init__(self, look: Look, interval_seconds: float, deliver: Callable[[Frame], None]) -> None:
         """Nothing happens before :meth:`start`; ``deliver`` is called on the collector's thread."""
-        self._source = source
+        self._look = look
         self._interval_seconds = interval_seconds
         self._deliver = deliver
-        self._before: Snapshot | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="collector")
 
@@ -43,12 +43,12 @@ class Collector:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(0.5)
         if not self._thread.is_alive():
-            self._source.close()
+            self._look.close()
 
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
-            frame = self._look()
+            frame = self._look_once()
             if self._stop.is_set():
                 return
             self._deliver(frame)
@@ -57,23 +57,9 @@ class Collector:
             pause = min(_SECOND_LOOK_SECONDS, self._interval_seconds) if first else due - time.monotonic()
             self._stop.wait(max(0.0, pause))
 
-    def _look(self) -> Frame:
+    def _look_once(self) -> Frame:
         """One frame. Whatever goes wrong is shown, and the next look tries again."""
         try:
-            snapshot = self._source.snapshot(host=True)
-        except NeuronError as error:
-            return self._failed(str(error))
-        except PermissionError as error:
-            return self._failed(
-                f"no permission for {error.filename}: run as the node's owner, or choose another source"
-            )
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            return self._failed(f"{self._source.name} can't be read: {error.strerror or error}{where}")
-        moment = make_moment(self._before, snapshot)
-        self._before = snapshot
-        return Frame(moment)
-
-    def _failed(self, problem: str) -> Frame:
-        self._before = None
-        return Frame(None, problem)
+            return Frame(self._look.moment())
+        except NodeError as error:
+            return Frame(None, str(error))

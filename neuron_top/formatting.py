@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
+def ascii_only(text: str) -> str:
+    """The text for a terminal without UTF-8: every other character replaced."""
+    return printable(text).encode("ascii", "replace").decode()
+
+
 def format_bytes(size_bytes: int | None) -> str:
     """Bytes in ten characters at most: ``58.5 MiB``."""
     if size_bytes is None:
@@ -71,7 +76,7 @@ def format_latency(value_ns: float | None) -> str:
     """A latency in nine characters at most: ``1.47 ms``."""
     if value_ns is None:
         return NOT_AVAILABLE
-    for limit, unit in ((1e6, "µs"), (1e9, "ms")):
+    for limit, unit in ((1e6, "us"), (1e9, "ms")):
         if value_ns < limit * 0.999995:
             return f"{value_ns / limit * 1e3:.2f} {unit}"
     return f"{value_ns / 1e9:.2f} s"

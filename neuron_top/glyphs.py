@@ -5,7 +5,10 @@ from __future__ import annotations
 import locale
 import os
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
+
+from neuron_top.formatting import ascii_only, printable
 
 
 class Glyphs(NamedTuple):
@@ -36,6 +39,11 @@ class Glyphs(NamedTuple):
 
 UNICODE = Glyphs(" ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "╭╮╰╯─│", "═", "─", "▼", "▶", "…", "·", "▲", "▼", "›", " ")
 ASCII = Glyphs(" ########", " .:-=+*#@", " .:*#", "++++-|", "=", "-", "v", ">", "~", ".", "^", "v", ">", ".")
+
+
+def cleaner(glyphs: Glyphs) -> Callable[[str], str]:
+    """What makes outside text fit for a terminal that is drawn on with ``glyphs``."""
+    return ascii_only if glyphs is ASCII else printable
 
 
 def terminal_glyphs() -> Glyphs:

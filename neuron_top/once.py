@@ -8,7 +8,7 @@ from rich.console import Console
 
 from neuron_top.draw import overview as draw
 from neuron_top.draw.tree import tree_heading, tree_line
-from neuron_top.glyphs import Glyphs
+from neuron_top.glyphs import Glyphs, cleaner
 from neuron_top.model.moment import make_moment
 from neuron_top.model.overview import make_view, visible_rows
 from neuron_top.title import title_text
@@ -27,7 +27,7 @@ def print_once(source: Source, interval_seconds: float, glyphs: Glyphs) -> None:
     time.sleep(interval_seconds)
     after = source.snapshot(host=True)
     source.close()
-    moment = make_moment(before, after)
+    moment = make_moment(before, after, cleaner(glyphs))
     view = make_view(moment.snapshot, moment.rates, 0)
     console = Console(highlight=False)
     width = min(console.width, _MAX_COLUMNS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
 
-from neuron_top.formatting import NOT_AVAILABLE
+from neuron_top.formatting import NOT_AVAILABLE, format_age
 from neuron_top.glyphs import UNICODE, Glyphs
 
 AXIS_CELLS = 11
@@ -87,14 +88,26 @@ def chart_lines(chart: Chart, width: int, height: int, glyphs: Glyphs = UNICODE)
     for row in range(rows - 1, -1, -1):
         label = chart.text(top) if row == rows - 1 else (chart.text(0.0) if row == 0 else "")
         line = Text().append(f"{label:>{AXIS_CELLS - 1}} ", "dim")
-        for column in range(columns):
-            values = tuple(v[column] if column < len(v) else None for _, v in chart.curves)
-            character, style = _column(values, row, rows, top, glyphs)
-            line.append(character, "" if character == " " else style)
+        cells = [_column(tuple(v[i] if i < len(v) else None for _, v in chart.curves), row, rows, top, glyphs)
+                 for i in range(columns)]  # fmt: skip
+        for style, run in itertools.groupby(cells, lambda cell: "" if cell[0] == " " else cell[1]):
+            line.append("".join(character for character, _ in run), style)
         line.append(" ")
         line.truncate(width, pad=True)
         lines.append(line)
     return lines
+
+
+def time_axis(span_seconds: float, width: int) -> Text:
+    """What lies below a chart: how long ago its left end and its middle are, and now."""
+    columns = max(1, width - AXIS_CELLS - 1)
+    line = Text().append(" " * AXIS_CELLS)
+    left, middle, right = f"-{format_age(span_seconds)}", f"-{format_age(span_seconds / 2)}", "now"
+    half = columns // 2
+    text = left.ljust(half - len(middle) // 2) + middle if half > len(left) + len(middle) else left
+    line.append(text + right.rjust(columns - len(text)), "dim")
+    line.truncate(width, pad=True)
+    return line
 
 
 def beside(left: list[Text], right: list[Text]) -> list[Text]:

@@ -94,8 +94,9 @@ def legend(width: int, glyphs: Glyphs = UNICODE, *, colour: bool = True) -> Text
     for step in range(_LEGEND_STEPS):
         ratio = (step + 0.5) / _LEGEND_STEPS
         text.append("  ", f"on {heat_colour(ratio)}") if colour else text.append(_shade(ratio, glyphs))
-    text.append(
-        " 100%   share of time busy; a dim number is a core that nobody owns; curves: the last 5 minutes", "dim"
-    )
+    text.append(" 100%", "dim")
+    for note in ("share of time busy", "curves: the last 5 minutes", "dim: nobody owns the core"):
+        if text.cell_len + len(note) + 3 <= width:
+            text.append(f"   {note}", "dim")
     text.truncate(width)
     return text

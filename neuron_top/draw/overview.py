@@ -16,8 +16,8 @@ _NAME_CELLS = 4
 _PERCENT_CELLS = 7
 _FLOPS_CELLS = 13
 _MIN_CORE_CELLS = 14
-SPARKLINE_CELLS = 10
-_SPARKLINE_FROM_CELLS = 30
+_MOST_SPARKLINE_CELLS = 20
+_SPARKLINE_FROM_CELLS = 28
 """A core's share of the row from which on a sparkline stands beside the bar."""
 
 CoreSeries = Mapping[int, Sequence[float | None]]
@@ -28,21 +28,38 @@ def heading(text: str, width: int, glyphs: Glyphs = UNICODE) -> Text:
     return Text(f" {text} ".ljust(width, glyphs.rule)[:width], style="bold")
 
 
+def _cells_a_core(width: int, cores_per_device: int) -> int:
+    return max(_MIN_CORE_CELLS, (width - _LABEL_CELLS) // max(1, cores_per_device))
+
+
+def sparkline_cells(width: int, cores_per_device: int) -> int:
+    """How many values a core's sparkline shows, 0 where there is no room for one: a third of what a bar would take."""
+    each = _cells_a_core(width, cores_per_device)
+    free = each - _NAME_CELLS - _PERCENT_CELLS - 2
+    return min(_MOST_SPARKLINE_CELLS, free // 3) if each >= _SPARKLINE_FROM_CELLS else 0
+
+
 def _cell(
-    place: int, cell: CoreCell, width: int, recent: Sequence[float | None] | None, *, flops: bool, glyphs: Glyphs
+    place: int,
+    cell: CoreCell,
+    width: int,
+    recent: Sequence[float | None],
+    spark_cells: int,
+    *,
+    flops: bool,
+    glyphs: Glyphs,
 ) -> Text:
     """A core: name, bar, number, and where there is room the last minutes, in exactly ``width`` cells."""
     number = format_flops(cell.flops_per_second) if flops else format_percent(cell.utilization_ratio)
     number_cells = _FLOPS_CELLS if flops else _PERCENT_CELLS
-    spark = sparkline(recent, 1.0, glyphs) + " " if recent and width >= _SPARKLINE_FROM_CELLS else ""
-    bar_cells = max(1, width - _NAME_CELLS - number_cells - 2 - len(spark))
+    bar_cells = max(1, width - _NAME_CELLS - number_cells - 2 - (spark_cells and spark_cells + 1))
     quiet = "" if cell.owned else "dim"
     colour = load_colour(cell.utilization_ratio)
     text = Text().append(f"NC{place} ", quiet)
     text.append(bar(cell.utilization_ratio, bar_cells, glyphs), colour)
     text.append(f" {number:>{number_cells}} ", quiet)
-    if spark:
-        text.append(spark, colour)
+    if spark_cells:
+        text.append(sparkline(recent, 1.0, glyphs).ljust(spark_cells + 1), colour)
     return text
 
 
@@ -57,11 +74,12 @@ def core_lines(
     """A line a Neuron Device, a bar and a number a NeuronCore; ``recent``: global core -> its last utilizations."""
     lines = []
     for row in rows:
-        each = max(_MIN_CORE_CELLS, (width - _LABEL_CELLS) // max(1, len(row.cores)))
+        each = _cells_a_core(width, len(row.cores))
+        spark_cells = sparkline_cells(width, len(row.cores)) if recent is not None else 0
         line = Text().append(f"ND{row.device}".ljust(_LABEL_CELLS), "bold")
         for place, cell in enumerate(row.cores):
-            series = recent.get(cell.core) if recent is not None else None
-            line.append_text(_cell(place, cell, each, series, flops=flops, glyphs=glyphs))
+            series = recent.get(cell.core, ()) if recent is not None else ()
+            line.append_text(_cell(place, cell, each, series, spark_cells, flops=flops, glyphs=glyphs))
         line.truncate(width)
         lines.append(line)
     return lines
@@ -139,7 +157,7 @@ def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs
         style = "bold reverse" if index == selected else ""
         start = len(text)
         text.append(cells[index], style)
-        text.apply_meta({"@click": f"app.tab({index})"}, start, len(text))
+        text.apply_meta({"@click": f"screen.tab({index})"}, start, len(text))
         text.append(" ")
     if text.cell_len > width:
         text.truncate(width - 1)

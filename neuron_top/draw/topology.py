@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from rich.text import Text
 
 from neuron_top.formatting import NOT_AVAILABLE, format_bytes, format_bytes_rate, format_numbers, shorten
@@ -10,6 +12,7 @@ from neuron_top.model.topology import DeviceBox, Link, Owner, Shape, TopologyVie
 
 # Okabe and Ito's palette without black: letters tell owners apart, colours only help.
 _OWNER_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
+_BUSY_LINK = "bold #E69F00"
 _MIN_SLOT, _MAX_SLOT = 9, 24
 _BOX_ROWS = 5
 _LINK_ROW = 2
@@ -17,6 +20,14 @@ _LINK_ROW = 2
 
 def _colour(letter: str) -> str:
     return _OWNER_COLOURS[ord(letter) % len(_OWNER_COLOURS)]
+
+
+Busy = Set[frozenset[int]]
+
+
+def _link_style(busy: Busy | None, one: DeviceBox, other: DeviceBox) -> str:
+    """A link over which anything goes stands out."""
+    return _BUSY_LINK if busy and frozenset((one.device, other.device)) in busy else ""
 
 
 def _owners(box: DeviceBox, width: int, glyphs: Glyphs) -> Text:
@@ -40,8 +51,8 @@ def _box(box: DeviceBox, inner: int, glyphs: Glyphs) -> list[Text]:
     return lines
 
 
-def _row(boxes: list[DeviceBox], slot: int, joined: bool, glyphs: Glyphs) -> list[Text]:
-    """Boxes from left to right, with links between them."""
+def _row(boxes: list[DeviceBox], slot: int, busy: Busy | None, glyphs: Glyphs) -> list[Text]:
+    """Boxes from left to right, with links between them where they are joined."""
     link = max(1, min(4, slot // 5))
     inner = slot - link - 2
     lines = [Text() for _ in range(_BOX_ROWS)]
@@ -50,28 +61,34 @@ def _row(boxes: list[DeviceBox], slot: int, joined: bool, glyphs: Glyphs) -> lis
             lines[row].append_text(part)
             last = number == len(boxes) - 1
             if not last:
-                lines[row].append(glyphs.link * link if joined and row == _LINK_ROW else " " * link)
+                shown = busy is not None and row == _LINK_ROW
+                lines[row].append(
+                    glyphs.link * link if shown else " " * link, _link_style(busy, box, boxes[number + 1])
+                )
     return lines
 
 
-def _sides(slot: int, count: int, glyphs: Glyphs) -> Text:
+def _sides(slot: int, styles: tuple[str, str], count: int, glyphs: Glyphs) -> Text:
     """The two links that close a ring of two rows."""
     link = max(1, min(4, slot // 5))
     left = (slot - link) // 2
     bar = "║" if glyphs is UNICODE else "|"
-    return Text(" " * left + bar + " " * (slot * (count - 1) - 1) + bar)
+    text = Text(" " * left).append(bar, styles[0]).append(" " * (slot * (count - 1) - 1))
+    return text.append(bar, styles[1])
 
 
 def _diagram(view: TopologyView, width: int, glyphs: Glyphs) -> list[Text]:
     boxes = list(view.devices)
-    joined = view.shape in (Shape.LINE, Shape.RING)
+    busy = {frozenset((k.west_end, k.east_end)) for k in view.links if k.total}
+    joined = busy if view.shape in (Shape.LINE, Shape.RING) else None
     if view.shape is Shape.RING:
         half = (len(boxes) + 1) // 2
         slot = min(_MAX_SLOT, width // half)
         if slot >= _MIN_SLOT and len(boxes) % 2 == 0:
             upper = _row(boxes[:half], slot, joined, glyphs)
             lower = _row(boxes[: half - 1 : -1], slot, joined, glyphs)
-            return [*upper, _sides(slot, half, glyphs), *lower]
+            sides = _link_style(busy, boxes[0], boxes[-1]), _link_style(busy, boxes[half - 1], boxes[half])
+            return [*upper, _sides(slot, sides, half, glyphs), *lower]
     slot = max(_MIN_SLOT, min(_MAX_SLOT, width // max(1, len(boxes))))
     each = max(1, width // slot)
     lines = []

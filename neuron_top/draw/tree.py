@@ -9,10 +9,12 @@ from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import TreeRow
 
 _NUMBER_CELLS = 14
+_MOST_LABEL_CELLS = 76
+"""On a wide screen the figures stay near what they belong to."""
 
 
 def _label_cells(width: int) -> int:
-    return max(10, width - 2 * _NUMBER_CELLS)
+    return max(10, min(_MOST_LABEL_CELLS, width - 2 * _NUMBER_CELLS))
 
 
 def tree_heading(width: int, first: str = "Model ID") -> Text:

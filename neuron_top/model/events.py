@@ -101,5 +101,7 @@ def events_between(before: Moment | None, after: Moment) -> tuple[Event, ...]:
     if before is None:
         count = len(after.snapshot.runtimes)
         text = f"watching {after.snapshot.source}: {_many(count, 'runtime')}"
-        return (Event(after.snapshot.wall_time_ns, Severity.INFO, "node", text),)
+        time_ns = after.snapshot.wall_time_ns
+        problems = [Event(time_ns, Severity.WARNING, _where(r), r.error) for r in after.snapshot.runtimes if r.error]
+        return (Event(time_ns, Severity.INFO, "node", text), *problems)
     return (*_came_and_went(before, after), *_executions(after), *_ecc(after))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -82,31 +82,35 @@ def _links(before: Snapshot, after: Snapshot, seconds: float) -> dict[int, LinkT
     }
 
 
-def _model(model: Model) -> Model:
-    clean = model.name.isprintable() and model.uuid.isprintable()
-    return model if clean else model._replace(name=printable(model.name), uuid=printable(model.uuid))
+Clean = Callable[[str], str]
 
 
-def _small(snapshot: Snapshot) -> Snapshot:
+def _model(model: Model, clean: Clean) -> Model:
+    name, uuid = clean(model.name), clean(model.uuid)
+    return model if (name, uuid) == (model.name, model.uuid) else model._replace(name=name, uuid=uuid)
+
+
+def _small(snapshot: Snapshot, clean: Clean) -> Snapshot:
     """Without histograms, and with nothing in it that a terminal would not print."""
     runtimes = tuple(
         r._replace(
-            tag=printable(r.tag),
-            command=printable(r.command),
-            version=printable(r.version),
-            models=tuple(map(_model, r.models)),
+            tag=clean(r.tag),
+            command=clean(r.command),
+            version=clean(r.version),
+            error=clean(r.error),
+            models=tuple(_model(model, clean) for model in r.models),
             total_latency=None,
             device_latency=None,
         )
         for r in snapshot.runtimes
     )
-    instance = Instance(*map(printable, snapshot.instance))
-    return snapshot._replace(runtimes=runtimes, instance=instance, source=printable(snapshot.source))
+    instance = Instance(*map(clean, snapshot.instance))
+    return snapshot._replace(runtimes=runtimes, instance=instance, source=clean(snapshot.source))
 
 
-def make_moment(before: Snapshot | None, after: Snapshot) -> Moment:
-    """What to keep of ``after``, seen after ``before``."""
-    small = _small(after)
+def make_moment(before: Snapshot | None, after: Snapshot, clean: Clean = printable) -> Moment:
+    """What to keep of ``after``, seen after ``before``; ``clean`` makes outside text fit for the terminal."""
+    small = _small(after, clean)
     if before is None:
         return Moment(small, None, MappingProxyType({}), NO_LATENCY, MappingProxyType({}))
     changes = rates(before, after)

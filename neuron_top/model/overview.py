@@ -152,8 +152,9 @@ def category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> 
         "model_shared_scratchpad": "Model Scratchpad",
     }
     host_bytes = host._asdict()
+    nothing = 0 if host.total_bytes is not None else None
     return tuple(
-        TreeRow(f"{key}/{field}", label, host_bytes.get(field, 0), device.get(field, 0), ())
+        TreeRow(f"{key}/{field}", label, host_bytes.get(field, nothing), device.get(field, 0), ())
         for field, label in names.items()
         if host_bytes.get(field) or device.get(field)
     )
@@ -180,18 +181,22 @@ def _core_row(device: Device, core: int, chosen: Sequence[Runtime]) -> TreeRow |
     key = f"nd{device.index}/nc{core}"
     models: list[TreeRow] = []
     rest: dict[str, int | None] = {}
+    host = HostMemory(0, 0, 0, 0)
     for runtime in chosen:
         use = runtime.cores.get(core)
         if use is None:
             continue
         parts = [(m, s) for m in runtime.models for s in m.subgraphs if s.core == core]
         models += [_model_row(f"{key}/{runtime.pid}", m, s) for m, s in parts]
+        if not parts and (use.memory.constants or use.memory.model_code):
+            # The source does not tell models, so what they hold on the host for this core is not known either.
+            host = HostMemory()
         for field, value in use.memory._asdict().items():
             inside = sum(getattr(s.device_memory, field, 0) for _, s in parts)
             rest[field] = None if value is None else (rest.get(field) or 0) + value - inside
     if not models and not any(rest.values()):
         return None
-    shared = category_rows(f"{key}/shared", HostMemory(0, 0, 0, 0), rest)
+    shared = category_rows(f"{key}/shared", host, rest)
     return parent_row(key, f"NC{core - device.core_ids[0]}", (*models, *shared))
 
 

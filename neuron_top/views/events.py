@@ -25,7 +25,9 @@ class EventsView(View):
     def __init__(self) -> None:
         """Nothing to show yet."""
         super().__init__(id="events")
-        self._table = Table(_HEADS, "nothing happened (or nothing that the filter names)", id="event-table")
+        self._table = Table(
+            _HEADS, "nothing happened (or nothing that the filter names)", follows_top=True, id="event-table"
+        )
 
     def compose(self) -> ComposeResult:
         """One table."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widget import Widget
 
-from neuron_top.draw.charts import AXIS_CELLS, Chart, Values, beside, chart_lines, scale_top
+from neuron_top.draw.charts import AXIS_CELLS, Chart, Values, beside, chart_lines, scale_top, time_axis
 from neuron_top.formatting import format_age, format_bytes, format_latency, format_percent, format_rate
 from neuron_top.model.history import Figures, Sample
 from neuron_top.settings import Settings
@@ -20,6 +20,7 @@ from neuron_top.widgets.section import Canvas
 SPANS_SECONDS = (30.0, 60.0, 120.0, 300.0)
 _TWO_COLUMNS_FROM = 120
 _MIN_CHART_ROWS = 3
+_AXIS_FROM_ROWS = 7
 
 
 def _bytes(value: float | None) -> str:
@@ -80,7 +81,10 @@ class HistoryView(View):
         # A terminal too low for four charts shows the first ones.
         rows = max(1, min(4 // across, (height - 1) // _MIN_CHART_ROWS))
         charts = self._charts(max(1, each - AXIS_CELLS - 1))[: rows * across]
-        blocks = [chart_lines(chart, each, (height - 1) // rows, self._shown.glyphs) for chart in charts]
+        # The axis is worth its row where there are more than a few.
+        axis = [time_axis(SPANS_SECONDS[self.span], each)] if (height - 1) // rows >= _AXIS_FROM_ROWS else []
+        chart_rows = (height - 1) // rows - len(axis)
+        blocks = [[*chart_lines(chart, each, chart_rows, self._shown.glyphs), *axis] for chart in charts]
         lines: list[Text] = [self._title(width)]
         for start in range(0, len(blocks), across):
             pair = blocks[start : start + across]

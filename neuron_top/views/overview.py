@@ -83,7 +83,9 @@ class OverviewView(View):
         if self._view is None or self._shown is None:
             return []
         shown = self._shown
-        recent = shown.history.core_series(shown.moment.snapshot.time_ns, HISTORY_SECONDS, draw.SPARKLINE_CELLS)
+        cells = draw.sparkline_cells(width, max((len(row.cores) for row in self._view.rows), default=1))
+        time_ns = shown.moment.snapshot.time_ns
+        recent = shown.history.core_series(time_ns, HISTORY_SECONDS, cells) if cells else None
         return draw.core_lines(self._view.rows, width, flops=shown.flops, glyphs=shown.glyphs, recent=recent)
 
     def _vcpu_lines(self, width: int) -> list[Text]:

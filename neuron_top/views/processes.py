@@ -39,11 +39,11 @@ class ProcessesView(View):
     NOTES = "Shows the processes of every tab. A click on a title sorts by it, a second one turns the order around."
     FILTERS = True
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
-        Binding("s", "sort(1)", "Sort by next"),
-        Binding("S", "sort(-1)", "Sort by previous", show=False),
-        Binding("r", "reverse", "Reverse"),
-        Binding("k", "signal", "Signal"),
-        Binding("enter", "open", "Its tab", priority=False),
+        Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column"),
+        Binding("S", "sort(-1)", "Sort back", show=False, tooltip="Sort by the previous column"),
+        Binding("r", "reverse", "Reverse", tooltip="Turn the order around"),
+        Binding("k", "signal", "Signal", tooltip="Send SIGTERM or SIGKILL, after a question"),
+        Binding("enter", "open", "Its tab", tooltip="Show the process in the overview"),
     ]
 
     class Opened(Message):

@@ -26,7 +26,7 @@ class Lines(ScrollView, can_focus=True):
         Binding("pagedown", "move_page(1)", "Page down", show=False),
         Binding("home", "move(-1000000)", "First line", show=False),
         Binding("end", "move(1000000)", "Last line", show=False),
-        Binding("y", "copy_row", "Copy row"),
+        Binding("y", "copy_row", "Copy row", tooltip="Copy the row to the clipboard"),
     ]
     header_rows = 0
 

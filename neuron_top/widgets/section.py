@@ -11,6 +11,8 @@ from textual.widget import Widget
 class Section(Widget):
     """Lines made by a function of the width; as high as there are lines."""
 
+    # Places to click on are not underlined like links of a page.
+    auto_links = False
     DEFAULT_CSS = "Section { height: auto; width: 1fr; }"
 
     def __init__(self, make: Callable[[int], list[Text]], *, id: str) -> None:

@@ -28,13 +28,14 @@ class Table(Lines):
 
     header_rows = 1
 
-    def __init__(self, heads: Sequence[Head], nothing: str, *, id: str) -> None:
-        """``nothing`` is shown where there are no rows."""
+    def __init__(self, heads: Sequence[Head], nothing: str, *, follows_top: bool = False, id: str) -> None:
+        """``nothing`` is shown where there are no rows; ``follows_top``: a cursor on the first row stays the first."""
         super().__init__(id=id)
         self._heads = tuple(heads)
         self._nothing = nothing
         self._lines: tuple[Line, ...] = ()
         self._sorted: tuple[int, bool] | None = None
+        self._follows_top = follows_top
         self._key: Hashable = None
         self._glyphs = UNICODE
 
@@ -44,7 +45,7 @@ class Table(Lines):
             return
         self._lines, self._sorted, self._glyphs = tuple(lines), sort, glyphs
         keys = [line.key for line in self._lines]
-        if self._key in keys:
+        if self._key in keys and not (self._follows_top and self.cursor == 0):
             self.cursor = keys.index(self._key)
         self.changed()
         self.cursor_moved()
@@ -82,7 +83,7 @@ class Table(Lines):
             column, reverse = self._sorted
             titles[column] += self._glyphs.falling if reverse else self._glyphs.rising
         text = self._row(titles, width)
-        text.stylize("bold reverse")
+        text.stylize("bold underline")
         return text
 
     def line(self, index: int, width: int) -> Text:

@@ -18,7 +18,7 @@ def _menu(entries: Sequence[ViewEntry], current: str, *, full: bool) -> Text:
         text.append(label, "bold reverse" if chosen else "")
         if full and not chosen:
             text.stylize("underline", start + 1, start + 2)
-        text.apply_meta({"@click": f"app.view('{entry.name}')"}, start, len(text))
+        text.apply_meta({"@click": f"screen.view('{entry.name}')"}, start, len(text))
         if chosen:
             text.append(" ")
     return text

@@ -1,50 +1,10 @@
-"""The screen: what it shows, and every key."""
-
-import asyncio
+"""The screen on a source that moves: what it shows, and that it follows."""
 
 import pytest
-from worlds import BUSY, make_snapshot
+from screens import Still, drive, lines
+from worlds import BUSY
 
-from neuron_top.app import NeuronTop
 from neuron_top.widgets.memory_tree import MemoryTree
-from runtime_core.telemetry import NodeNotFoundError
-
-
-class Still:
-    """A source whose figures move by one second a look."""
-
-    name = "test"
-
-    def __init__(self, size="inf1.6xlarge", runtimes=BUSY):
-        self._size, self.runtimes, self._looks = size, runtimes, 0
-        self.gone = False
-
-    def snapshot(self, *, host=False):
-        if self.gone:
-            raise NodeNotFoundError("no Neuron node in /x: set one up with 'neuron-sim up'")
-        self._looks += 1
-        return make_snapshot(self._size, float(self._looks), self.runtimes)
-
-    def close(self):
-        pass
-
-
-def lines(app):
-    """The screen's text, line by line."""
-    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
-
-
-def run(check, size=(80, 24), source=None):
-    async def inner():
-        app = NeuronTop(source or Still(), interval_seconds=0.1)
-        async with app.run_test(size=size) as pilot:
-            for _ in range(200):
-                await pilot.pause(0.02)
-                if (app.session.moment and app.session.moment.rates) or app.session.problem.startswith("no "):
-                    break
-            await check(app, pilot)
-
-    asyncio.run(inner())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 70)])
@@ -55,7 +15,7 @@ def test_all_sections_are_there_at_every_size(size):
                      "i-0123456789abcdef0", "ND0", "NC3", "50.00%", ">all<", "web", "Runtime vCPU Usage"):  # fmt: skip
             assert part in text
 
-    run(check, size)
+    drive(check, size)
 
 
 def test_f_switches_to_flops_and_back():
@@ -65,7 +25,7 @@ def test_f_switches_to_flops_and_back():
         await pilot.press("f")
         assert any("50.00%" in line for line in lines(app))
 
-    run(check)
+    drive(check)
 
 
 def test_tabs_by_number_and_by_a_and_d():
@@ -81,12 +41,12 @@ def test_tabs_by_number_and_by_a_and_d():
         await pilot.press("9")
         assert any(">batch<" in line for line in lines(app))
 
-    run(check)
+    drive(check)
 
 
 def test_x_opens_and_closes_the_whole_tree_and_arrows_move_in_it():
     async def check(app, pilot):
-        tree = app.query_one("#tree", MemoryTree)
+        tree = app.screen.query_one("#tree", MemoryTree)
         closed = len(tree.keys)
         await pilot.press("x")
         assert len(tree.keys) > closed
@@ -101,24 +61,24 @@ def test_x_opens_and_closes_the_whole_tree_and_arrows_move_in_it():
         await pilot.press("up")
         assert tree.cursor_key == tree.keys[1]
 
-    run(check, (120, 40))
+    drive(check, (120, 40))
 
 
 def test_space_holds_the_screen_still():
     async def check(app, pilot):
         await pilot.press("space")
-        held = app.session.moment
+        held = app.node.session.moment
         await pilot.pause(0.3)
-        assert app.session.moment is held
+        assert app.node.session.moment is held
         assert any("PAUSED" in line for line in lines(app))
         await pilot.press("space")
         for _ in range(100):
             await pilot.pause(0.02)
-            if app.session.moment is not held:
+            if app.node.session.moment is not held:
                 return
         raise AssertionError("it did not go on")
 
-    run(check)
+    drive(check)
 
 
 def test_q_ends_it():
@@ -127,7 +87,7 @@ def test_q_ends_it():
         await pilot.pause()
         assert not app.is_running or app._exit
 
-    run(check)
+    drive(check)
 
 
 def test_no_node_is_said_and_its_return_is_seen():
@@ -143,14 +103,14 @@ def test_no_node_is_said_and_its_return_is_seen():
                 return
         raise AssertionError("the node's return was not seen")
 
-    run(check, source=source)
+    drive(check, source=source)
 
 
 def test_a_small_terminal_is_said():
     async def check(app, pilot):
         assert any("too small" in line for line in lines(app))
 
-    run(check, (40, 10))
+    drive(check, (40, 10))
 
 
 def test_a_runtime_that_ends_gives_its_tab_back_to_all():
@@ -166,4 +126,4 @@ def test_a_runtime_that_ends_gives_its_tab_back_to_all():
                 return
         raise AssertionError("the tab of an ended runtime stayed")
 
-    run(check, source=source)
+    drive(check, source=source)

@@ -1,0 +1,68 @@
+"""What can be looked at: a node of this machine, or one that answers over the network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from neuron_top.formatting import printable
+from neuron_top.model.moment import Clean, Moment, make_moment
+from runtime_core.telemetry import NeuronError, NodeError, Snapshot, Source
+
+
+class Look(Protocol):
+    """A node that can be looked at any number of times."""
+
+    @property
+    def name(self) -> str:
+        """What is looked at."""
+        ...
+
+    def moment(self) -> Moment:
+        """Look once. The first look, and the first after a failed one, knows no rates.
+
+        Raises:
+            NodeError: there is no node, or it can't be read, and what can be done about it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds open."""
+        ...
+
+
+class SourceLook:
+    """A node of this machine."""
+
+    def __init__(self, source: Source, clean: Clean = printable) -> None:
+        """Look at ``source``; ``clean`` makes its texts fit for the terminal."""
+        self._source = source
+        self._clean = clean
+        self._before: Snapshot | None = None
+
+    @property
+    def name(self) -> str:
+        """What is looked at."""
+        return self._source.name
+
+    def moment(self) -> Moment:
+        """Look once; see :meth:`Look.moment`."""
+        before, self._before = self._before, None
+        try:
+            snapshot = self._source.snapshot(host=True)
+        except NodeError:
+            raise
+        except NeuronError as error:
+            raise NodeError(str(error)) from error
+        except PermissionError as error:
+            raise NodeError(
+                f"no permission for {error.filename}: run as the node's owner, or choose another source"
+            ) from error
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise NodeError(f"{self.name} can't be read: {error.strerror or error}{where}") from error
+        self._before = snapshot
+        return make_moment(before, snapshot, self._clean)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
