@@ -22,7 +22,8 @@ bench: $(VENV)/.installed-dev
 
 # Checked in, so that a user needs no compiler; run it after changing a .proto file.
 proto: $(VENV)/.installed-dev
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $$(git ls-files --cached --others --exclude-standard '*.proto')
+	PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=quiet:. \
+	  $$(git ls-files --cached --others --exclude-standard '*.proto')
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m runtime_core.compiler.operators > docs/operators.md

@@ -121,6 +121,11 @@ class RuntimePage:
         return int(self._page.start_ns)
 
     @property
+    def pid(self) -> int:
+        """The process that claimed it."""
+        return self._pid
+
+    @property
     def owned_by_this_process(self) -> bool:
         """False in a forked child: it must not write the parent's page."""
         return self._pid == os.getpid()

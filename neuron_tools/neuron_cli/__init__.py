@@ -1,0 +1,1 @@
+"""neuron-cli: NeuronCore Groups and networks of a neuron-rtd."""

@@ -1,0 +1,157 @@
+"""neuron-cli: manage the NeuronCore Groups and networks of a neuron-rtd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+
+app = new_app(
+    "Manage the NeuronCore Groups and networks of a neuron-rtd; $NEURON_RTD_ADDRESS says where it listens.",
+    """neuron-cli create-ncg -n 4
+neuron-cli load resnet50.neff --ncg-id 1
+neuron-cli start 10001
+neuron-cli infer 10001 --input data=picture.npy --output-dir results
+neuron-cli list-model --json
+neuron-cli reset""",
+)
+
+ModelId = Annotated[int, typer.Argument(metavar="MODEL_ID", min=1, help="A network, see list-model.")]
+
+
+@app.callback()
+def main_options(
+    context: typer.Context,
+    address: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option("--address", "-g", envvar="NEURON_RTD_ADDRESS", help="server:port or unix:/path of the daemon."),
+    ] = None,
+    version: VersionFlag = False,
+) -> None:
+    """Options of neuron-cli itself."""
+    context.obj = address
+
+
+@app.command(name="list-ncg")
+def list_ncg(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the NeuronCore Groups."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.list_groups(context.obj, as_json=as_json))
+
+
+@app.command(name="create-ncg")
+def create_ncg(
+    context: typer.Context,
+    nc_count: Annotated[
+        int, typer.Option("--nc-count", "-n", min=0, help="NeuronCores; 0: the largest run that is free.")
+    ] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a NeuronCore Group."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.create_group(context.obj, nc_count, as_json=as_json))
+
+
+@app.command(name="destroy-ncg")
+def destroy_ncg(
+    context: typer.Context,
+    ncg_id: Annotated[int, typer.Argument(metavar="NCG_ID", min=1, help="A group, see list-ncg.")],
+) -> None:
+    """Destroy an empty NeuronCore Group."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.destroy_group(context.obj, ncg_id))
+
+
+@app.command(name="list-model")
+def list_model(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the loaded networks."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.list_models(context.obj, as_json=as_json))
+
+
+@app.command()
+def load(
+    context: typer.Context,
+    neff: Annotated[Path, typer.Argument(metavar="MODEL.neff", help="The NEFF file.")],
+    ncg_id: Annotated[
+        int, typer.Option("--ncg-id", min=0, help="A group to load into; 0: one of its own, started at once.")
+    ] = 0,
+    ninfer: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Slots of the inference queue; default: the daemon's."),
+    ] = None,
+    timeout: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Seconds an inference may take on a NeuronCore; default: the daemon's."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Load a network."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.load(context.obj, neff, ncg_id, ninfer, timeout, as_json=as_json))
+
+
+@app.command()
+def start(context: typer.Context, model_id: ModelId) -> None:
+    """Start a network; the one that ran on its group is stopped."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.start(context.obj, model_id))
+
+
+@app.command()
+def stop(context: typer.Context, model_id: ModelId) -> None:
+    """Put a network in standby."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.stop(context.obj, model_id))
+
+
+@app.command()
+def infer(
+    context: typer.Context,
+    model_id: ModelId,
+    inputs: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--input", "-i", metavar="NAME=FILE", help="An input: .npy, or its bare bytes; repeat it."),
+    ] = None,
+    output_dir: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--output-dir", "-o", help="Write each output there as NAME.npy."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Inferences, one after another.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run inferences on a started network."""
+    from neuron_tools.neuron_cli.infer import infer as run_inferences
+
+    typer.echo(run_inferences(context.obj, model_id, inputs or [], output_dir, count, as_json=as_json))
+
+
+@app.command()
+def unload(context: typer.Context, model_id: ModelId) -> None:
+    """Unload a network."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.unload(context.obj, model_id))
+
+
+@app.command()
+def reset(context: typer.Context) -> None:
+    """Unload every network and destroy every NeuronCore Group."""
+    from neuron_tools.neuron_cli import commands
+
+    typer.echo(commands.reset(context.obj))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,134 @@
+"""What each command of neuron-cli does: one client, a few calls, the text to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtime_core.neff.reader import read_file
+from runtime_core.rtd.client import Client
+
+_GROUP_COLUMNS = ("NCG ID", "NC COUNT", "DEVICE START INDEX", "NC START INDEX")
+_MODEL_COLUMNS = ("UUID", "MODEL ID", "MODEL STATE", "NEURON DEVICE START INDEX", "NC INDEX", "NC COUNT", "NAME")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table with frames of ASCII, as the 1.x tools draw it."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = (
+        [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
+        if cells
+        else [len(column) for column in columns]
+    )
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+
+    def line(values: Sequence[str]) -> str:
+        return "|" + "|".join(f" {value:<{width}} " for value, width in zip(values, widths, strict=True)) + "|"
+
+    return "\n".join([rule, line(columns), rule, *(line(row) for row in cells), *([rule] if cells else [])])
+
+
+def list_groups(address: str | None, *, as_json: bool) -> str:
+    """The daemon's groups."""
+    with Client(address) as client:
+        rows = [(group.eg.id, group.nc_count, group.mla_start_index, group.nc_start_index) for group in client.groups()]
+    if as_json:
+        names = ("ncg_id", "nc_count", "device_start_index", "nc_start_index")
+        return json.dumps({"neuroncore_groups": [dict(zip(names, row, strict=True)) for row in rows]})
+    return table(_GROUP_COLUMNS, rows)
+
+
+def create_group(address: str | None, nc_count: int, *, as_json: bool) -> str:
+    """Make a group."""
+    with Client(address) as client:
+        group = client.create_group(nc_count)
+        made = next(g for g in client.groups() if g.eg.id == group)
+    if as_json:
+        return json.dumps({"ncg_id": group, "nc_count": made.nc_count})
+    return f"NCG {group} created with {made.nc_count} NeuronCore(s)"
+
+
+def destroy_group(address: str | None, group: int) -> str:
+    """Destroy an empty group."""
+    with Client(address) as client:
+        client.destroy_group(group)
+    return f"NCG {group} destroyed"
+
+
+def list_models(address: str | None, *, as_json: bool) -> str:
+    """The daemon's networks."""
+    with Client(address) as client:
+        models = client.models()
+    if as_json:
+        facts = [
+            {
+                "uuid": m.uuid,
+                "model_id": m.h_nn.id,
+                "model_state": "READY" if m.started else "STANDBY",
+                "ncg_id": m.h_eg.id,
+                "neuron_device_start_index": m.device_start_index,
+                "nc_index": m.nc_start_index,
+                "nc_count": m.nc_count,
+                "name": m.name,
+                "shared_nc": m.shared_nc,
+                "ninfer": m.ninfer,
+            }
+            for m in models
+        ]
+        return json.dumps({"models": facts})
+    rows = [
+        (
+            m.uuid,
+            m.h_nn.id,
+            "READY" if m.started else "STANDBY",
+            m.device_start_index,
+            m.nc_start_index,
+            m.nc_count,
+            m.name,
+        )
+        for m in models
+    ]
+    return table(_MODEL_COLUMNS, rows)
+
+
+def load(
+    address: str | None, neff: Path, group: int, ninfer: int | None, timeout_seconds: int | None, *, as_json: bool
+) -> str:
+    """Load a NEFF file."""
+    content = read_file(neff)
+    with Client(address) as client:
+        network = client.load(content, group=group, ninfer=ninfer, timeout_seconds=timeout_seconds)
+    return json.dumps({"model_id": network}) if as_json else f"{neff.name} loaded as model {network}"
+
+
+def start(address: str | None, network: int) -> str:
+    """Start a network."""
+    with Client(address) as client:
+        client.start(network)
+    return f"model {network} started"
+
+
+def stop(address: str | None, network: int) -> str:
+    """Put a network in standby."""
+    with Client(address) as client:
+        client.stop(network)
+    return f"model {network} stopped"
+
+
+def unload(address: str | None, network: int) -> str:
+    """Unload a network."""
+    with Client(address) as client:
+        client.unload(network)
+    return f"model {network} unloaded"
+
+
+def reset(address: str | None) -> str:
+    """Unload every network and destroy every group."""
+    with Client(address) as client:
+        networks = len(client.models())
+        client.unload_all()
+        groups = client.groups()
+        for group in groups:
+            client.destroy_group(group.eg.id)
+    return f"{networks} model(s) unloaded, {len(groups)} NCG(s) destroyed"

@@ -1,0 +1,115 @@
+"""``neuron-cli infer``: tensors from files, inferences, tensors to files."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime_core.engine.numerics import numpy_dtype
+from runtime_core.errors import NeuronError, UsageError
+from runtime_core.neff.graph import DType
+from runtime_core.rtd.client import Client
+from runtime_core.rtd.proto import inspection_pb2
+from runtime_core.rtd.status import RtdError
+from runtime_core.status import Nerr
+
+
+def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
+    """A tensor's bytes; an .npy file must hold the shape and type that the network takes."""
+    dtype, shape = numpy_dtype(DType(info.dtype)), tuple(info.shape)
+    try:
+        if path.suffix != ".npy":
+            return path.read_bytes()
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"input {info.name!r}: {path} can't be read: {error}") from None
+    if array.shape != shape or array.dtype != dtype:
+        raise UsageError(
+            f"input {info.name!r}: {path} holds {array.dtype.name}{list(array.shape)}, "
+            f"the network takes {info.dtype}{list(shape)}"
+        )
+    return np.ascontiguousarray(array).tobytes()
+
+
+def _parse_inputs(given: Sequence[str], model: inspection_pb2.model_info) -> dict[str, bytes]:
+    infos = {info.name: info for info in model.inputs}
+    tensors = {}
+    for text in given:
+        name, found, path = text.partition("=")
+        if not found or not path:
+            raise UsageError(f"--input {text!r}: expected NAME=FILE")
+        if name not in infos:
+            raise UsageError(f"--input {text!r}: {model.name!r} takes {', '.join(infos)}")
+        tensors[name] = _read_tensor(Path(path), infos[name])
+    missing = infos.keys() - tensors.keys()
+    if missing:
+        first = infos[min(missing)]
+        raise UsageError(f"give --input {first.name}=FILE with {first.dtype}{list(first.shape)}")
+    return tensors
+
+
+def _target(directory: Path, name: str) -> Path:
+    """A file for an output; its name is what the NEFF's author chose and must not lead out of the directory."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "output"
+    return directory / f"{safe}.npy"
+
+
+def _facts(name: str, array: NDArray[np.generic]) -> dict[str, object]:
+    numbers = array.astype(np.float64)
+    facts: dict[str, object] = {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
+    if numbers.size:
+        facts |= {"min": float(numbers.min()), "max": float(numbers.max()), "mean": float(numbers.mean())}
+    return facts
+
+
+def infer(
+    address: str | None, network: int, inputs: Sequence[str], output_dir: Path | None, count: int, *, as_json: bool
+) -> str:
+    """Run ``count`` inferences; returns what to print.
+
+    Raises:
+        UsageError: an input that is missing or wrong.
+        NeuronError: as the daemon's status says.
+    """
+    with Client(address) as client:
+        model = next((m for m in client.models() if m.h_nn.id == network), None)
+        if model is None:
+            raise RtdError(Nerr.INVALID_HANDLE, f"model {network} is not loaded: see neuron-cli list-model")
+        tensors = _parse_inputs(inputs, model)
+        seconds = []
+        outputs = {}
+        for _ in range(count):
+            started = time.perf_counter()
+            outputs = client.infer(network, tensors)
+            seconds.append(time.perf_counter() - started)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for info in model.outputs:
+        data = outputs[info.name]
+        if not isinstance(data, bytes):
+            raise NeuronError(f"output {info.name!r} did not come back inline")
+        arrays[info.name] = np.frombuffer(data, numpy_dtype(DType(info.dtype))).reshape(tuple(info.shape))
+    files = {}
+    if output_dir is not None:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        for name, array in arrays.items():
+            files[name] = _target(output_dir, name)
+            np.save(files[name], array, allow_pickle=False)
+    facts = [
+        {**_facts(name, array), **({"file": str(files[name])} if name in files else {})}
+        for name, array in arrays.items()
+    ]
+    median_ms = statistics.median(seconds) * 1e3
+    if as_json:
+        return json.dumps({"model_id": network, "inferences": count, "median_ms": median_ms, "outputs": facts})
+    lines = [f"{model.name}: {count} inference(s), median {median_ms:.3f} ms"]
+    for fact in facts:
+        values = ", ".join(f"{key} {fact[key]:.6g}" for key in ("min", "max", "mean") if key in fact)
+        where = f" -> {fact['file']}" if "file" in fact else ""
+        lines.append(f"  {fact['name']}: {fact['dtype']}{fact['shape']} {values}{where}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""neuron-rtd: the daemon of Runtime 1.x."""

@@ -1,0 +1,398 @@
+"""A client of neuron-rtd, over the very calls that frameworks make.
+
+Example::
+
+    from runtime_core.rtd.client import Client
+
+    with Client("unix:/run/neuron.sock") as client, client.session() as session:
+        group = client.create_group(4, session=session)
+        network = client.load(open("resnet50.neff", "rb").read(), group=group, session=session)
+        client.start(network)
+        outputs = client.infer(network, {"data": array.tobytes()})
+
+Tensors are bytes, as on the wire; :class:`Shared` names one that lies in shared memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from runtime_core import __version__
+from runtime_core.rtd.config import ADDRESS_VARIABLE, DEFAULT_ADDRESS, check_address
+from runtime_core.rtd.proto import common_pb2, inspection_pb2, nmgr_counters_pb2, nmgr_pb2
+from runtime_core.rtd.shm import PROT_READ, PROT_WRITE
+from runtime_core.rtd.status import RtdError
+from runtime_core.rtd.wire import (
+    CHANNEL_OPTIONS,
+    INSPECTION,
+    NETWORK_MANAGER,
+    SESSION_MANAGER,
+    STREAM,
+    Call,
+    calls,
+)
+from runtime_core.status import Nerr
+
+CHUNK_BYTES = 1024**2
+CONNECT_SECONDS = 10.0
+
+_CALLS = {
+    call.name: call
+    for service in (NETWORK_MANAGER, SESSION_MANAGER, STREAM, INSPECTION)
+    for call in calls(service).values()
+}
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+class Shared(NamedTuple):
+    """A tensor in shared memory, by the object's name (``/name``)."""
+
+    path: str
+
+
+Tensor: TypeAlias = bytes | Shared
+
+
+class InferenceError(RtdError):
+    """An inference that did not succeed; ``outputs`` holds what there is of its results."""
+
+    def __init__(self, code: Nerr, message: str, outputs: Mapping[str, Tensor]) -> None:
+        """Carry the partial ``outputs``."""
+        super().__init__(code, message)
+        self.outputs = outputs
+
+
+def chosen_address(address: str | None) -> str:
+    """``address``, else ``$NEURON_RTD_ADDRESS``, else the default.
+
+    Raises:
+        UsageError: it is malformed.
+    """
+    return check_address(address or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS)
+
+
+def _code(number: int) -> Nerr:
+    return Nerr(number) if number in Nerr.__members__.values() else Nerr.FAIL
+
+
+def _check(status: common_pb2.status) -> None:
+    if status.code != Nerr.OK.value:
+        code = _code(status.code)
+        text = status.details.decode("utf-8", "replace") or code.name
+        raise RtdError(code, f"{text} (NERR_{code.name})")
+
+
+def _ios(tensors: Mapping[str, Tensor]) -> list[nmgr_pb2.infer_io]:
+    return [
+        nmgr_pb2.infer_io(name=name, buf_shm=nmgr_pb2.shared_mem_buf(path=tensor.path))
+        if isinstance(tensor, Shared)
+        else nmgr_pb2.infer_io(name=name, buf=tensor)
+        for name, tensor in tensors.items()
+    ]
+
+
+def _outputs(answer: nmgr_pb2.infer_response) -> dict[str, Tensor]:
+    outputs: dict[str, Tensor] = {
+        io.name: Shared(io.buf_shm.path) if io.WhichOneof("data") == "buf_shm" else io.buf for io in answer.ofmap
+    }
+    try:
+        _check(answer.status)
+    except RtdError as error:
+        raise InferenceError(error.code, str(error), outputs) from None
+    return outputs
+
+
+class Client:
+    """A connection to one daemon; threads may share it."""
+
+    def __init__(self, address: str | None = None) -> None:
+        """Connect when the first call is made.
+
+        Raises:
+            UsageError: the address is malformed.
+        """
+        self.address = chosen_address(address)
+        self._channel = grpc.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        self._stubs: dict[str, Callable[..., object]] = {}
+        for call in _CALLS.values():
+            self._stubs[call.name] = self._stub(call)
+
+    def _stub(self, call: Call) -> Callable[..., object]:
+        makers: dict[tuple[bool, bool], Callable[..., Callable[..., object]]] = {
+            (False, False): self._channel.unary_unary,
+            (True, False): self._channel.stream_unary,
+            (True, True): self._channel.stream_stream,
+        }
+        make = makers[call.client_streams, call.server_streams]
+        return make(call.path, call.request.SerializeToString, call.response.FromString)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; its sessions end."""
+        self._channel.close()
+
+    def call(self, name: str, request: Message | Iterator[Message], answer: type[_Answer]) -> _Answer:
+        """Make a call by its name; the status of its answer is not looked at.
+
+        Raises:
+            RtdError: the daemon can't be reached, or refused the call itself.
+        """
+        try:
+            made = self._stubs[name](request)
+        except grpc.RpcError as error:
+            raise self._unreachable(error) from None
+        if not isinstance(made, answer):
+            raise TypeError(f"{name} answers with {type(made).__name__}")
+        return made
+
+    def _unreachable(self, error: grpc.RpcError) -> RtdError:
+        code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return RtdError(
+                Nerr.FAIL,
+                f"no neuron-rtd answers at {self.address}: start it, or set {ADDRESS_VARIABLE} to where it listens",
+            )
+        details = error.details() if isinstance(error, grpc.Call) else str(error)
+        return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")
+
+    def wait_until_ready(self, seconds: float = CONNECT_SECONDS) -> None:
+        """Wait until the daemon accepts connections.
+
+        Raises:
+            RtdError: it does not within the time.
+        """
+        try:
+            grpc.channel_ready_future(self._channel).result(seconds)
+        except grpc.FutureTimeoutError:
+            raise RtdError(Nerr.FAIL, f"no neuron-rtd answers at {self.address} within {seconds:g} s") from None
+
+    # Sessions
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[int]:
+        """A session's id; what is made under it is freed when the block ends, or this process does."""
+        requests: queue.SimpleQueue[nmgr_pb2.session_monitor_request | None] = queue.SimpleQueue()
+        version = common_pb2.version(full_version=__version__)
+        requests.put(nmgr_pb2.session_monitor_request(framework_name="neuron-tools-sim", fal_version=version))
+        stream = self._stubs["session_monitor"](iter(requests.get, None))
+        if not isinstance(stream, grpc.RpcContext) or not isinstance(stream, Iterator):
+            raise TypeError("session_monitor is no stream")
+        try:
+            first = next(stream)
+        except grpc.RpcError as error:
+            requests.put(None)
+            raise self._unreachable(error) from None
+        if not isinstance(first, nmgr_pb2.session_monitor_response):
+            raise TypeError("session_monitor answers with something else")
+        try:
+            yield first.session_id
+        finally:
+            requests.put(None)
+            # The daemon ends its side when everything is freed.
+            with contextlib.suppress(grpc.RpcError):
+                for _ in stream:
+                    pass
+
+    # Groups
+
+    def create_group(self, nc_count: int = 0, *, session: int = 0) -> int:
+        """Make a NeuronCore Group; 0 cores: the largest free run. Returns its handle.
+
+        Raises:
+            RtdError: RESOURCE_NC.
+        """
+        request = nmgr_pb2.create_eg_request(nc_count=nc_count, session_id=session)
+        answer = self.call("create_eg", request, nmgr_pb2.create_eg_response)
+        _check(answer.status)
+        return answer.h_eg.id
+
+    def destroy_group(self, group: int) -> None:
+        """Give an empty group's cores back."""
+        request = nmgr_pb2.destroy_eg_request(h_eg=common_pb2.h_eg(id=group))
+        _check(self.call("destroy_eg", request, nmgr_pb2.destroy_eg_response).status)
+
+    def groups(self) -> list[nmgr_pb2.eg_info]:
+        """All groups."""
+        answer = self.call("list_egs", common_pb2.empty(), nmgr_pb2.out_list_egs)
+        _check(answer.status)
+        return list(answer.eg_info)
+
+    # Networks
+
+    def load(
+        self,
+        neff: bytes | Path,
+        *,
+        group: int = 0,
+        session: int = 0,
+        ninfer: int | None = None,
+        timeout_seconds: int | None = None,
+    ) -> int:
+        """Load a network. Returns its handle.
+
+        Args:
+            neff: the file's bytes, or a path that the daemon reads itself.
+            group: a group; 0: one of its own, started at once.
+            session: what owns it; 0: nobody.
+            ninfer: slots of its queue, default: the daemon's.
+            timeout_seconds: of an inference on a core, default: the daemon's.
+
+        Raises:
+            RtdError: as the daemon's status says.
+        """
+        params = nmgr_pb2.model_params()
+        if ninfer is not None:
+            params.ninfer.data = ninfer
+        if timeout_seconds is not None:
+            params.timeout.data = timeout_seconds
+
+        def messages() -> Iterator[nmgr_pb2.load_request]:
+            if group:
+                yield nmgr_pb2.load_request(h_eg=common_pb2.h_eg(id=group))
+            yield nmgr_pb2.load_request(model_params=params)
+            if session:
+                yield nmgr_pb2.load_request(session_id=session)
+            if isinstance(neff, Path):
+                yield nmgr_pb2.load_request(neff_file=str(neff))
+                return
+            yield nmgr_pb2.load_request(neff_size=len(neff))
+            view = memoryview(neff)
+            for start in range(0, len(neff), CHUNK_BYTES):
+                chunk = nmgr_pb2.file_chunk(chunk=bytes(view[start : start + CHUNK_BYTES]))
+                yield nmgr_pb2.load_request(neff_chunk=chunk)
+
+        answer = self.call("load", messages(), nmgr_pb2.load_response)
+        _check(answer.status)
+        return answer.h_nn.id
+
+    def start(self, network: int) -> None:
+        """Make a network the running one of its group."""
+        request = nmgr_pb2.start_request(h_nn=common_pb2.h_nn(id=network))
+        _check(self.call("start", request, nmgr_pb2.start_response).status)
+
+    def stop(self, network: int) -> None:
+        """Put a network in standby."""
+        request = nmgr_pb2.stop_request(h_nn=common_pb2.h_nn(id=network))
+        _check(self.call("stop", request, nmgr_pb2.stop_response).status)
+
+    def unload(self, network: int) -> None:
+        """Unload a network."""
+        request = nmgr_pb2.unload_request(h_nn=common_pb2.h_nn(id=network))
+        _check(self.call("unload", request, nmgr_pb2.unload_response).status)
+
+    def unload_all(self) -> None:
+        """Unload every network."""
+        _check(self.call("unload_all", common_pb2.empty(), common_pb2.status))
+
+    def models(self) -> list[inspection_pb2.model_info]:
+        """All networks that the daemon holds."""
+        answer = self.call("list_models", common_pb2.empty(), inspection_pb2.list_models_response)
+        _check(answer.status)
+        return list(answer.models)
+
+    # Inferences
+
+    def infer(
+        self, network: int, inputs: Mapping[str, Tensor], shm_outputs: Mapping[str, Shared] | None = None
+    ) -> dict[str, Tensor]:
+        """Run an inference and wait for it; returns the outputs by name.
+
+        Raises:
+            InferenceError: it did not succeed; with its results where there are some.
+        """
+        return _outputs(self.call("infer", infer_request(network, inputs, shm_outputs), nmgr_pb2.infer_response))
+
+    def post(self, network: int, inputs: Mapping[str, Tensor], shm_outputs: Mapping[str, Shared] | None = None) -> int:
+        """Begin an inference. Returns its cookie.
+
+        Raises:
+            RtdError: QUEUE_FULL, or as for :meth:`infer`.
+        """
+        request = infer_request(network, inputs, shm_outputs)
+        answer = self.call("infer_post", request, nmgr_pb2.infer_post_response)
+        _check(answer.status)
+        return answer.cookie
+
+    def wait(self, cookie: int) -> dict[str, Tensor]:
+        """Wait for a posted inference; returns its outputs."""
+        request = nmgr_pb2.infer_wait_request(cookie=cookie)
+        return _outputs(self.call("infer_wait", request, nmgr_pb2.infer_response))
+
+    def poll(self, cookie: int) -> dict[str, Tensor] | None:
+        """The outputs of a posted inference, ``None`` while it runs."""
+        request = nmgr_pb2.infer_wait_request(cookie=cookie)
+        answer = self.call("infer_poll", request, nmgr_pb2.infer_response)
+        return None if answer.status.code == Nerr.INFER_PENDING.value else _outputs(answer)
+
+    def completed(self, cookies: Iterable[int]) -> list[int]:
+        """Those of ``cookies`` whose inferences have ended."""
+        request = nmgr_pb2.infer_check_completion_request(cookie=list(cookies))
+        answer = self.call("infer_check_completion", request, nmgr_pb2.infer_check_completion_response)
+        _check(answer.status)
+        return list(answer.cookie)
+
+    def infer_stream(
+        self, requests: Iterable[nmgr_pb2.infer_request]
+    ) -> Iterator[tuple[common_pb2.status, dict[str, Tensor]]]:
+        """Inferences one after another on one stream; yields status and outputs in the order of the requests.
+
+        Raises:
+            RtdError: the stream broke.
+        """
+        stream = self._stubs["infer_stream"](iter(requests))
+        if not isinstance(stream, Iterator):
+            raise TypeError("infer_stream is no stream")
+        try:
+            for answer in stream:
+                outputs: dict[str, Tensor] = {
+                    io.name: Shared(io.buf_shm.path) if io.WhichOneof("data") == "buf_shm" else io.buf
+                    for io in answer.ofmap
+                }
+                yield answer.status, outputs
+        except grpc.RpcError as error:
+            raise self._unreachable(error) from None
+
+    # Shared memory
+
+    def shm_map(self, path: str, *, read: bool = False, write: bool = False, session: int = 0) -> None:
+        """Let the daemon use a shared memory object: read it (IFMAPs), write it (OFMAPs), or both."""
+        request = nmgr_pb2.shm_map_request(
+            path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write, session_id=session
+        )
+        _check(self.call("shm_map", request, nmgr_pb2.shm_map_response).status)
+
+    def shm_unmap(self, path: str, *, read: bool = False, write: bool = False) -> None:
+        """Take a shared memory object back."""
+        request = nmgr_pb2.shm_unmap_request(path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write)
+        _check(self.call("shm_unmap", request, nmgr_pb2.shm_unmap_response).status)
+
+    # Counters
+
+    def counters(self) -> nmgr_counters_pb2.read_all_counters_response:
+        """Everything that the daemon counts."""
+        request = nmgr_counters_pb2.read_all_counters_request()
+        answer = self.call("read_all_counters", request, nmgr_counters_pb2.read_all_counters_response)
+        _check(answer.status)
+        return answer
+
+
+def infer_request(
+    network: int, inputs: Mapping[str, Tensor], shm_outputs: Mapping[str, Shared] | None = None
+) -> nmgr_pb2.infer_request:
+    """The message of an inference."""
+    return nmgr_pb2.infer_request(
+        h_nn=common_pb2.h_nn(id=network), ifmap=_ios(inputs), shm_ofmap=_ios(shm_outputs or {})
+    )

@@ -1,0 +1,166 @@
+"""What neuron-rtd is told: its configuration file and command line (``contracts/runtime.md``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from runtime_core.errors import UsageError
+from runtime_core.rtd.log import Level
+from runtime_core.topology import Topology
+
+DEFAULT_ADDRESS = "unix:/run/neuron.sock"
+ADDRESS_VARIABLE = "NEURON_RTD_ADDRESS"
+DEFAULT_TIMEOUT_SECONDS = 2
+DEFAULT_NINFER = 4
+DEFAULT_MODEL_CACHE_COUNT = 4
+
+_TCP = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):(?P<port>\d{1,5})")
+_UNIX_PATH_BYTES = 107
+
+
+class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The configuration file.
+
+    Attributes:
+        name: of the daemon, in the tools.
+        server_port: where it listens: ``host:port`` or ``unix:/path``.
+        devices: numbers of its Neuron Devices; ``None``: all of the node.
+        model_cache_count: unpacked NEFFs that are kept for the next load of the same file.
+        timeout: seconds an inference may take on a core, where a load does not say.
+        ninfer: slots of a network's queue, where a load does not say.
+        io_dma_data_host: keep IFMAPs and OFMAPs in host memory.
+    """
+
+    name: str = ""
+    server_port: str = DEFAULT_ADDRESS
+    devices: tuple[int, ...] | None = None
+    model_cache_count: int = DEFAULT_MODEL_CACHE_COUNT
+    timeout: float = DEFAULT_TIMEOUT_SECONDS
+    ninfer: int = DEFAULT_NINFER
+    io_dma_data_host: bool = False
+
+
+class DaemonConfig(NamedTuple):
+    """Everything a daemon is told.
+
+    Attributes:
+        file: the configuration file, or its defaults, with what the command line says instead.
+        bdfs: devices by PCI address (``-t``); they take precedence over ``file.devices``.
+        level: of the log.
+        console: log to stderr.
+    """
+
+    file: FileConfig
+    bdfs: tuple[str, ...] = ()
+    level: Level = Level.INFO
+    console: bool = False
+
+
+def check_address(address: str) -> str:
+    """An address as gRPC takes it.
+
+    Raises:
+        UsageError: it is neither ``unix:/path`` nor ``host:port``.
+    """
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:").removeprefix("//")
+        if not path.startswith("/") or "\0" in path or len(path.encode()) > _UNIX_PATH_BYTES:
+            raise UsageError(f"address {address!r}: give an absolute path of up to {_UNIX_PATH_BYTES} bytes")
+        return f"unix:{path}"
+    found = _TCP.fullmatch(address)
+    if found is None or int(found["port"]) > 65535:
+        raise UsageError(f"address {address!r}: expected unix:/path or server:port")
+    return address
+
+
+def read_file(path: Path) -> FileConfig:
+    """Read a configuration file.
+
+    Raises:
+        UsageError: it can't be read, or holds something else; names the file and the place.
+    """
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=FileConfig)
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    for name, least in (("model_cache_count", 0), ("timeout", 1e-3), ("ninfer", 1)):
+        if getattr(config, name) < least:
+            raise UsageError(f"{path}: {name}: expected {least:g} or more, got {getattr(config, name)}")
+    try:
+        check_address(config.server_port)
+    except UsageError as error:
+        raise UsageError(f"{path}: server_port: {error}") from None
+    return config
+
+
+def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] | None:
+    """The devices in the order of the links between them, from West to East; ``None`` when they are no chain."""
+    chosen = set(devices)
+    if not topology.contiguous(chosen):
+        return None
+    first = next((d for d in sorted(chosen) if topology.devices[d].west not in chosen), min(chosen))
+    chain = [first]
+    while len(chain) < len(chosen):
+        east = topology.devices[chain[-1]].east
+        if east is None:
+            return None
+        chain.append(east)
+    return tuple(chain)
+
+
+def choose_devices(topology: Topology, config: DaemonConfig) -> tuple[int, ...]:
+    """The daemon's devices, in the order of their links.
+
+    Raises:
+        UsageError: a device the node has not, one named twice, or devices that are not serially connected.
+    """
+    by_bdf = {d.bdf.partition(":")[2] if d.bdf.count(":") > 1 else d.bdf: d.index for d in topology.devices}
+    by_bdf |= {d.bdf: d.index for d in topology.devices}
+    wanted: list[int] = []
+    if config.bdfs:
+        for bdf in config.bdfs:
+            if bdf.lower() not in by_bdf:
+                known = ", ".join(d.bdf for d in topology.devices)
+                raise UsageError(f"no Neuron Device {bdf!r} on this {topology.size.name}: it has {known}")
+            wanted.append(by_bdf[bdf.lower()])
+    elif config.file.devices is not None:
+        for device in config.file.devices:
+            if not 0 <= device < len(topology.devices):
+                raise UsageError(
+                    f"no Neuron Device {device} on this {topology.size.name}: it has 0 to {len(topology.devices) - 1}"
+                )
+            wanted.append(device)
+    else:
+        wanted = [d.index for d in topology.devices]
+    if not wanted:
+        raise UsageError("the configuration names no Neuron Device: give at least one, or leave 'devices' out")
+    twice = next((d for d in wanted if wanted.count(d) > 1), None)
+    if twice is not None:
+        raise UsageError(f"Neuron Device {twice} is named twice")
+    chain = serial_chain(topology, wanted)
+    if chain is None:
+        raise UsageError(
+            f"Neuron Devices {', '.join(map(str, wanted))} are not serially connected: "
+            f"{_gap(topology, wanted)}; give neighbours, see neuron-ls --topology"
+        )
+    return chain
+
+
+def _gap(topology: Topology, devices: Sequence[int]) -> str:
+    """Which of the devices no link joins to the first one's part."""
+    reached = {devices[0]}
+    frontier = [devices[0]]
+    while frontier:
+        for neighbour in topology.neighbours(frontier.pop()):
+            if neighbour in devices and neighbour not in reached:
+                reached.add(neighbour)
+                frontier.append(neighbour)
+    apart = sorted(set(devices) - reached)
+    return f"no link joins {', '.join(map(str, sorted(reached)))} with {', '.join(map(str, apart))}"

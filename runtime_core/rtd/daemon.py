@@ -1,0 +1,179 @@
+"""The process neuron-rtd: owns its devices' cores, serves until it is told to end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from runtime_core import __version__
+from runtime_core.driver import ownership
+from runtime_core.driver.faults import Fault, FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.node import open_or_set_up
+from runtime_core.driver.page import RuntimePage
+from runtime_core.engine.clock import RealClock
+from runtime_core.engine.executor import Engine
+from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_ranges
+from runtime_core.rtd.config import DaemonConfig, check_address, choose_devices
+from runtime_core.rtd.counter_service import CounterService
+from runtime_core.rtd.log import Log
+from runtime_core.rtd.manager import Manager
+from runtime_core.rtd.network import Parameters
+from runtime_core.rtd.server import Server
+from runtime_core.rtd.service import NetworkService
+from runtime_core.rtd.shm import SharedMemory
+from runtime_core.rtd.status import RtdError
+from runtime_core.status import Nerr
+from runtime_core.topology import topology
+
+GRACE_SECONDS = 30.0
+"""How long inferences may go on after SIGTERM."""
+_PR_SET_TIMERSLACK = 29
+
+
+class Daemon:
+    """A running neuron-rtd."""
+
+    def __init__(self, config: DaemonConfig, *, root: Path | None = None) -> None:
+        """Own the devices and listen.
+
+        Args:
+            config: file and command line.
+            root: the node directory, default: the environment's node.
+
+        Raises:
+            UsageError: devices that the node has not, or that are not serially connected; a malformed address.
+            RtdError: cores that another process owns, an address that is taken.
+            NrtError: the node's process table is full.
+            NodeError: the node can't be used.
+        """
+        self.log = Log(config.level, console=config.console)
+        self.address = check_address(config.file.server_port)
+        self._store = open_or_set_up(root)
+        try:
+            layout = topology(self._store.size)
+            self.devices = choose_devices(layout, config)
+            clock = RealClock()
+            self._check_driver(FaultWatch(self._store).active(clock.now_ns()))
+            cores = [core for device in self.devices for core in layout.devices[device].core_ids]
+            self._cores = self._claim(cores)
+            tag = os.environ.get("NEURON_PROCESS_TAG") or config.file.name or str(os.getpid())
+            self._page = RuntimePage(
+                self._store,
+                tag=tag[:MAX_TAG_CHARACTERS],
+                command=Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip(),
+                version=__version__,
+                address=self.address,
+            )
+        except BaseException:
+            self._store.close()
+            raise
+        self._page.own_cores(self._cores)
+        defaults = Parameters(round(config.file.timeout * 1e9), config.file.ninfer, config.file.io_dma_data_host)
+        engine = Engine(self._page, clock, timeout_ns=defaults.timeout_ns)
+        self.manager = Manager(engine, self._cores, self.log, SharedMemory(), config.file.model_cache_count)
+        self._counters = CounterService(self.manager, self._page)
+        try:
+            self._server = Server(self.address, self.manager, NetworkService(self.manager, defaults), self._counters)
+        except BaseException:
+            self.manager.close()
+            self._give_back()
+            raise
+
+    def _check_driver(self, faults: tuple[Fault, ...]) -> None:
+        if not seen_driver_version(self._store.text("driver_version"), faults):
+            raise RtdError(
+                Nerr.FAIL,
+                "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed.",
+            )
+        lost = next((device for device in self.devices if not device_present(device, faults)), None)
+        if lost is not None:
+            raise RtdError(Nerr.HW_ERROR, f"Neuron Device {lost} is not there: give this daemon other devices with -t")
+
+    def _claim(self, cores: list[int]) -> tuple[int, ...]:
+        claimed = ownership.claim_cores(self._store.locks, cores)
+        if claimed is None:
+            free = ownership.free_cores(self._store.locks, cores)
+            taken = tuple(core for core in cores if core not in free)
+            raise RtdError(
+                Nerr.RESOURCE_NC,
+                f"NeuronCore(s) {format_ranges(tuple(sorted(taken)))} belong to another process: "
+                "end it, or give this daemon other devices (see neuron-ls)",
+            )
+        return tuple(claimed)
+
+    def start(self) -> None:
+        """Answer calls, and tell systemd."""
+        self._server.start()
+        devices = ", ".join(map(str, self.devices))
+        self.log.info("NRTD", "main", f"neuron-rtd {__version__} serves Neuron Device(s) {devices} on {self.address}")
+        notify("READY=1", f"STATUS=serving Neuron Device(s) {devices} on {self.address}")
+
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Let running inferences end, then give everything back."""
+        notify("STOPPING=1")
+        self.log.info("NRTD", "main", f"stopping: {self.manager.running} inference(s) run")
+        deadline = time.monotonic() + grace_seconds
+        ended = self._server.refuse(grace_seconds)
+        while self.manager.running and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self._server.end_streams()
+        # The answers of the last inferences are still on their way out.
+        ended.wait(max(0.0, deadline - time.monotonic()))
+        self._server.close()
+        self.manager.close()
+        self._give_back()
+        self.log.info("NRTD", "main", "stopped")
+
+    def _give_back(self) -> None:
+        self._counters.close()
+        self._page.release()
+        ownership.release_cores(self._store.locks, self._cores)
+        self._store.close()
+
+
+def notify(*lines: str) -> None:
+    """Tell systemd, where it asked for it (sd_notify's protocol: a datagram to ``$NOTIFY_SOCKET``)."""
+    target = os.environ.get("NOTIFY_SOCKET")
+    if not target:
+        return
+    # "@" stands for the NUL byte that begins an abstract name.
+    name = "\0" + target[1:] if target.startswith("@") else target
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.sendto("\n".join(lines).encode(), name)
+    except OSError:
+        return  # whoever started us has stopped listening; that is no reason to stop serving
+
+
+def _wake_on_time() -> None:
+    """Ask for sleeps that end within a microsecond: the default of 50 us is as long as a small network takes."""
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+
+def serve(config: DaemonConfig) -> None:
+    """Run a daemon until SIGTERM or SIGINT.
+
+    Raises:
+        NeuronError: it can't start; see :class:`Daemon`.
+    """
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    _wake_on_time()
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        daemon = Daemon(config)
+        daemon.start()
+        stopped.wait()
+        daemon.stop()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,169 @@
+"""A load, put together from the messages of its stream; and the unpacked NEFFs that are kept for the next one."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.neff.archive import default_limits
+from runtime_core.neff.header import HEADER_BYTES, unpack_header
+from runtime_core.neff.model import Neff
+from runtime_core.neff.reader import read_file, read_neff
+from runtime_core.rtd.network import Parameters
+from runtime_core.rtd.proto import nmgr_pb2
+from runtime_core.rtd.status import RtdError
+from runtime_core.status import Nerr
+
+MAX_NINFER = 4096
+MAX_TIMEOUT_SECONDS = 86400
+
+
+class Load(NamedTuple):
+    """What a stream asks for. ``group_id`` 0: a group of its own."""
+
+    group_id: int
+    session_id: int
+    parameters: Parameters
+    content: bytes | bytearray
+
+
+class _Stream:
+    """The state of a load stream: settings first, then the NEFF."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self.group_id = 0
+        self.session_id = 0
+        self.params = nmgr_pb2.model_params()
+        self.size_bytes = 0
+        self.content = bytearray()
+        self.path = ""
+
+    def take(self, message: nmgr_pb2.load_request) -> None:
+        """Take the next message.
+
+        Raises:
+            RtdError: INVALID, when it has no content, comes at the wrong place or a second time.
+        """
+        kind = message.WhichOneof("content")
+        if kind is None:
+            raise RtdError(Nerr.INVALID, "a message of the load stream is empty: it must hold one field")
+        if kind == "neff_chunk":
+            self._chunk(message.neff_chunk.chunk)
+            return
+        if kind in self.seen:
+            raise RtdError(Nerr.INVALID, f"the load stream holds {kind} twice")
+        if self.seen & {"neff_size", "neff_file"}:
+            raise RtdError(Nerr.INVALID, f"{kind} comes after the NEFF in the load stream: send it before")
+        self.seen.add(kind)
+        match kind:
+            case "h_eg":
+                self.group_id = message.h_eg.id
+            case "model_params":
+                self.params = message.model_params
+            case "session_id":
+                self.session_id = message.session_id
+            case "neff_file":
+                self.path = message.neff_file
+            case "neff_size":
+                self.size_bytes = message.neff_size
+                allowed = HEADER_BYTES + default_limits().payload_bytes
+                if not HEADER_BYTES <= self.size_bytes <= allowed:
+                    raise RtdError(
+                        Nerr.INVALID, f"neff_size {self.size_bytes}: expected {HEADER_BYTES} to {allowed} bytes"
+                    )
+
+    def _chunk(self, chunk: bytes) -> None:
+        if "neff_size" not in self.seen:
+            raise RtdError(Nerr.INVALID, "a chunk of the NEFF comes before neff_size in the load stream")
+        if len(self.content) + len(chunk) > self.size_bytes:
+            raise RtdError(Nerr.INVALID, f"the NEFF's chunks hold more than neff_size, {self.size_bytes} bytes")
+        if len(self.content) < HEADER_BYTES <= len(self.content) + len(chunk):
+            # What is no NEFF is refused before the rest of it is kept.
+            unpack_header(bytes(self.content) + chunk)
+        self.content += chunk
+
+    def end(self) -> bytes | bytearray:
+        """The whole NEFF."""
+        if self.path:
+            if not Path(self.path).is_absolute() or "\0" in self.path:
+                raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}: give an absolute path")
+            return read_file(self.path)
+        if "neff_size" not in self.seen:
+            raise RtdError(Nerr.INVALID, "the load stream holds no NEFF: send neff_size and chunks, or neff_file")
+        if len(self.content) != self.size_bytes:
+            raise RtdError(
+                Nerr.INVALID, f"the load stream ended after {len(self.content)} of {self.size_bytes} bytes of the NEFF"
+            )
+        return self.content
+
+
+def _parameters(params: nmgr_pb2.model_params, defaults: Parameters) -> Parameters:
+    timeout_ns, ninfer, io_data_host = defaults
+    if params.HasField("timeout"):
+        if not 1 <= params.timeout.data <= MAX_TIMEOUT_SECONDS:
+            raise RtdError(Nerr.INVALID, f"timeout {params.timeout.data}: expected 1 to {MAX_TIMEOUT_SECONDS} seconds")
+        timeout_ns = params.timeout.data * 10**9
+    if params.HasField("ninfer"):
+        ninfer = params.ninfer.data
+        if not 1 <= ninfer <= MAX_NINFER:
+            raise RtdError(Nerr.INVALID, f"ninfer {ninfer}: expected 1 to {MAX_NINFER} slots")
+    if params.HasField("io_data_host"):
+        io_data_host = bool(params.io_data_host.data)
+    return Parameters(timeout_ns, ninfer, io_data_host)
+
+
+def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -> Load:
+    """Put a load together.
+
+    Args:
+        messages: of the stream, in order.
+        defaults: where the stream says nothing.
+
+    Raises:
+        RtdError: INVALID for a stream that is not as it should be.
+        NeffError: the NEFF's header is refused.
+    """
+    stream = _Stream()
+    for message in messages:
+        stream.take(message)
+    parameters = _parameters(stream.params, defaults)
+    return Load(stream.group_id, stream.session_id, parameters, stream.end())
+
+
+class NeffCache:
+    """The last unpacked NEFFs, by UUID and by a hash of the whole file: a UUID alone is what anybody wrote there."""
+
+    def __init__(self, count: int) -> None:
+        """Keep up to ``count``."""
+        self._count = count
+        self._kept: OrderedDict[tuple[str, bytes], Neff] = OrderedDict()
+        self._lock = threading.Lock()
+        self.hits = 0
+
+    def unpack(self, content: bytes | bytearray) -> Neff:
+        """Read a NEFF, or take it from the cache.
+
+        Raises:
+            NeffError: it is refused.
+        """
+        if not self._count:
+            return read_neff(bytes(content))
+        uuid = unpack_header(bytes(content[:HEADER_BYTES])).uuid
+        key = uuid, hashlib.sha256(content).digest()
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                self.hits += 1
+                return found
+        neff = read_neff(bytes(content))
+        with self._lock:
+            self._kept[key] = neff
+            while len(self._kept) > self._count:
+                self._kept.popitem(last=False)
+        return neff

@@ -1,0 +1,81 @@
+"""Posted inferences: cookies, and what they stand for until their results are handed over."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from runtime_core.rtd.network import Inference, Network
+from runtime_core.rtd.status import RtdError
+from runtime_core.status import Nerr
+
+
+@dataclass(frozen=True, eq=False)
+class Posted:
+    """An inference that runs or has run. ``shm_ofmaps``: OFMAP -> shared memory that its result goes to."""
+
+    network: Network
+    future: Future[Inference]
+    shm_ofmaps: dict[str, str]
+
+
+class PostedInferences:
+    """All that were posted and not yet handed over."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._by_cookie: dict[int, Posted] = {}
+        self._cookies = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._by_cookie)
+
+    def add(self, posted: Posted) -> int:
+        """Keep an inference; returns its cookie."""
+        with self._lock:
+            cookie = next(self._cookies)
+            self._by_cookie[cookie] = posted
+            return cookie
+
+    def get(self, cookie: int) -> Posted:
+        """What a cookie stands for.
+
+        Raises:
+            RtdError: INVALID_HANDLE.
+        """
+        found = self._by_cookie.get(cookie)
+        if found is None:
+            raise RtdError(Nerr.INVALID_HANDLE, f"there is no posted inference {cookie}: its result was handed over")
+        return found
+
+    def hand_over(self, cookie: int) -> Inference:
+        """The result of an inference that has ended; its cookie and its slot are free from now on.
+
+        Raises:
+            RtdError: INVALID_HANDLE, also when another thread was faster.
+        """
+        with self._lock:
+            posted = self._by_cookie.pop(cookie, None)
+        if posted is None:
+            raise RtdError(Nerr.INVALID_HANDLE, f"there is no posted inference {cookie}: its result was handed over")
+        posted.network.free_slot()
+        return posted.future.result()
+
+    def completed(self, cookies: Iterable[int]) -> list[int]:
+        """Those of ``cookies`` whose inferences have ended.
+
+        Raises:
+            RtdError: INVALID_HANDLE for one that stands for none.
+        """
+        return [cookie for cookie in cookies if self.get(cookie).future.done()]
+
+    def drop(self, network: Network) -> None:
+        """Forget the inferences of a network that was unloaded."""
+        with self._lock:
+            for cookie, posted in list(self._by_cookie.items()):
+                if posted.network is network:
+                    del self._by_cookie[cookie]

@@ -1,0 +1,233 @@
+"""The gRPC server: every call of the services bound to what answers it, with health and reflection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from runtime_core.errors import NeuronError
+from runtime_core.rtd.counter_service import CounterService
+from runtime_core.rtd.manager import Manager
+from runtime_core.rtd.proto import common_pb2, nmgr_pb2
+from runtime_core.rtd.service import NetworkService
+from runtime_core.rtd.status import RtdError
+from runtime_core.rtd.streaming import InferenceStream, monitor_session
+from runtime_core.rtd.wire import CHANNEL_OPTIONS, INSPECTION, NETWORK_MANAGER, SERVICES, Call, calls
+from runtime_core.status import Nerr
+
+MAX_CALLS = 1024
+"""Calls at one time, each on a thread: sessions and waits take one for as long as they last."""
+_MAX_DETAILS_BYTES = 2048
+
+_OPTIONS = (
+    *CHANNEL_OPTIONS,
+    # A second daemon on the same port must be refused, not share it.
+    ("grpc.so_reuseport", 0),
+    # A client whose machine went away without a word ends its session too.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+def failure(call: Call, error: RtdError) -> Message:
+    """The answer of a call that failed: its status alone."""
+    answer = call.response()
+    status = answer if isinstance(answer, common_pb2.status) else getattr(answer, "status", None)
+    if isinstance(status, common_pb2.status):
+        status.code = error.code.value
+        status.details = str(error).encode("utf-8", "replace")[:_MAX_DETAILS_BYTES]
+    return answer
+
+
+def _answering(
+    call: Call, answer: Callable[..., Message], manager: Manager
+) -> Callable[[object, grpc.ServicerContext], Message]:
+    """A handler that turns every failure into a status: no request ends the daemon."""
+
+    def handle(request: object, _context: grpc.ServicerContext) -> Message:
+        try:
+            return answer(request)
+        except NeuronError as error:
+            return failure(call, manager.error(call.name, error))
+        except grpc.RpcError:
+            return failure(call, RtdError(Nerr.FAIL, "the client went away"))
+        except MemoryError:
+            no_memory = RtdError(Nerr.RESOURCE, f"the host has no memory for {call.name}: unload a network")
+            return failure(call, manager.error(call.name, no_memory))
+        except Exception as surprise:
+            text = f"{call.name} failed unexpectedly: {type(surprise).__name__}: {surprise}"
+            return failure(call, manager.error(call.name, RtdError(Nerr.FAIL, text)))
+
+    return handle
+
+
+class OpenStreams:
+    """The streams that last as long as their clients like, so that the daemon can end them when it stops."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._contexts: set[grpc.ServicerContext] = set()
+        self._lock = threading.Lock()
+
+    def add(self, context: grpc.ServicerContext) -> None:
+        """A stream has begun."""
+        with self._lock:
+            self._contexts.add(context)
+        if not context.add_callback(lambda: self._remove(context)):
+            self._remove(context)
+
+    def _remove(self, context: grpc.ServicerContext) -> None:
+        with self._lock:
+            self._contexts.discard(context)
+
+    def cancel(self) -> None:
+        """End all of them."""
+        with self._lock:
+            contexts = list(self._contexts)
+        for context in contexts:
+            context.cancel()
+
+
+def _handlers(
+    manager: Manager, networks: NetworkService, counters: CounterService, streams: OpenStreams
+) -> list[grpc.GenericRpcHandler]:
+    generic = []
+    for service in (NETWORK_MANAGER, INSPECTION):
+        methods = {}
+        for call in calls(service).values():
+            answer = getattr(networks, call.name, None) or getattr(counters, call.name)
+            make = grpc.stream_unary_rpc_method_handler if call.client_streams else grpc.unary_unary_rpc_method_handler
+            methods[call.name] = make(
+                _answering(call, answer, manager), call.request.FromString, call.response.SerializeToString
+            )
+        generic.append(grpc.method_handlers_generic_handler(service.full_name, methods))
+
+    def session(
+        requests: Iterator[nmgr_pb2.session_monitor_request], context: grpc.ServicerContext
+    ) -> Iterator[Message]:
+        streams.add(context)
+        with contextlib.suppress(grpc.RpcError):
+            yield from monitor_session(manager, requests, context)
+
+    def infer_stream(requests: Iterator[nmgr_pb2.infer_request], context: grpc.ServicerContext) -> Iterator[Message]:
+        streams.add(context)
+        stream = InferenceStream(manager, requests)
+        context.add_callback(stream.close)
+        yield from stream.responses()
+
+    answers: dict[str, Callable[..., Iterator[Message]]] = {"session_monitor": session, "infer_stream": infer_stream}
+    for service in SERVICES:
+        methods = {
+            call.name: grpc.stream_stream_rpc_method_handler(
+                answers[call.name], call.request.FromString, call.response.SerializeToString
+            )
+            for call in calls(service).values()
+            if call.server_streams
+        }
+        if methods:
+            generic.append(grpc.method_handlers_generic_handler(service.full_name, methods))
+    return generic
+
+
+class Server:
+    """Listens at one address."""
+
+    def __init__(self, address: str, manager: Manager, networks: NetworkService, counters: CounterService) -> None:
+        """Take the address; nothing is answered before :meth:`start`.
+
+        Raises:
+            RtdError: the address is taken or can't be used.
+        """
+        self.address = address
+        self._health = health.HealthServicer()
+        self._server = grpc.server(
+            ThreadPoolExecutor(MAX_CALLS, "rtd"), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+        )
+        self._streams = OpenStreams()
+        self._server.add_generic_rpc_handlers(tuple(_handlers(manager, networks, counters, self._streams)))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [service.full_name for service in SERVICES]
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+        self._socket = Path(address.removeprefix("unix:")) if address.startswith("unix:") else None
+        self.port = self._listen()
+        for name in ("", *names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def _listen(self) -> int:
+        if self._socket is not None:
+            _clear_stale(self._socket)
+        # The socket must never be open to others, not even between its making and a chmod.
+        before = os.umask(0o117)
+        try:
+            port = self._server.add_insecure_port(self.address)
+        except RuntimeError:
+            port = 0
+        finally:
+            os.umask(before)
+        if not port:
+            raise RtdError(
+                Nerr.FAIL, f"can't listen on {self.address}: it is in use, or not allowed; choose one with -g"
+            )
+        if self._socket is not None:
+            self._socket.chmod(0o660)
+        return port
+
+    def start(self) -> None:
+        """Answer calls from now on."""
+        self._server.start()
+
+    def refuse(self, grace_seconds: float) -> threading.Event:
+        """Accept no call any more; those that run may end within the time. Returns what tells that all have."""
+        self._health.enter_graceful_shutdown()
+        ended: threading.Event = self._server.stop(grace_seconds)
+        return ended
+
+    def end_streams(self) -> None:
+        """End the sessions and the inference streams that are open."""
+        self._streams.cancel()
+
+    def close(self) -> None:
+        """End every call that is left, and give the address back."""
+        self._server.stop(None).wait()
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove the socket of a daemon that was killed.
+
+    Raises:
+        RtdError: a daemon that lives listens there, or something else has the name.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise RtdError(Nerr.FAIL, f"can't listen on {path}: there is no directory {path.parent}") from None
+        return
+    except OSError as error:
+        raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}; choose another address with -g") from None
+    if not stat.S_ISSOCK(mode):
+        raise RtdError(Nerr.FAIL, f"can't listen on {path}: it exists and is no socket; choose another with -g")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}; choose another with -g") from None
+    raise RtdError(Nerr.FAIL, f"another process listens on {path}: stop it, or choose another address with -g")

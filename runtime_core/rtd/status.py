@@ -1,0 +1,60 @@
+"""How failures reach a client of neuron-rtd: NERR codes with a line of text."""
+
+from __future__ import annotations
+
+from runtime_core.errors import NeuronError
+from runtime_core.status import Nerr, NrtError, NrtStatus
+
+
+class RtdError(NeuronError):
+    """A call of neuron-rtd that failed.
+
+    Attributes:
+        code: the NERR code of the answer's status.
+    """
+
+    def __init__(self, code: Nerr, message: str) -> None:
+        """Carry ``code`` beside the one-line ``message``."""
+        super().__init__(message)
+        self.code = code
+
+
+_NERR_OF = {
+    NrtStatus.SUCCESS: Nerr.OK,
+    NrtStatus.FAILURE: Nerr.FAIL,
+    NrtStatus.INVALID: Nerr.INVALID,
+    NrtStatus.INVALID_HANDLE: Nerr.INVALID_HANDLE,
+    NrtStatus.RESOURCE: Nerr.RESOURCE,
+    NrtStatus.TIMEOUT: Nerr.TIMEOUT,
+    NrtStatus.HW_ERROR: Nerr.HW_ERROR,
+    NrtStatus.QUEUE_FULL: Nerr.QUEUE_FULL,
+    NrtStatus.LOAD_NOT_ENOUGH_NC: Nerr.RESOURCE_NC,
+    NrtStatus.UNSUPPORTED_NEFF_VERSION: Nerr.UNSUPPORTED_VERSION,
+    NrtStatus.FAIL_HOST_MEM_ALLOC: Nerr.RESOURCE,
+    NrtStatus.UNINITIALIZED: Nerr.FAILED_STATE,
+    NrtStatus.CLOSED: Nerr.FAILED_STATE,
+    NrtStatus.QUEUE_EMPTY: Nerr.INFER_PENDING,
+    NrtStatus.EXEC_UNIT_UNRECOVERABLE: Nerr.HW_ERROR,
+    NrtStatus.EXEC_BAD_INPUT: Nerr.INFER_BAD_INPUT,
+    NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR: Nerr.INFER_COMPLETED_WITH_NUM_ERR,
+    NrtStatus.EXEC_COMPLETED_WITH_ERR: Nerr.INFER_COMPLETED_WITH_ERR,
+    NrtStatus.EXEC_NC_BUSY: Nerr.QUEUE_FULL,
+    NrtStatus.EXEC_OOB: Nerr.INFER_COMPLETED_WITH_ERR,
+    NrtStatus.EXEC_HW_ERR_COLLECTIVES: Nerr.HW_ERROR,
+    NrtStatus.EXEC_HW_ERR_HBM_UE: Nerr.HW_ERROR,
+    NrtStatus.EXEC_HW_ERR_NC_UE: Nerr.HW_ERROR,
+    NrtStatus.EXEC_HW_ERR_DMA_ABORT: Nerr.HW_ERROR,
+    NrtStatus.EXEC_SW_NQ_OVERFLOW: Nerr.INFER_COMPLETED_WITH_ERR,
+}
+
+
+def nerr_of(status: NrtStatus) -> Nerr:
+    """The code of Runtime 1.x that says what ``status`` of Runtime 2.x says."""
+    return _NERR_OF.get(status, Nerr.FAIL)
+
+
+def as_rtd_error(error: NeuronError) -> RtdError:
+    """Any expected failure of the suite as one that has a NERR code."""
+    if isinstance(error, RtdError):
+        return error
+    return RtdError(nerr_of(error.status) if isinstance(error, NrtError) else Nerr.FAIL, str(error))
