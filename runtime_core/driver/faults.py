@@ -222,6 +222,14 @@ class FaultWatch:
         self._generation = 0
         self._faults: tuple[Fault, ...] = ()
 
+    @property
+    def known(self) -> bool:
+        """Whether the table holds any fault, also one yet to begin or one that has ended."""
+        generation = self._words[_GENERATION]
+        if generation != self._generation:
+            self._refresh(generation)
+        return bool(self._faults)
+
     def active(self, now_ns: int) -> tuple[Fault, ...]:
         """The faults that hold at ``now_ns`` (the node's clock); the healthy case costs one read of one word."""
         generation = self._words[_GENERATION]

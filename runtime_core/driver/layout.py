@@ -14,7 +14,7 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
@@ -67,6 +67,9 @@ class FileHeader(ctypes.Structure):
         ("last_fault_id", _U64),
         # Odd while a runtime's page is being folded into the lasting totals.
         ("totals_sequence", _U64),
+        # A node under a virtual clock: 1, and the clock's time, which readers take in place of CLOCK_MONOTONIC.
+        ("virtual_clock", _U64),
+        ("virtual_now_ns", _U64),
     )
 
 

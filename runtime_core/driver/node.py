@@ -140,6 +140,7 @@ def set_up(
     type_name: str | None = None,
     instance_id: str | None = None,
     seed: int = 0,
+    boot_ns: int | None = None,
 ) -> NodeInfo:
     """Make a node in ``root``; a node that is there already with the asked identity is left as it is.
 
@@ -148,6 +149,7 @@ def set_up(
         type_name: the EC2 name of the size, default ``$NEURON_SIM_INSTANCE_TYPE``, else inf1.6xlarge.
         instance_id: default: made from ``seed``.
         seed: what random choices of the node start from.
+        boot_ns: when it booted, Unix time in nanoseconds; default: now.
 
     Raises:
         UsageError: unknown size or malformed id.
@@ -173,7 +175,7 @@ def set_up(
                         "take it down first with 'neuron-sim down'"
                     )
                 return there
-            info = NodeInfo(size.name, wanted_id, seed, time.time_ns())
+            info = NodeInfo(size.name, wanted_id, seed, time.time_ns() if boot_ns is None else boot_ns)
             os.close(os.open(root / LOCKS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             _make_datastore(root, size, info)
             description = {"format": NODE_FORMAT, "version": 1, **info._asdict()}

@@ -11,13 +11,22 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.layout import backlog_left_ns
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
+from runtime_core.driver.timeline import (
+    BACKLOG_FLOPS,
+    BACKLOG_NS,
+    BUSY_NS,
+    FLOPS,
+    FREE_AT_NS,
+    TIMELINE_WORDS,
+    Timeline,
+    reserved,
+)
 from runtime_core.driver.totals import fold
 from runtime_core.histogram import BUCKET_COUNT, bucket_index
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
@@ -56,9 +65,26 @@ class RuntimePage:
     """The calling process's page."""
 
     def __init__(
-        self, store: Datastore, *, tag: str, command: str, version: str, address: str = "", start_ns: int | None = None
+        self,
+        store: Datastore,
+        *,
+        tag: str,
+        command: str,
+        version: str,
+        address: str = "",
+        start_ns: int | None = None,
+        pid: int | None = None,
     ) -> None:
         """Claim the first free page; the page of a process that died is folded and reused.
+
+        Args:
+            store: the node, opened for writing.
+            tag: its name in the tools.
+            command: its command line.
+            version: of the runtime.
+            address: where it serves, "" for nowhere.
+            start_ns: when it started, default: now, by CLOCK_MONOTONIC.
+            pid: the process id to show, default: this process's.
 
         Raises:
             NrtError: RESOURCE, when every page is taken or the disk has no room for one.
@@ -72,11 +98,14 @@ class RuntimePage:
         self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
         self._file_words = memoryview(store.map)[: layout.PAGES_OFFSET].cast("Q")
         self._resets = self._reset_counts()
+        self._busy_until: memoryview | list[int] = self._file_words[_BUSY_UNTIL : _BUSY_UNTIL + MAX_CORES]
+        starts = range(_CORES, _CORES + _CORE_WORDS * MAX_CORES, _CORE_WORDS)
+        self._timelines: list[Timeline] = [self._words[start : start + TIMELINE_WORDS] for start in starts]
         self._page = store.page(self.index)
         ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
         page = self._page
         page.state = layout.STATE_CLAIMING
-        page.pid = self._pid
+        page.pid = self._pid if pid is None else pid
         page.uid = os.getuid()
         page.start_ns = time.monotonic_ns() if start_ns is None else start_ns
         page.tag = tag.encode("utf-8", "replace")[:1023]
@@ -179,27 +208,24 @@ class RuntimePage:
         if timeout_ns is not None and duration_ns > timeout_ns:
             flops = flops * timeout_ns // duration_ns
             duration_ns = timeout_ns
-        words = self._words
-        base = _CORES + core * _CORE_WORDS
+        words, timeline = self._words, self._timelines[core]
         with self._guard:
-            free_at_ns = words[base + 2]
-            left_ns = backlog_left_ns(free_at_ns, words[base + 3], now_ns)
-            left_flops = -(-words[base + 4] * left_ns // words[base + 3]) if left_ns else 0
-            start_ns = max(earliest_ns, free_at_ns)
-            end_ns = start_ns + duration_ns
+            busy_ns, all_flops, end_ns, backlog_ns, backlog_flops = reserved(
+                timeline, now_ns, earliest_ns, duration_ns, flops
+            )
             words[0] += 1
-            words[base] += duration_ns
-            words[base + 1] += flops
-            words[base + 2] = end_ns
-            words[base + 3] = left_ns + duration_ns
-            words[base + 4] = left_flops + flops
+            timeline[BUSY_NS] = busy_ns
+            timeline[FLOPS] = all_flops
+            timeline[FREE_AT_NS] = end_ns
+            timeline[BACKLOG_NS] = backlog_ns
+            timeline[BACKLOG_FLOPS] = backlog_flops
             words[0] += 1
-        self._file_words[_BUSY_UNTIL + core] = end_ns
-        return start_ns, end_ns
+        self._busy_until[core] = end_ns
+        return end_ns - duration_ns, end_ns
 
     def busy_until_ns(self, core: int) -> int:
         """Until when a core of the node, whoever owns it, has work (CLOCK_MONOTONIC; in the past when idle)."""
-        return self._file_words[_BUSY_UNTIL + core]
+        return self._busy_until[core]
 
     def count(
         self,
@@ -243,6 +269,45 @@ class RuntimePage:
                     words[buckets + bucket] += 1
                     head += _LATENCY_WORDS
                     buckets += BUCKET_COUNT
+            words[0] += 1
+
+    def count_many(
+        self,
+        kind: tuple[tuple[int, ...], int, int, int | None],
+        times: int,
+        total_latencies: Mapping[int, int],
+        device_latencies: Mapping[int, int],
+    ) -> None:
+        """Count ``times`` executions of one kind in one go; the page is then as after as many calls of :meth:`count`.
+
+        Args:
+            kind: the first four arguments of :meth:`count`.
+            times: how many executions.
+            total_latencies: latency in nanoseconds -> how many had it; of none for those that never ran.
+            device_latencies: the same on the device.
+        """
+        cores, outcome, status, error = kind
+        words = self._words
+        with self._guard:
+            words[0] += 1
+            words[_EXECUTIONS + outcome] += times
+            if error is not None:
+                words[_ERRORS + error] += times
+            ran = sum(total_latencies.values())
+            for core in cores:
+                base = _CORES + core * _CORE_WORDS
+                words[base + _STATUS + status] += times
+                words[base + _INFERENCES] += ran
+            head, buckets = _LATENCY, _BUCKETS
+            for latencies in (total_latencies, device_latencies):
+                for latency_ns, count in latencies.items():
+                    bucket = bucket_index(latency_ns)
+                    words[head] += latency_ns * count
+                    words[head + 1] = min(words[head + 1], bucket)
+                    words[head + 2] = max(words[head + 2], bucket)
+                    words[buckets + bucket] += count
+                head += _LATENCY_WORDS
+                buckets += BUCKET_COUNT
             words[0] += 1
 
     def count_status(self, cores: Iterable[int], status: int) -> None:

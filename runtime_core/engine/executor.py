@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.driver import memory
 from runtime_core.driver.page import RuntimePage
-from runtime_core.engine import timing
 from runtime_core.engine.clock import Clock
 from runtime_core.engine.footprint import SubgraphFootprint, footprints
-from runtime_core.engine.harm import Faults, Harm, spoil
+from runtime_core.engine.harm import Faults, spoil
 from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
-from runtime_core.engine.timing import NodeTiming
-from runtime_core.instance import CORES_PER_DEVICE
-from runtime_core.neff.graph import Graph, Node, NodeKind
+from runtime_core.engine.plan import Placed, Plan, place_execution, plan_of
+from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError, NrtStatus
-from runtime_core.topology import device_of_core, topology
+from runtime_core.topology import topology
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +50,14 @@ class ExecutionResult(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+class Ended(NamedTuple):
+    """How an execution ended: its status, what is wrong when it failed, what the log is to be told."""
+
+    status: NrtStatus
+    problem: str
+    warnings: tuple[str, ...]
+
+
 @dataclass
 class LoadedModel:
     """A model on its cores.
@@ -60,17 +66,20 @@ class LoadedModel:
         cores: global core of each model-relative one; a core stands there more than once when nodes share it.
         program: ``None`` when it runs without numerics.
         timeout_ns: after which one of its nodes is given up on a core.
+        steady: nothing but other executions can touch it, so that a client under a virtual clock may place executions
+            without asking the engine each time; ``False`` from the unloading, a reset or a fault on.
     """
 
     model_id: int
     neff: Neff
     cores: tuple[int, ...]
-    timings: tuple[NodeTiming, ...]
+    plan: Plan
     footprints: tuple[SubgraphFootprint, ...]
     allocations: list[memory.Allocation]
     program: GraphProgram | None
     timeout_ns: int
     unloaded: bool = False
+    steady: bool = True
     in_flight: int = 0
     idle: threading.Condition = field(default_factory=threading.Condition)
 
@@ -96,6 +105,11 @@ class Engine:
         self._topology = topology(page.store.size)
         self._faults = Faults(page.store, str(page.index))
         self._ids = itertools.count(10001)
+
+    @property
+    def page(self) -> RuntimePage:
+        """Where it counts."""
+        return self._page
 
     def load(
         self,
@@ -142,16 +156,18 @@ class Engine:
                 self.count_load_failure(error.status, cores)
             raise
         self._account(parts, 1)
-        return LoadedModel(
+        model = LoadedModel(
             model_id,
             neff,
             cores,
-            tuple(timing.time_node(n) for n in neff.graph.nodes),
+            plan_of(neff.graph, cores, self._topology),
             parts,
             allocations,
             program,
             self._timeout_ns if timeout_ns is None else timeout_ns,
         )
+        model.steady = self.is_steady(model)
+        return model
 
     def set_running(self, model: LoadedModel, running: bool) -> None:
         """Show the model as started or in standby."""
@@ -175,6 +191,7 @@ class Engine:
             if model.unloaded:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
             model.unloaded = True
+            model.steady = False
             model.idle.wait_for(lambda: model.in_flight == 0)
         self._page.remove_model(model.model_id)
         memory.release(self._page, model.allocations)
@@ -243,6 +260,46 @@ class Engine:
     def _run(
         self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int
     ) -> ExecutionResult:
+        placed = self._begin(model, arrival_ns)
+        status, problem = placed.status, ""
+        outputs: Mapping[str, Array] = {}
+        if status is NrtStatus.TIMEOUT:
+            problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
+        elif model.program is not None:
+            outputs, status, problem = _compute(model.program, inputs)
+        self._clock.sleep_until(placed.end_ns)
+        ended = self._settle(model, placed, status, problem)
+        if ended.status is not status:
+            outputs = spoil(outputs) if ended.status is NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR else {}
+        total_ns = self._clock.now_ns() - queued_since_ns
+        self._count(model, ended.status, total_ns, placed.device_ns)
+        result = ExecutionResult(outputs, model.program is not None, total_ns, placed.device_ns, ended.warnings)
+        if ended.status is NrtStatus.SUCCESS:
+            return result
+        raise ExecutionError(ended.status, ended.problem, result)
+
+    def start(self, model: LoadedModel, arrival_ns: int) -> Placed:
+        """Put an execution on the cores' timelines; whoever does it waits for the end and calls :meth:`finish`.
+
+        Raises:
+            NrtError: INVALID_HANDLE for a model that was unloaded, EXEC_UNIT_UNRECOVERABLE after a reset of its device,
+                what a fault refuses it with.
+        """
+        if model.unloaded:
+            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+        return self._begin(model, arrival_ns)
+
+    def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
+        """Count a started execution that ended ``total_ns`` after its arrival; tells how it ended."""
+        ended = self._settle(model, placed, placed.status, "")
+        self._count(model, ended.status, total_ns, placed.device_ns)
+        return ended
+
+    def is_steady(self, model: LoadedModel) -> bool:
+        """What :attr:`LoadedModel.steady` is to say: it is loaded, its device was not reset, the node has no fault."""
+        return not (model.unloaded or self._faults.known or self._page.was_reset(model.cores))
+
+    def _begin(self, model: LoadedModel, arrival_ns: int) -> Placed:
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
@@ -250,69 +307,17 @@ class Engine:
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)
-        end_ns, device_ns, timed_out = self._place(model, arrival_ns, harm)
-        status = NrtStatus.TIMEOUT if timed_out else NrtStatus.SUCCESS
-        outputs: Mapping[str, Array] = {}
-        problem = ""
-        if model.program is not None and not timed_out:
-            outputs, status, problem = _compute(model.program, inputs)
-        self._clock.sleep_until(end_ns)
+        return place_execution(self._page, model.plan, arrival_ns, model.timeout_ns, harm)
+
+    def _settle(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str) -> Ended:
+        """How an execution ends that would have ended with ``status``, after resets and faults."""
+        timed_out = status is NrtStatus.TIMEOUT
         if self._page.was_reset(model.cores):
-            outputs, status, problem, timed_out = {}, NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
-        blow, warnings = harm.settle(timed_out) if harm is not None else (None, ())
+            status, problem, timed_out = NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
+        blow, warnings = placed.harm.settle(timed_out) if placed.harm is not None else (None, ())
         if blow is not None and status in (NrtStatus.SUCCESS, NrtStatus.TIMEOUT):
-            (status, problem), timed_out = blow, False
-            outputs = spoil(outputs) if status is NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR else {}
-        total_ns = self._clock.now_ns() - queued_since_ns
-        self._count(model, status, total_ns, device_ns)
-        result = ExecutionResult(outputs, model.program is not None, total_ns, device_ns, warnings)
-        if status is NrtStatus.SUCCESS:
-            return result
-        if timed_out:
-            problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
-        raise ExecutionError(status, problem, result)
-
-    def _place(self, model: LoadedModel, arrival_ns: int, harm: Harm | None) -> tuple[int, int, bool]:
-        """Put every node on its core's timeline; returns the end, the time on devices, and whether it timed out."""
-        page = self._page
-        at_ns = arrival_ns + timing.EXECUTION_OVERHEAD_NS
-        device_ns = 0
-        previous: int | None = None
-        for node, cost in zip(model.graph.nodes, model.timings, strict=True):
-            if node.kind is NodeKind.CPU:
-                at_ns += cost.duration_ns[0]
-                continue
-            core = model.cores[node.core]
-            if previous is not None and previous != core:
-                at_ns += self._cross(node, previous, core, harm)
-            neighbours = self._active_neighbours(core, arrival_ns)
-            duration_ns = cost.duration_ns[neighbours]
-            if harm is not None:
-                duration_ns = harm.duration_ns(core, cost.duration_ns, neighbours, model.timeout_ns)
-            _, end_ns = page.place(core, arrival_ns, at_ns, duration_ns, cost.flops, model.timeout_ns)
-            device_ns += min(duration_ns, model.timeout_ns)
-            if duration_ns > model.timeout_ns:
-                return end_ns, device_ns, True
-            at_ns = end_ns
-            previous = core
-        return at_ns, device_ns, False
-
-    def _cross(self, node: Node, source: int, target: int, harm: Harm | None) -> int:
-        """Send a node's inputs from core to core, counting the links that they cross."""
-        size_bytes = sum(t.size_bytes for t in node.inputs)
-        path = self._topology.path(device_of_core(source), device_of_core(target))
-        for device, eastward in path:
-            self._page.count_link(device, eastward, size_bytes)
-        transfer_ns = timing.link_transfer_ns(size_bytes, len(path))
-        return transfer_ns if harm is None else harm.transfer_ns(path, transfer_ns)
-
-    def _active_neighbours(self, core: int, now_ns: int) -> int:
-        """How many other cores of the chip, of any process, have work now: they share its DRAM bandwidth."""
-        first = core - core % CORES_PER_DEVICE
-        return sum(
-            other != core and self._page.busy_until_ns(other) > now_ns
-            for other in range(first, first + CORES_PER_DEVICE)
-        )
+            status, problem = blow
+        return Ended(status, problem, warnings)
 
     def _count(self, model: LoadedModel, status: NrtStatus, total_ns: int, device_ns: int) -> None:
         outcome = outcome_of(status)

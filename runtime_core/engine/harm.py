@@ -65,6 +65,11 @@ class Faults:
         self._told: set[int] = set()
         self.active: Callable[[int], tuple[Fault, ...]] = self._watch.active
 
+    @property
+    def known(self) -> bool:
+        """Whether the table holds any fault, also one yet to begin."""
+        return self._watch.known
+
     def strikes(self, fault: Fault) -> bool:
         """Whether ``fault``, which could strike now, does."""
         if fault.ratio < 1.0 and self._rng.random() >= fault.ratio:

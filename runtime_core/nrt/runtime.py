@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runtime_core import __version__
 from runtime_core.driver import ownership
+from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults import Fault, FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.memory import used_by_channel
 from runtime_core.driver.node import open_or_set_up
@@ -19,6 +20,7 @@ from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph
+from runtime_core.neff.model import Neff
 from runtime_core.nrt.config import RuntimeConfig, format_ranges, read_config, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 DRIVER_MAJOR_REQUIRED = 2
+
+ClaimPage: TypeAlias = Callable[[Datastore, str], RuntimePage]
 
 
 class VncMemoryStats(NamedTuple):
@@ -54,6 +58,7 @@ class Runtime:
         environment: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         numerics: bool = True,
+        claim_page: ClaimPage | None = None,
     ) -> None:
         """Initialise: read the environment, own cores, enter the node's process table.
 
@@ -62,6 +67,7 @@ class Runtime:
             environment: the variables of ``contracts/runtime.md``, default ``os.environ``.
             clock: default: the real one.
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
+            claim_page: how to enter the process table, given node and tag; default: as this process.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -84,7 +90,7 @@ class Runtime:
             self._clock = clock or RealClock()
             faults = FaultWatch(self._store).active(self._clock.now_ns())
             _check_driver(seen_driver_version(self._store.text("driver_version"), faults))
-            self._page = RuntimePage(self._store, tag=self._config.tag, command=_command_line(), version=__version__)
+            self._page = (claim_page or _claim_page)(self._store, self._config.tag)
             try:
                 self._cores = self._allocate_cores(faults)
             except BaseException:
@@ -157,6 +163,11 @@ class Runtime:
         return self._config.tag
 
     @property
+    def models(self) -> tuple[LoadedModel, ...]:
+        """What is loaded."""
+        return tuple(self._models.values())
+
+    @property
     def engine(self) -> Engine:
         """What executes its models."""
         self._check()
@@ -181,11 +192,11 @@ class Runtime:
         ownership.release_cores(self._store.locks, self._cores)
         self._store.close()
 
-    def load(self, neff: bytes | memoryview, start_nc: int = -1, nc_count: int = -1) -> LoadedModel:
+    def load(self, neff: bytes | memoryview | Neff, start_nc: int = -1, nc_count: int = -1) -> LoadedModel:
         """Load a NEFF.
 
         Args:
-            neff: the file's bytes.
+            neff: the file's bytes, or what was read from them: several cores can then share one copy.
             start_nc: first core, an index into the cores this process owns; -1: the next ones in turn.
             nc_count: cores to use; -1: as many as the NEFF asks for.
 
@@ -196,7 +207,7 @@ class Runtime:
         from runtime_core.neff.reader import read_neff
 
         try:
-            parsed = read_neff(neff, validate_hash=self._config.validate_hash)
+            parsed = neff if isinstance(neff, Neff) else read_neff(neff, validate_hash=self._config.validate_hash)
             cores = self._choose_cores(parsed.graph.core_count, start_nc, nc_count)
         except NrtError as error:
             self._engine.count_load_failure(error.status, self._cores[:1])
@@ -343,6 +354,10 @@ class Runtime:
 def _tell(result: ExecutionResult) -> None:
     for warning in result.warnings:
         emit(LogLevel.WARNING, "nrt_execute", warning)
+
+
+def _claim_page(store: Datastore, tag: str) -> RuntimePage:
+    return RuntimePage(store, tag=tag, command=_command_line(), version=__version__)
 
 
 def _check_driver(version: str) -> None:

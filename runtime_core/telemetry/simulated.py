@@ -46,6 +46,9 @@ _DEVICES_AT = _Page.devices.offset
 _CORES_AT = _Page.cores.offset
 _BUCKETS_AT = _Page.buckets.offset
 _OWNED_WORD = _Page.owned_cores.offset // 8
+_VIRTUAL_CLOCK_WORD = layout.FileHeader.virtual_clock.offset // 8
+_VIRTUAL_NOW_WORD = layout.FileHeader.virtual_now_ns.offset // 8
+_BOOT_WORD = layout.FileHeader.boot_ns.offset // 8
 
 _LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
 _OWNED = struct.Struct("<Q")
@@ -123,7 +126,11 @@ class SimulatedSource:
     def snapshot(self, *, host: bool = False) -> Snapshot:
         """Look once; see :class:`runtime_core.telemetry.source.Source`."""
         store = self._open()
-        time_ns, wall_time_ns = time.monotonic_ns(), time.time_ns()
+        virtual = bool(self._words[_VIRTUAL_CLOCK_WORD])
+        time_ns = self._now_ns()
+        wall_time_ns = self._words[_BOOT_WORD] + time_ns if virtual else time.time_ns()
+        # No host runs under a virtual clock: its figures are not available.
+        host = host and not virtual
         device_dram = [0] * store.size.device_count
         device_links = [[0, 0] for _ in range(store.size.device_count)]
         runtimes = []
@@ -148,6 +155,11 @@ class SimulatedSource:
             tuple(runtimes),
             host_now() if host else None,
         )
+
+    def _now_ns(self) -> int:
+        """The node's time: CLOCK_MONOTONIC, or that of the virtual clock that it runs under."""
+        words = self._words
+        return words[_VIRTUAL_NOW_WORD] if words[_VIRTUAL_CLOCK_WORD] else time.monotonic_ns()
 
     def _backed_pages(self) -> int:
         return self._words[layout.FileHeader.backed_pages.offset // 8]
@@ -230,7 +242,7 @@ class SimulatedSource:
                 total_buckets, device_buckets = data[total], data[device]
                 if words[base] != before:
                     continue
-                now_ns = time.monotonic_ns()
+                now_ns = self._now_ns()
                 if _LAYOUT_WORDS.unpack_from(head, _Page.latency.offset) != (low, high, other_low, other_high):
                     break
                 if _OWNED.unpack_from(head, _Page.owned_cores.offset)[0] != owned:
@@ -253,7 +265,7 @@ class SimulatedSource:
         return Runtime(
             pid,
             start_ns,
-            time.monotonic_ns(),
+            self._now_ns(),
             uid,
             *text,
             cores,

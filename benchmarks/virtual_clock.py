@@ -1,0 +1,131 @@
+"""Executions a second under the virtual clock, beside the same queueing network in SimPy, in one run.
+
+A busy inf1.24xlarge: a model on each of its 64 cores, two clients a core that execute back to back, neighbours that
+share the DRAM of their chip. Both programs keep busy time a core and a latency an execution, and must agree on them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Generator
+from typing import NamedTuple
+
+import simpy
+
+from benchmarks.harness import Figure, report
+from runtime_core.engine.plan import Plan
+from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
+from runtime_core.neff.model import Neff
+from runtime_core.telemetry import open_source
+from runtime_core.virtual_node import VirtualNode
+
+SIZE = "inf1.24xlarge"
+CORES = 64
+CLIENTS = 2
+ROUNDS = 7
+WEIGHTS_BYTES = 16 << 20
+
+
+class Outcome(NamedTuple):
+    """What a simulation came to."""
+
+    executions: int
+    latency_sum_ns: int
+    busy_ns: dict[int, int]
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Simulated executions in a second of the machine's time."""
+        return self.executions / self.seconds
+
+
+def memory_bound() -> Neff:
+    """One matrix product whose weights come from DRAM, so that neighbours slow one another down."""
+    x, y = TensorSpec("x", DType.FLOAT32, (1, 1024)), TensorSpec("y", DType.FLOAT32, (1, 1024))
+    weights = Parameter(TensorSpec("w", DType.BFLOAT16, (1024, WEIGHTS_BYTES // 2048)), 0)
+    step = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), flops=WEIGHTS_BYTES)
+    node = Node("n", NodeKind.NEURON, (x,), (y,), 0, (step,), (weights,), (), WEIGHTS_BYTES)
+    return Neff(Graph("memory-bound", (x,), (y,), (node,)), uuid="0" * 32)
+
+
+def under_the_virtual_clock(neff: Neff, until_ns: int) -> tuple[Outcome, Plan]:
+    """Simulate with the engine; only the simulation is timed, with what readers see written at its end."""
+    with VirtualNode(SIZE) as node:
+        runtime = node.runtime(tag="bench")
+        models = [runtime.load(neff, core) for core in range(CORES)]
+        for model in models:
+            node.spawn_closed_loop(runtime, model, workers=CLIENTS)
+        started = time.perf_counter()
+        node.run(until_ns)
+        seconds = time.perf_counter() - started
+        source = open_source(f"sim:{node.root}")
+        (seen,) = source.snapshot().runtimes
+        source.close()
+        assert seen.executions is not None
+        assert seen.total_latency is not None
+        busy = {core: use.busy_ns or 0 for core, use in seen.cores.items()}
+        return Outcome(seen.executions.completed, seen.total_latency.sum_ns, busy, seconds), models[0].plan
+
+
+def in_simpy(plan: Plan, until_ns: int) -> Outcome:
+    """The same network as SimPy processes: a resource a core, a process a client."""
+    env = simpy.Environment()
+    cores = [simpy.Resource(env) for _ in range(CORES)]
+    busy_until = [0] * CORES
+    busy: Counter[int] = Counter()
+    latencies: list[int] = []
+    (stage,) = plan.stages
+
+    def client(core: int) -> Generator[simpy.Event, None, None]:
+        resource = cores[core]
+        first = core - core % CORES_PER_DEVICE
+        neighbours = [c for c in range(first, first + CORES_PER_DEVICE) if c != core]
+        while True:
+            arrival_ns = env.now
+            duration_ns = stage.duration_ns[sum(busy_until[c] > arrival_ns for c in neighbours)]
+            busy_until[core] = max(arrival_ns + stage.lead_ns, busy_until[core]) + duration_ns
+            yield env.timeout(stage.lead_ns)
+            with resource.request() as request:
+                yield request
+                started_ns = env.now
+                yield env.timeout(duration_ns)
+                busy[core] += env.now - started_ns
+            if plan.tail_ns:
+                yield env.timeout(plan.tail_ns)
+            latencies.append(env.now - arrival_ns)
+
+    for core in range(CORES):
+        for _ in range(CLIENTS):
+            env.process(client(core))
+    started = time.perf_counter()
+    env.run(until=until_ns)
+    seconds = time.perf_counter() - started
+    return Outcome(len(latencies), sum(latencies), dict(busy), seconds)
+
+
+def main() -> None:
+    """Alternate the two, so that both meet the same machine."""
+    neff = memory_bound()
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        outcome, plan = under_the_virtual_clock(neff, 4 * 10**9)
+        ours.append(outcome)
+        theirs.append(in_simpy(plan, 4 * 10**8))
+    long, (check, _) = theirs[0], under_the_virtual_clock(neff, 4 * 10**8)
+    difference = abs(check.executions - long.executions) / long.executions
+    latency = abs(check.latency_sum_ns / check.executions - long.latency_sum_ns / long.executions)
+    rate, peer = (statistics.median(o.per_second for o in outcomes) for outcomes in (ours, theirs))
+    report(
+        "virtual_clock",
+        [
+            Figure("executions a second, 64 cores, two clients each", rate, "/s"),
+            Figure("peer: the same network in SimPy", peer, "/s"),
+            Figure("ratio", rate / peer, "x", 10, at_most=False, note=f"median of {ROUNDS} alternating rounds"),
+            Figure("difference in executions", difference * 100, "%", 0.1),
+            Figure("difference in mean latency", latency * long.executions / long.latency_sum_ns * 100, "%", 0.1),
+        ],
+    )

@@ -1,0 +1,116 @@
+"""What an execution of a loaded model does to the cores, worked out once, and placing one on their timelines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runtime_core.driver.page import RuntimePage
+from runtime_core.engine import timing
+from runtime_core.engine.harm import Harm
+from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.neff.graph import Graph, NodeKind
+from runtime_core.status import NrtStatus
+from runtime_core.topology import Topology, device_of_core
+
+
+class Stage(NamedTuple):
+    """One Neuron node on its core.
+
+    Attributes:
+        core: the global core.
+        lead_ns: from the end of the stage before (or the arrival) to the soonest start, without ``link_ns``: overheads
+            and CPU nodes.
+        duration_ns: time on the core when 1, 2, 3 or 4 cores of the chip are active.
+        flops: floating-point operations.
+        links: (device, eastward) of each link that the node's inputs cross, ``link_bytes`` over each, which takes
+            ``link_ns`` in all.
+        neighbours: the other cores of the chip.
+    """
+
+    core: int
+    lead_ns: int
+    duration_ns: tuple[int, ...]
+    flops: int
+    links: tuple[tuple[int, bool], ...]
+    link_bytes: int
+    link_ns: int
+    neighbours: tuple[int, ...]
+
+
+class Plan(NamedTuple):
+    """The stages of a model in turn, and what follows the last one (``tail_ns``: CPU nodes at the end)."""
+
+    stages: tuple[Stage, ...]
+    tail_ns: int
+
+
+class Placed(NamedTuple):
+    """An execution on the timelines.
+
+    Attributes:
+        end_ns: when it ends for its caller.
+        device_ns: its time on devices.
+        status: SUCCESS, or TIMEOUT.
+        harm: what faults do to it.
+    """
+
+    end_ns: int
+    device_ns: int
+    status: NrtStatus
+    harm: Harm | None = None
+
+
+def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
+    """Work out the stages of a model.
+
+    Args:
+        graph: the model.
+        cores: global cores; ``node.core`` indexes into them.
+        topology: of the node.
+    """
+    stages: list[Stage] = []
+    lead_ns = timing.EXECUTION_OVERHEAD_NS
+    for node in graph.nodes:
+        cost = timing.time_node(node)
+        if node.kind is NodeKind.CPU:
+            lead_ns += cost.duration_ns[0]
+            continue
+        core = cores[node.core]
+        links: tuple[tuple[int, bool], ...] = ()
+        link_bytes = sum(t.size_bytes for t in node.inputs)
+        if stages and stages[-1].core != core:
+            links = topology.path(device_of_core(stages[-1].core), device_of_core(core))
+        link_ns = timing.link_transfer_ns(link_bytes, len(links))
+        first = core - core % CORES_PER_DEVICE
+        neighbours = tuple(c for c in range(first, first + CORES_PER_DEVICE) if c != core)
+        stages.append(Stage(core, lead_ns, cost.duration_ns, cost.flops, links, link_bytes, link_ns, neighbours))
+        lead_ns = 0
+    return Plan(tuple(stages), lead_ns)
+
+
+def place_execution(
+    page: RuntimePage, plan: Plan, arrival_ns: int, timeout_ns: int, harm: Harm | None = None
+) -> Placed:
+    """Put every stage on its core's timeline, behind what is there.
+
+    Neighbours that have work at the arrival share the chip's DRAM bandwidth. A stage longer than ``timeout_ns`` takes
+    its core for that long and ends the execution. ``harm`` slows cores and links.
+    """
+    at_ns = arrival_ns
+    device_ns = 0
+    busy_until_ns = page.busy_until_ns
+    for stage in plan.stages:
+        link_ns = stage.link_ns
+        for device, eastward in stage.links:
+            page.count_link(device, eastward, stage.link_bytes)
+        neighbours = sum(busy_until_ns(core) > arrival_ns for core in stage.neighbours)
+        duration_ns = stage.duration_ns[neighbours]
+        if harm is not None:
+            link_ns = harm.transfer_ns(stage.links, link_ns)
+            duration_ns = harm.duration_ns(stage.core, stage.duration_ns, neighbours, timeout_ns)
+        earliest_ns = at_ns + stage.lead_ns + link_ns
+        _, at_ns = page.place(stage.core, arrival_ns, earliest_ns, duration_ns, stage.flops, timeout_ns)
+        if duration_ns > timeout_ns:
+            return Placed(at_ns, device_ns + timeout_ns, NrtStatus.TIMEOUT, harm)
+        device_ns += duration_ns
+    return Placed(at_ns + plan.tail_ns, device_ns, NrtStatus.SUCCESS, harm)
