@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 from pathlib import Path
 
-_NOT_BENCHMARKS = {"__main__", "harness", "owner"}
+_NOT_BENCHMARKS = {"__main__", "harness", "networks", "owner"}
 
 
 def names() -> list[str]:
@@ -22,6 +23,8 @@ def main() -> None:
     unknown = set(wanted) - set(names())
     if unknown:
         raise SystemExit(f"no benchmark {min(unknown)!r}: there are {', '.join(names())}")
+    # Before NumPy loads: where two sides compute, each gets one thread.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for name in wanted:
         importlib.import_module(f"benchmarks.{name}").main()
 

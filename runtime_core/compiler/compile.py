@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runtime_core.compiler.fuse import fuse
-from runtime_core.compiler.importer import check_onnx, import_model, load_onnx
+from runtime_core.compiler.importer import import_model
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
+from runtime_core.compiler.reading import Source, check_model, read_onnx
 from runtime_core.compiler.report import CompileReport, CpuOperator, NodeReport, cpu_operators, describe_node
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.instance import MAX_CORES
@@ -61,17 +62,17 @@ def compile_with_report(
     if isinstance(source, str | Path):
         path = Path(source)
         on_stage("reading")
-        return _compile(load_onnx(path), str(path), path.stem, options, on_stage)
-    check_onnx(source, "the model")
-    return _compile(source, "the model", source.graph.name or "model", options, on_stage)
+        return _compile(read_onnx(path), str(path), path.stem, options, on_stage)
+    name = source.graph.name or "model"
+    return _compile(check_model(source, "the model"), "the model", name, options, on_stage)
 
 
-def _compile(model: ModelProto, where: str, name: str, options: CompileOptions, on_stage: OnStage) -> Compiled:
+def _compile(source: Source, where: str, name: str, options: CompileOptions, on_stage: OnStage) -> Compiled:
     from runtime_core.compiler.emit import UnknownSpecError
 
     try:
         on_stage("folding constants and inferring shapes")
-        module, nodes, model = import_model(model, where, options.batch)
+        module, nodes, model = import_model(source, where, options.batch)
         on_stage("lowering operators")
         try:
             return _build(_lowered(module, nodes), model, where, name, options, on_stage)

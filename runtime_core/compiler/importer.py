@@ -2,88 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from runtime_core.compiler.batch import fix_batch, free_reshapes
-from runtime_core.compiler.bodies import every_node, reads
+from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import MAX_FOLDED_BYTES, fold_constants, fold_shapes
-from runtime_core.compiler.ir import Array, Module
+from runtime_core.compiler.ir import Module
 from runtime_core.compiler.messages import one_line
+from runtime_core.compiler.reading import Source, to_array
 from runtime_core.compiler.shapes import infer_specs
 from runtime_core.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto
 
 MIN_OPSET = 7
 _CONVERTED_OPSET = 9
-_TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
-_EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
-
-
-def load_onnx(path: Path) -> ModelProto:
-    """Read and check an ONNX file with its external data, which must lie beside it.
-
-    Raises:
-        ModelFileError: not there, not ONNX, or malformed.
-    """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError:
-        raise ModelFileError(
-            "compiling needs the 'onnx' package: install it with pip install 'neuron-tools-sim[compiler]'"
-        ) from None
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file")
-    try:
-        model = onnx.load(path)
-    except DecodeError:
-        raise ModelFileError(f"{path} is no ONNX file, or it is truncated: export the model again") from None
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(f"{path} can't be read: {one_line(error)}") from None
-    check_onnx(model, str(path))
-    return model
-
-
-def check_onnx(model: ModelProto, where: str) -> None:
-    """Run the ONNX checker.
-
-    Raises:
-        ModelFileError: naming what is malformed.
-    """
-    import onnx
-
-    if not model.graph.node and not model.graph.output:
-        raise ModelFileError(f"{where} is no ONNX model: it has no graph")
-    try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{where} is malformed: {one_line(error)}") from None
-    for node in every_node((*model.graph.node, *(n for f in model.functions for n in f.node))):
-        _check_text(node, where)
-        if node.op_type == "Einsum":
-            _check_equation(node, where)
-
-
-def _check_text(node: NodeProto, where: str) -> None:
-    """Text that is not UTF-8 comes as bytes out of protobuf's C decoder, where every reader expects a string."""
-    words = (node.op_type, node.domain, node.name, *node.input, *node.output, *(a.name for a in node.attribute))
-    for word in words:
-        if isinstance(word, bytes):
-            raise ModelFileError(f"{where} is malformed: the name {word!r} is not UTF-8")
-
-
-def _check_equation(node: NodeProto, where: str) -> None:
-    """The onnx package's inference never ends on some malformed Einsum equations."""
-    equation = next((a.s for a in node.attribute if a.name == "equation"), b"")
-    if not _EQUATION.fullmatch(equation.replace(b" ", b"")):
-        raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is no such thing")
 
 
 def default_opset(model: ModelProto) -> int:
@@ -94,11 +32,11 @@ def default_opset(model: ModelProto) -> int:
     return max(versions, default=onnx.defs.onnx_opset_version())
 
 
-def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Module, list[NodeProto], ModelProto]:
+def import_model(source: Source, where: str, batch: int | None) -> tuple[Module, list[NodeProto], ModelProto]:
     """Fix the batch, fold constants, infer shapes.
 
     Args:
-        model: checked; it is changed.
+        source: checked; it is changed.
         where: the model, for messages.
         batch: samples an execution; ``None`` for the model's own.
 
@@ -109,11 +47,12 @@ def import_model(model: ModelProto, where: str, batch: int | None) -> tuple[Modu
     Raises:
         ModelFileError: an old operator set, open dimensions, shapes that do not fit, constants that can't be computed.
     """
-    model = _modern(model, where)
+    model = _modern(source.model, where)
     graph = model.graph
     module = Module(graph.name or Path(where).stem, default_opset(model), [], [o.name for o in graph.output])
+    module.constants.update(source.constants)
     for tensor in graph.initializer:
-        module.constants[tensor.name] = _to_array(tensor, where)
+        module.constants[tensor.name] = to_array(tensor, where)
     _enter_sparse(module, model, where)
     inputs = [i for i in graph.input if i.name not in module.constants]
     module.inputs = [i.name for i in inputs]
@@ -167,21 +106,12 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
         ) from None
 
 
-def _to_array(tensor: TensorProto, where: str) -> Array:
-    import onnx
-
-    try:
-        return onnx.numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError, OSError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(f"{where}: constant {tensor.name!r} is malformed: {one_line(error)}") from None
-
-
 def _enter_sparse(module: Module, model: ModelProto, where: str) -> None:
     """Sparse constants become dense ones: the engines know no other."""
     for sparse in model.graph.sparse_initializer:
         shape, name = tuple(sparse.dims), sparse.values.name
-        values = _to_array(sparse.values, where)
-        places = _to_array(sparse.indices, where)
+        values = to_array(sparse.values, where)
+        places = to_array(sparse.indices, where)
         count = int(np.prod([float(d) for d in shape]))
         if count * values.dtype.itemsize > MAX_FOLDED_BYTES:
             raise ModelFileError(f"{where}: constant {name!r} of the shape {list(shape)} is too large")

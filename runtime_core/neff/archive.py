@@ -19,6 +19,7 @@ _CHUNK_BYTES = 1 << 20
 # What zlib has not used yet is copied at every call: feed it little.
 _FEED_BYTES = 1 << 16
 _SAMPLE_BYTES = 1 << 16
+_WORTH_COMPRESSING = 0.5
 # Tar pads to its record size, 10 KiB unless it was told otherwise.
 _MAX_TAIL_BYTES = 1 << 20
 _MAX_LIMIT_DIGITS = 18
@@ -61,15 +62,19 @@ def default_limits() -> NeffLimits:
 
 
 def _compression_level(content: bytes | memoryview) -> int:
-    """Trained weights are noise to gzip: store them; constants and text shrink well."""
+    """Trained weights are nearly noise to gzip, which takes seconds to save a fifth of them: store them."""
     middle = len(content) // 2
     sample = bytes(content[middle : middle + _SAMPLE_BYTES])
-    return 1 if len(zlib.compress(sample, 1)) < 0.8 * len(sample) else 0
+    return 1 if len(zlib.compress(sample, 1)) < _WORTH_COMPRESSING * len(sample) else 0
 
 
-def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> bytes:
-    """Pack members, in their order, into a gzipped tar with no times, owners or modes of this machine in it."""
-    out = bytearray(_GZIP_HEADER)
+def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> list[bytes]:
+    """Pack members, in their order, into a gzipped tar with no times, owners or modes of this machine in it.
+
+    Returns:
+        The payload in pieces: joining them would hold it twice.
+    """
+    out = [_GZIP_HEADER]
     checksum, size = 0, 0
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
     pieces: list[tuple[bytes | memoryview, int]] = []
@@ -85,15 +90,15 @@ def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> bytes:
     for content, wanted in pieces:
         if wanted != level:
             # A deflate stream can be cut at a full flush and go on with another compressor.
-            out += packer.flush(zlib.Z_FULL_FLUSH)
+            out.append(packer.flush(zlib.Z_FULL_FLUSH))
             packer = zlib.compressobj(wanted, zlib.DEFLATED, -15)
             level = wanted
         checksum = zlib.crc32(content, checksum)
         size += len(content)
-        out += packer.compress(content)
-    out += packer.flush(zlib.Z_FINISH)
-    out += checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
-    return bytes(out)
+        out.append(packer.compress(content))
+    out.append(packer.flush(zlib.Z_FINISH))
+    out.append(checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little"))
+    return out
 
 
 def _invalid(message: str) -> NeffError:

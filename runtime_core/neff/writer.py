@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -59,9 +60,15 @@ def _check_identity(neff: Neff) -> None:
 
 def payload_hash(payload: bytes | memoryview, packaging_version: int) -> bytes:
     """Digest of the payload: SHA-256, or MD5 for packaging version 2."""
-    if packaging_version == Packaging.TGZ_MD5:
-        return hashlib.md5(payload, usedforsecurity=False).digest()
-    return hashlib.sha256(payload).digest()
+    return _digest([payload], packaging_version)
+
+
+def _digest(pieces: Sequence[bytes | memoryview], packaging_version: int) -> bytes:
+    is_md5 = packaging_version == Packaging.TGZ_MD5
+    digest = hashlib.md5(usedforsecurity=False) if is_md5 else hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def encode_neff(neff: Neff) -> bytes:
@@ -70,24 +77,29 @@ def encode_neff(neff: Neff) -> bytes:
     Raises:
         NeffError: INVALID, when the graph makes no sense or a node's content is missing.
     """
+    return b"".join(_pieces(neff))
+
+
+def _pieces(neff: Neff) -> list[bytes]:
+    """The file's bytes, header first."""
     check_graph(neff.graph)
     _check_identity(neff)
     payload = pack(_members(neff))
-    digest = payload_hash(payload, neff.packaging_version)
+    digest = _digest(payload, neff.packaging_version)
     graph = neff.graph
     header = Header(
         neff.packaging_version,
-        len(payload),
+        sum(map(len, payload)),
         *neff.neff_version,
         neff.build_version or f"neuron-cc {__version__}",
         graph.core_count,
         digest,
-        neff.uuid or (digest if len(digest) == 32 else payload_hash(payload, Packaging.TGZ_SHA256)).hex()[:32],
+        neff.uuid or (digest if len(digest) == 32 else _digest(payload, Packaging.TGZ_SHA256)).hex()[:32],
         graph.name,
         graph.core_count,
         cores_per_node(graph),
     )
-    return pack_header(header) + payload
+    return [pack_header(header), *payload]
 
 
 def save_neff(neff: Neff, path: Path | str) -> None:
@@ -96,13 +108,13 @@ def save_neff(neff: Neff, path: Path | str) -> None:
     Raises:
         NeffError: INVALID as :func:`encode_neff`; FAILURE when the file can't be written.
     """
-    data = encode_neff(neff)
+    pieces = _pieces(neff)
     target = Path(path)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
     try:
         # Created by name, not by tempfile, so that the process's umask decides who may read it.
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
         os.replace(temporary, target)
     except BaseException as error:
         with contextlib.suppress(OSError):

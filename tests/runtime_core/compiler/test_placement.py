@@ -11,6 +11,7 @@ from runtime_core.compiler.compile import _lowered  # noqa: E402
 from runtime_core.compiler.importer import import_model  # noqa: E402
 from runtime_core.compiler.options import CompileOptions  # noqa: E402
 from runtime_core.compiler.placement import place  # noqa: E402
+from runtime_core.compiler.reading import check_model  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
 
 PRECISION = CompileOptions().precision
@@ -29,7 +30,7 @@ def chain():
     weights = [numpy_helper.from_array(rng.random((WIDTH, WIDTH), np.float32), f"w{i}") for i in range(LAYERS)]
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, WIDTH]) for n in "xy")
     model = helper.make_model(helper.make_graph(nodes, "g", [x], [y], weights), ir_version=8)
-    module, rest, _ = import_model(model, "chain", None)
+    module, rest, _ = import_model(check_model(model, "chain"), "chain", None)
     return _lowered(module, rest)
 
 

@@ -1,0 +1,56 @@
+"""The networks that ship inside the onnx wheel, and how two sides are timed on them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import onnx
+import onnxruntime
+
+FOLDER = Path(onnx.__file__).parent / "backend/test/data/light"
+NETWORKS = (
+    "bvlc_alexnet",
+    "densenet121",
+    "inception_v1",
+    "inception_v2",
+    "resnet50",
+    "shufflenet",
+    "squeezenet",
+    "vgg19",
+    "zfnet512",
+)
+
+
+def path_of(name: str) -> Path:
+    """The network's file."""
+    return FOLDER / f"light_{name}.onnx"
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """The network in onnxruntime, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def best_seconds(*calls: Callable[[], object], runs: int = 5) -> list[float]:
+    """The best time of each call, taken in turns: other work on the machine disturbs all sides alike."""
+    for call in calls:
+        call()
+    best = [math.inf] * len(calls)
+    for _ in range(runs):
+        for index, call in enumerate(calls):
+            started = time.perf_counter()
+            call()
+            best[index] = min(best[index], time.perf_counter() - started)
+    return best
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The mean of ratios."""
+    return math.exp(statistics.fmean(math.log(v) for v in values))

@@ -1,0 +1,126 @@
+"""ONNX models from files and from memory, checked before anything else looks at them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime_core.compiler.bodies import every_node
+from runtime_core.compiler.ir import Array
+from runtime_core.compiler.messages import one_line
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+_LARGE_BYTES = 4096
+_TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
+
+
+class Source(NamedTuple):
+    """A checked model. Its large constants stand beside it, and in it as inputs: what copies or checks it stays light.
+
+    Attributes:
+        model: the model without them.
+        constants: the large constants by name.
+    """
+
+    model: ModelProto
+    constants: dict[str, Array]
+
+
+def read_onnx(path: Path) -> Source:
+    """Read and check an ONNX file with its external data, which must lie beside it.
+
+    Raises:
+        ModelFileError: not there, not ONNX, or malformed.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise ModelFileError(
+            "compiling needs the 'onnx' package: install it with pip install 'neuron-tools-sim[compiler]'"
+        ) from None
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file")
+    try:
+        model = onnx.load(path)
+    except DecodeError:
+        raise ModelFileError(f"{path} is no ONNX file, or it is truncated: export the model again") from None
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelFileError(f"{path} can't be read: {one_line(error)}") from None
+    return check_model(model, str(path))
+
+
+def check_model(model: ModelProto, where: str) -> Source:
+    """Check a model; it is changed.
+
+    Raises:
+        ModelFileError: naming what is malformed.
+    """
+    import onnx
+
+    if not model.graph.node and not model.graph.output:
+        raise ModelFileError(f"{where} is no ONNX model: it has no graph")
+    source = _split(model, where)
+    try:
+        onnx.checker.check_model(source.model)
+    except (onnx.checker.ValidationError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{where} is malformed: {one_line(error)}") from None
+    for node in every_node((*model.graph.node, *(n for f in model.functions for n in f.node))):
+        _check_text(node, where)
+        if node.op_type == "Einsum":
+            _check_equation(node, where)
+    return source
+
+
+def to_array(tensor: TensorProto, where: str) -> Array:
+    """A constant as an array.
+
+    Raises:
+        ModelFileError: its data do not fit its type and shape.
+    """
+    import onnx
+
+    try:
+        return onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OSError, onnx.checker.ValidationError) as error:
+        raise ModelFileError(f"{where}: constant {tensor.name!r} is malformed: {one_line(error)}") from None
+
+
+def _split(model: ModelProto, where: str) -> Source:
+    """Take the large constants out of the model."""
+    import onnx
+
+    large = [t for t in model.graph.initializer if len(t.raw_data) > _LARGE_BYTES and t.name]
+    if not large:
+        return Source(model, {})
+    constants = {t.name: to_array(t, where) for t in large}
+    declared = {value.name for value in model.graph.input}
+    inputs = [
+        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in large if t.name not in declared
+    ]
+    small = [t for t in model.graph.initializer if t.name not in constants]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(small)
+    model.graph.input.extend(inputs)
+    # A message gives the memory of what was deleted back only as a whole.
+    return Source(type(model).FromString(model.SerializeToString()), constants)
+
+
+def _check_text(node: NodeProto, where: str) -> None:
+    """Text that is not UTF-8 comes as bytes out of protobuf's C decoder, where every reader expects a string."""
+    words = (node.op_type, node.domain, node.name, *node.input, *node.output, *(a.name for a in node.attribute))
+    for word in words:
+        if isinstance(word, bytes):
+            raise ModelFileError(f"{where} is malformed: the name {word!r} is not UTF-8")
+
+
+def _check_equation(node: NodeProto, where: str) -> None:
+    """The onnx package's inference never ends on some malformed Einsum equations."""
+    equation = next((a.s for a in node.attribute if a.name == "equation"), b"")
+    if not _EQUATION.fullmatch(equation.replace(b" ", b"")):
+        raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is no such thing")
