@@ -7,6 +7,7 @@ from runtime_core.telemetry import Histogram, Rates, Snapshot
 from runtime_core.telemetry.rates import HostRate, RuntimeRate
 from runtime_core.telemetry.snapshot import Host, HostMemory, Model, Runtime, VcpuTimes, sum_known
 
+_PERCENTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
 NOT_COUNTED = "this source does not count it"
 
 
@@ -30,9 +31,8 @@ def percentiles(histogram: Histogram | None) -> out.Percentiles | None:
     """Latency quantiles in seconds; ``None`` when nothing was counted."""
     if histogram is None:
         return None
-    values = [histogram.quantile_ns(q) for q in (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)]
-    known = [v / 1e9 for v in values if v is not None]
-    return out.Percentiles(*known) if len(known) == len(values) else None
+    values = histogram.quantiles_ns(_PERCENTILES)
+    return out.Percentiles(*(v / 1e9 for v in values)) if values else None
 
 
 def execution_stats(runtime: Runtime, rate: RuntimeRate) -> out.ExecutionStats:

@@ -112,10 +112,13 @@ def stream(
             now_ns = time.monotonic_ns()
             if signals.stop or now_ns < deadline_ns:
                 continue
-            if verbose >= _TELL_LATENESS:
-                print(f"neuron-monitor: report {(now_ns - deadline_ns) / 1e6:.3f} ms late", file=sys.stderr)
             look = collector.collect(now_ns, everything=once)
-            if not all(sink.take(look, signals) for sink in sinks) or once:
+            wanted = all(sink.take(look, signals) for sink in sinks)
+            if verbose >= _TELL_LATENESS:
+                late_ms, written_ms = ((at - deadline_ns) / 1e6 for at in (now_ns, time.monotonic_ns()))
+                told = f"report begun {late_ms:.3f} ms late, written {written_ms:.3f} ms after its deadline"
+                print(f"neuron-monitor: {told}", file=sys.stderr)
+            if not wanted or once:
                 break
     source.close()
 

@@ -8,7 +8,7 @@ The driver counts into them, telemetry subtracts and reads them; the arithmetic 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _SUB_BITS = 7
 _SUB_COUNT = 1 << _SUB_BITS
@@ -106,16 +106,22 @@ class Histogram:
 
         Inside a bucket the counts are taken as evenly spread, so the error is at most the bucket's width (0.78 %).
         """
+        found = self.quantiles_ns((ratio,))
+        return found[0] if found else None
+
+    def quantiles_ns(self, ratios: Sequence[float]) -> tuple[float, ...]:
+        """:meth:`quantile_ns` of each of ``ratios``, which ascend, in one pass; none when empty."""
         total = self.count
         if not total:
-            return None
-        rank = ratio * total
+            return ()
+        found: list[float] = []
         seen = 0
         last = 0
         for index, count in self.buckets.items():
             last = index
-            if seen + count >= rank:
+            while len(found) < len(ratios) and seen + count >= ratios[len(found)] * total:
                 low, high = bucket_bounds_ns(index)
-                return low + (high - low) * max(0.0, rank - seen) / count
+                found.append(low + (high - low) * max(0.0, ratios[len(found)] * total - seen) / count)
             seen += count
-        return float(bucket_bounds_ns(last)[1])
+        found.extend(float(bucket_bounds_ns(last)[1]) for _ in range(len(ratios) - len(found)))
+        return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,12 +104,23 @@ def _base(family: Family) -> str:
     return family.name.removesuffix("_total") if family.kind is Kind.COUNTER else family.name
 
 
+class _Series(NamedTuple):
+    """What of a series' lines stays: all but the values. ``starts`` is one, or those of each line of a histogram."""
+
+    since_seconds: float
+    starts: tuple[str, ...]
+    created: str
+
+
+_MadeSeries = dict[tuple[str, ...], _Series]
+
+
 class Renderer:
-    """Makes the lines; the label text of a series is made once in its life."""
+    """Makes the lines; what stays of a series' lines is made once in its life, and forgotten with its tag."""
 
     def __init__(self) -> None:
         self._instance = ""
-        self._series: dict[tuple[str, str], dict[tuple[str, ...], str]] = {}
+        self._made: dict[str | None, dict[str, _MadeSeries]] = {}
 
     def families(self, node: NodeSeen, tags: Mapping[str, TagView]) -> list[Family]:
         """The lines of everything that is known now.
@@ -118,43 +130,60 @@ class Renderer:
             tags: the runtimes by tag.
         """
         instance = _labels(INSTANCE_LABELS, _identity(node))
-        if instance != self._instance:
-            self._series.clear()
-            self._instance = instance
-        if len(self._series) > 4 * (len(tags) + 1) * (len(INHERITED_RUNTIME) + len(OWN_RUNTIME)):
-            self._series.clear()
-        runtime_groups = [(tag, view, view.since_seconds) for tag, view in tags.items()]
-        node_groups = [("", node, node.since_seconds)]
+        before = self._made if instance == self._instance else {}
+        self._instance = instance
+        self._made = {tag: before.get(tag, {}) for tag in (None, *tags)}
+        of_runtimes = [(tag, view, view.since_seconds) for tag, view in tags.items()]
+        of_node = [(None, node, node.since_seconds)]
         return [
-            *(self._family(metric, runtime_groups, of_runtime=True) for metric in INHERITED_RUNTIME),
-            *(self._family(metric, node_groups, of_runtime=False) for metric in INHERITED_NODE),
-            *(self._family(metric, runtime_groups, of_runtime=True) for metric in OWN_RUNTIME),
-            *(self._family(metric, node_groups, of_runtime=False) for metric in OWN_NODE),
+            *(self._family(metric, of_runtimes) for metric in INHERITED_RUNTIME),
+            *(self._family(metric, of_node) for metric in INHERITED_NODE),
+            *(self._family(metric, of_runtimes) for metric in OWN_RUNTIME),
+            *(self._family(metric, of_node) for metric in OWN_NODE),
         ]
 
-    def _family(self, metric: Metric[T], groups: list[tuple[str, T, float]], *, of_runtime: bool) -> Family:
+    def _family(self, metric: Metric[T], subjects: Sequence[tuple[str | None, T, float]]) -> Family:
         samples: list[str] = []
         created: list[str] = []
-        for tag, subject, since in groups:
-            series = self._series.setdefault((metric.name, tag), {})
+        counts = metric.kind is not Kind.GAUGE
+        for tag, subject, since in subjects:
+            made = self._made[tag]
+            before = made.get(metric.name, {})
+            # Label values come and go (pids): what is not there now is not kept.
+            now = made[metric.name] = {}
             for labels, value in metric.read(subject):
                 if value is None:
                     continue
-                text = series.get(labels)
-                if text is None:
-                    names = (*metric.labels, RUNTIME_LABEL) if of_runtime else metric.labels
-                    own = _labels(names, (*labels, tag) if of_runtime else labels)
-                    text = series[labels] = ",".join(part for part in (self._instance, own) if part)
+                series = before.get(labels)
+                if series is None or series.since_seconds != since:
+                    series = self._series(metric, tag, labels, since)
+                now[labels] = series
                 if isinstance(value, Durations):
-                    samples.append(_histogram(metric.name, text, value))
+                    samples.append(_histogram(series.starts, value))
                 else:
-                    samples.append(f"{metric.name}{{{text}}} {value}\n")
-                if metric.kind is not Kind.GAUGE:
-                    created.append(f"{metric.name.removesuffix('_total')}_created{{{text}}} {since}\n")
-            if len(series) > 2 * len(samples) + 64:
-                # Label values that come and go (pids) must not be kept for ever.
-                series.clear()
+                    samples.append(f"{series.starts[0]}{value}\n")
+                if counts:
+                    created.append(series.created)
         return Family(metric.name, metric.kind, metric.help, samples, created)
+
+    def _series(self, metric: Metric[T], tag: str | None, labels: tuple[str, ...], since: float) -> _Series:
+        own = (
+            _labels(metric.labels, labels) if tag is None else _labels((*metric.labels, RUNTIME_LABEL), (*labels, tag))
+        )
+        text = ",".join(part for part in (self._instance, own) if part)
+        name = metric.name
+        starts: tuple[str, ...] = (f"{name}{{{text}}} ",)
+        if metric.kind is Kind.HISTOGRAM:
+            buckets = (f'{name}_bucket{{{text},le="{bound}"}} ' for bound in LE_LABELS)
+            starts = (*buckets, f"{name}_sum{{{text}}} ", f"{name}_count{{{text}}} ")
+        return _Series(since, starts, f"{name.removesuffix('_total')}_created{{{text}}} {since}\n")
+
+
+def _histogram(starts: Sequence[str], value: Durations) -> str:
+    """The lines of a histogram; ``starts``: of its buckets, its sum and its count."""
+    totals = tuple(itertools.accumulate(value.counts))
+    values = (*totals, value.sum_ns / 1e9, totals[-1])
+    return "".join([f"{start}{shown}\n" for start, shown in zip(starts, values, strict=True)])
 
 
 def _identity(node: NodeSeen) -> tuple[str, ...]:
@@ -171,14 +200,3 @@ def _identity(node: NodeSeen) -> tuple[str, ...]:
 
 def _labels(names: Iterable[str], values: Iterable[str]) -> str:
     return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
-
-
-def _histogram(name: str, labels: str, value: Durations) -> str:
-    lines = []
-    total = 0
-    start = f'{name}_bucket{{{labels},le="'
-    for count, bound in zip(value.counts, LE_LABELS, strict=True):
-        total += count
-        lines.append(f'{start}{bound}"}} {total}\n')
-    lines.append(f"{name}_sum{{{labels}}} {value.sum_ns / 1e9}\n{name}_count{{{labels}}} {total}\n")
-    return "".join(lines)

@@ -57,5 +57,11 @@ def test_a_quantile_is_within_one_percent_of_the_exact_one(values, ratio):
     assert low <= found <= high
 
 
+@given(lists, st.lists(st.floats(0, 1)).map(sorted))
+def test_many_quantiles_at_once_are_those_found_one_by_one(values, ratios):
+    counted = histogram(values)
+    assert list(counted.quantiles_ns(ratios)) == ([counted.quantile_ns(ratio) for ratio in ratios] if values else [])
+
+
 def test_nothing_counted_has_no_quantile():
     assert Histogram().quantile_ns(0.5) is None

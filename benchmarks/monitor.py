@@ -1,0 +1,250 @@
+"""What neuron-monitor costs on a busy inf1.24xlarge, beside node_exporter and prometheus_client's own Gauges."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from benchmarks.busy import OWNERS, busy_node
+from benchmarks.harness import Figure, report
+
+_QUIET_SECONDS = 20.0
+_SCRAPED_SECONDS = 20
+_BACK_TO_BACK = 200
+_REPORTS = 200
+_REPORT_PERIOD = "150ms"
+_RUNTIME_GROUPS = ("neuroncore_counters", "memory_used", "neuron_runtime_vcpu_usage", "execution_stats")
+_SYSTEM_GROUPS = ("vcpu_usage", "memory_info", "neuron_hw_counters")
+_SCRAPER = {
+    # What a Prometheus server asks for.
+    "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
+    "Accept-Encoding": "gzip",
+}
+
+
+class Exporter(NamedTuple):
+    """A program that is scraped."""
+
+    name: str
+    process: psutil.Process
+    port: int
+
+
+class Scrapes(NamedTuple):
+    """Scrapes of one exporter, one after the other: milliseconds of each, and CPU milliseconds a scrape."""
+
+    milliseconds: list[float]
+    cpu_milliseconds: float
+    series: int
+
+
+def _configuration(folder: Path, period: str) -> Path:
+    path = folder / f"every-{period}.json"
+    rule = {"metrics": [{"type": group} for group in _RUNTIME_GROUPS]}
+    system = [{"type": group} for group in _SYSTEM_GROUPS]
+    path.write_text(json.dumps({"period": period, "neuron_runtimes": [rule], "system_metrics": system}))
+    return path
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _get(connection: http.client.HTTPConnection, headers: dict[str, str]) -> bytes:
+    connection.request("GET", "/metrics", headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"a scrape was answered with {answer.status}")
+    return gzip.decompress(body) if answer.getheader("Content-Encoding") == "gzip" else body
+
+
+def _page(port: int) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        return _get(connection, {})
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _started(name: str, command: list[str], port: int, ready: bytes) -> Iterator[Exporter]:
+    """``ready``: what the page shows when the program does its work."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if ready in _page(port):
+                    break
+            except OSError:
+                pass
+            time.sleep(0.1)
+        else:
+            raise SystemExit(f"{name} did not start")
+        yield Exporter(name, psutil.Process(process.pid), port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _stock(page: bytes) -> Iterator[Exporter]:
+    command = [sys.executable, "-m", "benchmarks.stock_exporter"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if process.stdin is None or process.stdout is None:
+            raise SystemExit("no pipe")
+        text = page.decode()
+        process.stdin.write(f"{len(text)}\n{text}")
+        process.stdin.flush()
+        port = int(process.stdout.readline().split()[0])
+        yield Exporter("prometheus_client's Gauges", psutil.Process(process.pid), port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _scrapes(exporter: Exporter, headers: dict[str, str]) -> Scrapes:
+    connection = http.client.HTTPConnection("127.0.0.1", exporter.port, timeout=60)
+    series = sum(not line.startswith(b"#") for line in _get(connection, headers).splitlines())
+    before = _cpu_seconds(exporter.process)
+    times = []
+    for _ in range(_BACK_TO_BACK):
+        began = time.perf_counter()
+        # Read, not unpacked: that is the scraper's cost.
+        connection.request("GET", "/metrics", headers=headers)
+        connection.getresponse().read()
+        times.append((time.perf_counter() - began) * 1e3)
+    cpu = (_cpu_seconds(exporter.process) - before) / _BACK_TO_BACK * 1e3
+    connection.close()
+    return Scrapes(times, cpu, series)
+
+
+def _spaced(exporters: list[Exporter]) -> tuple[dict[str, list[float]], float]:
+    """One scrape a second of each, as Prometheus does it; and the CPU share of the first meanwhile."""
+    times: dict[str, list[float]] = {exporter.name: [] for exporter in exporters}
+    cpu, began = _cpu_seconds(exporters[0].process), time.monotonic()
+    for second in range(_SCRAPED_SECONDS):
+        for exporter in exporters:
+            connection = http.client.HTTPConnection("127.0.0.1", exporter.port, timeout=60)
+            started = time.perf_counter()
+            connection.request("GET", "/metrics", headers=_SCRAPER)
+            connection.getresponse().read()
+            times[exporter.name].append((time.perf_counter() - started) * 1e3)
+            connection.close()
+        time.sleep(max(0.0, began + second + 1 - time.monotonic()))
+    return times, (_cpu_seconds(exporters[0].process) - cpu) / (time.monotonic() - began)
+
+
+def _quantile(values: list[float], ratio: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(ratio * len(values)))]
+
+
+def _report_latency(config: Path) -> list[float]:
+    """Milliseconds from each deadline to when the report of it was written, by the monitor's own clock."""
+    command = [sys.executable, "-m", "neuron_monitor", "-c", str(config), "--verbose", "3"]
+    monitor = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    found = []
+    try:
+        for line in monitor.stderr or ():
+            told = re.search(r"written ([\d.]+) ms after its deadline", line)
+            if told:
+                found.append(float(told[1]))
+            if len(found) == _REPORTS:
+                break
+    finally:
+        monitor.kill()
+        monitor.communicate()
+    return found
+
+
+def _figures(folder: Path) -> list[Figure]:
+    port = _free_port()
+    command = [sys.executable, "-m", "neuron_monitor", "-c", str(_configuration(folder, "1s")), "--prometheus"]
+    with ExitStack() as stack:
+        ours = stack.enter_context(
+            _started("ours", [*command, "--web.listen-address", f"127.0.0.1:{port}"], port, b"execution_status_total")
+        )
+        page = _page(port)
+        before = _cpu_seconds(ours.process)
+        time.sleep(_QUIET_SECONDS)
+        quiet = (_cpu_seconds(ours.process) - before) / _QUIET_SECONDS
+        stock = stack.enter_context(_stock(page))
+        exporters = [ours, stock]
+        program = shutil.which("prometheus-node-exporter")
+        if program is None:
+            print("without node_exporter: apt-get install prometheus-node-exporter", file=sys.stderr)
+        else:
+            other = _free_port()
+            node_command = [program, f"--web.listen-address=127.0.0.1:{other}"]
+            exporters.append(stack.enter_context(_started("node_exporter", node_command, other, b"node_cpu_seconds")))
+        spaced, scraped = _spaced(exporters)
+        plain = {exporter.name: _scrapes(exporter, {}) for exporter in exporters}
+        memory = ours.process.memory_info().rss / (1 << 20)
+    lateness = _report_latency(_configuration(folder, _REPORT_PERIOD))
+    figures = [
+        Figure("CPU at a 1 s period", quiet * 100, "% of a core", 2.0, note=f"{OWNERS} runtimes, not scraped"),
+        Figure("CPU at a 1 s period, scraped every second", scraped * 100, "% of a core", note="gzip"),
+        Figure("resident memory", memory, "MiB", 60.0, note="after all scrapes"),
+        Figure(
+            "report latency p50", _quantile(lateness, 0.5), "ms", note=f"every {_REPORT_PERIOD}, deadline to written"
+        ),
+        Figure("report latency p99", _quantile(lateness, 0.99), "ms", 20.0, note=f"of {len(lateness)}"),
+    ]
+    for exporter in exporters:
+        found, series = plain[exporter.name], plain[exporter.name].series
+        mean = statistics.fmean(found.milliseconds)
+        figures += [
+            Figure(f"{exporter.name}: scrape p50", _quantile(found.milliseconds, 0.5), "ms", note=f"{series} series"),
+            Figure(f"{exporter.name}: scrape p99", _quantile(found.milliseconds, 0.99), "ms"),
+            Figure(f"{exporter.name}: scrapes", 1e3 / mean, "1/s", note="one connection"),
+            Figure(f"{exporter.name}: CPU a scrape", found.cpu_milliseconds, "ms"),
+            Figure(
+                f"{exporter.name}: scrape p50, one a second", _quantile(spaced[exporter.name], 0.5), "ms",
+                note="gzip, new connection: as Prometheus; ours makes and packs a new page for each",
+            ),
+        ]  # fmt: skip
+    figures += _ratios(plain, spaced)
+    return figures
+
+
+def _ratios(plain: dict[str, Scrapes], spaced: dict[str, list[float]]) -> list[Figure]:
+    p50 = {name: _quantile(found.milliseconds, 0.5) for name, found in plain.items()}
+    once = {name: _quantile(times, 0.5) for name, times in spaced.items()}
+    ours, *peers = p50
+    figures = []
+    for peer in peers:
+        goal = 1.0 if peer == "node_exporter" else 0.1
+        figures.append(Figure(f"scrape p50 as a ratio to {peer}", p50[ours] / p50[peer], "x", goal))
+        figures.append(Figure(f"the same, one a second, to {peer}", once[ours] / once[peer], "x", goal))
+    return figures
+
+
+def main() -> None:
+    """Measure on a node of its own."""
+    with busy_node(), tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
+        figures = _figures(Path(folder))
+    report("monitor", figures)
