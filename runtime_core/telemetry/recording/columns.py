@@ -1,0 +1,121 @@
+"""A snapshot as a shape and the numbers in it, so that two of one shape differ in numbers only.
+
+The shape is the snapshot's tree with a mark in the place of every number; the numbers stand in *columns*, in the order
+of the tree. Histograms keep their sum as a column and their counts apart, because most buckets never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from runtime_core.histogram import BUCKET_COUNT, Histogram
+from runtime_core.telemetry.snapshot import Snapshot
+
+Tree: TypeAlias = "bool | int | float | str | list[Tree] | tuple[Tree, ...] | dict[str | int, Tree] | None"
+
+INTEGER, HUNDREDTHS, BILLIONTHS, HISTOGRAM = range(4)
+"""Marks of a shape: what stands in that place. Seconds of the host's clock ticks are hundredths, exactly."""
+
+_HISTOGRAM_KEY = "__histogram__"
+_MAX_DEPTH = 12
+
+
+class Columns(NamedTuple):
+    """A snapshot taken apart.
+
+    Attributes:
+        shape: the tree with marks for numbers.
+        values: the numbers.
+        histograms: bucket -> count of each histogram, in the order of the tree.
+    """
+
+    shape: Tree
+    values: list[int]
+    histograms: list[Mapping[int, int]]
+
+
+def _encode_histogram(value: object) -> object:
+    if isinstance(value, Histogram):
+        return {_HISTOGRAM_KEY: (value.sum_ns, value.buckets)}
+    raise NotImplementedError(f"a snapshot holds a {type(value).__name__}")
+
+
+def _decode_histogram(kind: type, value: object) -> object:
+    if kind is Histogram and isinstance(value, tuple):
+        return Histogram(value[1], value[0])
+    raise NotImplementedError(f"a recording can't hold a {kind.__name__}")
+
+
+def take_apart(snapshot: Snapshot) -> Columns:
+    """Shape and numbers of ``snapshot``."""
+    values: list[int] = []
+    histograms: list[Mapping[int, int]] = []
+
+    def walk(tree: object) -> Tree:
+        if tree is None or isinstance(tree, bool | str):
+            return tree
+        if isinstance(tree, int):
+            values.append(tree)
+            return INTEGER
+        if isinstance(tree, float):
+            hundredths = round(tree * 100)
+            if hundredths / 100 == tree:
+                values.append(hundredths)
+                return HUNDREDTHS
+            values.append(round(tree * 1e9))
+            return BILLIONTHS
+        if isinstance(tree, dict):
+            found = tree.get(_HISTOGRAM_KEY)
+            if found is not None:
+                values.append(found[0])
+                histograms.append(found[1])
+                return HISTOGRAM
+            return {key: walk(value) for key, value in tree.items()}
+        if isinstance(tree, list | tuple):
+            return tuple([walk(value) for value in tree])
+        raise TypeError(f"a snapshot holds a {type(tree).__name__}")
+
+    shape = walk(msgspec.to_builtins(snapshot, enc_hook=_encode_histogram))
+    return Columns(shape, values, histograms)
+
+
+def put_together(columns: Columns) -> Snapshot:
+    """The snapshot again.
+
+    Raises:
+        ValueError: the columns don't make one.
+    """
+    numbers, histograms = iter(columns.values), iter(columns.histograms)
+    tree = _filled(columns.shape, numbers, histograms, 0)
+    try:
+        return msgspec.convert(tree, Snapshot, dec_hook=_decode_histogram, str_keys=False)
+    except (msgspec.ValidationError, NotImplementedError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _filled(shape: Tree, numbers: Iterator[int], histograms: Iterator[Mapping[int, int]], depth: int) -> object:
+    if shape is None or isinstance(shape, bool | str):
+        return shape
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(shape, dict):
+        return {key: _filled(value, numbers, histograms, depth + 1) for key, value in shape.items()}
+    if isinstance(shape, list | tuple):
+        return tuple([_filled(value, numbers, histograms, depth + 1) for value in shape])
+    try:
+        number = next(numbers)
+        if shape == INTEGER:
+            return number
+        if shape == HUNDREDTHS:
+            return number / 100
+        if shape == BILLIONTHS:
+            return number / 1e9
+        if shape == HISTOGRAM:
+            counts = next(histograms)
+            return number, dict(sorted((b, n) for b, n in counts.items() if n > 0 and 0 <= b < BUCKET_COUNT))
+    except StopIteration:
+        raise ValueError("fewer numbers than its shape has places") from None
+    raise ValueError(f"unknown mark {shape!r}")

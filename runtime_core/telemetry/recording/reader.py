@@ -1,0 +1,178 @@
+"""Reading a recording: which moments it holds, and any of them as a snapshot. Nothing in the file is trusted."""
+
+from __future__ import annotations
+
+import bisect
+import mmap
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from runtime_core.errors import NeuronError
+from runtime_core.telemetry.recording import frames
+from runtime_core.telemetry.recording.columns import Columns, put_together
+from runtime_core.telemetry.snapshot import Snapshot
+
+_MAX_HEADER_BYTES = 1 << 20
+
+
+class RecordingError(NeuronError):
+    """A file that is no recording, or a broken one."""
+
+
+class _Frame(NamedTuple):
+    kind: int
+    offset: int
+    size_bytes: int
+    time_ns: int
+
+
+class _Position(NamedTuple):
+    """Where reading stands: the columns of a frame, and the decompressor behind it."""
+
+    frame: int
+    columns: Columns
+    decompressor: zlib._Decompress
+
+
+class Recording:
+    """An open recording.
+
+    Attributes:
+        path: of the file.
+        header: what it is of.
+        times_ns: Unix time of each snapshot, ascending.
+        damage: what of the file can't be read ("" when all can).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and find its frames.
+
+        Raises:
+            RecordingError: it can't be read, is no recording, is of another version, or holds no snapshot.
+        """
+        self.path = path
+        self.damage = ""
+        self._position: _Position | None = None
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                size = os.fstat(fd).st_size
+                if not size:
+                    raise RecordingError(f"{path} is empty: it is no recording")
+                self._data: mmap.mmap | bytes = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+            finally:
+                os.close(fd)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RecordingError(f"{path} can't be read: {reason}") from None
+        self.header, start = self._read_header()
+        self._frames = self._scan(start)
+        if not self._frames:
+            raise RecordingError(f"{path} holds no whole snapshot: {self.damage or 'the recording was just begun'}")
+        self.times_ns = [f.time_ns for f in self._frames]
+
+    def _read_header(self) -> tuple[frames.Header, int]:
+        data, path = self._data, self.path
+        if len(data) < frames.PREFIX.size or data[:8] != frames.MAGIC:
+            raise RecordingError(f"{path} is no recording of neuron-sim record")
+        _, version, length = frames.PREFIX.unpack_from(data)
+        if version != frames.FORMAT_VERSION:
+            raise RecordingError(
+                f"{path} has recording format {version}, this version reads {frames.FORMAT_VERSION}: update the suite"
+            )
+        end = frames.PREFIX.size + length
+        if length > _MAX_HEADER_BYTES or len(data) < end + frames.CRC.size:
+            raise RecordingError(f"{path} is cut short in its header")
+        (expected,) = frames.CRC.unpack_from(data, end)
+        try:
+            if zlib.crc32(data[:end]) != expected:
+                raise ValueError("CRC")
+            header = msgspec.msgpack.decode(data[frames.PREFIX.size : end], type=frames.Header)
+        except (ValueError, msgspec.MsgspecError):
+            raise RecordingError(f"{path} has a damaged header") from None
+        return header, end + frames.CRC.size
+
+    def _scan(self, offset: int) -> list[_Frame]:
+        """The frames up to the first that is torn or damaged."""
+        found: list[_Frame] = []
+        data = self._data
+        while offset < len(data):
+            head = data[offset : offset + frames.FRAME.size]
+            if len(head) < frames.FRAME.size:
+                self.damage = f"its last frame is torn at byte {offset}"
+                break
+            kind, size, time_ns, _ = frames.FRAME.unpack(head)
+            start = offset + frames.FRAME.size
+            if size > frames.MAX_PAYLOAD_BYTES or start + size > len(data):
+                self.damage = f"its last frame is torn at byte {offset}"
+                break
+            in_order = not found or time_ns >= found[-1].time_ns
+            usable = kind == frames.KEY or (kind == frames.DELTA and bool(found))
+            if not (in_order and usable and frames.frame_is_whole(head, data[start : start + size])):
+                self.damage = f"it is damaged at byte {offset}"
+                break
+            found.append(_Frame(kind, start, size, time_ns))
+            offset = start + size
+        return found
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def seconds(self) -> float:
+        """From the first snapshot to the last."""
+        return (self.times_ns[-1] - self.times_ns[0]) / 1e9
+
+    def index_at(self, time_ns: int) -> int:
+        """The last snapshot at or before a Unix time; the first, when it is before all."""
+        return max(0, bisect.bisect_right(self.times_ns, time_ns) - 1)
+
+    def snapshot(self, index: int) -> Snapshot:
+        """The snapshot of that number.
+
+        Raises:
+            IndexError: there is none.
+            RecordingError: its frame is whole but holds no snapshot.
+        """
+        if not 0 <= index < len(self._frames):
+            raise IndexError(index)
+        try:
+            return put_together(self._columns(index))
+        except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError) as error:
+            raise RecordingError(f"{self.path}: snapshot {index} can't be read: {error}") from None
+
+    def _columns(self, index: int) -> Columns:
+        position = self._position
+        key = index
+        while self._frames[key].kind != frames.KEY:
+            key -= 1
+        if position is not None and key <= position.frame <= index:
+            at, columns, decompressor = position
+        else:
+            decompressor = zlib.decompressobj()
+            record = msgspec.msgpack.decode(self._payload(key, decompressor), type=frames.KeyRecord)
+            at, columns = key, frames.columns_of(record)
+        while at < index:
+            self._position = None
+            at += 1
+            delta = msgspec.msgpack.decode(self._payload(at, decompressor), type=frames.DeltaRecord)
+            columns = frames.apply(columns, delta)
+        self._position = _Position(at, columns, decompressor)
+        return columns
+
+    def _payload(self, index: int, decompressor: zlib._Decompress) -> bytes:
+        here = self._frames[index]
+        packed = self._data[here.offset : here.offset + here.size_bytes] + frames.SYNC_TAIL
+        record = decompressor.decompress(packed, frames.MAX_RECORD_BYTES)
+        if decompressor.unconsumed_tail:
+            raise ValueError("a record of more than 256 MiB")
+        return record
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if isinstance(self._data, mmap.mmap):
+            self._data.close()

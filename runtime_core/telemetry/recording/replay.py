@@ -1,0 +1,87 @@
+"""A recording as a source: the node as it was, at the recording's own times or faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runtime_core.errors import NodeNotFoundError
+from runtime_core.telemetry.recording.reader import Recording
+from runtime_core.telemetry.snapshot import Snapshot
+
+_MAX_WAIT_SECONDS = 2.0
+
+
+class ReplaySource:
+    """Shows the snapshots of a recording as time goes on.
+
+    A snapshot that was shown already is not shown again: the source waits for the next, up to two seconds, so that
+    whoever looks as often as was recorded sees every interval once and none of no length.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        speed: float = 1.0,
+        seek_seconds: float = 0.0,
+        origin_ns: int | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Begin to replay.
+
+        Args:
+            path: of the recording.
+            speed: recorded seconds a second.
+            seek_seconds: where in the recording it begins.
+            origin_ns: CLOCK_MONOTONIC at which that moment is shown, default: now.
+            clock_ns: CLOCK_MONOTONIC.
+            sleep: waits so many seconds.
+
+        Raises:
+            RecordingError: the file is no recording.
+        """
+        self.recording = Recording(path)
+        self._speed = speed
+        self._from_ns = self.recording.times_ns[0] + round(seek_seconds * 1e9)
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._origin_ns = clock_ns() if origin_ns is None else origin_ns
+        self._shown = -1
+
+    @property
+    def name(self) -> str:
+        """``replay:`` and the file."""
+        return f"replay:{self.recording.path}"
+
+    def _now_ns(self) -> int:
+        """The recorded time that is shown now."""
+        return self._from_ns + round((self._clock_ns() - self._origin_ns) * self._speed)
+
+    def snapshot(self, *, host: bool = False) -> Snapshot:
+        """The snapshot of this moment; see :class:`runtime_core.telemetry.source.Source`.
+
+        Raises:
+            NodeNotFoundError: the recording has ended.
+        """
+        times_ns = self.recording.times_ns
+        index = self.recording.index_at(self._now_ns())
+        if index == self._shown and index + 1 < len(times_ns):
+            wait_seconds = (times_ns[index + 1] - self._now_ns()) / 1e9 / self._speed
+            if 0 < wait_seconds <= _MAX_WAIT_SECONDS:
+                self._sleep(wait_seconds)
+                index = self.recording.index_at(max(self._now_ns(), times_ns[index + 1]))
+        interval_ns = round(self.recording.header.interval_seconds * 1e9)
+        if self._now_ns() > times_ns[-1] + max(interval_ns, round(self._speed * 1e9)):
+            raise NodeNotFoundError(
+                f"the recording {self.recording.path} has ended: begin again with 'neuron-sim replay'"
+            )
+        self._shown = index
+        found = self.recording.snapshot(index)._replace(source=self.name)
+        return found if host else found._replace(host=None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.recording.close()

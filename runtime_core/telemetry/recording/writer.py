@@ -1,0 +1,98 @@
+"""Writing a recording, one frame a snapshot, each complete on disk or absent."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from runtime_core import __version__
+from runtime_core.errors import NeuronError
+from runtime_core.telemetry.recording import frames
+from runtime_core.telemetry.recording.columns import Columns, take_apart
+from runtime_core.telemetry.snapshot import Snapshot
+
+KEY_EVERY = 300
+"""Snapshots between two whole ones: what a reader may have to go through to show one of them."""
+_LEVEL = 9
+
+
+class RecordingWriter:
+    """A new recording. A process that dies while it writes leaves at most its last frame torn."""
+
+    def __init__(self, path: Path, *, source: str, interval_seconds: float, overwrite: bool = False) -> None:
+        """Make the file, readable by its owner alone.
+
+        Args:
+            path: of the file, which must not exist.
+            source: what is recorded.
+            interval_seconds: between two snapshots.
+            overwrite: replace a file that is there.
+
+        Raises:
+            NeuronError: it exists, or can't be made.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_TRUNC if overwrite else os.O_EXCL)
+        try:
+            self._fd = os.open(path, flags, 0o600)
+        except FileExistsError:
+            raise NeuronError(f"{path} exists already: choose another file, or add --overwrite") from None
+        except OSError as error:
+            raise NeuronError(f"{path} can't be written: {error.strerror}") from None
+        self._path = path
+        self._before: Columns | None = None
+        self._compressor = zlib.compressobj(_LEVEL)
+        self._since_key = 0
+        self.snapshots = 0
+        self.bytes_written = 0
+        header = msgspec.msgpack.encode(frames.Header(source, interval_seconds, time.time_ns(), __version__))
+        prefix = frames.PREFIX.pack(frames.MAGIC, frames.FORMAT_VERSION, len(header))
+        self._append(prefix + header + frames.CRC.pack(zlib.crc32(prefix + header)))
+
+    def _append(self, data: bytes) -> None:
+        try:
+            written = os.write(self._fd, data)
+            if written < len(data):
+                os.ftruncate(self._fd, self.bytes_written)
+                raise OSError(0, "no room on the disk")
+        except OSError as error:
+            raise NeuronError(f"{self._path} can't be written: {error.strerror}") from None
+        self.bytes_written += written
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Append a snapshot.
+
+        Raises:
+            NeuronError: it can't be written.
+        """
+        columns = take_apart(snapshot)
+        delta = None
+        if self._before is not None and self._since_key < KEY_EVERY:
+            delta = frames.delta_record(self._before, columns)
+        data = b""
+        if delta is not None:
+            try:
+                data = msgspec.msgpack.encode(delta)
+            except OverflowError:
+                # A difference of more than 64 bits: whole numbers fit.
+                delta = None
+        if delta is None:
+            data = msgspec.msgpack.encode(frames.key_record(columns))
+            self._compressor = zlib.compressobj(_LEVEL)
+            self._since_key = 0
+        payload = self._compressor.compress(data) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        kind = frames.KEY if delta is None else frames.DELTA
+        self._append(frames.frame(kind, snapshot.wall_time_ns, payload.removesuffix(frames.SYNC_TAIL)))
+        self._before = columns
+        self._since_key += 1
+        self.snapshots += 1
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the file."""
+        if self._fd >= 0:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
