@@ -17,6 +17,9 @@ neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag
 neuron-sim sysfs --export /tmp/neuron --follow 1
 neuron-sim mount /tmp/neuron-sysfs
 neuron-sim reset 0 --force
+neuron-sim fault inject core-hang --core 3 --for 30
+neuron-sim record incident.nrec --duration 600
+neuron-sim replay incident.nrec --speed 10 --seek 5:00
 neuron-sim demo
 neuron-sim down""",
 )
@@ -134,6 +137,42 @@ def reset(
     from neuron_tools.sim.node_commands import reset_by_number
 
     typer.echo(reset_by_number(device, force=force))
+
+
+@app.command()
+def record(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to write.")],
+    source: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
+    ] = None,
+    interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between two snapshots.")] = 1.0,
+    duration: Annotated[float, typer.Option(min=0.0, help="Seconds to record; 0: until Ctrl-C.")] = 0.0,
+    host: Annotated[bool, typer.Option("--host/--no-host", help="Also the host's vCPUs and memory.")] = True,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record the node's snapshots, to be replayed later."""
+    from neuron_tools.sim import recording_commands
+
+    plan = recording_commands.RecordPlan(file, source, interval, duration, overwrite, host)
+    typer.echo(recording_commands.record(plan, as_json=as_json))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")],
+    speed: Annotated[float, typer.Option(help="Recorded seconds a second.")] = 1.0,
+    seek: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="T", help="Where to begin: seconds, HH:MM:SS into it, or a time like 2026-11-21T14:00."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a node that shows a recording, for every viewer; 'neuron-sim down' ends it."""
+    from neuron_tools.sim import recording_commands
+
+    typer.echo(recording_commands.replay(file, speed, seek, as_json=as_json))
 
 
 @app.command()

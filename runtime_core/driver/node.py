@@ -22,6 +22,7 @@ from runtime_core.driver.paths import (
     INSTANCE_TYPE_VARIABLE,
     LOCKS_FILE,
     NODE_FILE,
+    REPLAY_FILE,
     node_root,
 )
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError, UsageError
@@ -104,6 +105,8 @@ def _claim_directory(root: Path) -> None:
         raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
     if root.stat().st_uid != os.getuid():
         raise NodeError(f"{root} belongs to another user: set NEURON_SIM_ROOT to a directory of yours")
+    if (root / REPLAY_FILE).exists():
+        raise NodeError(f"{root} replays a recording: end that with 'neuron-sim down', or set NEURON_SIM_ROOT")
     strangers = sorted(
         p.name for p in root.iterdir() if p.name not in _OUR_FILES and not p.name.startswith((".datastore.", ".node"))
     )
@@ -209,9 +212,9 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
         NodeError: runtimes still use it and ``force`` is not given.
     """
     root = root or node_root()
-    if not any((root / name).exists() for name in (NODE_FILE, DATASTORE_FILE)):
+    if not any((root / name).exists() for name in (NODE_FILE, DATASTORE_FILE, REPLAY_FILE)):
         raise NodeNotFoundError(f"no Neuron node in {root}: nothing to take down")
-    if not force:
+    if not force and not (root / REPLAY_FILE).exists():
         read_info(root)
         store = Datastore(root)
         try:
@@ -220,7 +223,7 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
             store.close()
         if busy:
             raise NodeError(f"the node in {root} is in use: stop its runtimes first, or add --force")
-    for name in (NODE_FILE, DATASTORE_FILE, LOCKS_FILE, _SETUP_LOCK):
+    for name in (NODE_FILE, DATASTORE_FILE, LOCKS_FILE, REPLAY_FILE, _SETUP_LOCK):
         (root / name).unlink(missing_ok=True)
     try:
         root.rmdir()

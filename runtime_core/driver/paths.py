@@ -11,6 +11,8 @@ INSTANCE_TYPE_VARIABLE = "NEURON_SIM_INSTANCE_TYPE"
 NODE_FILE = "node.json"
 DATASTORE_FILE = "datastore"
 LOCKS_FILE = "locks"
+REPLAY_FILE = "replay.json"
+"""Stands for a node that is a recording."""
 
 
 def node_root() -> Path:

@@ -1,4 +1,4 @@
-"""Where snapshots come from: a simulated node's datastore, or a real node's sysfs."""
+"""Where snapshots come from: a simulated node's datastore, a real node's sysfs, or a recording."""
 
 from __future__ import annotations
 
@@ -38,20 +38,33 @@ def open_source(spec: str | None = None) -> Source:
     """Choose the source.
 
     Args:
-        spec: ``sim``, ``sysfs`` or ``sysfs:ROOT``; ``None`` takes ``$NEURON_SOURCE``, else a real node where there is
-            one, else the simulated node.
+        spec: ``sim``, ``sysfs``, ``sysfs:ROOT`` or ``replay:FILE``; ``None`` takes ``$NEURON_SOURCE``, else a real node
+            where there is one, else the simulated node. Where a recording is replayed as the simulated node, that is
+            shown.
 
     Raises:
         UsageError: ``spec`` is none of these.
+        NeuronError: the recording can't be read.
     """
     wanted = spec or os.environ.get("NEURON_SOURCE") or ("sysfs" if REAL_NODE.exists() else "sim")
     kind, _, root = wanted.partition(":")
     if kind == "sim":
+        from runtime_core.driver.paths import REPLAY_FILE, node_root
+
+        directory = Path(root) if root else node_root()
+        if (directory / REPLAY_FILE).exists():
+            from runtime_core.telemetry.recording.node import ReplayedNode
+
+            return ReplayedNode(directory)
         from runtime_core.telemetry.simulated import SimulatedSource
 
-        return SimulatedSource(Path(root) if root else None)
+        return SimulatedSource(directory)
     if kind == "sysfs":
         from runtime_core.telemetry.sysfs import SysfsSource
 
         return SysfsSource(Path(root) if root else REAL_NODE)
-    raise UsageError(f"unknown source {wanted!r}: use sim, sysfs or sysfs:ROOT")
+    if kind == "replay" and root:
+        from runtime_core.telemetry.recording import ReplaySource
+
+        return ReplaySource(Path(root))
+    raise UsageError(f"unknown source {wanted!r}: use sim, sysfs, sysfs:ROOT or replay:FILE")

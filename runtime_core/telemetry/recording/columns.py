@@ -6,6 +6,8 @@ of the tree. Histograms keep their sum as a column and their counts apart, becau
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -16,9 +18,11 @@ from runtime_core.telemetry.snapshot import Snapshot
 
 Tree: TypeAlias = "bool | int | float | str | list[Tree] | tuple[Tree, ...] | dict[str | int, Tree] | None"
 
-INTEGER, HUNDREDTHS, BILLIONTHS, HISTOGRAM = range(4)
-"""Marks of a shape: what stands in that place. Seconds of the host's clock ticks are hundredths, exactly."""
+INTEGER, HUNDREDTHS, BITS, HISTOGRAM = range(4)
+"""Marks of a shape: what stands in that place. Seconds of the host's clock ticks are hundredths, exactly; any other
+float is kept as the 64 bits that it is."""
 
+_AS_FLOAT, _AS_INTEGER = struct.Struct("<d"), struct.Struct("<Q")
 _HISTOGRAM_KEY = "__histogram__"
 _MAX_DEPTH = 12
 
@@ -61,12 +65,12 @@ def take_apart(snapshot: Snapshot) -> Columns:
             values.append(tree)
             return INTEGER
         if isinstance(tree, float):
-            hundredths = round(tree * 100)
+            hundredths = round(tree * 100) if math.isfinite(tree) else 0
             if hundredths / 100 == tree:
                 values.append(hundredths)
                 return HUNDREDTHS
-            values.append(round(tree * 1e9))
-            return BILLIONTHS
+            values.append(_AS_INTEGER.unpack(_AS_FLOAT.pack(tree))[0])
+            return BITS
         if isinstance(tree, dict):
             found = tree.get(_HISTOGRAM_KEY)
             if found is not None:
@@ -111,11 +115,13 @@ def _filled(shape: Tree, numbers: Iterator[int], histograms: Iterator[Mapping[in
             return number
         if shape == HUNDREDTHS:
             return number / 100
-        if shape == BILLIONTHS:
-            return number / 1e9
+        if shape == BITS:
+            return _AS_FLOAT.unpack(_AS_INTEGER.pack(number))[0]
         if shape == HISTOGRAM:
             counts = next(histograms)
             return number, dict(sorted((b, n) for b, n in counts.items() if n > 0 and 0 <= b < BUCKET_COUNT))
+    except struct.error:
+        raise ValueError("a float of more than 64 bits") from None
     except StopIteration:
         raise ValueError("fewer numbers than its shape has places") from None
     raise ValueError(f"unknown mark {shape!r}")

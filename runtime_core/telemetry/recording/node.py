@@ -1,0 +1,97 @@
+"""A recording in the place of a simulated node: every viewer shows it, and all of them the same moment."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from runtime_core.driver.paths import DATASTORE_FILE, NODE_FILE, REPLAY_FILE
+from runtime_core.errors import NodeError, NodeNotFoundError
+from runtime_core.telemetry.recording.replay import ReplaySource
+from runtime_core.telemetry.snapshot import Snapshot
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What is replayed: ``seek_seconds`` into ``recording`` is shown at ``origin_ns`` (CLOCK_MONOTONIC)."""
+
+    recording: str
+    speed: float
+    seek_seconds: float
+    origin_ns: int
+
+
+def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: float) -> None:
+    """Make the directory ``root`` a node that shows ``recording`` from now on; a replay that is there is replaced.
+
+    Raises:
+        NodeError: there is a simulated node, or another user's directory.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if root.stat().st_uid != os.getuid():
+        raise NodeError(f"{root} belongs to another user: set NEURON_SIM_ROOT to a directory of yours")
+    if (root / NODE_FILE).exists() or (root / DATASTORE_FILE).exists():
+        raise NodeError(f"{root} holds a simulated node: take it down with 'neuron-sim down', or set NEURON_SIM_ROOT")
+    replay = Replay(str(recording.absolute()), speed, seek_seconds, time.monotonic_ns())
+    handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{REPLAY_FILE}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(replay) + b"\n")
+        os.replace(temporary, root / REPLAY_FILE)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class ReplayedNode:
+    """The source of such a node; it follows when the replay is begun anew or ended."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is opened before it is needed."""
+        self._root = root
+        self._identity: tuple[int, int] | None = None
+        self._source: ReplaySource | None = None
+
+    @property
+    def name(self) -> str:
+        """``sim:`` and the node directory."""
+        return f"sim:{self._root}"
+
+    def snapshot(self, *, host: bool = False) -> Snapshot:
+        """Look once; see :class:`runtime_core.telemetry.source.Source`."""
+        return self._open().snapshot(host=host)
+
+    def _open(self) -> ReplaySource:
+        path = self._root / REPLAY_FILE
+        try:
+            found = path.stat()
+            identity = found.st_ino, found.st_mtime_ns
+            if self._source is not None and identity == self._identity:
+                return self._source
+            replay = msgspec.json.decode(path.read_bytes(), type=Replay)
+        except FileNotFoundError:
+            self.close()
+            raise NodeNotFoundError(
+                f"the replay in {self._root} has ended: begin one with 'neuron-sim replay', or a node with "
+                "'neuron-sim up'"
+            ) from None
+        except msgspec.MsgspecError as error:
+            raise NodeError(f"{path} is damaged ({error}): remove it with 'neuron-sim down'") from None
+        self.close()
+        self._source = ReplaySource(
+            Path(replay.recording),
+            speed=replay.speed,
+            seek_seconds=replay.seek_seconds,
+            origin_ns=replay.origin_ns,
+        )
+        self._identity = identity
+        return self._source
+
+    def close(self) -> None:
+        """Let go of the recording."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
