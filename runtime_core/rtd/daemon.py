@@ -54,6 +54,7 @@ class Daemon:
         """
         self.log = Log(config.level, console=config.console)
         self.address = check_address(config.file.server_port)
+        self._stopped = False
         self._store = open_or_set_up(root)
         try:
             layout = topology(self._store.size)
@@ -115,7 +116,10 @@ class Daemon:
         notify("READY=1", f"STATUS=serving Neuron Device(s) {devices} on {self.address}")
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Let running inferences end, then give everything back."""
+        """Let running inferences end, then give everything back. A second call has no effect."""
+        if self._stopped:
+            return
+        self._stopped = True
         notify("STOPPING=1")
         self.log.info("NRTD", "main", f"stopping: {self.manager.running} inference(s) run")
         deadline = time.monotonic() + grace_seconds

@@ -71,7 +71,7 @@ class Manager:
         self.posted = PostedInferences()
         self.retired_work: dict[int, CoreWork] = {}
         self._engine = engine
-        self._cache = NeffCache(cache_count)
+        self.cache = NeffCache(cache_count)
         self._groups: dict[int, Group] = {}
         self._networks: dict[int, Network] = {}
         self._lock = threading.RLock()
@@ -165,7 +165,7 @@ class Manager:
         started_ns = time.monotonic_ns()
         self._check_open(load.session_id)
         try:
-            neff = self._cache.unpack(load.content)
+            neff = self.cache.unpack(load.content)
         except NrtError as error:
             self._engine.count_load_failure(error.status, self.cores[:1])
             raise

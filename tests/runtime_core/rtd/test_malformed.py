@@ -19,8 +19,8 @@ def message(**content):
     return nmgr_pb2.load_request(**content)
 
 
-def size(count=len(NEFF)):
-    return message(neff_size=count)
+def size(count=None):
+    return message(neff_size=len(NEFF) if count is None else count)
 
 
 def chunk(data=NEFF):
