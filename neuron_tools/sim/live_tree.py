@@ -200,10 +200,9 @@ class LiveTree:
 
     def _value(self, place: _Place) -> int | str | None:
         content = self._look([] if place.core is None else [place.global_core])
-        devices = content.snapshot.devices
-        if place.device >= len(devices):
-            # Another node was set up in the place of the one that was mounted.
+        device = next((d for d in content.snapshot.devices if d.index == place.device), None)
+        if device is None:
+            # It fell off the bus, or another node was set up in the place of the one that was mounted.
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        device = devices[place.device]
         files = device_files(content, device) if place.core is None else core_files(content, device, place.core)
         return next((value for path, value in files if path == place.below), None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime_core.driver import layout
 from runtime_core.driver.locks import LockFile, acquire_lock_file, page_byte, release_lock_file
 from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE
+from runtime_core.driver.visibility import read_visible
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
 from runtime_core.instance import INSTANCE_TYPES, InstanceType
 
@@ -38,6 +39,7 @@ class Datastore:
         header: the file header, live.
         size: the instance's size.
         locks: this process's lock file of the node.
+        visible_devices: those that may be used and seen here; a container can have been given a part of them.
     """
 
     def __init__(self, root: Path, *, writable: bool = False) -> None:
@@ -78,6 +80,7 @@ class Datastore:
                 layout.FileHeader.from_buffer(self.map) if writable else layout.FileHeader.from_buffer_copy(self.map)
             )
             _check(self.header, path)
+            self.visible_devices = read_visible(root, self.size.device_count)
             self.locks: LockFile = acquire_lock_file(root / LOCKS_FILE)
         except BaseException:
             os.close(fd)

@@ -22,8 +22,6 @@ from runtime_core.instance import MAX_CORES
 
 _FLOCK = struct.Struct("@hhqqi4x")
 
-_UNLOCKED = struct.pack("@h", fcntl.F_UNLCK)
-
 CORE_BASE = 0
 PAGE_BASE = 1024
 DEVICE_BASE = 2048
@@ -119,13 +117,6 @@ class LockFile:
         answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _question(byte))
         kind, _, _, _, pid = _FLOCK.unpack(answer)
         return None if kind == fcntl.F_UNLCK else max(0, pid)
-
-    def is_held(self, byte: int) -> bool:
-        """Whether any process holds ``byte``: :meth:`holder` without the name, for readers that ask often."""
-        if self._held and byte in self._held and self._pid == os.getpid():
-            return True
-        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _question(byte))
-        return answer[:2] != _UNLOCKED
 
     def any_held(self) -> bool:
         """Whether any core or page of the node is owned by a process other than this one."""

@@ -23,6 +23,7 @@ from runtime_core.driver.paths import (
     LOCKS_FILE,
     NODE_FILE,
     REPLAY_FILE,
+    VISIBLE_FILE,
     node_root,
 )
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError, UsageError
@@ -33,7 +34,7 @@ DRIVER_VERSION = "2.0.1"
 """The driver generation whose interfaces the node speaks (2.0: the first that Runtime 2.x accepts)."""
 
 _SETUP_LOCK = ".setup"
-_OUR_FILES = {NODE_FILE, DATASTORE_FILE, LOCKS_FILE, _SETUP_LOCK}
+_OUR_FILES = {NODE_FILE, DATASTORE_FILE, LOCKS_FILE, VISIBLE_FILE, _SETUP_LOCK}
 
 
 class NodeInfo(NamedTuple):
@@ -223,7 +224,7 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
             store.close()
         if busy:
             raise NodeError(f"the node in {root} is in use: stop its runtimes first, or add --force")
-    for name in (NODE_FILE, DATASTORE_FILE, LOCKS_FILE, REPLAY_FILE, _SETUP_LOCK):
+    for name in _OUR_FILES:
         (root / name).unlink(missing_ok=True)
     try:
         root.rmdir()

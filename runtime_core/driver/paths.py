@@ -13,6 +13,7 @@ DATASTORE_FILE = "datastore"
 LOCKS_FILE = "locks"
 REPLAY_FILE = "replay.json"
 """Stands for a node that is a recording."""
+VISIBLE_FILE = "visible-devices"
 
 
 def node_root() -> Path:

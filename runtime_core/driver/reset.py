@@ -38,7 +38,7 @@ def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[
         DeviceInUseError: a process owns a core of it and ``force`` is not given; the refusal is counted.
     """
     last = store.size.device_count - 1
-    if not 0 <= device <= last:
+    if not 0 <= device <= last or device not in store.visible_devices:
         raise UsageError(f"no Neuron Device {device}: the node has {'0' if not last else f'0 to {last}'}")
     cores = range(device * CORES_PER_DEVICE, (device + 1) * CORES_PER_DEVICE)
     with locked_devices(store, [device]):

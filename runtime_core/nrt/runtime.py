@@ -105,7 +105,12 @@ class Runtime:
 
     def _allocate_cores(self, faults: tuple[Fault, ...]) -> tuple[int, ...]:
         config, locks, total = self._config, self._store.locks, self._store.size.core_count
-        usable = tuple(c for c in usable_cores(config, total) if device_present(device_of_core(c), faults))
+        visible = self._store.visible_devices
+        usable = tuple(
+            c
+            for c in usable_cores(config, total)
+            if device_of_core(c) in visible and device_present(device_of_core(c), faults)
+        )
         if config.visible_cores is not None:
             wanted = config.visible_cores
             missing = [core for core in wanted if core >= total]

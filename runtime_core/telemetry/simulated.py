@@ -141,6 +141,8 @@ class SimulatedSource:
         runtimes.sort(key=lambda r: (r.start_ns, r.pid))
         driver_version = store.text("driver_version")
         devices = _devices(store, device_dram, device_links)
+        if len(devices) < store.size.device_count:
+            runtimes = [runtime for runtime in runtimes if any(runtime.uses(device) for device in devices)]
         faults = self._faults.active(time_ns) if self._faults is not None else ()
         if faults:
             driver_version = seen_driver_version(driver_version, faults)
@@ -178,7 +180,8 @@ class SimulatedSource:
         state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
         if state != layout.STATE_LIVE:
             return None
-        alive = store.locks.is_held(page_byte(index))
+        holder = store.locks.holder(page_byte(index))
+        alive = holder is not None
         copy = self._copy(store, offset)
         if copy is None:
             return self._unreadable(store, offset) if alive else None
@@ -195,6 +198,8 @@ class SimulatedSource:
             device_links[device][1] += use[3]
         if not alive:
             return None
+        # A process in a container knows itself by another number than the one it has here.
+        pid = holder or pid
         identity = self._identity(store, index, offset, (pid, start_ns))
         return Runtime(
             pid,
@@ -341,6 +346,8 @@ def _instance(store: Datastore) -> Instance:
 def _devices(store: Datastore, dram: list[int], links: list[list[int]]) -> tuple[Device, ...]:
     devices = []
     for device in topology(store.size).devices:
+        if device.index not in store.visible_devices:
+            continue
         block = _DEVICE_BLOCK.unpack_from(store.map, layout.DEVICES_OFFSET + device.index * _DEVICE_BLOCK.size)
         devices.append(
             Device(

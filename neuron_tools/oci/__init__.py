@@ -1,0 +1,1 @@
+"""neuron-oci-hook: Neuron Devices in containers."""

@@ -1,0 +1,92 @@
+"""What the OCI runtime says of a container: its state (on the hook's stdin) and its bundle's ``config.json``.
+
+Source: the OCI runtime specification 1.0 (runtime.md, "State"; config.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from runtime_core.errors import UsageError
+
+_MAX_BYTES = 8 << 20
+_T = TypeVar("_T")
+
+
+class _State(msgspec.Struct):
+    id: str
+    pid: int
+    bundle: str
+
+
+class _Root(msgspec.Struct):
+    path: str
+
+
+class _User(msgspec.Struct):
+    uid: int = 0
+
+
+class _Process(msgspec.Struct):
+    env: tuple[str, ...] = ()
+    user: _User = msgspec.field(default_factory=_User)
+
+
+class _Config(msgspec.Struct):
+    root: _Root
+    process: _Process = msgspec.field(default_factory=_Process)
+
+
+class Container(NamedTuple):
+    """A container that is being made.
+
+    Attributes:
+        pid: of its first process, as the runtime sees it; its namespaces exist already.
+        bundle: the bundle's directory; ``rootfs`` is what will be its root.
+        uid: user of its process, as the container sees it.
+        environment: variables of its process.
+    """
+
+    container_id: str
+    pid: int
+    bundle: Path
+    rootfs: Path
+    uid: int
+    environment: dict[str, str]
+
+
+def _decode(raw: bytes, kind: type[_T], what: str) -> _T:
+    if len(raw) > _MAX_BYTES:
+        raise UsageError(f"{what} has more than {_MAX_BYTES} bytes: is it one?")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{what} is not what the OCI runtime specification says: {error}") from None
+
+
+def read_container(state: bytes) -> Container:
+    """The container of a hook's stdin.
+
+    Raises:
+        UsageError: the state, or its bundle's ``config.json``, is not as the specification says.
+    """
+    found = _decode(state, _State, "the state on stdin")
+    bundle = Path(found.bundle)
+    if not bundle.is_absolute() or "\0" in found.bundle:
+        raise UsageError(f"the state on stdin names the bundle {found.bundle!r}: expected an absolute path")
+    if found.pid < 1:
+        raise UsageError(f"container {found.id!r} has no process yet: use createRuntime or prestart hooks")
+    path = bundle / "config.json"
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    config = _decode(raw, _Config, str(path))
+    pairs = (entry.partition("=") for entry in config.process.env)
+    environment = {name: value for name, _, value in pairs}
+    rootfs = bundle / config.root.path
+    return Container(found.id, found.pid, bundle, rootfs, config.process.user.uid, environment)

@@ -1,0 +1,104 @@
+"""From what a container asks for to what is mounted in it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from neuron_tools.oci.container import Container, read_container
+from neuron_tools.oci.mounts import Bind, bind_all, enter_mount_namespace
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.paths import ROOT_VARIABLE, VISIBLE_FILE, node_root
+from runtime_core.driver.visibility import ALL, write_visible
+from runtime_core.errors import NodeError, UsageError
+from runtime_core.nrt import NrtError
+from runtime_core.nrt.config import parse_ranges
+
+VARIABLE = "AWS_NEURON_VISIBLE_DEVICES"
+_BUNDLE_FILE = "neuron-visible-devices"
+_DEVICE_FILE = re.compile(r"neuron(\d{1,4})")
+_MAX_STATE_BYTES = 8 << 20
+
+
+def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
+    """The devices that a container asks for.
+
+    Args:
+        text: the variable's value: ``ALL``, or ids like ``0,2-3``.
+        present: the devices that the node has.
+
+    Raises:
+        UsageError: the value is malformed, or names a device that is not there.
+    """
+    if text.strip().upper() == ALL:
+        return tuple(present)
+    try:
+        wanted = parse_ranges(text.strip(), VARIABLE)
+    except NrtError as error:
+        raise UsageError(str(error)) from None
+    missing = sorted(set(wanted) - set(present))
+    if missing:
+        has = ", ".join(map(str, present)) or "none"
+        raise UsageError(f"{VARIABLE}={text.strip()} names Neuron Device {missing[0]}, the node has {has}")
+    return tuple(sorted(set(wanted)))
+
+
+def device_files(dev: Path) -> list[int]:
+    """The Neuron Devices in ``dev``, by their files."""
+    try:
+        found = (_DEVICE_FILE.fullmatch(entry.name) for entry in dev.iterdir())
+    except OSError:
+        return []
+    return sorted(int(match[1]) for match in found if match is not None)
+
+
+def real_binds(dev: Path, devices: Sequence[int]) -> list[Bind]:
+    """A real node's devices where every container looks for them."""
+    return [Bind(dev / f"neuron{d}", PurePosixPath(f"/dev/neuron{d}"), device=True) for d in devices]
+
+
+def simulated_binds(container: Container, root: Path, devices: Sequence[int], device_count: int) -> list[Bind]:
+    """The node's directory where the container's runtime looks for it, and over it the list of visible devices."""
+    target = PurePosixPath(container.environment.get(ROOT_VARIABLE) or f"/tmp/neuron-sim-{container.uid}")  # noqa: S108
+    visible = container.bundle / _BUNDLE_FILE
+    write_visible(visible, devices)
+    # A mount needs a file to lie on.
+    if not (root / VISIBLE_FILE).exists():
+        write_visible(root / VISIBLE_FILE, range(device_count))
+    return [Bind(root, target), Bind(visible, target / VISIBLE_FILE, read_only=True)]
+
+
+def run_hook(node: Path | None, dev: Path) -> None:
+    """Read the container's state on stdin, and mount in it what it asks for; without the variable, nothing.
+
+    Args:
+        node: a simulated node; ``None``: a real node where ``dev`` has device files, else the environment's node.
+        dev: where device files are.
+
+    Raises:
+        UsageError: stdin is no state of a container, or the variable makes no sense.
+        NodeError: there is no node, or the mounts can't be made.
+    """
+    if sys.stdin.isatty():
+        raise UsageError("no state of a container on stdin: an OCI runtime starts this as a hook")
+    container = read_container(sys.stdin.buffer.read(_MAX_STATE_BYTES + 1))
+    text = container.environment.get(VARIABLE, "").strip()
+    if not text:
+        return
+    present = device_files(dev) if node is None else []
+    if present:
+        binds = real_binds(dev, wanted_devices(text, present))
+    else:
+        root = node or node_root()
+        store = Datastore(root)
+        try:
+            devices = wanted_devices(text, store.visible_devices)
+            binds = simulated_binds(container, root.resolve(), devices, store.size.device_count)
+        finally:
+            store.close()
+    if not container.rootfs.is_dir():
+        raise NodeError(f"{container.rootfs} is not there: is config.json the container's?")
+    enter_mount_namespace(container.pid)
+    bind_all(container.rootfs, binds)

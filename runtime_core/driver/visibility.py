@@ -1,0 +1,46 @@
+"""Which devices of a node are visible here: all of them, or in a container those that were given to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from runtime_core.driver.paths import VISIBLE_FILE
+from runtime_core.errors import DatastoreError
+
+ALL = "ALL"
+_MAX_BYTES = 4096
+
+
+def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
+    """The visible devices of the node in ``root``, ascending; all of its ``device_count`` without a file that says so.
+
+    Raises:
+        DatastoreError: the file names no devices of the node.
+    """
+    try:
+        with open(root / VISIBLE_FILE, "rb") as file:
+            text = file.read(_MAX_BYTES).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return tuple(range(device_count))
+    parts = text.split(",")
+    if all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < device_count for part in parts):
+        return tuple(sorted({int(part) for part in parts}))
+    raise DatastoreError(f"{root / VISIBLE_FILE} names no devices of the node: write numbers like 0,2 or remove it")
+
+
+def write_visible(path: Path, devices: Iterable[int]) -> None:
+    """Write the list of visible devices, in one step."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(",".join(map(str, devices)) + "\n")
+            os.fchmod(file.fileno(), 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
