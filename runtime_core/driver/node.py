@@ -224,7 +224,7 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
             store.close()
         if busy:
             raise NodeError(f"the node in {root} is in use: stop its runtimes first, or add --force")
-    for name in _OUR_FILES:
+    for name in (*_OUR_FILES, REPLAY_FILE):
         (root / name).unlink(missing_ok=True)
     try:
         root.rmdir()
