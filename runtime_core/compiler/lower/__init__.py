@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.ir import Module, Op
-from runtime_core.compiler.lower import elementwise, indexing, matrix, movement, normalise
+from runtime_core.compiler.lower import elementwise, indexing, matrix, movement, normalise, recurrent
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
+from runtime_core.compiler.messages import one_line
 from runtime_core.neff.graph import DType, EngineKind
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-RULES: dict[str, Rule] = {**matrix.RULES, **elementwise.RULES, **normalise.RULES, **movement.RULES, **indexing.RULES}
+RULES: dict[str, Rule] = {
+    **matrix.RULES,
+    **elementwise.RULES,
+    **normalise.RULES,
+    **movement.RULES,
+    **indexing.RULES,
+    **recurrent.RULES,
+}
 """Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
 
 
@@ -44,6 +52,9 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
                 rule.lower(lowering)
             except Unsupported as why:
                 reason = str(why)
+            except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+                # The checker lets attributes pass that do not fit the inputs: the evaluator then tells what is wrong.
+                reason = f"its attributes do not fit its inputs: {one_line(error)}"
             else:
                 return lowering.ops
     return [cpu_op(node, reason)]

@@ -66,6 +66,10 @@ class Lowering:
         value = self._attributes.get(name)
         return default if value is None else bytes(value).decode()
 
+    def texts(self, name: str) -> list[bytes]:
+        """A list of strings, empty when it is not given."""
+        return [bytes(v) for v in self._attributes.get(name, [])]
+
     def input(self, index: int) -> str:
         """Name of an input, "" when it is left out."""
         return self.inputs[index] if index < len(self.inputs) else ""
