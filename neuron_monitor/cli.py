@@ -16,6 +16,7 @@ neuron-monitor --output /var/log/neuron-monitor.ndjson --output-keep 8
 neuron-monitor --prometheus --web.listen-address :8000
 neuron-monitor --prometheus --web.config.file web.yml         # TLS, client certificates, users
 neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
+neuron-monitor --otlp grpc://collector:4317
 neuron-monitor --json-schema"""
 
 app = new_app("Stream one JSON report a line on NeuronCores, runtimes, devices and the host.")
@@ -55,13 +56,17 @@ def monitor(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write metrics to this file, for node_exporter's textfile collector."),
     ] = None,
+    otlp: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Push metrics to this OpenTelemetry collector: grpc://HOST:4317 or http://HOST:4318."),
+    ] = None,
     schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and end.")] = False,
     version: VersionFlag = False,
 ) -> None:
     """Stream one JSON report a line on NeuronCores, runtimes, devices and the host.
 
-    With --prometheus or --textfile metrics take the place of the lines, unless --output asks for these too. SIGHUP
-    reads the configuration file again and reopens the output file.
+    With --prometheus, --textfile or --otlp metrics take the place of the lines, unless --output asks for these too.
+    SIGHUP reads the configuration file again and reopens the output file.
     """
     if schema:
         from neuron_monitor.schema import json_schema
@@ -77,6 +82,7 @@ def monitor(
         listen_address if prometheus else None,
         web_config,
         textfile,
+        otlp,
     )
     start(config_file, source, outputs, once=once, verbose=verbose)
 

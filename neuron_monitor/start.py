@@ -18,6 +18,7 @@ class Outputs(NamedTuple):
             or nowhere when they become metrics.
         listen_address: serve metrics there, by the rules of ``web_config``.
         textfile: write metrics there.
+        otlp: push metrics to this collector.
     """
 
     file: Path | None
@@ -26,6 +27,7 @@ class Outputs(NamedTuple):
     listen_address: str | None
     web_config: Path | None
     textfile: Path | None
+    otlp: str | None
 
 
 def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
@@ -39,7 +41,7 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
         sinks: list[Sink] = []
         if outputs.file is not None:
             sinks.append(JsonLines(RotatedFile(outputs.file, outputs.max_bytes, outputs.keep)))
-        elif outputs.listen_address is None and outputs.textfile is None:
+        elif outputs.listen_address is None and outputs.textfile is None and outputs.otlp is None:
             sinks.append(JsonLines(StandardOutput(1)))
         if outputs.textfile is not None:
             from neuron_monitor.prometheus.sinks import TextFile
@@ -50,6 +52,10 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
             from neuron_monitor.prometheus.sinks import PageSink
 
             sinks.append(PageSink(stack.enter_context(serving(outputs.listen_address, outputs.web_config))))
+        if outputs.otlp is not None:
+            from neuron_monitor.otlp.sink import Otlp
+
+            sinks.append(Otlp(outputs.otlp))
         for sink in sinks:
             stack.callback(sink.close)
         stream(config_path, source_name, sinks, once=once, verbose=verbose)

@@ -43,10 +43,14 @@ T = TypeVar("T")
 
 
 class Metric(NamedTuple, Generic[T]):
-    """A row. ``read`` gives label values and a value for each series; ``None``, not available, makes no series."""
+    """A row. ``read`` gives label values and a value for each series; ``None``, not available, makes no series.
+
+    ``unit`` is UCUM's, as OpenTelemetry has it.
+    """
 
     name: str
     kind: Kind
+    unit: str
     help: str
     labels: tuple[str, ...]
     read: Callable[[T], Iterable[Sample]]
@@ -184,60 +188,63 @@ _STATUS_TYPES = tuple(out.ExecutionSummary.__struct_fields__)
 _CORE_MEMORY = tuple(out.CoreUsage.__struct_fields__)
 
 INHERITED_RUNTIME: tuple[Metric[TagView], ...] = (
-    Metric("neuroncore_utilization_ratio", Kind.GAUGE, "NeuronCore utilization over the last report's period",
+    Metric("neuroncore_utilization_ratio", Kind.GAUGE, "1", "NeuronCore utilization over the last report's period",
            ("neuroncore",), _utilization),
     *(
-        Metric(f"neuroncore_memory_usage_{category}", Kind.GAUGE,
+        Metric(f"neuroncore_memory_usage_{category}", Kind.GAUGE, "By",
                f"Device memory used on a NeuronCore for {category.replace('_', ' ')}, bytes",
                ("neuroncore", "memory_location"), _core_memory(category))
         for category in _CORE_MEMORY
     ),
-    Metric("neuron_runtime_memory_used_bytes", Kind.GAUGE, "Memory used by a runtime",
+    Metric("neuron_runtime_memory_used_bytes", Kind.GAUGE, "By", "Memory used by a runtime",
            ("memory_location",), _memory_used),
-    Metric("neuron_runtime_vcpu_usage_ratio", Kind.GAUGE, "CPU time of a runtime as a share of all vCPUs",
+    Metric("neuron_runtime_vcpu_usage_ratio", Kind.GAUGE, "1", "CPU time of a runtime as a share of all vCPUs",
            ("usage_type",), _runtime_vcpu),
-    Metric("execution_errors_total", Kind.COUNTER, "Execution errors by class",
+    Metric("execution_errors_total", Kind.COUNTER, "{error}", "Execution errors by class",
            ("error_type",), lambda view: _counted(view.counters.errors, _ERROR_TYPES)),
-    Metric("execution_status_total", Kind.COUNTER, "Executions by outcome",
+    Metric("execution_status_total", Kind.COUNTER, "{execution}", "Executions by outcome",
            ("status_type",), lambda view: _counted(view.counters.executions, _STATUS_TYPES)),
-    Metric("execution_latency_seconds", Kind.GAUGE,
+    Metric("execution_latency_seconds", Kind.GAUGE, "s",
            "Execution latency in the last report's period; of several runtimes with one tag the worst",
            ("percentile",), _latency),
 )  # fmt: skip
 
 INHERITED_NODE: tuple[Metric[NodeSeen], ...] = (
-    Metric("hardware_ecc_events_total", Kind.COUNTER, "ECC events of a Neuron Device",
+    Metric("hardware_ecc_events_total", Kind.COUNTER, "{event}", "ECC events of a Neuron Device",
            ("event_type", "neuron_device_index"), _ecc),
-    Metric("system_memory_total_bytes", Kind.GAUGE, "Memory of the host", (), _host_memory("memory_total_bytes")),
-    Metric("system_memory_used_bytes", Kind.GAUGE, "Memory used on the host", (), _host_memory("memory_used_bytes")),
-    Metric("system_swap_total_bytes", Kind.GAUGE, "Swap space of the host", (), _host_memory("swap_total_bytes")),
-    Metric("system_swap_used_bytes", Kind.GAUGE, "Swap space used on the host", (), _host_memory("swap_used_bytes")),
-    Metric("system_vcpu_count", Kind.GAUGE, "vCPUs of the host", (), _vcpu_count),
-    Metric("system_vcpu_usage_ratio", Kind.GAUGE,
+    Metric("system_memory_total_bytes", Kind.GAUGE, "By", "Memory of the host", (), _host_memory("memory_total_bytes")),
+    Metric("system_memory_used_bytes", Kind.GAUGE, "By", "Memory used on the host",
+           (), _host_memory("memory_used_bytes")),
+    Metric("system_swap_total_bytes", Kind.GAUGE, "By", "Swap space of the host", (), _host_memory("swap_total_bytes")),
+    Metric("system_swap_used_bytes", Kind.GAUGE, "By", "Swap space used on the host",
+           (), _host_memory("swap_used_bytes")),
+    Metric("system_vcpu_count", Kind.GAUGE, "{vcpu}", "vCPUs of the host", (), _vcpu_count),
+    Metric("system_vcpu_usage_ratio", Kind.GAUGE, "1",
            "Share of the host's vCPU time; user includes nice, system includes iowait and interrupts",
            ("usage_type",), _vcpu),
-    Metric("instance_info", Kind.GAUGE, "The instance, in labels", (), lambda _: (((), 1),)),
-    Metric("neuron_hardware_info", Kind.GAUGE, "The Neuron hardware, in labels",
+    Metric("instance_info", Kind.GAUGE, "1", "The instance, in labels", (), lambda _: (((), 1),)),
+    Metric("neuron_hardware_info", Kind.GAUGE, "1", "The Neuron hardware, in labels",
            ("neuron_device_count", "neuron_device_memory_size", "neuroncore_per_device_count"), _hardware),
 )  # fmt: skip
 
 OWN_RUNTIME: tuple[Metric[TagView], ...] = (
-    Metric("neuron_execution_duration_seconds", Kind.HISTOGRAM,
+    Metric("neuron_execution_duration_seconds", Kind.HISTOGRAM, "s",
            "Execution latency as callers saw it, over the life of the runtime",
            (), lambda view: (((), view.counters.durations),)),
-    Metric("neuron_runtime_readable", Kind.GAUGE, "1 when the figures of every runtime of the tag could be read",
+    Metric("neuron_runtime_readable", Kind.GAUGE, "1", "1 when the figures of every runtime of the tag could be read",
            (), lambda view: (((), 0 if any(r.error for r in view.runtimes) else 1),)),
 )  # fmt: skip
 
 OWN_NODE: tuple[Metric[NodeSeen], ...] = (
-    Metric("neuron_device_memory_total_bytes", Kind.GAUGE, "Memory of a Neuron Device",
+    Metric("neuron_device_memory_total_bytes", Kind.GAUGE, "By", "Memory of a Neuron Device",
            ("neuron_device_index",), _device_memory("memory_total_bytes")),
-    Metric("neuron_device_memory_used_bytes", Kind.GAUGE, "Memory used on a Neuron Device by all runtimes",
+    Metric("neuron_device_memory_used_bytes", Kind.GAUGE, "By", "Memory used on a Neuron Device by all runtimes",
            ("neuron_device_index",), _device_memory("memory_used_bytes")),
-    Metric("neuron_device_link_transmit_bytes_total", Kind.COUNTER, "Bytes sent over a link between Neuron Devices",
+    Metric("neuron_device_link_transmit_bytes_total", Kind.COUNTER, "By",
+           "Bytes sent over a link between Neuron Devices",
            ("neuron_device_index", "direction"), _links),
-    Metric("neuroncore_owner_info", Kind.GAUGE, "Which runtime owns a NeuronCore, in labels",
+    Metric("neuroncore_owner_info", Kind.GAUGE, "1", "Which runtime owns a NeuronCore, in labels",
            ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
-    Metric("neuron_node_readable", Kind.GAUGE, "1 when the node could be read for the last report",
+    Metric("neuron_node_readable", Kind.GAUGE, "1", "1 when the node could be read for the last report",
            (), lambda node: (((), 0 if node.error else 1),)),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -117,3 +119,22 @@ def fits_schema():
     """Assert that a report fits what ``--json-schema`` prints."""
     schema = json.loads(json_schema())
     return lambda report: check(report, schema, schema)
+
+
+@pytest.fixture
+def owner(node):
+    """Start a process that owns a core and counts executions."""
+    started = []
+
+    def start(core):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.owner", str(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        started.append(process)
+        assert process.stdout.readline() == b"up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -14,7 +14,6 @@ CONFIGURATION = {
     "neuron_runtimes": [{"metrics": [{"type": "neuroncore_counters"}, {"type": "execution_stats"}]}],
     "system_metrics": [{"type": "memory_info"}, {"type": "vcpu_usage"}, {"type": "neuron_hw_counters"}],
 }
-OWNER = [sys.executable, "-m", "benchmarks.owner"]
 
 
 @pytest.fixture
@@ -22,23 +21,6 @@ def config(tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps(CONFIGURATION))
     return path
-
-
-@pytest.fixture
-def owner(node):
-    """Start a process that owns a core and counts executions."""
-    started = []
-
-    def start(core):
-        process = subprocess.Popen([*OWNER, str(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        started.append(process)
-        assert process.stdout.readline() == b"up\n"
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture

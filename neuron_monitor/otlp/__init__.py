@@ -1,0 +1,1 @@
+"""The same metrics pushed to an OpenTelemetry collector."""

@@ -1,0 +1,59 @@
+"""Where to push, and by which protocol."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from runtime_core.telemetry import UsageError
+
+_GRPC_PORT = 4317
+_PATH = "/v1/metrics"
+_PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+
+
+class Protocol(enum.StrEnum):
+    """Of OTLP, as the SDK's variables name them."""
+
+    GRPC = "grpc"
+    HTTP = "http/protobuf"
+
+
+class Endpoint(NamedTuple):
+    """A collector. ``url`` is what the exporter of the protocol takes; ``insecure``: without TLS."""
+
+    protocol: Protocol
+    url: str
+    insecure: bool
+
+
+def parse_endpoint(text: str, environment: Mapping[str, str]) -> Endpoint:
+    """An endpoint as the command line has it.
+
+    ``grpc://HOST:PORT`` and ``grpcs://HOST:PORT`` are gRPC. ``http://HOST:PORT`` and ``https://HOST:PORT`` are what
+    ``OTEL_EXPORTER_OTLP_PROTOCOL`` says; without it gRPC on port 4317, else HTTP, with path ``/v1/metrics`` when there
+    is none.
+
+    Raises:
+        UsageError: it is no endpoint.
+    """
+    wrong = UsageError(f"{text!r} is no OTLP endpoint: use grpc://HOST:4317 or http://HOST:4318")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    secure = parts.scheme in ("https", "grpcs")
+    if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname:
+        raise wrong
+    if parts.scheme.startswith("grpc"):
+        return Endpoint(Protocol.GRPC, f"http{'s' if secure else ''}://{parts.netloc}", not secure)
+    named = next((environment[name] for name in _PROTOCOL_VARIABLES if environment.get(name)), "")
+    if named and named not in tuple(Protocol):
+        raise UsageError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {named!r}: use {' or '.join(Protocol)}")
+    if named == Protocol.GRPC or (not named and port == _GRPC_PORT):
+        return Endpoint(Protocol.GRPC, f"{parts.scheme}://{parts.netloc}", not secure)
+    path = parts.path if parts.path not in ("", "/") else _PATH
+    return Endpoint(Protocol.HTTP, f"{parts.scheme}://{parts.netloc}{path}", not secure)
