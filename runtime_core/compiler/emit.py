@@ -9,9 +9,10 @@ import numpy as np
 
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
-from runtime_core.compiler.precision import bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
+from runtime_core.compiler.precision import SCALING, bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import (
+    DType,
     EngineKind,
     Instruction,
     Node,
@@ -111,10 +112,14 @@ def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tup
     """Where the constants of a group lie, as which types, and their size in all."""
     names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
     matrix_only = set(names) - {n for op in group if op.engine is not EngineKind.PE for n in op.inputs}
+    # The scales of quantised numbers are part of their meaning, not weights.
+    exact = {n for op in group if op.opcode in SCALING for n in op.inputs}
     parameters, end = [], 0
     for name in names:
         value = module.constants[name]
-        spec = TensorSpec(name, constant_dtype(value, name in matrix_only, precision), tuple(value.shape))
+        kept = DType(value.dtype.name)
+        dtype = kept if name in exact else constant_dtype(value, name in matrix_only, precision)
+        spec = TensorSpec(name, dtype, tuple(value.shape))
         offset = end + -end % ALIGNMENT_BYTES
         parameters.append(Parameter(spec, offset))
         end = offset + spec.size_bytes

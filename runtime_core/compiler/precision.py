@@ -14,6 +14,9 @@ from runtime_core.neff.graph import DType, EngineKind, TensorSpec
 
 _LARGEST = {DType.BFLOAT16: float.fromhex("0x1.fep127"), DType.FLOAT16: 65504.0}
 
+SCALING = frozenset({"quantize", "dequantize", "requantize"})
+"""Instructions between integers and the numbers that they stand for."""
+
 
 def rounds_inputs(module: Module, op: Op, precision: Precision) -> bool:
     """Whether a matrix instruction narrows its FP32 inputs."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.ir import Module, Op
-from runtime_core.compiler.lower import elementwise, indexing, matrix, movement, normalise, recurrent
+from runtime_core.compiler.lower import elementwise, indexing, matrix, movement, normalise, quantised, recurrent
 from runtime_core.compiler.lower.context import Lowering, Rule, Unsupported
 from runtime_core.compiler.messages import one_line
 from runtime_core.neff.graph import DType, EngineKind
@@ -21,6 +21,7 @@ RULES: dict[str, Rule] = {
     **movement.RULES,
     **indexing.RULES,
     **recurrent.RULES,
+    **quantised.RULES,
 }
 """Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
 

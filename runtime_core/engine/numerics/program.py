@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, reduce
+from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
 from runtime_core.engine.numerics.cpu import load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind
@@ -20,6 +20,7 @@ KERNELS: dict[str, Maker] = {
     **reduce.KERNELS,
     **movement.KERNELS,
     **indexing.KERNELS,
+    **quantised.KERNELS,
 }
 """Opcode -> what makes its kernel."""
 
