@@ -10,6 +10,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
 
 test: $(VENV)/.installed-dev
+	@.ci/prometheus $(VENV)/debian
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev

@@ -1,0 +1,126 @@
+"""What somebody should know of; ``docs/runbooks.md`` says what to do about each."""
+
+from __future__ import annotations
+
+from dashboards.objectives import (
+    JOB,
+    MEMORY_NEARLY_FULL_RATIO,
+    REPORT_LAG_SECONDS,
+    REPORT_STALE_SECONDS,
+    SUCCESS_OBJECTIVE_RATIO,
+)
+from dashboards.rules import Alert, Severity
+
+_ERROR_BUDGET_RATIO = round(1 - SUCCESS_OBJECTIVE_RATIO, 6)
+_FAST_BURN, _SLOW_BURN = 14.4, 6
+"""Multiples of the budget: 2 % of a month's in an hour, 5 % in six hours (The Site Reliability Workbook, chapter 5)."""
+
+
+def _burning(factor: float, short: str, long: str) -> str:
+    """Errors over both windows: the long one says that it matters, the short one that it still goes on."""
+    over = f"> {factor} * {_ERROR_BUDGET_RATIO}"
+    ratio = "runtime_tag:execution_errors:ratio_rate"
+    return f"{ratio}{long} {over} and {ratio}{short} {over}"
+
+
+ALERTS: tuple[Alert, ...] = (
+    Alert(
+        "NeuronCoreHung",
+        Severity.CRITICAL,
+        "1m",
+        "min_over_time(neuroncore_utilization_ratio[2m]) > 0.99\n"
+        "and on (job, instance, runtime_tag)\n"
+        '(sum by (job, instance, runtime_tag) (rate(execution_status_total{status_type="timed_out"}[5m])) > 0\n'
+        'or sum by (job, instance, runtime_tag) (rate(execution_status_total{status_type="completed"}[5m])) == 0)',
+        "NeuronCore {{ $labels.neuroncore }} of {{ $labels.instance }} is stuck",
+        "The core has been busy without a pause, and executions of {{ $labels.runtime_tag }} time out or never end.",
+    ),
+    Alert(
+        "NeuronErrorBudgetBurnsFast",
+        Severity.CRITICAL,
+        "2m",
+        _burning(_FAST_BURN, "5m", "1h"),
+        "Executions of {{ $labels.runtime_tag }} on {{ $labels.instance }} fail",
+        "{{ $value | humanizePercentage }} failed in the last hour; "
+        "a month's error budget lasts two days at that rate.",
+    ),
+    Alert(
+        "NeuronErrorBudgetBurnsSlowly",
+        Severity.WARNING,
+        "15m",
+        _burning(_SLOW_BURN, "30m", "6h"),
+        "Some executions of {{ $labels.runtime_tag }} on {{ $labels.instance }} fail",
+        "{{ $value | humanizePercentage }} failed in the last six hours; "
+        "a month's error budget lasts five days at that rate.",
+    ),
+    Alert(
+        "NeuronLatencyOverObjective",
+        Severity.WARNING,
+        "10m",
+        "runtime_tag:neuron_execution_duration_seconds:p99_rate5m > scalar(neuron:latency_objective_seconds)",
+        "{{ $labels.runtime_tag }} on {{ $labels.instance }} is slower than promised",
+        "One execution in a hundred takes longer than {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "NeuronDeviceMemoryNearlyFull",
+        Severity.WARNING,
+        "10m",
+        f"neuron_device:memory_used:ratio > {MEMORY_NEARLY_FULL_RATIO}",
+        "Memory of Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} is nearly full",
+        "{{ $value | humanizePercentage }} of it is used: the next model may not load.",
+    ),
+    Alert(
+        "NeuronEccUncorrected",
+        Severity.CRITICAL,
+        "0m",
+        'increase(hardware_ecc_events_total{event_type=~"(mem|sram)_ecc_uncorrected"}[15m]) > 0',
+        "Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} had memory errors",
+        "ECC could not correct {{ $labels.event_type }}: what was computed meanwhile may be wrong.",
+    ),
+    Alert(
+        "NeuronRuntimeGone",
+        Severity.WARNING,
+        "5m",
+        # Without a tag of its own a runtime is named by its pid, and nobody expects that very process back.
+        'max_over_time(neuron_runtime_readable{runtime_tag!~"[0-9]+"}[1h]) unless neuron_runtime_readable\n'
+        "and on (job, instance) neuron_node_readable == 1",
+        "{{ $labels.runtime_tag }} on {{ $labels.instance }} is gone",
+        "It ran there within the last hour, and the node's monitor sees it no more.",
+    ),
+    Alert(
+        "NeuronRuntimeUnreadable",
+        Severity.WARNING,
+        "5m",
+        "neuron_runtime_readable == 0",
+        "Figures of {{ $labels.runtime_tag }} on {{ $labels.instance }} can't be read",
+        "The runtime lives, but what it counts is not known.",
+    ),
+    Alert(
+        "NeuronMonitorStale",
+        Severity.CRITICAL,
+        "2m",
+        f'up{{job="{JOB}"}} == 0\n'
+        f"or neuron_monitor_report_age_seconds > {REPORT_STALE_SECONDS}\n"
+        "or on (job, instance) neuron_node_readable == 0",
+        "Nothing is known of {{ $labels.instance }}",
+        "Its monitor does not answer, shows old figures, or can't read the node.",
+    ),
+    Alert(
+        "NeuronMonitorAbsent",
+        Severity.CRITICAL,
+        "5m",
+        f'absent(up{{job="{JOB}"}})',
+        "No Neuron node is monitored",
+        f"Prometheus has no target in the job {JOB}.",
+    ),
+    Alert(
+        "NeuronReportLag",
+        Severity.WARNING,
+        "5m",
+        f"neuron_monitor_report_age_seconds > {REPORT_LAG_SECONDS}\n"
+        "or rate(neuron_monitor_collection_duration_seconds_sum[5m])\n"
+        "/ rate(neuron_monitor_collection_duration_seconds_count[5m]) > 1",
+        "Reports of {{ $labels.instance }} come late",
+        "Figures are older than three periods, or a look at the node takes longer than a second ({{ $value }} s).",
+    ),
+)

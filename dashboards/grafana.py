@@ -1,0 +1,177 @@
+"""From a dashboard's records to the JSON that Grafana imports, through grafana-foundation-sdk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from string import ascii_uppercase
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    heatmap,
+    prometheus,
+    stat,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.common import (
+    BigValueGraphMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Variable
+
+_SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+_HEIGHT = 8
+_NUMBER_HEIGHT = 4
+_COLUMNS = 24
+
+AnyPanel = timeseries.Panel | stat.Panel | heatmap.Panel | table.Panel | bargauge.Panel
+
+
+def _target(query: Query, ref: str, kind: Kind) -> prometheus.Dataquery:
+    now_only = kind in (Kind.TABLE, Kind.BARS)
+    target = prometheus.Dataquery().expr(query.expr).ref_id(ref).datasource(_SOURCE)
+    target = target.instant() if now_only else target.range()
+    form = {Kind.TABLE: PromQueryFormat.TABLE, Kind.BUCKETS_HEAT: PromQueryFormat.HEATMAP}
+    return target.format(form.get(kind, PromQueryFormat.TIME_SERIES)).legend_format(query.legend or "__auto")
+
+
+def _lines(panel: Panel) -> timeseries.Panel:
+    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    made = timeseries.Panel().legend(legend.show_legend(True)).show_points(VisibilityMode.NEVER).line_width(1).min(0)
+    made = made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    if panel.kind is Kind.STACK:
+        made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(30)
+    return made
+
+
+def _number(panel: Panel) -> stat.Panel:
+    last = common.ReduceDataOptions().calcs(["lastNotNull"])
+    return stat.Panel().reduce_options(last).graph_mode(BigValueGraphMode.AREA)
+
+
+def _heat(panel: Panel) -> heatmap.Panel:
+    colours = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Turbo").steps(64)
+    if panel.top is not None:
+        colours = colours.min(0).max(panel.top)
+    made = heatmap.Panel().color(colours).cell_gap(1)
+    if panel.kind is Kind.ROWS_HEAT:
+        # The colour is the value; the rows are series, which have no unit.
+        return made.cell_values(heatmap.CellValues().unit(str(panel.unit)))
+    return made.y_axis(heatmap.YAxisConfig().unit(str(panel.unit)))
+
+
+def _table(panel: Panel) -> table.Panel:
+    hidden = dict.fromkeys(("Time", "Value", "__name__", "job", "subnet_id", "instance_id", "region"), True)
+    organize = models.DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
+    return table.Panel().transformations([organize])
+
+
+def _bars(panel: Panel) -> bargauge.Panel:
+    last = common.ReduceDataOptions().calcs(["lastNotNull"])
+    return bargauge.Panel().reduce_options(last).orientation(VizOrientation.HORIZONTAL).min(0)
+
+
+_KINDS: dict[Kind, Callable[[Panel], AnyPanel]] = {
+    Kind.LINES: _lines,
+    Kind.STACK: _lines,
+    Kind.NUMBER: _number,
+    Kind.ROWS_HEAT: _heat,
+    Kind.BUCKETS_HEAT: _heat,
+    Kind.TABLE: _table,
+    Kind.BARS: _bars,
+}
+
+
+def _panel(panel: Panel, number: int, grid: models.GridPos) -> AnyPanel:
+    made = _KINDS[panel.kind](panel).id(number).title(panel.title).description(panel.description)
+    made = made.datasource(_SOURCE).grid_pos(grid)
+    if not isinstance(made, heatmap.Panel):
+        made = made.unit(str(panel.unit))
+    if panel.top is not None and not isinstance(made, heatmap.Panel):
+        made = made.max(panel.top)
+    if panel.steps:
+        steps = [models.Threshold(value=step.from_value, color=step.colour) for step in panel.steps]
+        made = made.thresholds(builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+    for ref, query in zip(ascii_uppercase, panel.queries, strict=False):
+        made = made.with_target(_target(query, ref, panel.kind))
+    return made
+
+
+def _height(panel: Panel) -> int:
+    return _NUMBER_HEIGHT if panel.kind is Kind.NUMBER else _HEIGHT
+
+
+def _placed(section: Section, top: int) -> tuple[list[tuple[Panel, models.GridPos]], int]:
+    """Panels from left to right, a new line where the next does not fit; and where the next section begins."""
+    placed: list[tuple[Panel, models.GridPos]] = []
+    x, y, line = 0, top, 0
+    for panel in section.panels:
+        if x + panel.width > _COLUMNS:
+            x, y, line = 0, y + line, 0
+        placed.append((panel, models.GridPos(h=_height(panel), w=panel.width, x=x, y=y)))
+        x, line = x + panel.width, max(line, _height(panel))
+    return placed, y + line
+
+
+def _variable(variable: Variable) -> builders.QueryVariable:
+    query = f"label_values({variable.selector}, {variable.label})"
+    everything = models.VariableOption(selected=True, text="All", value="$__all")
+    return (
+        builders.QueryVariable(variable.name)
+        .label(variable.title)
+        .datasource(_SOURCE)
+        .query({"query": query, "refId": variable.name})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.NATURAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(everything)
+    )
+
+
+def to_json(dashboard: Dashboard) -> str:
+    """The dashboard as Grafana's JSON."""
+    made = (
+        builders.Dashboard(dashboard.title)
+        .uid(dashboard.uid)
+        .description(dashboard.description)
+        .tags(["neuron", "inferentia"])
+        .refresh("10s")
+        .time("now-30m", "now")
+        .timezone("browser")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .readonly()
+        .with_variable(builders.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .link(
+            builders.DashboardLink("Neuron dashboards")
+            .type(models.DashboardLinkType.DASHBOARDS)
+            .tags(["neuron"])
+            .include_vars(True)
+            .keep_time(True)
+        )
+    )
+    for variable in dashboard.variables:
+        made = made.with_variable(_variable(variable))
+    numbers = count(1)
+    y = 0
+    for section in dashboard.sections:
+        row = builders.Row(section.title).id(next(numbers)).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y))
+        made = made.with_row(row)
+        placed, y = _placed(section, y + 1)
+        for panel, grid in placed:
+            made = made.with_panel(_panel(panel, next(numbers), grid))
+    return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"

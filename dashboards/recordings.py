@@ -1,0 +1,61 @@
+"""Series that dashboards and alerts share."""
+
+from __future__ import annotations
+
+from dashboards.objectives import LATENCY_OBJECTIVE_SECONDS
+from dashboards.rules import Recording
+from runtime_core.instance import INSTANCE_TYPES
+
+BURN_WINDOWS = ("5m", "30m", "1h", "6h")
+"""Windows over which error ratios are known; see the alerts on the error budget."""
+
+# Input that is wrong is the caller's failure and spends nobody's budget.
+ALL = 'execution_status_total{status_type!="incorrect_input"}'
+FAILED = 'execution_status_total{status_type!~"completed|incorrect_input"}'
+
+
+def _error_ratio(window: str) -> Recording:
+    failed, counted = (f"sum without (status_type) (rate({series}[{window}]))" for series in (FAILED, ALL))
+    return Recording(f"runtime_tag:execution_errors:ratio_rate{window}", f"{failed} / {counted}")
+
+
+def _quantile(name: str, quantile: float) -> Recording:
+    return Recording(
+        f"runtime_tag:neuron_execution_duration_seconds:{name}_rate5m",
+        f"histogram_quantile({quantile}, rate(neuron_execution_duration_seconds_bucket[5m]))",
+    )
+
+
+RECORDINGS: tuple[Recording, ...] = (
+    Recording("runtime_tag:executions:rate5m", f"sum without (status_type) (rate({ALL}[5m]))"),
+    *map(_error_ratio, BURN_WINDOWS),
+    _quantile("p50", 0.5),
+    _quantile("p99", 0.99),
+    Recording(
+        "neuron_device:memory_used:ratio",
+        "neuron_device_memory_used_bytes / neuron_device_memory_total_bytes",
+    ),
+    Recording("neuron:latency_objective_seconds", f"vector({LATENCY_OBJECTIVE_SECONDS})"),
+    *(
+        Recording("instance_type:neuroncores:count", f"vector({size.core_count})", {"instance_type": name})
+        for name, size in INSTANCE_TYPES.items()
+    ),
+    *(
+        Recording("instance_type:price:usd_per_hour", f"vector({size.price_usd_per_hour})", {"instance_type": name})
+        for name, size in INSTANCE_TYPES.items()
+    ),
+    Recording(
+        "instance:neuroncores:count",
+        "instance_info * on (instance_type) group_left () instance_type:neuroncores:count",
+    ),
+    # A node of which nobody owns a core has 0 cores in use, not none.
+    Recording(
+        "instance:neuroncores_in_use:count",
+        "instance_info * on (job, instance) group_left () "
+        "(count by (job, instance) (neuroncore_owner_info) or on (job, instance) instance_info * 0)",
+    ),
+    Recording(
+        "instance:price:usd_per_hour",
+        "instance_info * on (instance_type) group_left () instance_type:price:usd_per_hour",
+    ),
+)

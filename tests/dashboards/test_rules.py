@@ -1,0 +1,64 @@
+"""Rules by promtool, and a section of the runbooks for every alert."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from real_prometheus import REPOSITORY, program
+
+from dashboards.alerts import ALERTS
+from dashboards.files import FOLDER
+from dashboards.recordings import RECORDINGS
+
+RULES = sorted((FOLDER / "rules").glob("*.yml"))
+CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
+SHIPPED = [rule for path in RULES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+
+
+def promtool(*arguments):
+    return subprocess.run([program("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=60)
+
+
+def test_promtool_finds_nothing_wrong_with_the_rules():
+    done = promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(ALERTS)} rules found" in done.stdout
+    assert f"{len(RECORDINGS)} rules found" in done.stdout
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_rules_say_what_the_cases_expect(case):
+    done = promtool("test", "rules", case)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case_in_which_it_is_raised():
+    raised = set()
+    for path in CASES:
+        for case in yaml.safe_load(path.read_text())["tests"]:
+            raised |= {check["alertname"] for check in case.get("alert_rule_test", ()) if check["exp_alerts"]}
+    assert {alert.name for alert in ALERTS} <= raised
+
+
+def test_every_alert_points_at_its_section_of_the_runbooks():
+    headlines = re.findall(r"^## (\w+)$", (REPOSITORY / "docs/runbooks.md").read_text(), re.MULTILINE)
+    assert headlines == [alert.name for alert in ALERTS]
+    alerts = [rule for rule in SHIPPED if "alert" in rule]
+    assert len(alerts) == len(ALERTS)
+    for rule in alerts:
+        file, _, fragment = rule["annotations"]["runbook_url"].partition("#")
+        assert (file, fragment) == ("docs/runbooks.md", rule["alert"].lower())
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+
+
+def test_links_within_the_runbooks_lead_somewhere():
+    text = (REPOSITORY / "docs/runbooks.md").read_text()
+    names = {alert.name.lower() for alert in ALERTS}
+    assert set(re.findall(r"\(#(\w+)\)", text)) <= names
+
+
+def test_promtool_finds_nothing_wrong_with_the_configuration():
+    done = promtool("check", "config", "--syntax-only", REPOSITORY / "deploy/prometheus/prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
