@@ -83,7 +83,8 @@ def _exported(
         raise ModelFileError(f"{where} can't be exported to ONNX: {_reason(error)}") from None
     if exported is None:
         raise ModelFileError(f"{where} can't be exported to ONNX: torch's exporter gave nothing back")
-    return exported.model_proto
+    model: ModelProto = exported.model_proto
+    return model
 
 
 def _reason(error: Exception) -> str:
