@@ -127,3 +127,11 @@ def _compiled(name, light_networks, tmp_path_factory):
     target = tmp_path_factory.mktemp("neff") / f"{name}.neff"
     save_neff(compile_model(light_networks / f"{name}.onnx"), target)
     return target
+
+
+@pytest.fixture(scope="session")
+def make_neff():
+    """Models of any duration and shape: see tests/networks.py."""
+    import networks
+
+    return networks.make_neff

@@ -33,6 +33,8 @@ class BufferedPage(RuntimePage):
 
     Attributes:
         shared_busy_until_ns: until when each core of the node has work, of all runtimes under the clock.
+        kept_latencies: where set, a flush adds the exact latencies of successful executions to it (nanoseconds -> how
+            many).
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class BufferedPage(RuntimePage):
         self.shared_busy_until_ns = busy_until_ns
         self._tallies: dict[ExecutionKind, Tally] = {}
         self._released = False
+        self.kept_latencies: Counter[int] | None = None
 
     def timeline(self, core: int) -> Timeline:
         """The timeline of a core, for those who place executions on it by themselves."""
@@ -100,7 +103,10 @@ class BufferedPage(RuntimePage):
         for kind, tally in self._tallies.items():
             times = len(tally.totals_ns) + len(tally.never_ran)
             if times:
-                self.count_many(kind, times, Counter(tally.totals_ns), Counter(tally.devices_ns))
+                totals = Counter(tally.totals_ns)
+                if self.kept_latencies is not None and kind[3] is None:
+                    self.kept_latencies.update(totals)
+                self.count_many(kind, times, totals, Counter(tally.devices_ns))
                 for values in tally:
                     values.clear()
         return True

@@ -199,7 +199,8 @@ class SimulatedSource:
         if not alive:
             return None
         # A process in a container knows itself by another number than the one it has here.
-        pid = holder or pid
+        # Under a virtual clock one process holds every page, in the name of the processes that it simulates.
+        pid = pid if self._words[_VIRTUAL_CLOCK_WORD] else holder or pid
         identity = self._identity(store, index, offset, (pid, start_ns))
         return Runtime(
             pid,

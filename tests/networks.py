@@ -1,12 +1,10 @@
 """Models made by hand, of any duration and shape."""
 
-import pytest
-
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 
 
-def made(params_mib=4, cores=1, flops=10**9, name="m"):
+def make_neff(params_mib=4, cores=1, flops=10**9, name="m"):
     """A chain of Neuron nodes, one a core, each reading ``params_mib`` of parameters."""
     specs = [TensorSpec(f"t{i}", DType.FLOAT32, (1, 256)) for i in range(cores + 1)]
     nodes = []
@@ -18,8 +16,3 @@ def made(params_mib=4, cores=1, flops=10**9, name="m"):
                  (), params_mib << 20)
         )  # fmt: skip
     return Neff(Graph(name, (specs[0],), (specs[-1],), tuple(nodes), core_count=cores), uuid="ab" * 16)
-
-
-@pytest.fixture(scope="session")
-def make_neff():
-    return made

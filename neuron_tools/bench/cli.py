@@ -1,0 +1,79 @@
+"""neuron-bench: measure a model on Inf1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.bench.setups import ClockKind
+from neuron_tools.console import JsonFlag, VersionFlag, examples_epilog, new_app, run
+
+app = new_app("Measure throughput, latency and cost of a model on a simulated Inf1 instance.")
+
+
+@app.command(
+    epilog=examples_epilog("""neuron-bench resnet50.onnx --batch 1,2,4,8 --cores 1,4
+neuron-bench bert.onnx --batch 6 --models 4 --workers 2 --instance-type inf1.xlarge
+neuron-bench bert.onnx --batch 1 --pipeline 1,4 --cores 16 --plot bert.svg
+neuron-bench resnet50.neff --cores 4 --clock real --duration 30 --json""")
+)
+def bench(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")],
+    batch: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="LIST", help="Samples an execution, like 1,2,4,8; default: the model's own."),
+    ] = None,
+    cores: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="LIST", help="NeuronCores to use, like 1,4; default: what the copies need."),
+    ] = None,
+    models: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="LIST", help="Copies of the model, one a core or pipeline; default: as many as fit."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=1000, help="Clients of each copy.")] = 1,
+    pipeline: Annotated[str, typer.Option(metavar="LIST", help="NeuronCores that a copy is spread over.")] = "1",
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Samples a second that arrive; default: every client executes back to back."),
+    ] = None,
+    duration: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="SECONDS", help="Length of each measurement; default: 10, more for a slow model."),
+    ] = None,
+    instance_type: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="inf1.xlarge, inf1.2xlarge, inf1.6xlarge or inf1.24xlarge. Default: inf1.6xlarge; with --clock real, "
+            "the node of $NEURON_SIM_ROOT."
+        ),
+    ] = None,
+    clock: Annotated[
+        ClockKind, typer.Option(help="Wait by the wall clock, or simulate as fast as the machine can.")
+    ] = ClockKind.VIRTUAL,
+    plot: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE.svg", help="Also write a figure of throughput against latency."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: JsonFlag = False,
+    version: VersionFlag = False,
+) -> None:
+    """Measure throughput, latency and cost of a model on a simulated Inf1 instance.
+
+    Executions take the time that the chip would take; results are not computed.
+    """
+    from neuron_tools.bench.command import Request, bench_command
+
+    bench_command(
+        Request(
+            model, batch, cores, models, workers, pipeline, rate, duration, instance_type, clock, plot, as_csv, as_json
+        )
+    )
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,58 @@
+"""A figure of throughput against latency, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neuron_tools.bench.result import Result
+from runtime_core.errors import NeuronError
+
+_MARKERS = "osD^vP*X"
+
+
+def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
+    """Write the figure: a line for each place (size, cores, pipeline), a point for each batch.
+
+    Raises:
+        NeuronError: matplotlib is not installed.
+        OSError: the file can't be written.
+    """
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise NeuronError("--plot needs matplotlib: pip install 'neuron-tools-sim[plot]'") from None
+    lines: dict[tuple[str, int, int, int, int], list[Result]] = {}
+    for r in results:
+        if r.p99_ms is not None and r.p50_ms is not None:
+            lines.setdefault((r.instance_type, r.cores, r.pipeline, r.models, r.workers), []).append(r)
+    # Text stays text, and equal results give an equal file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "neuron-bench"}):
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        axes = figure.add_subplot()
+        for number, (place, points) in enumerate(lines.items()):
+            size, cores, pipeline, models, workers = place
+            label = f"{size}, {models} x {workers} on {cores} core(s), pipeline {pipeline}"
+            latency = [r.p50_ms or 0.0 for r in points]
+            late = [(r.p99_ms or 0.0) - (r.p50_ms or 0.0) for r in points]
+            throughput = [r.throughput_per_second for r in points]
+            axes.errorbar(
+                latency,
+                throughput,
+                xerr=[[0.0] * len(late), late],
+                marker=_MARKERS[number % len(_MARKERS)],
+                capsize=3,
+                label=label,
+            )
+            for r, x, y in zip(points, latency, throughput, strict=True):
+                axes.annotate(f"{r.batch}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=8)
+        axes.set_xlabel("latency in ms: p50, whisker to p99")
+        axes.set_ylabel("throughput in samples a second")
+        axes.set_title(f"{model}: numbers at the points are batches")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        if lines:
+            axes.legend(fontsize=8)
+        figure.savefig(path, format="svg", metadata={"Date": None})

@@ -1,0 +1,83 @@
+"""The model under test, compiled for each batch and pipeline it is wanted for, each only once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime_core.errors import ModelFileError, UsageError
+from runtime_core.neff.model import Neff
+
+
+class Networks:
+    """One model file in as many shapes as are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Take a NEFF, whose shape is fixed, or an ONNX file.
+
+        Raises:
+            UsageError: there is no such file.
+        """
+        if not path.is_file():
+            raise UsageError(f"{path}: no such model file")
+        self.path = path
+        self.fixed = path.suffix != ".onnx"
+        self._known: dict[tuple[int, int], Neff] = {}
+
+    def fixed_shape(self) -> tuple[int, int]:
+        """Batch and pipeline of a NEFF; a model without a batch counts one sample an execution."""
+        graph = self._read().graph
+        return max(1, graph.batch), graph.core_count
+
+    def own_batch(self) -> int:
+        """The batch that an ONNX file was made for; 1 where it is open, or where the model has none."""
+        made = self._compile(None, 1)
+        batch = max(1, made.graph.batch)
+        self._known[batch, 1] = made
+        return batch
+
+    def known(self, batch: int, pipeline: int) -> bool:
+        """Whether the shape is at hand, without compiling."""
+        return self.fixed or (batch, pipeline) in self._known
+
+    def get(self, batch: int, pipeline: int) -> Neff:
+        """The model for ``batch`` samples an execution over ``pipeline`` cores, without its parameters.
+
+        Raises:
+            ModelFileError: it can't be read or compiled.
+            UsageError: a NEFF has another shape, or the model can't be cut into so many parts.
+        """
+        if self.fixed:
+            shape = self.fixed_shape()
+            if (batch, pipeline) != shape:
+                raise UsageError(
+                    f"{self.path} is compiled for batch {shape[0]} on {shape[1]} NeuronCore(s), not for batch {batch} "
+                    f"on {pipeline}: give the ONNX file"
+                )
+            return self._read()
+        found = self._known.get((batch, pipeline))
+        if found is None:
+            found = self._known[batch, pipeline] = self._compile(batch, pipeline)
+        return found
+
+    def _compile(self, batch: int | None, pipeline: int) -> Neff:
+        from runtime_core.compiler import CompileOptions, compile_model
+
+        made = compile_model(self.path, CompileOptions(pipeline_cores=pipeline, batch=batch))
+        if made.graph.core_count != pipeline:
+            raise UsageError(
+                f"{self.path} can be spread over {made.graph.core_count} NeuronCore(s) at most, not over {pipeline}"
+            )
+        # Time follows from the graph alone, and parameters of many shapes would fill the memory.
+        return Neff(made.graph, uuid=made.uuid)
+
+    def _read(self) -> Neff:
+        found = self._known.get((0, 0))
+        if found is None:
+            from runtime_core.neff.reader import read_neff
+
+            try:
+                neff = read_neff(self.path.read_bytes())
+            except OSError as error:
+                raise ModelFileError(f"{self.path} can't be read: {error.strerror}") from None
+            found = self._known[0, 0] = Neff(neff.graph, uuid=neff.uuid)
+        return found

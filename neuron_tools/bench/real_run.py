@@ -1,0 +1,151 @@
+"""A setup under the wall clock: a thread a client, on a node that every tool can watch meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from neuron_tools.bench.result import Observed
+from neuron_tools.bench.setups import Setup
+from neuron_tools.bench.window import look, observed, window_of
+from runtime_core.driver.node import set_up
+from runtime_core.engine.executor import LoadedModel
+from runtime_core.neff.model import Neff
+from runtime_core.nrt import NrtError, Runtime
+
+_RETRY_SECONDS = 0.001
+_STACK_BYTES = 256 * 1024
+"""Clients of a large node are many threads that hardly need a stack."""
+
+
+@contextlib.contextmanager
+def node_for(type_name: str | None) -> Iterator[Path | None]:
+    """A temporary node of a size, or the environment's (``None``)."""
+    if type_name is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="neuron-bench-"))
+    try:
+        set_up(folder / "node", type_name=type_name)
+        yield folder / "node"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_real(
+    setup: Setup, neff: Neff, *, root: Path | None, seconds: float | None, rate_per_second: float | None = None
+) -> Observed:
+    """Measure a setup.
+
+    Args:
+        setup: what to run.
+        neff: the model in the setup's shape.
+        root: the node's directory, default: the environment's node.
+        seconds: after the warm-up; ``None``: 10, or what a slow model needs for a good figure.
+        rate_per_second: samples offered, evenly spaced; ``None``: back to back.
+
+    Raises:
+        NrtError: there are not enough free cores, or the copies don't fit in the devices' memory.
+    """
+    environment = dict(os.environ)
+    environment.setdefault("NEURON_PROCESS_TAG", "neuron-bench")
+    environment.pop("NEURON_RT_VISIBLE_CORES", None)
+    environment["NEURON_RT_NUM_CORES"] = str(setup.cores)
+    with Runtime(root=root, environment=environment, numerics=False) as runtime:
+        models = [runtime.load(neff, setup.first_core(copy)) for copy in range(setup.models)]
+        window = window_of(setup, models[0].plan, seconds)
+        clients = _Clients(runtime, setup, models, rate_per_second)
+        started_ns = clients.start()
+        try:
+            _sleep_until(started_ns + window.start_ns)
+            cpu_before = time.process_time()
+            before = look(runtime.node_root, os.getpid())
+            _sleep_until(started_ns + window.end_ns)
+            after = look(runtime.node_root, os.getpid())
+            cpu_seconds = time.process_time() - cpu_before
+        finally:
+            clients.stop()
+        return observed(before, after, clients.latencies_between(before.time_ns, after.time_ns), cpu_seconds)
+
+
+def _sleep_until(deadline_ns: int) -> None:
+    time.sleep(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9))
+
+
+class _Clients:
+    """Threads that execute back to back, each its own copy, or that take requests as they fall due."""
+
+    def __init__(self, runtime: Runtime, setup: Setup, models: list[LoadedModel], rate: float | None) -> None:
+        self._runtime = runtime
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._taken = 0
+        self._executions_per_second = None if rate is None else rate / setup.batch
+        self._started_ns = 0
+        work: Callable[[LoadedModel, list[tuple[int, int]]], None] = (
+            self._back_to_back if rate is None else self._as_due
+        )
+        # Each thread fills a list of its own with (end, latency): nothing is shared on the way.
+        self._logs: list[list[tuple[int, int]]] = []
+        self._threads: list[threading.Thread] = []
+        for model in models * setup.workers:
+            log: list[tuple[int, int]] = []
+            self._logs.append(log)
+            self._threads.append(threading.Thread(target=work, args=(model, log), daemon=True))
+
+    def start(self) -> int:
+        """Start; returns when, by CLOCK_MONOTONIC."""
+        self._started_ns = time.monotonic_ns()
+        before = threading.stack_size(_STACK_BYTES)
+        try:
+            for thread in self._threads:
+                thread.start()
+        finally:
+            threading.stack_size(before)
+        return self._started_ns
+
+    def stop(self) -> None:
+        """Let running executions end."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def latencies_between(self, first_ns: int, last_ns: int) -> Counter[int]:
+        """Latencies of the executions that ended after the one and not after the other time."""
+        return Counter(latency_ns for log in self._logs for end_ns, latency_ns in log if first_ns < end_ns <= last_ns)
+
+    def _execute(self, model: LoadedModel, since_ns: int, log: list[tuple[int, int]]) -> None:
+        try:
+            self._runtime.infer(model, {})
+        except NrtError:
+            # Counted by the runtime; what is refused at once must not be asked for in a busy loop.
+            self._stop.wait(_RETRY_SECONDS)
+            return
+        end_ns = time.monotonic_ns()
+        log.append((end_ns, end_ns - since_ns))
+
+    def _back_to_back(self, model: LoadedModel, log: list[tuple[int, int]]) -> None:
+        while not self._stop.is_set():
+            self._execute(model, time.monotonic_ns(), log)
+
+    def _as_due(self, model: LoadedModel, log: list[tuple[int, int]]) -> None:
+        while not self._stop.is_set():
+            due_ns = self._next_due()
+            left_seconds = (due_ns - time.monotonic_ns()) / 1e9
+            if left_seconds > 0 and self._stop.wait(left_seconds):
+                return
+            self._execute(model, due_ns, log)
+
+    def _next_due(self) -> int:
+        with self._guard:
+            number, self._taken = self._taken, self._taken + 1
+        # Counted from the start: lateness of one request never moves the next.
+        return self._started_ns + round(number * 1e9 / (self._executions_per_second or 1.0))

@@ -1,0 +1,120 @@
+"""Results as a table with bars, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+import msgspec
+from rich.bar import Bar
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from neuron_tools.bench.result import Result
+
+_PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
+          "workers": "workers"}  # fmt: skip
+"""Fields that tell setups apart, and their headings."""
+_FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "$/million")
+
+
+def as_json(model: str, results: Sequence[Result]) -> str:
+    """One JSON object with ``results[]``."""
+    return msgspec.json.encode({"model": model, "results": results}).decode()
+
+
+def as_csv(results: Sequence[Result]) -> str:
+    """A header and a line a result; what is not available is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, Result.__struct_fields__, lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        writer.writerow(
+            {name: "" if value is None else value for name, value in msgspec.structs.asdict(result).items()}
+        )
+    return out.getvalue().rstrip("\n")
+
+
+def print_report(model: str, results: Sequence[Result], console: Console) -> None:
+    """The table, the chart below it, and what there is to know about the load generator.
+
+    What is the same everywhere stands in the title, not in a column.
+    """
+    varying = [name for name in _PLACE if len({getattr(result, name) for result in results}) > 1]
+    console.print(_title(model, results[0], varying), highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (*(_PLACE[name] for name in varying), *_FIGURES):
+        table.add_column(column, justify="left" if column == "size" else "right")
+    for result in results:
+        table.add_row(*(str(getattr(result, name)) for name in varying), *_figures(result))
+    console.print(table)
+    if len(results) > 1:
+        console.print()
+        console.print(_chart(results, varying))
+    for line in _remarks(results):
+        console.print(line, highlight=False)
+
+
+def _title(model: str, result: Result, varying: Sequence[str]) -> str:
+    said = {
+        "instance_type": result.instance_type,
+        "batch": f"batch {result.batch}",
+        "pipeline": f"pipeline of {result.pipeline}" if result.pipeline > 1 else "no pipeline",
+        "cores": _count(result.cores, "core"),
+        "models": _count(result.models, "copy", "copies"),
+        "workers": f"{_count(result.workers, 'worker')} each",
+    }
+    load = "back to back" if result.rate_per_second is None else f"{result.rate_per_second:g} samples/s offered"
+    same = [text for name, text in said.items() if name not in varying]
+    return f"{model}: {', '.join([*same, load, f'{result.clock.value} clock'])}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def milliseconds(value: float | None) -> str:
+    """With three significant places, ``N/A`` where nothing ran."""
+    if value is None:
+        return "N/A"
+    return f"{value:.1f}" if value >= 100 else f"{value:.2f}" if value >= 10 else f"{value:.3f}"
+
+
+def _figures(result: Result) -> list[str]:
+    cost = result.cost_per_million_usd
+    return [
+        f"{result.throughput_per_second:.1f}",
+        *(milliseconds(value) for value in (result.p50_ms, result.p90_ms, result.p99_ms)),
+        f"{result.utilization:.1%}",
+        "N/A" if cost is None else f"{cost:.4f}",
+    ]
+
+
+def _chart(results: Sequence[Result], varying: Sequence[str]) -> RenderableType:
+    """A bar of throughput and a bar of latency for each result."""
+    fastest = max(result.throughput_per_second for result in results) or 1.0
+    slowest = max(result.p99_ms or 0.0 for result in results) or 1.0
+    chart = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name in varying:
+        chart.add_column(_PLACE[name], justify="left" if name == "instance_type" else "right")
+    chart.add_column("samples/s", ratio=1)
+    chart.add_column("p99", ratio=1)
+    for result in results:
+        chart.add_row(
+            *(str(getattr(result, name)) for name in varying),
+            Bar(fastest, 0, result.throughput_per_second, color="green"),
+            Bar(slowest, 0, result.p99_ms or 0.0, color="yellow"),
+        )
+    return chart
+
+
+def _remarks(results: Sequence[Result]) -> list[str]:
+    lines = []
+    cpu = [r.load_generator_cpu_ratio for r in results if r.load_generator_cpu_ratio is not None]
+    if cpu:
+        lines.append(f"load generator: {max(cpu):.1%} of one vCPU at most")
+    failures = sum(result.failures for result in results)
+    if failures:
+        lines.append(f"{failures} executions failed")
+    return lines

@@ -1,0 +1,116 @@
+"""What a measurement came to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from neuron_tools.bench.setups import ClockKind, Setup
+from runtime_core.instance import instance_type
+
+
+class Observed(NamedTuple):
+    """A window of time as it was seen.
+
+    Attributes:
+        seconds: its length.
+        latencies_ns: latency -> executions that ended in the window with it.
+        failures: executions that failed in it.
+        utilization: mean share of time that the used cores were busy, 0..1.
+        generator_cpu_seconds: CPU time of the load generator; ``None`` where it runs outside of that time.
+    """
+
+    seconds: float
+    latencies_ns: Mapping[int, int]
+    failures: int
+    utilization: float
+    generator_cpu_seconds: float | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One line of the report.
+
+    Throughput is in samples (executions times batch), latency of an execution as its caller sees it, ``None`` where
+    nothing ran. ``cost_per_million_usd``: of a million samples, for the whole instance at its hourly price.
+    ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual clock.
+    """
+
+    instance_type: str
+    clock: ClockKind
+    batch: int
+    pipeline: int
+    cores: int
+    models: int
+    workers: int
+    rate_per_second: float | None
+    seconds: float
+    executions: int
+    failures: int
+    throughput_per_second: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    utilization: float
+    cost_per_million_usd: float | None
+    load_generator_cpu_ratio: float | None
+
+
+def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
+    """The smallest value that ``ratio`` (0..1) of the counted values don't exceed; ``None`` without any."""
+    total = sum(counts.values())
+    rank = max(1, math.ceil(ratio * total))
+    seen = 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= rank:
+            return value
+    return None
+
+
+def cost_per_million(price_usd_per_hour: float, throughput_per_second: float) -> float | None:
+    """US dollars for a million samples."""
+    return price_usd_per_hour / 3600 / throughput_per_second * 1e6 if throughput_per_second else None
+
+
+def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, seen: Observed) -> Result:
+    """The line of a setup.
+
+    Args:
+        setup: what ran.
+        clock: under which.
+        rate_per_second: samples offered; ``None``: back to back.
+        seen: what was observed.
+    """
+    executions = sum(seen.latencies_ns.values())
+    throughput = executions * setup.batch / seen.seconds
+    total_ns = sum(value * count for value, count in seen.latencies_ns.items())
+    cpu = seen.generator_cpu_seconds
+    return Result(
+        setup.instance_type,
+        clock,
+        setup.batch,
+        setup.pipeline,
+        setup.cores,
+        setup.models,
+        setup.workers,
+        rate_per_second,
+        round(seen.seconds, 6),
+        executions,
+        seen.failures,
+        round(throughput, 4),
+        _milliseconds(total_ns / executions if executions else None),
+        _milliseconds(quantile(seen.latencies_ns, 0.50)),
+        _milliseconds(quantile(seen.latencies_ns, 0.90)),
+        _milliseconds(quantile(seen.latencies_ns, 0.99)),
+        round(seen.utilization, 6),
+        cost_per_million(instance_type(setup.instance_type).price_usd_per_hour, throughput),
+        None if cpu is None else round(cpu / seen.seconds, 4),
+    )
+
+
+def _milliseconds(value_ns: float | None) -> float | None:
+    return None if value_ns is None else round(value_ns / 1e6, 6)
