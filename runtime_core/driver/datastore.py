@@ -15,14 +15,19 @@ from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
 from runtime_core.instance import INSTANCE_TYPES, InstanceType
 
 
+def _check_version(head: bytes, path: Path) -> None:
+    """Refuse another layout before its size is looked at: that belongs to the layout (``head``: the first bytes)."""
+    version = int.from_bytes(head[8:12], "little")
+    if head.startswith(layout.MAGIC) and version != layout.LAYOUT_VERSION:
+        raise DatastoreError(
+            f"{path} has datastore layout {version}, this version reads {layout.LAYOUT_VERSION}: "
+            "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+        )
+
+
 def _check(header: layout.FileHeader, path: Path) -> None:
     if header.magic != layout.MAGIC:
         raise DatastoreError(f"{path} is not a Neuron datastore: remove it with 'neuron-sim down --force'")
-    if header.layout_version != layout.LAYOUT_VERSION:
-        raise DatastoreError(
-            f"{path} has datastore layout {header.layout_version}, this version reads {layout.LAYOUT_VERSION}: "
-            "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
-        )
     described = (header.page_count, header.page_bytes, header.pages_offset_bytes)
     if described != (layout.PAGE_COUNT, layout.PAGE_BYTES, layout.PAGES_OFFSET) or (
         bytes(header.instance_type).decode("utf-8", "replace") not in INSTANCE_TYPES
@@ -62,6 +67,7 @@ class Datastore:
             raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
         try:
             found = os.fstat(fd)
+            _check_version(os.pread(fd, 16, 0), path)
             if found.st_size < layout.FILE_BYTES:
                 raise DatastoreError(
                     f"{path} is truncated ({found.st_size} of {layout.FILE_BYTES} bytes): "

@@ -1,0 +1,54 @@
+"""All checks, in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from neuron_tools.gatherinfo import host_checks, node_checks
+from neuron_tools.gatherinfo.finding import Finding, Surroundings
+from runtime_core.errors import NodeError
+from runtime_core.telemetry import open_source
+
+CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
+    node_checks.check_source,
+    node_checks.check_driver,
+    node_checks.check_permissions,
+    node_checks.check_ownership,
+    node_checks.check_devices,
+    node_checks.check_room,
+    node_checks.check_clock,
+    host_checks.check_limits,
+    host_checks.check_variables,
+    host_checks.check_rtd,
+    host_checks.check_monitor,
+    host_checks.check_versions,
+)
+
+DEFAULT_MONITOR = "127.0.0.1:8000"
+
+
+def look_around(source_name: str | None, monitor: str | None, environment: Mapping[str, str]) -> Surroundings:
+    """Look at the node once, for all checks.
+
+    Raises:
+        UsageError: there is no such kind of source.
+    """
+    source = open_source(source_name)
+    kind, _, place = source.name.partition(":")
+    root = Path(place) if kind == "sim" else None
+    snapshot, problem = None, ""
+    try:
+        snapshot = source.snapshot()
+    except NodeError as error:
+        problem = str(error)
+    finally:
+        source.close()
+    return Surroundings(
+        source.name, snapshot, problem, root, environment, monitor or DEFAULT_MONITOR, monitor_named=monitor is not None
+    )
+
+
+def run_checks(around: Surroundings) -> list[Finding]:
+    """Run every check."""
+    return [finding for check in CHECKS for finding in check(around)]

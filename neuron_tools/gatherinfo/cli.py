@@ -1,0 +1,50 @@
+"""neuron-gatherinfo: is everything as it should be, and an archive for whoever is asked for help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import JsonFlag, VersionFlag, examples_epilog, new_app, run
+
+EXAMPLES = """neuron-gatherinfo
+neuron-gatherinfo --json
+neuron-gatherinfo --bundle neuron-info.tgz
+neuron-gatherinfo --source sysfs:/tmp/tree --monitor 127.0.0.1:9000"""
+SUMMARY = (
+    "Check the node and its surroundings; each check ends as pass, warn or fail, with what to do about it. "
+    "Exit status: 0 all pass, 1 something warns, 2 something fails."
+)
+
+app = new_app(SUMMARY)
+
+
+@app.command(epilog=examples_epilog(EXAMPLES), help=SUMMARY)
+def gather(
+    source: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+    ] = None,
+    monitor: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="HOST:PORT", help="Where the metrics exporter must answer (looked for: 127.0.0.1:8000)."),
+    ] = None,
+    bundle: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Also write a .tgz with the report and what it is about, without secrets."),
+    ] = None,
+    keep_hosts: Annotated[bool, typer.Option(help="Leave names and addresses of hosts in the bundle.")] = False,
+    as_json: JsonFlag = False,
+    version: VersionFlag = False,
+) -> None:
+    """Check the node and its surroundings."""
+    from neuron_tools.gatherinfo.command import gather_info
+
+    raise typer.Exit(gather_info(source, monitor, bundle, keep_hosts=keep_hosts, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

@@ -1,0 +1,70 @@
+"""What a check found, and what checks look at."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.telemetry import Snapshot
+
+
+class Verdict(enum.Enum):
+    """How a check ended, from best to worst."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Finding(NamedTuple):
+    """One line of the report. ``mend`` says what to do about it, "" for a pass."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+
+
+class Surroundings(NamedTuple):
+    """What checks look at.
+
+    Attributes:
+        source: of the snapshot, e.g. ``sim:/run/neuron-sim``; "" when none could be opened.
+        snapshot: the node; ``None`` when it can't be read, then ``problem`` says why.
+        root: the simulated node's directory; ``None`` at a sysfs tree.
+        environment: variables of the process.
+        monitor: address of the metrics exporter; ``monitor_named`` when the user asked for it.
+        dev: where device files are.
+    """
+
+    source: str
+    snapshot: Snapshot | None
+    problem: str
+    root: Path | None
+    environment: Mapping[str, str]
+    monitor: str
+    monitor_named: bool = False
+    dev: Path = Path("/dev")
+
+
+def passed(check: str, found: str) -> Finding:
+    """A check that found nothing wrong."""
+    return Finding(check, Verdict.PASS, found)
+
+
+def warned(check: str, found: str, mend: str) -> Finding:
+    """Something that works and may not go on to."""
+    return Finding(check, Verdict.WARN, found, mend)
+
+
+def failed(check: str, found: str, mend: str) -> Finding:
+    """Something that does not work."""
+    return Finding(check, Verdict.FAIL, found, mend)
+
+
+def worst(findings: list[Finding]) -> Verdict:
+    """The worst verdict of all."""
+    order = list(Verdict)
+    return max((finding.verdict for finding in findings), key=order.index, default=Verdict.PASS)

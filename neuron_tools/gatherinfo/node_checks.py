@@ -1,0 +1,195 @@
+"""Checks of the node: source, driver, permissions, ownership, devices, room, clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, passed, warned
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.locks import core_byte
+from runtime_core.driver.node import datastore_bytes_per_process, read_info
+from runtime_core.errors import NodeError
+from runtime_core.nrt.runtime import DRIVER_MAJOR_REQUIRED
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+_SHARED_MEMORY_WARN_BYTES = 64 << 20
+_ROOM_FOR_PROCESSES = 8
+
+
+def check_source(around: Surroundings) -> Iterator[Finding]:
+    """Whether there is a node, and which."""
+    if around.snapshot is None:
+        what, _, mend = around.problem.partition(": ")
+        yield failed("source", what, mend or "choose another with --source")
+        return
+    instance, devices = around.snapshot.instance, around.snapshot.devices
+    cores = sum(len(device.core_ids) for device in devices)
+    found = f"{around.source}: {instance.instance_type or 'unknown size'}, {len(devices)} devices, {cores} cores"
+    if devices and cores:
+        yield passed("source", found)
+    else:
+        yield failed("source", found, "is the driver loaded and its devices healthy? Look at 'dmesg | grep -i neuron'")
+
+
+def check_driver(around: Surroundings) -> Iterator[Finding]:
+    """Whether Runtime 2.x accepts the driver."""
+    if around.snapshot is None:
+        return
+    version = around.snapshot.driver_version
+    major = version.partition(".")[0]
+    if not major.isdigit():
+        yield warned("driver", "its version is not known", "install the driver's package, aws-neuron-dkms")
+    elif int(major) < DRIVER_MAJOR_REQUIRED:
+        mend = f"upgrade aws-neuron-dkms to {DRIVER_MAJOR_REQUIRED}.0 or later: Runtime 2.x refuses this one"
+        yield failed("driver", f"version {version}", mend)
+    else:
+        yield passed("driver", f"version {version}")
+
+
+def _directory_permissions(root: Path) -> Finding:
+    try:
+        found = root.stat()
+    except OSError as error:
+        return failed("permissions", f"{root}: {error.strerror}", "set NEURON_SIM_ROOT to a directory of yours")
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid != os.getuid():
+        mend = "run as its owner, or set NEURON_SIM_ROOT to a directory of yours"
+        return warned("permissions", f"{root} belongs to user {found.st_uid}", mend)
+    if mode & 0o077:
+        return warned("permissions", f"{root} has mode {mode:04o}: others can look in", f"chmod 700 {root}")
+    return passed("permissions", f"{root} is yours alone")
+
+
+def check_permissions(around: Surroundings) -> Iterator[Finding]:
+    """Whether this user can use the node, and nobody else its files."""
+    if around.root is not None:
+        yield _directory_permissions(around.root)
+        return
+    devices = [around.dev / f"neuron{d.index}" for d in around.snapshot.devices] if around.snapshot else []
+    there = [path for path in devices if path.exists()]
+    closed = [path for path in there if not os.access(path, os.R_OK | os.W_OK)]
+    if closed:
+        yield failed("permissions", f"no access to {closed[0]}", f"add the user to the group of {closed[0]}")
+    elif there:
+        yield passed("permissions", f"{len(there)} device files can be opened")
+    elif devices:
+        yield warned(
+            "permissions", f"no device files in {around.dev}", "fine for a copy of a tree; else load the driver"
+        )
+
+
+def _pages(store: Datastore) -> tuple[int, int, int]:
+    """Pages of live runtimes, pages of dead ones, and the cores that live ones own as a bit mask."""
+    live = dead = owned = 0
+    for index in range(min(store.header.backed_pages, layout.PAGE_COUNT)):
+        page = layout.Page.from_buffer_copy(store.map, layout.page_offset(index))
+        if page.state != layout.STATE_LIVE:
+            continue
+        if store.page_alive(index):
+            live += 1
+            owned |= page.owned_cores
+        else:
+            dead += 1
+    return live, dead, owned
+
+
+def check_ownership(around: Surroundings) -> Iterator[Finding]:
+    """Whether what processes own and what they say agree."""
+    for runtime in around.snapshot.runtimes if around.snapshot else ():
+        if runtime.error:
+            what, _, mend = runtime.error.partition(": ")
+            yield warned("ownership", what, mend or f"continue or end process {runtime.pid}")
+    if around.root is None or around.snapshot is None:
+        return
+    try:
+        store = Datastore(around.root)
+    except NodeError as error:
+        what, _, mend = str(error).partition(": ")
+        yield failed("ownership", what, mend)
+        return
+    try:
+        live, dead, owned = _pages(store)
+        held = {core: store.locks.holder(core_byte(core)) for core in range(store.size.core_count)}
+    finally:
+        store.close()
+    nameless = [core for core, pid in held.items() if pid is not None and not owned >> core & 1]
+    if nameless:
+        pids = sorted({str(held[core]) for core in nameless})
+        found = f"cores {', '.join(map(str, nameless))} are held by process {', '.join(pids)}, which has no entry"
+        yield warned("ownership", found, "look again: it may be starting; else end that process")
+    if dead > layout.PAGE_COUNT // 2:
+        found = f"{dead} of {layout.PAGE_COUNT} entries are of processes that died"
+        yield warned("ownership", found, "the next runtimes reuse them; or 'neuron-sim down' and 'neuron-sim up'")
+    elif not nameless:
+        also = f", {dead} entries of dead processes wait to be reused" if dead else ""
+        yield passed("ownership", f"{live} runtimes{also}")
+
+
+def check_devices(around: Surroundings) -> Iterator[Finding]:
+    """Whether devices report errors of their memory."""
+    if around.snapshot is None:
+        return
+    devices = around.snapshot.devices
+    bad = [d.index for d in devices if (d.ecc.mem_ecc_uncorrected or 0) + (d.ecc.sram_ecc_uncorrected or 0)]
+    if bad:
+        found = f"uncorrected ECC events on Neuron Device {', '.join(map(str, bad))}"
+        yield warned(
+            "devices", found, f"reset it ('neuron-sim reset {bad[0]}'); replace the instance if they come back"
+        )
+    elif any(d.ecc.mem_ecc_uncorrected is not None for d in devices):
+        yield passed("devices", "no uncorrected ECC events")
+
+
+def check_room(around: Surroundings) -> Iterator[Finding]:
+    """Whether the disk has room for runtimes, and shared memory for tensors."""
+    if around.root is not None and around.root.exists():
+        free, page = shutil.disk_usage(around.root).free, datastore_bytes_per_process()
+        found = f"{free >> 20} MiB free for the node"
+        mend = f"free some on the file system of {around.root}, or set NEURON_SIM_ROOT"
+        if free < page:
+            yield failed("disk", f"{found}: no room for another runtime", mend)
+        elif free < page * _ROOM_FOR_PROCESSES:
+            yield warned("disk", f"{found}: room for {free // page} more runtimes", mend)
+        else:
+            yield passed("disk", found)
+    if not _SHARED_MEMORY.is_dir():
+        yield warned(
+            "shared memory", f"{_SHARED_MEMORY} is missing", "mount a tmpfs there: neuron-rtd passes tensors so"
+        )
+        return
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if free < _SHARED_MEMORY_WARN_BYTES:
+        yield warned("shared memory", f"{free >> 20} MiB free", "enlarge /dev/shm (docker run --shm-size)")
+    else:
+        yield passed("shared memory", f"{free >> 20} MiB free")
+
+
+def check_clock(around: Surroundings) -> Iterator[Finding]:
+    """Whether the times that the node keeps make sense."""
+    if around.root is None or around.snapshot is None:
+        return
+    try:
+        boot_ns = read_info(around.root).boot_ns
+    except NodeError as error:
+        what, _, mend = str(error).partition(": ")
+        yield failed("clock", what, mend)
+        return
+    ahead_seconds = (boot_ns - time.time_ns()) / 1e9
+    if ahead_seconds > 1:
+        yield warned(
+            "clock", f"the node was set up {ahead_seconds:.0f} s in the future", "set the clock (chrony, ntpd)"
+        )
+        return
+    now_ns = time.monotonic_ns()
+    ahead = [r.pid for r in around.snapshot.runtimes if r.start_ns > now_ns]
+    if ahead:
+        found = f"process {ahead[0]} started in the future: the machine was restarted under its files"
+        yield warned("clock", found, "'neuron-sim down --force' and 'neuron-sim up'")
+    else:
+        yield passed("clock", f"the node is up for {max(0.0, -ahead_seconds) / 3600:.1f} h")

@@ -1,0 +1,45 @@
+"""The findings as a person reads them, and as a program does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from neuron_tools.gatherinfo.finding import Finding, Verdict, worst
+from runtime_core import __version__
+
+_COLOURS = {Verdict.PASS: "\x1b[32m", Verdict.WARN: "\x1b[33m", Verdict.FAIL: "\x1b[31m"}
+_PLAIN = "\x1b[0m"
+
+
+def printable(text: str) -> str:
+    """The text without anything that drives a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def render_text(findings: Sequence[Finding], *, colour: bool = False) -> str:
+    """A line for each finding, the mend below it, and a last line that counts."""
+    width = max(len(finding.check) for finding in findings)
+    lines = []
+    for finding in findings:
+        verdict = finding.verdict.value
+        shown = f"{_COLOURS[finding.verdict]}{verdict}{_PLAIN}" if colour else verdict
+        lines.append(f"{shown}  {finding.check.ljust(width)}  {printable(finding.found)}")
+        if finding.mend:
+            lines.append(f"{' ' * (len(verdict) + width + 2)}  -> {printable(finding.mend)}")
+    counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
+    lines.append(", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()))
+    return "\n".join(lines)
+
+
+def render_json(findings: Sequence[Finding], source: str) -> str:
+    """One object: the worst verdict, and every finding."""
+    facts = {
+        "status": worst(list(findings)).value,
+        "version": __version__,
+        "source": source,
+        "checks": [
+            {"check": f.check, "status": f.verdict.value, "found": f.found, "mend": f.mend or None} for f in findings
+        ],
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False)
