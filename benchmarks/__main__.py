@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-_NOT_BENCHMARKS = {"__main__", "busy", "harness", "networks", "owner", "stock_exporter"}
+_NOT_BENCHMARKS = {"__main__", "busy", "harness", "networks", "owner", "scraping", "spawner", "stock_exporter"}
 
 
 def names() -> list[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
-import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,27 +20,18 @@ import psutil
 
 from benchmarks.busy import OWNERS, busy_node
 from benchmarks.harness import Figure, report
+from benchmarks.scraping import Exporter, configuration, free_port, get, page, started
 
 _QUIET_SECONDS = 20.0
 _SCRAPED_SECONDS = 20
 _BACK_TO_BACK = 200
 _REPORTS = 200
 _REPORT_PERIOD = "150ms"
-_RUNTIME_GROUPS = ("neuroncore_counters", "memory_used", "neuron_runtime_vcpu_usage", "execution_stats")
-_SYSTEM_GROUPS = ("vcpu_usage", "memory_info", "neuron_hw_counters")
 _SCRAPER = {
     # What a Prometheus server asks for.
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
     "Accept-Encoding": "gzip",
 }
-
-
-class Exporter(NamedTuple):
-    """A program that is scraped."""
-
-    name: str
-    process: psutil.Process
-    port: int
 
 
 class Scrapes(NamedTuple):
@@ -54,66 +42,14 @@ class Scrapes(NamedTuple):
     series: int
 
 
-def _configuration(folder: Path, period: str) -> Path:
-    path = folder / f"every-{period}.json"
-    rule = {"metrics": [{"type": group} for group in _RUNTIME_GROUPS]}
-    system = [{"type": group} for group in _SYSTEM_GROUPS]
-    path.write_text(json.dumps({"period": period, "neuron_runtimes": [rule], "system_metrics": system}))
-    return path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def _get(connection: http.client.HTTPConnection, headers: dict[str, str]) -> bytes:
-    connection.request("GET", "/metrics", headers=headers)
-    answer = connection.getresponse()
-    body = answer.read()
-    if answer.status != 200:
-        raise SystemExit(f"a scrape was answered with {answer.status}")
-    return gzip.decompress(body) if answer.getheader("Content-Encoding") == "gzip" else body
-
-
-def _page(port: int) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        return _get(connection, {})
-    finally:
-        connection.close()
-
-
 @contextmanager
-def _started(name: str, command: list[str], port: int, ready: bytes) -> Iterator[Exporter]:
-    """``ready``: what the page shows when the program does its work."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                if ready in _page(port):
-                    break
-            except OSError:
-                pass
-            time.sleep(0.1)
-        else:
-            raise SystemExit(f"{name} did not start")
-        yield Exporter(name, psutil.Process(process.pid), port)
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def _stock(page: bytes) -> Iterator[Exporter]:
+def _stock(shown: bytes) -> Iterator[Exporter]:
     command = [sys.executable, "-m", "benchmarks.stock_exporter"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         if process.stdin is None or process.stdout is None:
             raise SystemExit("no pipe")
-        text = page.decode()
+        text = shown.decode()
         process.stdin.write(f"{len(text)}\n{text}")
         process.stdin.flush()
         port = int(process.stdout.readline().split()[0])
@@ -130,7 +66,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 def _scrapes(exporter: Exporter, headers: dict[str, str]) -> Scrapes:
     connection = http.client.HTTPConnection("127.0.0.1", exporter.port, timeout=60)
-    series = sum(not line.startswith(b"#") for line in _get(connection, headers).splitlines())
+    series = sum(not line.startswith(b"#") for line in get(connection, headers).splitlines())
     before = _cpu_seconds(exporter.process)
     times = []
     for _ in range(_BACK_TO_BACK):
@@ -184,29 +120,29 @@ def _report_latency(config: Path) -> tuple[list[float], list[float]]:
 
 
 def _figures(folder: Path) -> list[Figure]:
-    port = _free_port()
-    command = [sys.executable, "-m", "neuron_monitor", "-c", str(_configuration(folder, "1s")), "--prometheus"]
+    port = free_port()
+    command = [sys.executable, "-m", "neuron_monitor", "-c", str(configuration(folder, "1s")), "--prometheus"]
     with ExitStack() as stack:
         ours = stack.enter_context(
-            _started("ours", [*command, "--web.listen-address", f"127.0.0.1:{port}"], port, b"execution_status_total")
+            started("ours", [*command, "--web.listen-address", f"127.0.0.1:{port}"], port, b"execution_status_total")
         )
-        page = _page(port)
+        shown = page(port)
         before = _cpu_seconds(ours.process)
         time.sleep(_QUIET_SECONDS)
         quiet = (_cpu_seconds(ours.process) - before) / _QUIET_SECONDS
-        stock = stack.enter_context(_stock(page))
+        stock = stack.enter_context(_stock(shown))
         exporters = [ours, stock]
         program = shutil.which("prometheus-node-exporter")
         if program is None:
             print("without node_exporter: apt-get install prometheus-node-exporter", file=sys.stderr)
         else:
-            other = _free_port()
+            other = free_port()
             node_command = [program, f"--web.listen-address=127.0.0.1:{other}"]
-            exporters.append(stack.enter_context(_started("node_exporter", node_command, other, b"node_cpu_seconds")))
+            exporters.append(stack.enter_context(started("node_exporter", node_command, other, b"node_cpu_seconds")))
         spaced, scraped = _spaced(exporters)
         plain = {exporter.name: _scrapes(exporter, {}) for exporter in exporters}
         memory = ours.process.memory_info().rss / (1 << 20)
-    begun, lateness = _report_latency(_configuration(folder, _REPORT_PERIOD))
+    begun, lateness = _report_latency(configuration(folder, _REPORT_PERIOD))
     figures = [
         Figure("CPU at a 1 s period", quiet * 100, "% of a core", 2.0, note=f"{OWNERS} runtimes, not scraped"),
         Figure("CPU at a 1 s period, scraped every second", scraped * 100, "% of a core", note="gzip"),

@@ -227,6 +227,11 @@ INHERITED_NODE: tuple[Metric[NodeSeen], ...] = (
            ("neuron_device_count", "neuron_device_memory_size", "neuroncore_per_device_count"), _hardware),
 )  # fmt: skip
 
+INHERITED_COMPLAINTS = {
+    "system_vcpu_count": 'non-histogram and non-summary metrics should not have "_count" suffix',
+}
+"""What ``promtool check metrics`` says of inherited names; it has nothing to say of ours."""
+
 OWN_RUNTIME: tuple[Metric[TagView], ...] = (
     Metric("neuron_execution_duration_seconds", Kind.HISTOGRAM, "s",
            "Execution latency as callers saw it, over the life of the runtime",

@@ -97,6 +97,7 @@ class SimulatedSource:
         self._store: Datastore | None = None
         self._words: memoryview = memoryview(b"")
         self._faults: FaultWatch | None = None
+        self._stuck: dict[int, int] = {}
         self._identities: dict[int, tuple[tuple[int, int], _Identity]] = {}
         self._models: dict[int, tuple[tuple[int, int, int], tuple[Model, ...]]] = {}
 
@@ -116,6 +117,7 @@ class SimulatedSource:
         if store is not None and store.still_there():
             return store
         self.close()
+        self._stuck.clear()
         self._identities.clear()
         self._models.clear()
         store = self._store = Datastore(self._root)
@@ -225,6 +227,11 @@ class SimulatedSource:
         """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
         words, data = self._words, store.map
         base = offset // 8
+        stuck = self._stuck.pop(offset, None)
+        if stuck is not None and words[base] == stuck:
+            # It was waited for once: one that still stands there must not hold up every look at the others.
+            self._stuck[offset] = stuck
+            return None
         latency = offset + _Page.latency.offset
         deadline = 0.0
         while True:
@@ -257,6 +264,8 @@ class SimulatedSource:
             now = time.monotonic()
             deadline = deadline or now + _PATIENCE_SECONDS
             if now > deadline:
+                if words[base] == before and before & 1:
+                    self._stuck[offset] = before
                 return None
             time.sleep(0.00002)
 

@@ -1,9 +1,12 @@
 """Sources made of given snapshots, and a reader of the published schema that is not msgspec."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import msgspec
 import pytest
@@ -138,3 +141,42 @@ def owner(node):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def listening(wait):
+    """The port that a process listens on."""
+
+    def port_of(pid):
+        inodes = set()
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                continue
+            if found:
+                inodes.add(found[1])
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/net/{table}") as file:
+                for line in list(file)[1:]:
+                    fields = line.split()
+                    if fields[3] == "0A" and fields[9] in inodes:
+                        return int(fields[1].rpartition(":")[2], 16)
+        return None
+
+    return lambda process: wait(lambda: port_of(process.pid), what="a listening socket")
+
+
+@pytest.fixture
+def get():
+    """Fetch a URL: status, headers, body."""
+
+    def fetch(url, context=None, **headers):
+        request = urllib.request.Request(url, headers={name.replace("_", "-"): v for name, v in headers.items()})
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    return fetch

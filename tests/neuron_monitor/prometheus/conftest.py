@@ -1,8 +1,6 @@
 """Pages read back by the client library's own parsers."""
 
 import ssl
-import urllib.error
-import urllib.request
 
 import pytest
 import trustme
@@ -60,21 +58,6 @@ def shown():
         return text
 
     return show
-
-
-@pytest.fixture
-def get():
-    """Fetch a URL: status, headers, body."""
-
-    def fetch(url, context=None, **headers):
-        request = urllib.request.Request(url, headers={name.replace("_", "-"): v for name, v in headers.items()})
-        try:
-            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.headers, error.read()
-
-    return fetch
 
 
 class Authority:

@@ -1,7 +1,6 @@
 """The exporters as processes: in one with the monitor, and at the end of its pipe."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -21,30 +20,6 @@ def config(tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps(CONFIGURATION))
     return path
-
-
-@pytest.fixture
-def listening(wait):
-    """The port that a process listens on."""
-
-    def port_of(pid):
-        inodes = set()
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
-            except OSError:
-                continue
-            if found:
-                inodes.add(found[1])
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/net/{table}") as file:
-                for line in list(file)[1:]:
-                    fields = line.split()
-                    if fields[3] == "0A" and fields[9] in inodes:
-                        return int(fields[1].rpartition(":")[2], 16)
-        return None
-
-    return lambda process: wait(lambda: port_of(process.pid), what="a listening socket")
 
 
 def count(page, core):

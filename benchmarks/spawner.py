@@ -1,0 +1,74 @@
+"""Runtimes that come and go: each owns a core for a moment, executes, and ends or is killed in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+
+from runtime_core.driver import ownership
+from runtime_core.driver.node import open_or_set_up
+from runtime_core.driver.page import RuntimePage
+
+_KILLED_RATIO = 1 / 3
+_TAGS = 16
+"""Tags that come back again and again; other runtimes are known by their pid."""
+
+
+def _live(number: int, core: int, lifetime_seconds: float) -> None:
+    """Be a runtime: every other one has a tag that others had before."""
+    store = open_or_set_up()
+    page = RuntimePage(
+        store, tag=f"job{core % _TAGS}" if number % 2 else str(os.getpid()), command="churn", version="0"
+    )
+    if ownership.claim_cores(store.locks, [core]) is None:
+        raise SystemExit(f"core {core} is taken")
+    page.own_cores([core])
+    page.add_model(1, "model", "0" * 32, [(core, [1] * 4, [2] * 4)])
+    deadline = time.monotonic() + lifetime_seconds
+    count = 0
+    while time.monotonic() < deadline:
+        # Many at a time: a kill may well come in the middle of one.
+        for _ in range(20):
+            count += 1
+            page.place(core, time.monotonic_ns(), time.monotonic_ns(), 20_000, 80_000_000)
+            page.count((core,), 0, 0, None, 30_000 + count * 7919 % 400_000, 20_000)
+        time.sleep(0.01)
+
+
+def main() -> None:
+    """``COUNT AT_ONCE LIFETIME_SECONDS``: say how many ended and how many of them were killed, each time some did."""
+    count, at_once, lifetime_seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    chance = random.Random(1)
+    alive: dict[int, tuple[int, float]] = {}
+    cores = list(range(at_once))
+    begun = ended = killed = 0
+    while ended < count:
+        while cores and begun < count:
+            core = cores.pop(0)
+            pid = os.fork()
+            if not pid:
+                try:
+                    _live(begun, core, lifetime_seconds)
+                finally:
+                    os._exit(0)
+            dies = chance.random() < _KILLED_RATIO
+            alive[pid] = core, time.monotonic() + (lifetime_seconds * chance.random() if dies else 1e9)
+            begun += 1
+        now = time.monotonic()
+        for pid, (core, killed_at) in list(alive.items()):
+            if now > killed_at:
+                os.kill(pid, signal.SIGKILL)
+                alive[pid] = core, 1e9
+                killed += 1
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                cores.append(alive.pop(pid)[0])
+                ended += 1
+        print(ended, killed, flush=True)
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()
