@@ -14,8 +14,10 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from onnx.backend.test import BackendTest  # noqa: E402
+from onnx.backend.test.case.node import collect_testcases  # noqa: E402
 
 from runtime_core.compiler.onnx_backend import NeuronBackend  # noqa: E402
+from runtime_core.neff.graph import DType  # noqa: E402
 
 LIST = Path(__file__).parent / "not_supported.txt"
 # Why a case fails, by a part of what it says; the first that fits.
@@ -79,6 +81,29 @@ def test_what_passes_and_what_does_not_is_as_listed(tmp_path, monkeypatch):
     assert not stopped, f"{len(stopped)} cases stopped passing: {stopped[:5]}"
     started = sorted(name for name in listed if found.get(name) == "")
     assert not started, f"{len(started)} listed cases pass now, take them off the list: {started[:5]}"
+
+
+def is_float_inference(model):
+    """Tensors that a NEFF can hold, floats among them, and no training operators."""
+    floats = {"float16", "float32", "float64", "bfloat16"}
+    kinds = {
+        onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type).name if is_known(v) else "unknown"
+        for v in (*model.graph.input, *model.graph.output)
+    }
+    trains = any("training" in n.domain for n in model.graph.node)
+    return bool(kinds & floats) and kinds <= {d.value for d in DType} and not trains
+
+
+def is_known(value):
+    return value.type.HasField("tensor_type") and value.type.tensor_type.elem_type != onnx.TensorProto.UNDEFINED
+
+
+def test_nine_in_ten_operator_cases_of_float_inference_pass():
+    listed = read_list()
+    cases = [c for c in collect_testcases(None) if c.model is not None and is_float_inference(c.model)]
+    passed = [c for c in cases if f"{c.name}_cpu" not in listed]
+    assert len(cases) > 1000
+    assert len(passed) >= 0.9 * len(cases)
 
 
 def test_the_backend_says_what_it_is():
