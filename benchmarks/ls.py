@@ -1,51 +1,120 @@
-"""The whole process of neuron-ls beside other programs' starts."""
+"""The whole process of neuron-ls beside other programs' starts, and one look at a driver's tree of sixteen devices."""
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness import Figure, process_seconds, report
+from benchmarks.harness import Figure, microseconds_per_call, process_seconds, report
 from runtime_core.driver.node import set_up
+from runtime_core.telemetry.sysfs import SysfsSource
+from runtime_core.telemetry.sysfs_mirror import NodeMirror
 
 _BIN = Path(sys.executable).parent
+_LOOKS = 40
 
 
-def _glances() -> list[str] | None:
-    """Glances in an environment of its own (it brings pydantic, which would change what importing typer costs)."""
+def _peer(name: str) -> list[str] | None:
+    """A program in an environment of its own: glances brings pydantic, which would change what typer costs."""
     folder = Path(__file__).parent / "results" / "peers"
-    program = folder / "bin" / "glances"
+    program = folder / "bin" / name
     if not program.exists():
         venv.create(folder, with_pip=True)
-        installed = subprocess.run(
-            [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "glances"], check=False
-        )
+        python = str(folder / "bin" / "python")
+        installed = subprocess.run([python, "-m", "pip", "install", "--quiet", name], check=False)
         if installed.returncode:
             return None
     return [str(program), "--version"]
 
 
-def main() -> None:
-    """Measure neuron-ls on an idle xlarge and 24xlarge."""
+def _starts(folder: Path) -> list[Figure]:
+    """Whole processes on idle nodes."""
     figures = []
-    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
-        typer = process_seconds([sys.executable, "-c", "import typer"]) * 1000
-        for size in ("inf1.xlarge", "inf1.24xlarge"):
-            root = Path(folder) / size
-            set_up(root, type_name=size)
-            environment = {**os.environ, "NEURON_SIM_ROOT": str(root), "NEURON_SOURCE": "sim"}
-            for flags in ([], ["-j"]):
-                time = process_seconds([str(_BIN / "neuron-ls"), *flags], env=environment) * 1000
-                name = " ".join(["neuron-ls", *flags, f"({size})"])
-                figures.append(Figure(name, time, "ms"))
-                figures.append(Figure(f"  ratio to import typer, {size}", time / typer, "x", 1.6))
-        figures.append(Figure("peer: python -c 'import typer'", typer, "ms"))
-        figures.append(Figure("peer: lscpu", process_seconds(["lscpu"]) * 1000, "ms"))
-        glances = _glances()
-        if glances is not None:
-            figures.append(Figure("peer: glances --version", process_seconds(glances) * 1000, "ms"))
+    typer = process_seconds([sys.executable, "-c", "import typer"]) * 1000
+    for size in ("inf1.xlarge", "inf1.24xlarge"):
+        set_up(folder / size, type_name=size)
+        environment = {**os.environ, "NEURON_SIM_ROOT": str(folder / size), "NEURON_SOURCE": "sim"}
+        for flags in ([], ["-j"]):
+            time = process_seconds([str(_BIN / "neuron-ls"), *flags], env=environment) * 1000
+            name = " ".join(["neuron-ls", *flags, f"({size})"])
+            figures.append(Figure(name, time, "ms"))
+            figures.append(Figure(f"  ratio to import typer, {size}", time / typer, "x", 1.6))
+    figures.append(Figure("peer: python -c 'import typer'", typer, "ms"))
+    figures.append(Figure("peer: lscpu", process_seconds(["lscpu"]) * 1000, "ms"))
+    for name in ("nvitop", "glances"):
+        command = _peer(name)
+        if command is None:
+            figures.append(Figure(f"peer: {name} --version", float("nan"), "ms", note="could not be installed"))
+        else:
+            figures.append(Figure(f"peer: {name} --version", process_seconds(command) * 1000, "ms"))
+    return figures
+
+
+def _system_share(call: Callable[[], object]) -> float:
+    """The part of the processor time of some calls that the kernel had."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(_LOOKS):
+        call()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    system, user = after.ru_stime - before.ru_stime, after.ru_utime - before.ru_utime
+    return system / (system + user)
+
+
+def _files_read(source: SysfsSource) -> list[str]:
+    """The files that one look opens, in order."""
+    opened: list[str] = []
+    listening = True
+
+    def listen(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "open" and isinstance(arguments[0], str):
+            opened.append(arguments[0])
+
+    # An audit hook can't be taken away again, so it is told to be quiet.
+    sys.addaudithook(listen)
+    source.snapshot()
+    listening = False
+    return opened
+
+
+def _read_all(paths: list[str]) -> None:
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        os.read(fd, 4096)
+        os.close(fd)
+
+
+def _tree_looks(folder: Path) -> list[Figure]:
+    """One look at the tree of an inf1.24xlarge, on a file system in memory as sysfs is."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-", dir=memory if memory.is_dir() else folder) as place:
+        tree = Path(place) / "tree"
+        mirror = NodeMirror(tree, folder / "inf1.24xlarge")
+        mirror.refresh()
+        mirror.close()
+        source = SysfsSource(tree)
+        look = microseconds_per_call(source.snapshot, 5) / 1000
+        share = _system_share(source.snapshot)
+        paths = _files_read(source)
+        bare = microseconds_per_call(lambda: _read_all(paths), 5) / 1000
+        return [
+            Figure("one look at the driver's tree of an inf1.24xlarge", look, "ms", 30.0, note=f"{len(paths)} files"),
+            Figure("  share of it that is system calls", share, "", note="processor time, by getrusage"),
+            Figure("peer: opening, reading and closing the same files", bare, "ms"),
+            Figure("  ratio of the look to the peer", look / bare, "x"),
+        ]
+
+
+def main() -> None:
+    """Measure neuron-ls on an idle xlarge and 24xlarge, and the reader of a 24xlarge's tree."""
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as place:
+        figures = _starts(Path(place)) + _tree_looks(Path(place))
     report("ls", figures)
