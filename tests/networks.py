@@ -10,7 +10,8 @@ def make_neff(params_mib=4, cores=1, flops=10**9, name="m"):
     nodes = []
     for core in range(cores):
         weights = Parameter(TensorSpec(f"w{core}", DType.BFLOAT16, (params_mib << 19,)), 0)
-        step = Instruction(EngineKind.PE, "matmul", (f"t{core}", f"w{core}"), (f"t{core + 1}",), flops=flops)
+        reads, writes = (f"t{core}", f"w{core}"), (f"t{core + 1}",)
+        step = Instruction(EngineKind.PE, "matmul", reads, writes, {"cast": "bfloat16"}, flops)
         nodes.append(
             Node(f"n{core}", NodeKind.NEURON, (specs[core],), (specs[core + 1],), core, (step,), (weights,),
                  (), params_mib << 20)

@@ -1,15 +1,17 @@
-"""Which core runs which instructions: cuts of equal time, over as many chips as the model's memory needs."""
+"""Which core runs which instructions: cuts for the fastest slowest part, over the chips that its memory needs."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 from runtime_core.compiler.emit import describe_node, outside_uses
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
 from runtime_core.compiler.partition import partition
+from runtime_core.compiler.pipeline import stage_sizes
 from runtime_core.engine.footprint import footprints
-from runtime_core.engine.timing import instruction_seconds
+from runtime_core.engine.timing import instruction_seconds, streamed_bytes
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_CORES
 from runtime_core.neff.graph import Graph, NodeKind
@@ -90,18 +92,9 @@ def _cut(
 
 
 def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
-    """Cut a group into up to ``cores`` runs of instructions of about the same modelled time."""
+    """Cut a group into up to ``cores`` runs of instructions, the slowest as fast as can be."""
     if cores <= 1 or len(group) <= 1:
         return [group]
     whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
-    seconds = instruction_seconds(whole)
-    total, done = sum(seconds), 0.0
-    runs: list[list[Op]] = [[]]
-    for op, cost in zip(group, seconds, strict=True):
-        share = total * len(runs) / cores
-        # The cut that leaves the smaller error: before the instruction that crosses the border, or after it.
-        if runs[-1] and len(runs) < cores and done + cost / 2 > share:
-            runs.append([])
-        runs[-1].append(op)
-        done += cost
-    return runs
+    sizes = stage_sizes(instruction_seconds(whole, streamed_bytes(whole) // cores), cores)
+    return [group[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]

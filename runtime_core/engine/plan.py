@@ -18,8 +18,8 @@ class Stage(NamedTuple):
 
     Attributes:
         core: the global core.
-        lead_ns: from the end of the stage before (or the arrival) to the soonest start, without ``link_ns``: overheads
-            and CPU nodes.
+        lead_ns: from the end of the stage before (or the arrival) to the soonest start, without ``link_ns``: CPU nodes,
+            and before the first stage the runtime's own work and the IFMAPs' way to the device.
         duration_ns: time on the core when 1, 2, 3 or 4 cores of the chip are active.
         flops: floating-point operations.
         links: (device, eastward) of each link that the node's inputs cross, ``link_bytes`` over each, which takes
@@ -38,7 +38,7 @@ class Stage(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The stages of a model in turn, and what follows the last one (``tail_ns``: CPU nodes at the end)."""
+    """The stages of a model in turn, and what follows them (``tail_ns``: CPU nodes, the OFMAPs' way to the host)."""
 
     stages: tuple[Stage, ...]
     tail_ns: int
@@ -69,9 +69,9 @@ def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
         topology: of the node.
     """
     stages: list[Stage] = []
-    lead_ns = timing.EXECUTION_OVERHEAD_NS
-    for node in graph.nodes:
-        cost = timing.time_node(node)
+    costs = timing.time_graph(graph, cores)
+    lead_ns = costs.before_ns
+    for node, cost in zip(graph.nodes, costs.nodes, strict=True):
         if node.kind is NodeKind.CPU:
             lead_ns += cost.duration_ns[0]
             continue
@@ -85,7 +85,7 @@ def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
         neighbours = tuple(c for c in range(first, first + CORES_PER_DEVICE) if c != core)
         stages.append(Stage(core, lead_ns, cost.duration_ns, cost.flops, links, link_bytes, link_ns, neighbours))
         lead_ns = 0
-    return Plan(tuple(stages), lead_ns)
+    return Plan(tuple(stages), lead_ns + costs.after_ns)
 
 
 def place_execution(

@@ -1,34 +1,19 @@
-"""How long the chip would take: a roofline over each instruction, an overhead for each node and execution.
+"""How long the chip and its host would take, from what a graph's instructions compute and move.
 
-Every constant has a unit and a source; those marked "assumed" are not published and stand for the order of magnitude.
+The figures are those of :mod:`runtime_core.engine.parameters`; ``docs/timing.md`` derives the model.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from runtime_core.engine.parameters import DRAM_BYTES_PER_SECOND, LINK_BYTES_PER_SECOND, PARAMETERS, TimingParameters
+from runtime_core.engine.residency import VIEWS, Traffic, peak_bytes, traffic
+from runtime_core.engine.tiles import pe_seconds
 from runtime_core.instance import CORES_PER_DEVICE
-from runtime_core.neff.graph import ITEM_BYTES, DType, EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
-
-CHIP_HALF_FLOPS = 64e12
-"""FP16/BF16 FLOP/s of a chip (contracts/hardware.md)."""
-CORE_HALF_FLOPS = CHIP_HALF_FLOPS / CORES_PER_DEVICE
-CORE_SINGLE_FLOPS = CORE_HALF_FLOPS / 4
-"""FP32 FLOP/s of a core's PE array: four passes of half precision (assumed)."""
-CORE_VECTOR_FLOPS = 0.5e12
-"""FLOP/s of the ACT and POOL engines together, element-wise work (assumed: 1/32 of the PE array)."""
-DRAM_BYTES_PER_SECOND = 50 * 1024**3
-"""DRAM bandwidth of a chip, shared by its four cores (contracts/hardware.md)."""
-ON_CHIP_BYTES = 16 * 1024**2
-"""Software-managed memory of a core: a tensor that fits in half of it needs no trip to DRAM (assumed)."""
-NODE_OVERHEAD_NS = 20_000
-"""Starting a node's instruction streams and collecting its completion (assumed)."""
-EXECUTION_OVERHEAD_NS = 60_000
-"""Queueing an execution and reporting its end, on the host (assumed)."""
-LINK_BYTES_PER_SECOND = 32 * 1024**3
-"""NeuronLink-v1, chip to chip (contracts/hardware.md)."""
-VCPU_FLOPS = 5e9
-"""FLOP/s that a CPU node reaches on one vCPU (assumed)."""
+from runtime_core.neff.graph import EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
 
 
 class NodeTiming(NamedTuple):
@@ -45,54 +30,170 @@ class NodeTiming(NamedTuple):
     output_bytes: int
 
 
-def _engine_seconds(instruction: Instruction, operand: DType) -> float:
-    if instruction.engine is EngineKind.PE:
-        rate = CORE_HALF_FLOPS if ITEM_BYTES[operand] <= ITEM_BYTES[DType.BFLOAT16] else CORE_SINGLE_FLOPS
-        return instruction.flops / rate
-    return instruction.flops / CORE_VECTOR_FLOPS
+class GraphTiming(NamedTuple):
+    """Modelled cost of one execution of a model that is loaded on its cores.
+
+    Attributes:
+        nodes: in the graph's order.
+        before_ns: from the call until the first node may start: the runtime's own work, and the IFMAPs to the device.
+        after_ns: from the end of the last node until the call returns: the OFMAPs to the host, and the runtime's rest.
+    """
+
+    nodes: tuple[NodeTiming, ...]
+    before_ns: int
+    after_ns: int
 
 
-def instruction_seconds(node: Node, active_cores: int = 1) -> list[float]:
-    """Modelled time of each instruction of a Neuron node: the longer of its engine's and its DRAM traffic's.
+def time_graph(
+    graph: Graph, cores: Sequence[int] | None = None, parameters: TimingParameters = PARAMETERS
+) -> GraphTiming:
+    """Model a graph. The weights of a core's nodes stay on chip between executions where they leave room for more.
 
-    Parameters are read from DRAM at every execution; activations only when they do not fit on chip.
+    Args:
+        graph: a NEFF's.
+        cores: where it is placed, by the cores that its nodes name; ``None``: each on its own.
+        parameters: of the model.
+    """
+    places = [node.core if cores is None or node.kind is NodeKind.CPU else cores[node.core] for node in graph.nodes]
+    params_bytes: dict[int, int] = {}
+    for node, place in zip(graph.nodes, places, strict=True):
+        if node.kind is NodeKind.NEURON:
+            params_bytes[place] = params_bytes.get(place, 0) + streamed_bytes(node)
+    nodes = tuple(
+        time_node(node, params_bytes.get(place, 0), parameters) for node, place in zip(graph.nodes, places, strict=True)
+    )
+    overhead_ns = round(parameters.execution_overhead_seconds / 2 * 1e9)
+    return GraphTiming(
+        nodes,
+        overhead_ns + host_transfer_ns(sum(t.size_bytes for t in graph.inputs), parameters),
+        overhead_ns + host_transfer_ns(sum(t.size_bytes for t in graph.outputs), parameters),
+    )
+
+
+def time_node(
+    node: Node, core_params_bytes: int | None = None, parameters: TimingParameters = PARAMETERS
+) -> NodeTiming:
+    """Model one node; a CPU node is taken to touch each element of its tensors once.
+
+    Args:
+        node: of any kind.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
+        parameters: of the model.
+    """
+    output_bytes = sum(t.size_bytes for t in node.outputs)
+    overhead = parameters.node_overhead_seconds
+    if node.kind is NodeKind.CPU:
+        elements = sum(t.element_count for t in (*node.inputs, *node.outputs))
+        duration = round((overhead + elements / parameters.vcpu_elements_per_second) * 1e9)
+        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, output_bytes)
+    costs = _costs(node, core_params_bytes, parameters)
+    durations = tuple(
+        round((overhead + sum(_timeline(costs, active, parameters))) * 1e9) for active in range(1, CORES_PER_DEVICE + 1)
+    )
+    return NodeTiming(node.flops, durations, output_bytes)
+
+
+def instruction_seconds(
+    node: Node, core_params_bytes: int | None = None, active_cores: int = 1, parameters: TimingParameters = PARAMETERS
+) -> list[float]:
+    """What each instruction of a Neuron node adds to its time.
 
     Args:
         node: a Neuron node.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
         active_cores: cores of the chip that share its DRAM bandwidth, this one included.
+        parameters: of the model.
     """
-    specs: dict[str, TensorSpec] = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers)}
-    constants: dict[str, TensorSpec] = {p.spec.name: p.spec for p in node.parameters}
-    outside = {t.name for t in (*node.inputs, *node.outputs)}
-    seconds = []
-    for instruction in node.instructions:
-        traffic = 0
-        operand = DType.FLOAT32
-        for name in (*instruction.inputs, *instruction.outputs):
-            if name in constants:
-                traffic += constants[name].size_bytes
-                operand = min(operand, constants[name].dtype, key=lambda d: ITEM_BYTES[d])
-            elif name in specs:
-                spilled = specs[name].size_bytes > ON_CHIP_BYTES // 2
-                traffic += specs[name].size_bytes if spilled or name in outside else 0
-        if instruction.attributes.get("cast"):
-            operand = DType.BFLOAT16
-        seconds.append(max(_engine_seconds(instruction, operand), traffic * active_cores / DRAM_BYTES_PER_SECOND))
-    return seconds
+    return _timeline(_costs(node, core_params_bytes, parameters), active_cores, parameters)
 
 
-def time_node(node: Node) -> NodeTiming:
-    """Model one node; a CPU node is taken to touch each element of its tensors once."""
-    output_bytes = sum(t.size_bytes for t in node.outputs)
-    if node.kind is NodeKind.CPU:
-        elements = sum(t.element_count for t in (*node.inputs, *node.outputs))
-        duration = NODE_OVERHEAD_NS + round(elements / VCPU_FLOPS * 1e9)
-        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, output_bytes)
-    durations = tuple(
-        NODE_OVERHEAD_NS + round(sum(instruction_seconds(node, active)) * 1e9)
-        for active in range(1, CORES_PER_DEVICE + 1)
-    )
-    return NodeTiming(node.flops, durations, output_bytes)
+class _Cost(NamedTuple):
+    """An instruction's time on its engine, and the bytes that it needs from DRAM, weights apart."""
+
+    engine_seconds: float
+    parameter_bytes: int
+    activation_bytes: int
+    view: bool
+
+
+def streamed_bytes(node: Node) -> int:
+    """Weights of a node that instructions read as a whole; tables that are read by index stay in DRAM."""
+    by_index = {i.inputs[0] for i in node.instructions if i.opcode.startswith("gather") and i.inputs}
+    return sum(p.spec.size_bytes for p in node.parameters if p.spec.name not in by_index)
+
+
+def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParameters) -> list[_Cost]:
+    specs = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers, *(p.spec for p in node.parameters))}
+    held = streamed_bytes(node) if core_params_bytes is None else core_params_bytes
+    pinned, room = _divide_memory(held, peak_bytes(node), parameters)
+    streamed_ratio = 1 - pinned / held if held else 0.0
+    return [
+        _Cost(
+            _engine_seconds(instruction, moved, specs, parameters),
+            round(streamed_ratio * moved.parameter_bytes),
+            moved.activation_bytes,
+            instruction.opcode in VIEWS,
+        )
+        for instruction, moved in zip(node.instructions, traffic(node, room), strict=True)
+    ]
+
+
+def _divide_memory(weights: int, activations: int, parameters: TimingParameters) -> tuple[int, int]:
+    """On-chip bytes for weights that stay from execution to execution, and for activations, which go first."""
+    spare = parameters.on_chip_bytes - activations
+    if weights <= spare:
+        return weights, parameters.on_chip_bytes - weights
+    pinned = max(0, spare - parameters.weight_buffer_bytes)
+    return pinned, parameters.on_chip_bytes - parameters.weight_buffer_bytes - pinned
+
+
+def _engine_seconds(
+    instruction: Instruction, moved: Traffic, specs: dict[str, TensorSpec], parameters: TimingParameters
+) -> float:
+    if instruction.engine is EngineKind.PE:
+        return pe_seconds(instruction, specs, parameters)
+    if instruction.engine is EngineKind.DMA:
+        return moved.moved_bytes / parameters.move_bytes_per_second
+    return instruction.flops / parameters.vector_flops_per_second
+
+
+def _timeline(costs: Sequence[_Cost], active_cores: int, parameters: TimingParameters) -> list[float]:
+    """Run the instructions one after the other, weights read ahead of them as far as their buffer holds.
+
+    An instruction may start on the first of its weights; it ends when the last has come and its engine is done.
+    """
+    bandwidth = DRAM_BYTES_PER_SECOND / active_cores
+    now = dma_free = 0.0
+    ahead: deque[tuple[int, float]] = deque()  # weights in the buffer, and when each is done with
+    buffered = 0
+    added = []
+    for cost in costs:
+        end = now + cost.engine_seconds
+        if cost.parameter_bytes:
+            start = dma_free
+            while ahead and buffered + cost.parameter_bytes > parameters.weight_buffer_bytes:
+                size_bytes, done = ahead.popleft()
+                buffered -= size_bytes
+                start = max(start, done)
+            dma_free = start + cost.parameter_bytes / bandwidth
+            end = max(end, dma_free)
+        if cost.activation_bytes:
+            dma_free = max(dma_free, now) + cost.activation_bytes / bandwidth
+            end = max(end, dma_free)
+        if not cost.view:
+            end += parameters.instruction_overhead_seconds
+        if cost.parameter_bytes:
+            ahead.append((cost.parameter_bytes, end))
+            buffered += cost.parameter_bytes
+        added.append(end - now)
+        now = end
+    return added
+
+
+def host_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+    """Time of tensors between the application's memory and a chip: copied into the device's layout, then over PCIe."""
+    seconds = size_bytes / parameters.staging_bytes_per_second + size_bytes / parameters.pcie_bytes_per_second
+    return round(seconds * 1e9)
 
 
 def link_transfer_ns(size_bytes: int, hops: int) -> int:
@@ -102,4 +203,5 @@ def link_transfer_ns(size_bytes: int, hops: int) -> int:
 
 def estimate_device_ns(graph: Graph) -> int:
     """Device time of one execution on an otherwise idle chip: the sum over the Neuron nodes."""
-    return sum(time_node(n).duration_ns[0] for n in graph.nodes if n.kind is NodeKind.NEURON)
+    timings = time_graph(graph).nodes
+    return sum(t.duration_ns[0] for node, t in zip(graph.nodes, timings, strict=True) if node.kind is NodeKind.NEURON)

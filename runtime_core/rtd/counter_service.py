@@ -6,6 +6,7 @@ import threading
 from typing import NamedTuple
 
 from runtime_core.driver.page import RuntimePage
+from runtime_core.engine.parameters import PE_CLOCK_HZ
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.rtd.manager import Manager
 from runtime_core.rtd.metrics import Metrics
@@ -13,7 +14,7 @@ from runtime_core.rtd.proto import common_pb2, nmgr_counters_pb2
 from runtime_core.rtd.samples import Event
 from runtime_core.rtd.service import ok
 from runtime_core.rtd.status import RtdError
-from runtime_core.rtd.work import CORE_CLOCK_HZ, CoreWork
+from runtime_core.rtd.work import CoreWork
 from runtime_core.status import Nerr
 from runtime_core.telemetry.simulated import SimulatedSource
 from runtime_core.telemetry.snapshot import Device, Runtime
@@ -45,7 +46,7 @@ class _Look(NamedTuple):
 
 
 def _cycles(time_ns: int) -> int:
-    return round(max(0, time_ns) * CORE_CLOCK_HZ / 1e9)
+    return round(max(0, time_ns) * PE_CLOCK_HZ / 1e9)
 
 
 class CounterService:

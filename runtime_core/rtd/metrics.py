@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runtime_core.engine.parameters import PE_CLOCK_HZ
 from runtime_core.histogram import Histogram, bucket_bounds_ns
 from runtime_core.rtd.proto import nmgr_counters_pb2
 from runtime_core.rtd.samples import Event, Sample, Samples
-from runtime_core.rtd.work import CORE_CLOCK_HZ
 from runtime_core.telemetry.snapshot import Runtime
 
 _KEPT_READS = 256
@@ -80,7 +80,7 @@ class Metrics:
         metrics = []
         read = _Read(runtime.time_ns, runtime.total_latency or Histogram(), runtime.device_latency or Histogram())
         total, device = self._since(read, period_seconds)
-        seconds, kilocycles = 1e-9, CORE_CLOCK_HZ / 1e9 / 1000
+        seconds, kilocycles = 1e-9, PE_CLOCK_HZ / 1e9 / 1000
         for kind, histogram, scale in (
             (nmgr_counters_pb2.NMGR_METRIC_INFER_LATENCY, total, seconds),
             (nmgr_counters_pb2.NMGR_METRIC_INFER_ON_INFA_LATENCY, device, seconds),

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runtime_core.engine.executor import LoadedModel
-from runtime_core.engine.timing import CORE_HALF_FLOPS, instruction_seconds
+from runtime_core.engine.timing import instruction_seconds
 from runtime_core.neff.graph import EngineKind, NodeKind
-
-PE_MACS_PER_CYCLE = 128 * 64
-"""Multiply-adds of the PE array a cycle (assumed: 128 rows of 64 columns)."""
-CORE_CLOCK_HZ = CORE_HALF_FLOPS / 2 / PE_MACS_PER_CYCLE
-"""Cycles a second that the published FLOP/s imply for such an array."""
 
 _MATRIX_OPCODES = ("conv", "matmul", "gemm", "einsum")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from small_models import INPUT, small_neff
+from small_models import small_neff
 
 from neuron_monitor.collector import Collector
 from neuron_monitor.config import default_config
@@ -21,6 +21,7 @@ from runtime_core.nrt import NrtError, NrtStatus, Runtime, TensorPlacement
 from runtime_core.telemetry import NodeError, open_source
 
 TAG = "app"
+INPUT = np.ones((1, 1024), np.float32)
 TIMEOUT_SECONDS = 0.05
 
 
@@ -85,7 +86,7 @@ class Application:
 
     def __init__(self, runtime):
         self._runtime = runtime
-        self.model = runtime.load(small_neff(cores=5, weights=64), 0)
+        self.model = runtime.load(small_neff(cores=5, weights=8, width=1024), 0)
 
     def run(self, times=10):
         """The statuses of so many executions."""

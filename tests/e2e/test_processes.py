@@ -84,7 +84,7 @@ def test_utilization_is_rate_times_device_time(node, run_model, spawn, wait, tmp
     """r executions a second of t seconds each keep a core busy for r*t of the time, within 3 %, over 5 s."""
     device_ns = json.loads(command("neuron_tools.cc", "inspect", squeezenet_neff, "--json").stdout)["device_ns"]
     # On chips of their own: neighbours on one chip share its DRAM bandwidth, and each takes longer then.
-    run_model("load", "0,4", "--duration", "0", "--rate", str(2 * rate), "--threads", "4")
+    run_model("load", "0,4", "--duration", "0", "--rate", str(2 * rate), "--threads", "16")
     wait(lambda: completed("load") > 5)
     monitor = monitor_lines(spawn, tmp_path / "c.json", "5s", ["neuroncore_counters", "execution_stats"])
     report = json.loads(monitor.stdout.readline())["neuron_runtime_data"][0]["report"]
@@ -98,7 +98,7 @@ def test_utilization_is_rate_times_device_time(node, run_model, spawn, wait, tmp
 
 def test_idle_reads_zero_and_saturated_never_over_a_hundred(node, run_model, spawn, wait, tmp_path):
     run_model("idle", "4", "--duration", "0", "--rate", "0.001")
-    run_model("full", "0", "--duration", "0", "--threads", "4")
+    run_model("full", "0", "--duration", "0", "--threads", "16")
     wait(lambda: completed("full") > 10 and "idle" in owners() and completed("idle"))
     monitor = monitor_lines(spawn, tmp_path / "c.json", "500ms", ["neuroncore_counters"])
     for _ in range(4):

@@ -1,39 +1,157 @@
-"""The roofline follows its figures."""
+"""The model follows its figures: every cost stands for something that the instructions do."""
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime_core.engine import timing
+from runtime_core.engine.parameters import (
+    CORE_HALF_FLOPS,
+    DRAM_BYTES_PER_SECOND,
+    PARAMETERS,
+    PE_CLOCK_HZ,
+    SINGLE_PASSES,
+)
+from runtime_core.engine.tiles import pe_seconds
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 
-
-def node(flops=0, params_bytes=0, rows=1, dtype=DType.BFLOAT16):
-    x = TensorSpec("x", DType.FLOAT32, (rows,))
-    y = TensorSpec("y", DType.FLOAT32, (rows,))
-    w = Parameter(TensorSpec("w", dtype, (params_bytes // 2,)), 0)
-    step = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), flops=flops)
-    return Node("n", NodeKind.NEURON, (x,), (y,), 0, (step,), (w,), (), params_bytes)
+# Nothing but the engines and DRAM.
+BARE = PARAMETERS._replace(
+    instruction_overhead_seconds=0, node_overhead_seconds=0, execution_overhead_seconds=0, pass_overhead_cycles=0
+)
+MIB = 1 << 20
 
 
-def test_a_compute_bound_instruction_takes_flops_over_the_cores_rate():
-    cost = timing.time_node(node(flops=16 * 10**12))
-    assert cost.duration_ns[0] - timing.NODE_OVERHEAD_NS == pytest.approx(1e9, rel=1e-6)
-    assert len(set(cost.duration_ns)) == 1
-
-
-def test_fp32_costs_four_times_bf16():
-    slow = timing.time_node(msgspec.structs.replace(node(flops=10**12), parameters=()))
-    fast = timing.time_node(node(flops=10**12))
-    assert (slow.duration_ns[0] - timing.NODE_OVERHEAD_NS) == pytest.approx(
-        4 * (fast.duration_ns[0] - timing.NODE_OVERHEAD_NS), rel=1e-6
+def product(rows, inner, outer, dtype=DType.BFLOAT16, constant=True, cast=False):
+    """A node of one matrix product."""
+    x, y = TensorSpec("x", dtype, (rows, inner)), TensorSpec("y", dtype, (rows, outer))
+    w = TensorSpec("w", dtype, (inner, outer))
+    step = Instruction(
+        EngineKind.PE, "matmul", ("x", "w"), ("y",), {"cast": "bfloat16"} if cast else {}, 2 * rows * inner * outer
     )
+    given_, parameters = ((x,), (Parameter(w, 0),)) if constant else ((x, w), ())
+    return Node("n", NodeKind.NEURON, given_, (y,), 0, (step,), parameters, (), w.size_bytes if constant else 0)
 
 
-def test_a_memory_bound_instruction_shares_the_chips_bandwidth():
-    cost = timing.time_node(node(params_bytes=50 * 2**30 // 10))
-    net = [d - timing.NODE_OVERHEAD_NS for d in cost.duration_ns]
-    assert net[0] == pytest.approx(1e8, rel=1e-3)
-    assert [n / net[0] for n in net] == pytest.approx([1, 2, 3, 4], rel=1e-3)
+def seconds(node, active=1, parameters=BARE):
+    return sum(timing.instruction_seconds(node, active_cores=active, parameters=parameters))
+
+
+def on_the_array(node):
+    specs = {t.name: t for t in (*node.inputs, *node.outputs, *(p.spec for p in node.parameters))}
+    return pe_seconds(node.instructions[0], specs, BARE)
+
+
+def compute_bound(**options):
+    return on_the_array(product(8192, 1024, 1024, **options))
+
+
+def test_a_product_that_fills_the_array_runs_at_the_published_rate():
+    assert compute_bound() == pytest.approx(2 * 8192 * 1024 * 1024 / CORE_HALF_FLOPS, rel=1e-6)
+
+
+def test_a_contraction_of_one_row_costs_as_much_as_one_of_128():
+    narrow, full, more = (on_the_array(product(40_000, k, 128)) for k in (1, 128, 129))
+    assert full == pytest.approx(40_000 / PE_CLOCK_HZ, rel=1e-6)
+    assert narrow == pytest.approx(full, rel=1e-6)
+    assert more == pytest.approx(2 * full, rel=1e-6)
+
+
+def test_products_of_16_bit_operands_run_at_half_precision_whether_or_not_one_is_constant():
+    half = compute_bound()
+    assert compute_bound(dtype=DType.FLOAT16) == half
+    assert compute_bound(constant=False) == half
+    assert compute_bound(dtype=DType.FLOAT16, constant=False) == half
+
+
+def test_fp32_takes_four_passes_unless_it_is_rounded():
+    assert compute_bound(dtype=DType.FLOAT32) == pytest.approx(SINGLE_PASSES * compute_bound(), rel=1e-6)
+    assert compute_bound(dtype=DType.FLOAT32, cast=True) == pytest.approx(compute_bound(), rel=1e-6)
+
+
+def test_flops_that_the_shapes_do_not_show_take_their_time_too():
+    heavy = msgspec.structs.replace(
+        product(1, 1, 1), instructions=(Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), flops=16 * 10**12),)
+    )
+    assert seconds(heavy) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_each_bank_of_columns_pays_for_loading_its_tile():
+    overhead = BARE._replace(pass_overhead_cycles=100)
+    extra = seconds(product(1024, 2048, 2048), parameters=overhead) - seconds(product(1024, 2048, 2048))
+    assert extra == pytest.approx(16 * 16 * 2 * 100 / PE_CLOCK_HZ, rel=1e-6)
+
+
+def test_weights_too_large_for_the_chip_are_read_at_every_execution_and_share_the_bandwidth():
+    node = product(1, 16_384, 16_384)
+    times = [seconds(node, active) for active in (1, 2, 3, 4)]
+    assert times[0] == pytest.approx(node.params_bytes / DRAM_BYTES_PER_SECOND, rel=0.05)
+    assert [t / times[0] for t in times] == pytest.approx([1, 2, 3, 4], rel=1e-3)
+
+
+def test_weights_that_find_room_stay_on_chip():
+    node = product(1, 2048, 1024)  # 4 MiB
+    other = PARAMETERS.on_chip_bytes
+    assert sum(timing.instruction_seconds(node, parameters=BARE)) < 0.2 * node.params_bytes / DRAM_BYTES_PER_SECOND
+    crowded = sum(timing.instruction_seconds(node, node.params_bytes + other, parameters=BARE))
+    assert crowded > 0.2 * node.params_bytes / DRAM_BYTES_PER_SECOND
+
+
+def chain(count, inner=4096, cast=True):
+    """Products one after the other, each with weights of its own."""
+    values = [TensorSpec(f"x{i}", DType.FLOAT32, (128, inner)) for i in range(count + 1)]
+    weights = [TensorSpec(f"w{i}", DType.BFLOAT16, (inner, inner)) for i in range(count)]
+    steps = tuple(
+        Instruction(EngineKind.PE, "matmul", (f"x{i}", f"w{i}"), (f"x{i + 1}",), {"cast": "bfloat16"})
+        for i in range(count)
+    )
+    return Node(
+        "n", NodeKind.NEURON, (values[0],), (values[-1],), 0, steps,
+        tuple(Parameter(w, 0) for w in weights), tuple(values[1:-1]), sum(w.size_bytes for w in weights),
+    )  # fmt: skip
+
+
+def test_weights_are_read_ahead_while_the_engines_work():
+    node = chain(12, inner=1024)
+    slow_engines = BARE._replace(pass_overhead_cycles=5000)
+    engines = 12 * 64 * 5128 / PE_CLOCK_HZ
+    assert seconds(node, 4, slow_engines) == pytest.approx(engines, rel=0.03)
+
+
+@given(count=st.integers(1, 6), inner=st.sampled_from([128, 1000, 3000]), active=st.integers(1, 4))
+def test_a_node_takes_at_least_what_each_resource_needs_and_at_most_all_of_them_in_turn(count, inner, active):
+    node = chain(count, inner)
+    pe = seconds(node, 1, BARE._replace(on_chip_bytes=1 << 40))
+    spent = seconds(node, active)
+    traffic = sum(p.spec.size_bytes for p in node.parameters) + 4 * node.inputs[0].size_bytes
+    assert pe * 0.999 <= spent <= pe + traffic * active / DRAM_BYTES_PER_SECOND
+
+
+def test_a_graph_knows_which_nodes_share_a_core():
+    first = product(1, 2048, 2048)  # 8 MiB each: one finds room, two do not
+    graph = Graph("g", first.inputs, first.outputs, (first, msgspec.structs.replace(first, name="m", core=1)), 2)
+    apart = timing.time_graph(graph, (0, 1))
+    together = timing.time_graph(graph, (3, 3))
+    assert apart.nodes[0].duration_ns[3] < together.nodes[0].duration_ns[3]
+
+
+def test_tensors_of_the_host_take_their_time_before_and_after():
+    node = product(1024, 1024, 4096, dtype=DType.FLOAT32)
+    graph = Graph("g", node.inputs, node.outputs, (node,))
+    cost = timing.time_graph(graph)
+    half_ns = PARAMETERS.execution_overhead_seconds / 2 * 1e9
+    assert cost.before_ns == pytest.approx(half_ns + timing.host_transfer_ns(4 * MIB), abs=2)
+    assert cost.after_ns == pytest.approx(half_ns + timing.host_transfer_ns(16 * MIB), abs=2)
+    assert timing.host_transfer_ns(4 * MIB) > 4 * MIB / PARAMETERS.staging_bytes_per_second * 1e9
+
+
+def test_a_cpu_node_is_paid_by_its_elements_and_needs_no_chip():
+    x = TensorSpec("x", DType.FLOAT32, (1000, 1000))
+    node = Node("c", NodeKind.CPU, (x,), (msgspec.structs.replace(x, name="y"),))
+    cost = timing.time_node(node, parameters=BARE)
+    assert cost.duration_ns == (round(2e6 / BARE.vcpu_elements_per_second * 1e9),) * 4
+    assert cost.flops == 0
 
 
 def test_a_link_carries_32_gib_a_second_and_hops_add_up():
@@ -43,6 +161,6 @@ def test_a_link_carries_32_gib_a_second_and_hops_add_up():
 
 
 def test_the_estimate_is_the_sum_of_the_nodes():
-    n = node(flops=10**12)
+    n = product(128, 128, 128)
     graph = Graph("g", n.inputs, n.outputs, (n, msgspec.structs.replace(n, name="m")))
     assert timing.estimate_device_ns(graph) == 2 * timing.time_node(n).duration_ns[0]

@@ -3,9 +3,9 @@
 import pytest
 from chains import chain, chain_input
 
+from runtime_core.engine.parameters import PE_CLOCK_HZ
 from runtime_core.rtd.proto import common_pb2, nmgr_counters_pb2
 from runtime_core.rtd.status import RtdError
-from runtime_core.rtd.work import CORE_CLOCK_HZ
 from runtime_core.status import Nerr
 from runtime_core.telemetry import open_source
 
@@ -79,7 +79,7 @@ def test_time_in_use_and_cycles_follow_from_the_busy_time(daemon, client, networ
     request = nmgr_counters_pb2.read_nc_counters_request(vnc_id=0)
     core = call(client, "read_nc_counters", request).nc_counters
     assert core.pe_num_executed_instr == core.pe_matmul_num_executed_instr == 3
-    worked = 3 * 0.02 * CORE_CLOCK_HZ
+    worked = 3 * 0.02 * PE_CLOCK_HZ
     assert core.act_num_wait_event_cycles == pytest.approx(worked, rel=0.01)
     assert core.pe_num_wait_event_cycles < 0.01 * worked
     idle = call(client, "read_nc_counters", nmgr_counters_pb2.read_nc_counters_request(vnc_id=3)).nc_counters

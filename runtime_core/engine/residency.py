@@ -1,0 +1,209 @@
+"""What instructions read from and write to DRAM: weights, a node's borders, and activations with no room on chip."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runtime_core.neff.graph import ITEM_BYTES, DType, EngineKind, Instruction, Node, TensorSpec
+
+VIEWS = frozenset({"reshape", "concat", "split", "slice"})
+"""Instructions that only say where data lies: whoever reads next follows their strides."""
+_MOVES = VIEWS | {"transpose", "copy"}
+_BY_INDEX = frozenset({"gather", "gather_elements", "gather_nd"})
+_COMPUTES = (EngineKind.ACT, EngineKind.POOL)
+
+
+class Traffic(NamedTuple):
+    """Bytes that one instruction moves.
+
+    Attributes:
+        parameter_bytes: weights that it reads.
+        activation_bytes: tensors read from or written to DRAM: the node's own, and what found no room on chip.
+        moved_bytes: read and written on chip by an instruction that rearranges data.
+    """
+
+    parameter_bytes: int
+    activation_bytes: int
+    moved_bytes: int
+
+
+def traffic(node: Node, room_bytes: int) -> list[Traffic]:
+    """What each instruction of a Neuron node moves.
+
+    A tensor lives on chip from the instruction that makes it to the last that reads it. Where there is no room for
+    all, what is needed last goes to DRAM, in part or whole, and is read again.
+
+    Args:
+        node: a Neuron node.
+        room_bytes: on-chip memory for activations.
+    """
+    return _run(node, room_bytes)[0]
+
+
+def peak_bytes(node: Node) -> int:
+    """On-chip memory in which all activations of a Neuron node find room."""
+    return _run(node, None)[1]
+
+
+def _run(node: Node, room_bytes: int | None) -> tuple[list[Traffic], int]:
+    """What each instruction moves, and the most that is held at a time; without a limit where there is none."""
+    values = _Values(node)
+    memory = _Memory(values)
+    result = []
+    peak = 0
+    for position, instruction in enumerate(node.instructions):
+        if instruction.opcode == "reshape":
+            result.append(Traffic(0, 0, 0))
+            continue
+        activation_bytes = memory.use(instruction)
+        if instruction.opcode in _BY_INDEX:
+            # It reads as much of its table as it gives.
+            activation_bytes += sum(values.sizes.get(name, 0) for name in instruction.outputs)
+        peak = max(peak, memory.held_bytes)
+        activation_bytes += memory.make_room(position, peak if room_bytes is None else room_bytes)
+        result.append(Traffic(values.parameter_bytes(instruction), activation_bytes, values.moved_bytes(instruction)))
+    return result, peak
+
+
+class _Memory:
+    """The on-chip memory while a node runs: how much of each value it holds, and how much of it DRAM holds."""
+
+    def __init__(self, values: _Values) -> None:
+        self._values = values
+        self._resident: dict[str, int] = {}
+        self._stored = {name: values.sizes[name] for name in values.in_dram if name in values.sizes}
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(self._resident.values())
+
+    def use(self, instruction: Instruction) -> int:
+        """Read and write what an instruction does; returns what passes between DRAM and chip for it."""
+        values, resident = self._values, self._resident
+        read, written = values.read(instruction), values.written(instruction)
+        passed = sum(values.sizes[name] - resident.get(name, 0) for name in read)
+        passed += sum(values.sizes[name] for name in written if name in values.given)
+        resident.update({name: values.sizes[name] for name in (*read, *written)})
+        return passed
+
+    def make_room(self, position: int, room_bytes: int) -> int:
+        """Drop what nobody reads any more, then what is read last; returns what had to be written for it."""
+        values, resident = self._values, self._resident
+        next_use = {name: values.next_use(name, position) for name in resident}
+        for name, use in next_use.items():
+            if use is None:
+                del resident[name]
+        over = self.held_bytes - room_bytes
+        written = 0
+        for name in sorted(resident, key=lambda n: next_use[n] or 0, reverse=True):
+            if over <= 0:
+                break
+            dropped = min(over, resident[name])
+            resident[name] -= dropped
+            over -= dropped
+            # What DRAM holds already need not be written again.
+            missing = max(0, values.sizes[name] - resident[name] - self._stored.get(name, 0))
+            self._stored[name] = self._stored.get(name, 0) + missing
+            written += missing
+        return written
+
+
+class _Values:
+    """The values of a node: how large, where they come from, who reads them."""
+
+    def __init__(self, node: Node) -> None:
+        self._instructions = node.instructions
+        self._constants = {p.spec.name: p.spec.size_bytes for p in node.parameters}
+        specs = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers)}
+        self._source = _sources(node)
+        self.given = {self._source.get(t.name, t.name) for t in node.outputs}
+        self.in_dram = self.given | {t.name for t in node.inputs}
+        self._readers: dict[str, list[tuple[int, int]]] = {}
+        self._uses: dict[str, list[int]] = {}
+        for position, instruction in enumerate(node.instructions):
+            for place, name in enumerate(instruction.inputs):
+                self._readers.setdefault(name, []).append((position, place))
+                if instruction.opcode != "reshape":
+                    self._uses.setdefault(self._source.get(name, name), []).append(position)
+        narrow = self._narrow()
+        self.sizes = {name: _stored_bytes(spec, name in narrow) for name, spec in specs.items()}
+        self._streamed = {name for i in node.instructions for name in i.outputs if self._streams(name)}
+
+    def read(self, instruction: Instruction) -> set[str]:
+        """Values that an instruction takes from memory."""
+        return {n for n in self._named(instruction.inputs) if n not in self._streamed}
+
+    def written(self, instruction: Instruction) -> set[str]:
+        """Values that an instruction puts into memory."""
+        return {n for n in self._named(instruction.outputs) if n not in self._streamed}
+
+    def _named(self, names: tuple[str, ...]) -> set[str]:
+        sources = {self._source.get(name, name) for name in names}
+        return {name for name in sources if name in self.sizes}
+
+    def parameter_bytes(self, instruction: Instruction) -> int:
+        """Weights that an instruction reads as a whole."""
+        if instruction.opcode in _BY_INDEX:
+            return 0
+        return sum(self._constants.get(name, 0) for name in set(instruction.inputs))
+
+    def moved_bytes(self, instruction: Instruction) -> int:
+        """Bytes that an instruction rearranges, read and written."""
+        if instruction.engine is not EngineKind.DMA or instruction.opcode in VIEWS:
+            return 0
+        out = sum(self.sizes.get(name, 0) for name in instruction.outputs)
+        return (
+            2 * out
+            if instruction.opcode in _BY_INDEX
+            else out + sum(self.sizes.get(name, 0) for name in instruction.inputs)
+        )
+
+    def next_use(self, name: str, position: int) -> int | None:
+        """The next instruction that reads a value."""
+        uses = self._uses.get(name, [])
+        index = bisect_right(uses, position)
+        return uses[index] if index < len(uses) else None
+
+    def _narrow(self) -> set[str]:
+        """Values that every reader rounds to 16 bits: they are stored so."""
+        narrow: set[str] = set()
+        for instruction in reversed(self._instructions):
+            for name in instruction.outputs:
+                readers = self._readers.get(name, [])
+                if name not in self.given and readers and all(self._rounds(*r, narrow) for r in readers):
+                    narrow.add(name)
+        return narrow
+
+    def _rounds(self, position: int, place: int, narrow: set[str]) -> bool:
+        reader = self._instructions[position]
+        if reader.engine is EngineKind.PE:
+            return place < 2 and bool(reader.attributes.get("cast"))
+        return reader.opcode in _MOVES and all(name in narrow for name in reader.outputs)
+
+    def _streams(self, name: str) -> bool:
+        """Whether a value goes from engine to engine without a place of its own: its one reader comes right after."""
+        readers = self._readers.get(name, [])
+        if len(readers) != 1 or name in self.given or name in self._source:
+            return False
+        reader = self._instructions[readers[0][0]]
+        if reader.engine not in _COMPUTES or not readers[0][0]:
+            return False
+        maker = self._instructions[readers[0][0] - 1]
+        return name in maker.outputs and maker.engine is not EngineKind.DMA
+
+
+def _sources(node: Node) -> Mapping[str, str]:
+    """Reshaped values by the value whose bytes they are."""
+    source: dict[str, str] = {}
+    for instruction in node.instructions:
+        if instruction.opcode == "reshape" and instruction.inputs and instruction.outputs:
+            source[instruction.outputs[0]] = source.get(instruction.inputs[0], instruction.inputs[0])
+    return source
+
+
+def _stored_bytes(spec: TensorSpec, narrow: bool) -> int:
+    if narrow and spec.dtype is DType.FLOAT32:
+        return spec.element_count * ITEM_BYTES[DType.BFLOAT16]
+    return spec.size_bytes
