@@ -94,24 +94,24 @@ class Server:
         return found[0][1] if found else None
 
 
-def shipped_configuration(directory, targets, rules=()):
-    """``deploy/prometheus/prometheus.yml`` for a test: other targets, and as fast as tests need it."""
+def shipped_configuration(directory, targets, rules, job):
+    """``deploy/prometheus/prometheus.yml`` for a test: other targets, as fast as tests need it, ``job`` added."""
     configuration = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
     configuration["global"] = {"scrape_interval": "200ms", "evaluation_interval": "200ms"}
     configuration["rule_files"] = [str(path) for path in rules]
-    (job,) = configuration["scrape_configs"]
-    job["static_configs"] = [{"targets": targets}]
+    (shipped,) = configuration["scrape_configs"]
+    shipped.update({"static_configs": [{"targets": targets}], **job})
     path = directory / "prometheus.yml"
     path.write_text(yaml.safe_dump(configuration))
     return path
 
 
 @contextmanager
-def prometheus(directory, targets, rules=()):
-    """A server that scrapes ``targets``; its data is in ``directory``."""
+def prometheus(directory, targets, rules=(), **job):
+    """A server that scrapes ``targets``; its data is in ``directory``, ``job`` adds to its one job."""
     with running(
         program("prometheus"),
-        f"--config.file={shipped_configuration(directory, targets, rules)}",
+        f"--config.file={shipped_configuration(directory, targets, rules, job)}",
         f"--storage.tsdb.path={directory / 'data'}",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=error",
@@ -141,6 +141,20 @@ def monitor(root, *arguments):
     command = [sys.executable, "-m", "neuron_monitor", "-c", configuration, "--prometheus"]
     with running(*command, "--web.listen-address", "127.0.0.1:0", *arguments, env=environment(root)) as process:
         yield f"127.0.0.1:{listening_port(process.pid)}"
+
+
+@contextmanager
+def pipe(root):
+    """``neuron-monitor | neuron-monitor-prometheus.py`` on a node; gives its address."""
+    configuration = root.parent / f"{root.name}.json"
+    configuration.write_text(json.dumps(EVERY_GROUP))
+    with running(
+        sys.executable, "-m", "neuron_monitor", "-c", configuration, env=environment(root), stdout=subprocess.PIPE
+    ) as writer, running(
+        sys.executable, "-m", "neuron_monitor.prometheus", "--web.listen-address", "127.0.0.1:0", stdin=writer.stdout
+    ) as reader:  # fmt: skip
+        writer.stdout.close()
+        yield f"127.0.0.1:{listening_port(reader.pid)}"
 
 
 @contextmanager

@@ -1,0 +1,96 @@
+"""Faults of a simulated node raise the alerts that are made for them, in a real Prometheus over a real monitor."""
+
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from conftest import wait_for
+from real_prometheus import environment, monitor, prometheus, running
+from small_models import small_neff
+
+from dashboards.alerts import ALERTS
+from dashboards.files import FOLDER
+from runtime_core.driver.node import set_up
+
+EXPRESSIONS = {alert.name: alert.expr for alert in ALERTS}
+APPLICATIONS = {"sound": 0, "hung": 4, "failing": 5, "slow": 6, "ended": 7, "hit": 8}
+"""Tag -> core; one that is hit by memory errors has a device of its own."""
+
+
+@contextmanager
+def application(root, model, tag, core):
+    """Executes 20 times a second."""
+    command = [sys.executable, "-m", "neuron_tools.sim", "run", model, "--no-numerics", "--rate", "20"]
+    with running(
+        *command, "--visible-cores", core, "--tag", tag, "--duration", "0",
+        env={**environment(root), "NEURON_RT_EXEC_TIMEOUT": "0.5"}, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        yield process
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A node, applications on it, its monitor, and Prometheus with all rules."""
+    folder = tmp_path_factory.mktemp("alarms")
+    root = folder / "node"
+    set_up(root, type_name="inf1.6xlarge")
+    (model := folder / "small.neff").write_bytes(small_neff(seconds=0.002))
+    with ExitStack() as stack:
+        started = {t: stack.enter_context(application(root, model, t, core)) for t, core in APPLICATIONS.items()}
+        target = stack.enter_context(monitor(root))
+        server = stack.enter_context(prometheus(folder, [target], sorted((FOLDER / "rules").glob("*.yml"))))
+        wait_for(lambda: server.value("count(runtime_tag:executions:rate5m > 0)") == len(APPLICATIONS))
+        assert server.ask("ALERTS") == []
+        yield server, started, root
+
+
+@pytest.fixture
+def server(world):
+    return world[0]
+
+
+@pytest.fixture
+def break_node(world, command):
+    def inject(*arguments):
+        done = command("neuron_tools.sim", "fault", "inject", *arguments, NEURON_SIM_ROOT=str(world[2]))
+        assert done.returncode == 0, done.stderr
+
+    return inject
+
+
+def raised(server, name):
+    """The tags (or devices) that an alert is raised for, whether it has lasted long enough to be told or not."""
+    found = server.ask(f'ALERTS{{alertname="{name}"}}')
+    return {labels.get("runtime_tag", labels.get("neuron_device_index", "")) for labels, _ in found}
+
+
+def test_a_hung_core(server, break_node):
+    break_node("core-hang", "--core", APPLICATIONS["hung"])
+    # The windows of minutes still hold what was before the fault.
+    soon = EXPRESSIONS["NeuronCoreHung"].replace("[2m]", "[1s]").replace("[5m]", "[3s]")
+    found = wait_for(lambda: server.ask(soon), what="a core that is stuck")
+    assert [(labels["runtime_tag"], labels["neuroncore"]) for labels, _ in found] == [("hung", "4")]
+
+
+def test_failing_executions(server, break_node):
+    break_node("execution-error", "--core", APPLICATIONS["failing"], "--error", "model", "--ratio", "0.5")
+    wait_for(lambda: "failing" in raised(server, "NeuronErrorBudgetBurnsFast"))
+    assert "sound" not in raised(server, "NeuronErrorBudgetBurnsFast")
+
+
+def test_a_slow_core(server, break_node):
+    break_node("slow-core", "--core", APPLICATIONS["slow"], "--factor", "100")
+    wait_for(lambda: "slow" in raised(server, "NeuronLatencyOverObjective"))
+    assert "sound" not in raised(server, "NeuronLatencyOverObjective")
+
+
+def test_uncorrected_memory_errors(server, break_node):
+    break_node("mem-ecc-uncorrected", "--device", APPLICATIONS["hit"] // 4, "--count", "1")
+    wait_for(lambda: raised(server, "NeuronEccUncorrected") == {"2"})
+    assert {labels["alertstate"] for labels, _ in server.ask('ALERTS{alertname="NeuronEccUncorrected"}')} == {"firing"}
+
+
+def test_an_application_that_is_killed(world, server):
+    world[1]["ended"].kill()
+    wait_for(lambda: raised(server, "NeuronRuntimeGone") == {"ended"})
