@@ -7,12 +7,12 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -50,6 +50,19 @@ def failure(call: Call, error: RtdError) -> Message:
         status.code = error.code.value
         status.details = str(error).encode("utf-8", "replace")[:_MAX_DETAILS_BYTES]
     return answer
+
+
+def _messages(call: Call, raw: Iterable[bytes]) -> Iterator[Message]:
+    """The messages of a stream, parsed here: where gRPC fails to parse one, the stream's thread waits forever.
+
+    Raises:
+        RtdError: INVALID, for bytes that are no message.
+    """
+    for data in raw:
+        try:
+            yield call.request.FromString(data)
+        except DecodeError:
+            raise RtdError(Nerr.INVALID, f"the stream of {call.name} holds bytes that are no message") from None
 
 
 def _answering(
@@ -101,18 +114,38 @@ class OpenStreams:
             context.cancel()
 
 
+def _parsing(call: Call, answer: Callable[[Iterator[Message]], Message]) -> Callable[[Iterable[bytes]], Message]:
+    return lambda raw: answer(_messages(call, raw))
+
+
+def _parsing_stream(
+    call: Call, answer: Callable[[Iterator[Message], grpc.ServicerContext], Iterator[Message]]
+) -> Callable[[Iterable[bytes], grpc.ServicerContext], Iterator[Message]]:
+    def handle(raw: Iterable[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
+        try:
+            yield from answer(_messages(call, raw), context)
+        except RtdError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    return handle
+
+
 def _handlers(
     manager: Manager, networks: NetworkService, counters: CounterService, streams: OpenStreams
 ) -> list[grpc.GenericRpcHandler]:
     generic = []
     for service in (NETWORK_MANAGER, INSPECTION):
-        methods = {}
+        methods: dict[str, grpc.RpcMethodHandler[object, Message]] = {}
         for call in calls(service).values():
             answer = getattr(networks, call.name, None) or getattr(counters, call.name)
-            make = grpc.stream_unary_rpc_method_handler if call.client_streams else grpc.unary_unary_rpc_method_handler
-            methods[call.name] = make(
-                _answering(call, answer, manager), call.request.FromString, call.response.SerializeToString
-            )
+            if call.client_streams:
+                methods[call.name] = grpc.stream_unary_rpc_method_handler(
+                    _answering(call, _parsing(call, answer), manager), None, call.response.SerializeToString
+                )
+            else:
+                methods[call.name] = grpc.unary_unary_rpc_method_handler(
+                    _answering(call, answer, manager), call.request.FromString, call.response.SerializeToString
+                )
         generic.append(grpc.method_handlers_generic_handler(service.full_name, methods))
 
     def session(
@@ -132,7 +165,7 @@ def _handlers(
     for service in SERVICES:
         methods = {
             call.name: grpc.stream_stream_rpc_method_handler(
-                answers[call.name], call.request.FromString, call.response.SerializeToString
+                _parsing_stream(call, answers[call.name]), None, call.response.SerializeToString
             )
             for call in calls(service).values()
             if call.server_streams

@@ -60,6 +60,7 @@ class InferenceStream:
         self._changed = threading.Condition()
         self._read_all = False
         self._closed = False
+        self._broken: RtdError | None = None
 
     def responses(self) -> Iterator[nmgr_pb2.infer_response]:
         """The answers; closing the iterator drops what is still under way."""
@@ -69,6 +70,8 @@ class InferenceStream:
                 with self._changed:
                     self._changed.wait_for(lambda: self._items or self._read_all)
                     if not self._items:
+                        if self._broken is not None:
+                            raise self._broken
                         return
                     item = self._items.popleft()
                 yield self._answer(item)
@@ -100,6 +103,9 @@ class InferenceStream:
                 return
         except grpc.RpcError:
             pass  # the client is gone
+        except RtdError as error:
+            with self._changed:
+                self._broken = error
         finally:
             with self._changed:
                 self._read_all = True

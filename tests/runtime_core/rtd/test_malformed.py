@@ -124,6 +124,19 @@ def raw(daemon):
         yield send
 
 
+def test_streams_of_bytes_that_are_no_messages_end(daemon, wait):
+    junk = b"\xff\xff"
+    with grpc.insecure_channel(daemon.address) as channel:
+        load = channel.stream_unary("/nrt.nmgr_v1/load", response_deserializer=nmgr_pb2.load_response.FromString)
+        for _ in range(5):
+            assert load(iter([junk]), timeout=10).status.code == Nerr.INVALID
+        for path in ("/nrt.nmgr_session_manager/session_monitor", "/nrt.nmgr_stream/infer_stream"):
+            with pytest.raises(grpc.RpcError) as caught:
+                list(channel.stream_stream(path)(iter([junk]), timeout=10))
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    wait(lambda: daemon.manager.sessions.count == 0)
+
+
 NAMES = sorted(set(calls(NETWORK_MANAGER)) - {"shm_map", "shm_unmap"})
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
