@@ -13,16 +13,14 @@ from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.page import RuntimePage
 
 _KILLED_RATIO = 1 / 3
-_TAGS = 16
+TAGS = 16
 """Tags that come back again and again; other runtimes are known by their pid."""
 
 
 def _live(number: int, core: int, lifetime_seconds: float) -> None:
     """Be a runtime: every other one has a tag that others had before."""
     store = open_or_set_up()
-    page = RuntimePage(
-        store, tag=f"job{core % _TAGS}" if number % 2 else str(os.getpid()), command="churn", version="0"
-    )
+    page = RuntimePage(store, tag=f"job{core % TAGS}" if number % 2 else str(os.getpid()), command="churn", version="0")
     if ownership.claim_cores(store.locks, [core]) is None:
         raise SystemExit(f"core {core} is taken")
     page.own_cores([core])

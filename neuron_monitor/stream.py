@@ -18,7 +18,6 @@ from runtime_core.telemetry import open_source
 
 _TELL_SOURCE = 1
 _TELL_LATENESS = 3
-_GC_THRESHOLD = 20_000
 
 
 class Sink(Protocol):
@@ -127,13 +126,9 @@ def stream(
 
 
 def _settle() -> None:
-    """What is there now stays: looking through all of it for garbage again and again would make reports 20 ms late.
-
-    Reports themselves hold no cycles and are freed at once, so the collector need not run several times in each.
-    """
+    """What is there now stays: looking through all of it for garbage again and again would make reports 20 ms late."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
 
 
 def _reload(collector: Collector, path: Path | None, sinks: list[Sink]) -> None:

@@ -172,27 +172,33 @@ class MetricsServer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         patience = self._limits.head_seconds
         while True:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patience)
-            began = time.monotonic()
-            self._stays()
-            request = parse_head(head)
-            answer = BAD_REQUEST if request is None else await self._answer(request, writer)
-            keep = request is not None and request.keeps_open
-            lines = [
-                f"HTTP/1.1 {answer.status}",
-                *(f"{name}: {value}" for name, value in (*answer.headers, *self._access.headers)),
-                f"Content-Length: {len(answer.body) + len(answer.more)}",
-                "Connection: keep-alive" if keep else "Connection: close",
-            ]
-            parts = ["\r\n".join([*lines, "", ""]).encode()]
-            if request is None or request.method != "HEAD":
-                parts += (answer.body, answer.more)
-            if request is not None and request.path == "/metrics":
-                self._page.count_scrape(time.monotonic() - began)
-            await asyncio.wait_for(_send(writer, parts), self._limits.send_seconds)
-            if not keep:
+            async with asyncio.timeout(patience):
+                head = await reader.readuntil(b"\r\n\r\n")
+            if not await self._reply(head, writer):
                 return
             patience = self._limits.idle_seconds
+
+    async def _reply(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Answer a request; False when it was the last. Nothing of the answer is kept while the client is idle."""
+        began = time.monotonic()
+        self._stays()
+        request = parse_head(head)
+        answer = BAD_REQUEST if request is None else await self._answer(request, writer)
+        keep = request is not None and request.keeps_open
+        lines = [
+            f"HTTP/1.1 {answer.status}",
+            *(f"{name}: {value}" for name, value in (*answer.headers, *self._access.headers)),
+            f"Content-Length: {len(answer.body) + len(answer.more)}",
+            "Connection: keep-alive" if keep else "Connection: close",
+        ]
+        parts = ["\r\n".join([*lines, "", ""]).encode()]
+        if request is None or request.method != "HEAD":
+            parts += (answer.body, answer.more)
+        if request is not None and request.path == "/metrics":
+            self._page.count_scrape(time.monotonic() - began)
+        async with asyncio.timeout(self._limits.send_seconds):
+            await _send(writer, parts)
+        return keep
 
     def _stays(self) -> None:
         """The connection of this task is not the one that was quiet for longest."""

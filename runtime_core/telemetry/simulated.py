@@ -34,6 +34,7 @@ from runtime_core.telemetry.snapshot import (
     Subgraph,
     SubgraphDeviceMemory,
 )
+from runtime_core.telemetry.sysfs_lasting import totals_sequence
 from runtime_core.topology import device_of_core, topology
 
 _Page = layout.Page
@@ -54,6 +55,9 @@ _LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
 _OWNED = struct.Struct("<Q")
 _TRIES = 200
 """Copies tried in a row before the writer is given the processor."""
+
+_FOLD_TRIES = 3
+"""Looks tried when the counters of a runtime that ended were moved to the totals meanwhile."""
 
 _PATIENCE_SECONDS = 0.1
 """A writer's thread can lose the interpreter inside its guarded section for a few switch intervals (5 ms each)."""
@@ -98,6 +102,7 @@ class SimulatedSource:
         self._words: memoryview = memoryview(b"")
         self._faults: FaultWatch | None = None
         self._stuck: dict[int, int] = {}
+        self._holders: dict[int, tuple[int, int | None]] = {}
         self._identities: dict[int, tuple[tuple[int, int], _Identity]] = {}
         self._models: dict[int, tuple[tuple[int, int, int], tuple[Model, ...]]] = {}
 
@@ -118,6 +123,7 @@ class SimulatedSource:
             return store
         self.close()
         self._stuck.clear()
+        self._holders.clear()
         self._identities.clear()
         self._models.clear()
         store = self._store = Datastore(self._root)
@@ -133,16 +139,12 @@ class SimulatedSource:
         wall_time_ns = self._words[_BOOT_WORD] + time_ns if virtual else time.time_ns()
         # No host runs under a virtual clock: its figures are not available.
         host = host and not virtual
-        device_dram = [0] * store.size.device_count
-        device_links = [[0, 0] for _ in range(store.size.device_count)]
-        runtimes = []
-        for index in range(min(self._backed_pages(), layout.PAGE_COUNT)):
-            runtime = self._runtime(store, index, device_dram, device_links, with_cpu=host)
-            if runtime is not None:
-                runtimes.append(runtime)
-        runtimes.sort(key=lambda r: (r.start_ns, r.pid))
+        for _ in range(_FOLD_TRIES):
+            sequence = totals_sequence(store)
+            runtimes, devices = self._look(store, with_cpu=host)
+            if not sequence & 1 and totals_sequence(store) == sequence:
+                break
         driver_version = store.text("driver_version")
-        devices = _devices(store, device_dram, device_links)
         if len(devices) < store.size.device_count:
             runtimes = [runtime for runtime in runtimes if any(runtime.uses(device) for device in devices)]
         faults = self._faults.active(time_ns) if self._faults is not None else ()
@@ -159,6 +161,18 @@ class SimulatedSource:
             tuple(runtimes),
             host_now() if host else None,
         )
+
+    def _look(self, store: Datastore, *, with_cpu: bool) -> tuple[list[Runtime], tuple[Device, ...]]:
+        """Every page, and the devices; what a page counts may be in the devices' totals too while it is folded."""
+        device_dram = [0] * store.size.device_count
+        device_links = [[0, 0] for _ in range(store.size.device_count)]
+        runtimes = []
+        for index in range(min(self._backed_pages(), layout.PAGE_COUNT)):
+            runtime = self._runtime(store, index, device_dram, device_links, with_cpu=with_cpu)
+            if runtime is not None:
+                runtimes.append(runtime)
+        runtimes.sort(key=lambda r: (r.start_ns, r.pid))
+        return runtimes, _devices(store, device_dram, device_links)
 
     def _now_ns(self) -> int:
         """The node's time: CLOCK_MONOTONIC, or that of the virtual clock that it runs under."""
@@ -183,23 +197,25 @@ class SimulatedSource:
         if state != layout.STATE_LIVE:
             return None
         holder = store.locks.holder(page_byte(index))
-        alive = holder is not None
         copy = self._copy(store, offset)
-        if copy is None:
-            return self._unreadable(store, offset) if alive else None
-        head = _HEAD.unpack_from(copy.head)
+        # Where nobody goes on writing, each word can be read by itself.
+        data, at = (store.map, offset) if copy is None else (copy.head, 0)
+        head = _HEAD.unpack_from(data, at)
         _, state, pid, start_ns, owned, uid, model_high_water, generation = head[:8]
         if state & 0xFFFFFFFF != layout.STATE_LIVE:
             return None
+        alive = self._is_owner(index, start_ns, holder)
         # A process uses DRAM and links only of the devices whose cores it owns.
         for device in _devices_of(owned):
-            use = _DEVICE_USE.unpack_from(copy.head, _DEVICES_AT + device * _DEVICE_USE.size)
+            use = _DEVICE_USE.unpack_from(data, at + _DEVICES_AT + device * _DEVICE_USE.size)
             # A dead page holds no memory any more, but what it sent stays sent.
             device_dram[device] += (use[0] + use[1]) if alive else 0
             device_links[device][0] += use[2]
             device_links[device][1] += use[3]
         if not alive:
             return None
+        if copy is None:
+            return self._unreadable(store, offset)
         # A process in a container knows itself by another number than the one it has here.
         # Under a virtual clock one process holds every page, in the name of the processes that it simulates.
         pid = pid if self._words[_VIRTUAL_CLOCK_WORD] else holder or pid
@@ -222,6 +238,19 @@ class SimulatedSource:
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
             process_cpu(pid) if with_cpu else None,
         )
+
+    def _is_owner(self, index: int, start_ns: int, holder: int | None) -> bool:
+        """Whether the process that holds a page's lock is the one whose counters are on the page.
+
+        The next owner of a page locks it before it begins it anew: for a moment the counters of one that ended stand
+        there under a lock that is held.
+        """
+        known = self._holders.get(index)
+        if known is None or known[0] != start_ns:
+            known = self._holders[index] = start_ns, holder
+        elif known[1] != holder:
+            known = self._holders[index] = start_ns, None
+        return holder is not None and known[1] == holder
 
     def _copy(self, store: Datastore, offset: int) -> _PageCopy | None:
         """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
