@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -13,36 +14,33 @@ from neuron_top.looks import Look
 from neuron_top.screens.node import NodeScreen
 from neuron_top.settings import Settings
 
+if TYPE_CHECKING:
+    from neuron_top.remote.fleet import Fleet
+    from neuron_top.screens.fleet import FleetScreen
 
-class NeuronTop(App[Settings]):
-    """neuron-top over one node; returns what is to be remembered."""
+
+class Shell(App[Settings]):
+    """What neuron-top shows one node or a fleet in; returns what is to be remembered."""
 
     CSS_PATH = "app.tcss"
     TITLE = "neuron-top"
 
-    def __init__(
-        self,
-        look: Look,
-        interval_seconds: float = 1.0,
-        settings: Settings | None = None,
-        glyphs: Glyphs | None = None,
-    ) -> None:
-        """Watch ``look`` every ``interval_seconds``."""
+    def __init__(self, settings: Settings | None = None, glyphs: Glyphs | None = None) -> None:
+        """Begin where the last run ended."""
         # Textual turns everything grey under NO_COLOR, unless it uses the terminal's own colours: then there are none.
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self._settings = settings if settings is not None else Settings()
         self._glyphs = glyphs if glyphs is not None else terminal_glyphs()
-        self.node = NodeScreen(look, interval_seconds, self._settings, self._glyphs)
 
     def on_mount(self) -> None:
-        """Open the node's screen."""
+        """Take the theme that was chosen last."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
         self.set_class(self._glyphs is ASCII, "ascii")
 
-    def get_default_screen(self) -> Screen[None]:
-        """The node's."""
-        return self.node
+    def remembered(self) -> Settings:
+        """What the next run begins with."""
+        return self._settings._replace(theme=self.theme)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the screen offers, beside Textual's own commands."""
@@ -52,4 +50,62 @@ class NeuronTop(App[Settings]):
 
     async def action_quit(self) -> None:
         """End, and return what is to be remembered."""
-        self.exit(self.node.remember(self._settings._replace(theme=self.theme)))
+        self.exit(self.remembered())
+
+
+class NeuronTop(Shell):
+    """neuron-top over one node."""
+
+    def __init__(
+        self,
+        look: Look,
+        interval_seconds: float = 1.0,
+        settings: Settings | None = None,
+        glyphs: Glyphs | None = None,
+    ) -> None:
+        """Watch ``look`` every ``interval_seconds``."""
+        super().__init__(settings, glyphs)
+        self.node = NodeScreen(look, interval_seconds, self._settings, self._glyphs)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The node's."""
+        return self.node
+
+    def remembered(self) -> Settings:
+        """What the next run begins with."""
+        return self.node.remember(super().remembered())
+
+
+class FleetTop(Shell):
+    """neuron-top over many nodes."""
+
+    def __init__(self, fleet: Fleet, settings: Settings | None = None, glyphs: Glyphs | None = None) -> None:
+        """Watch ``fleet``."""
+        from neuron_top.screens.fleet import FleetScreen
+
+        super().__init__(settings, glyphs)
+        self._fleet = fleet
+        self.table: FleetScreen = FleetScreen(fleet, self._settings, self._glyphs)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The fleet's."""
+        return self.table
+
+    def on_fleet_screen_opened(self, message: FleetScreen.Opened) -> None:
+        """Show a node by itself, until Esc."""
+        interval_seconds = min(1.0, self._fleet.interval_seconds)
+        look = self._fleet.node_look(message.number)
+        screen = NodeScreen(look, interval_seconds, self._settings, self._glyphs, in_fleet=True)
+
+        def keep(_: None) -> None:
+            self._settings = screen.remember(self._settings)
+
+        self.push_screen(screen, keep)
+
+    def remembered(self) -> Settings:
+        """What the next run begins with."""
+        settings = super().remembered()
+        for screen in self.screen_stack:
+            if isinstance(screen, NodeScreen):
+                settings = screen.remember(settings)
+        return self.table.remember(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -10,9 +11,12 @@ import typer
 from neuron_tools.console import examples_epilog, new_app, run, show_version
 
 EXAMPLES = """neuron-top
-neuron-top --interval 0.5
-neuron-top --view processes
-neuron-top --once"""
+neuron-top --interval 0.5 --view processes
+neuron-top --once
+neuron-top unix:/run/neuron2.sock
+neuron-top --remote inf1-a:8000 --remote inf1-b:8000
+neuron-top --hostfile nodes.txt
+neuron-top --serve --port 8080"""
 
 
 class ViewName(enum.Enum):
@@ -32,43 +36,55 @@ app = new_app("Watch NeuronCores, vCPUs, memory and models of this instance, liv
 
 @app.command(epilog=examples_epilog(EXAMPLES))
 def top(
-    interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option(help="Print one frame and end.")] = False,
+    names: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Argument(
+            metavar="[ADDRESS]...",
+            help="neuron-rtd daemons to watch too, unix:PATH or HOST:PORT; default: $NEURON_RTD_ADDRESS, else "
+            "unix:/run/neuron.sock where it is. With --remote: more nodes.",
+        ),
+    ] = None,
+    interval: Annotated[
+        Optional[float],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(min=0.05, max=3600.0, help="Seconds between two looks; default: 1, of a fleet 5."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
     source: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+    ] = None,
+    remote: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="HOST:PORT", help="Watch the node of a neuron-monitor that serves Prometheus metrics."),
+    ] = None,
+    hostfile: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="FILE", help="Watch the nodes in a file, a HOST:PORT a line."),
     ] = None,
     view: Annotated[
         Optional[ViewName],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="The view to begin with; default: the last one."),
     ] = None,
     plain: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters alone.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser, on this machine alone.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any.")] = 8001,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Watch NeuronCores, vCPUs, memory and models of this instance, live."""
-    from neuron_top.glyphs import ASCII, cleaner, terminal_glyphs
-    from runtime_core.telemetry import open_source
+    """Watch NeuronCores, vCPUs, memory and models of this instance, or of many, live."""
+    from neuron_top.start import Wish, start
 
-    opened = open_source(source)
-    glyphs = ASCII if plain else terminal_glyphs()
-    if once:
-        from neuron_top.once import print_once
+    wish = Wish(
+        interval, once, source, view.value if view is not None else None, plain,
+        tuple(names or ()), tuple(remote or ()), hostfile,
+    )  # fmt: skip
+    if serve:
+        from neuron_top.serve.server import serve_wish
 
-        print_once(opened, interval, glyphs)
-        return
-    from neuron_top.app import NeuronTop
-    from neuron_top.looks import SourceLook
-    from neuron_top.settings import load_settings, save_settings, settings_path
-
-    path = settings_path()
-    settings = load_settings(path)
-    if view is not None:
-        settings = settings._replace(view=view.value)
-    left = NeuronTop(SourceLook(opened, cleaner(glyphs)), interval, settings, glyphs).run()
-    if left is not None:
-        save_settings(path, left)
+        serve_wish(wish, port)
+    else:
+        start(wish)
 
 
 def main() -> None:

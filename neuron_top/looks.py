@@ -17,6 +17,11 @@ class Look(Protocol):
         """What is looked at."""
         ...
 
+    @property
+    def local(self) -> bool:
+        """Whether its processes are processes of this machine."""
+        ...
+
     def moment(self) -> Moment:
         """Look once. The first look, and the first after a failed one, knows no rates.
 
@@ -32,6 +37,8 @@ class Look(Protocol):
 
 class SourceLook:
     """A node of this machine."""
+
+    local = True
 
     def __init__(self, source: Source, clean: Clean = printable) -> None:
         """Look at ``source``; ``clean`` makes its texts fit for the terminal."""

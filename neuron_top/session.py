@@ -39,7 +39,7 @@ class Session:
                 text = f"the node is gone: {frame.problem}"
                 self.events.append(Event(time.time_ns(), Severity.ERROR, "node", text))
             self.live, self.problem = None, frame.problem
-        else:
+        elif frame.moment is not self.live:
             self.events.extend(events_between(self.live, frame.moment))
             self.live, self.problem = frame.moment, ""
             self.history.add(frame.moment)

@@ -19,6 +19,9 @@ class Settings(NamedTuple):
     sort_column: int = 0
     sort_reverse: bool = False
     chart_span: int = 3
+    fleet_sort_column: int = 0
+    fleet_sort_reverse: bool = False
+    fleet_heat: bool = False
 
 
 def settings_path() -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
@@ -88,14 +88,17 @@ def heat_lines(
     return lines
 
 
-def legend(width: int, glyphs: Glyphs = UNICODE, *, colour: bool = True) -> Text:
-    """What the colours mean."""
+LEGEND = ("share of time busy", "curves: the last 5 minutes", "dim: nobody owns the core")
+
+
+def legend(width: int, glyphs: Glyphs = UNICODE, notes: Sequence[str] = LEGEND, *, colour: bool = True) -> Text:
+    """What the colours mean, and as many notes as fit."""
     text = Text().append("  0% ", "dim")
     for step in range(_LEGEND_STEPS):
         ratio = (step + 0.5) / _LEGEND_STEPS
         text.append("  ", f"on {heat_colour(ratio)}") if colour else text.append(_shade(ratio, glyphs))
     text.append(" 100%", "dim")
-    for note in ("share of time busy", "curves: the last 5 minutes", "dim: nobody owns the core"):
+    for note in notes:
         if text.cell_len + len(note) + 3 <= width:
             text.append(f"   {note}", "dim")
     text.truncate(width)

@@ -85,9 +85,9 @@ def core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]
     for device in snapshot.devices:
         if everything:
             found |= {core: rates.cores.get(core) if rates is not None else None for core in device.cores}
-        elif any(r.error and r.uses(device) for r in chosen):
-            # What is shared can't be told apart, and must not be shown as idle.
-            found |= dict.fromkeys(device.cores, None)
+        elif any(r.error and (r.uses(device) or not (r.cores or r.devices)) for r in chosen):
+            # What is shared, or used by one that can't be read, can't be told apart, and must not be shown as idle.
+            found |= dict.fromkeys(device.core_ids, None)
     for runtime in chosen:
         all_rates = rates.runtimes.get(runtime.key) if rates is not None else None
         for core in runtime.cores:
@@ -123,9 +123,10 @@ def _vcpu(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) ->
             for r in chosen
             if (rate := rates.runtimes.get(r.key)) is not None and rate.cpu is not None and rate.seconds > 0
         ]
-        count = len(snapshot.host.vcpus)
-        runtime_user = sum(cpu.user_seconds / seconds for cpu, seconds in used) / count
-        runtime_system = sum(cpu.system_seconds / seconds for cpu, seconds in used) / count
+        if used or not chosen:
+            count = len(snapshot.host.vcpus)
+            runtime_user = sum(cpu.user_seconds / seconds for cpu, seconds in used) / count
+            runtime_system = sum(cpu.system_seconds / seconds for cpu, seconds in used) / count
     return VcpuView(system_user, system_system, runtime_user, runtime_system)
 
 
@@ -136,7 +137,9 @@ def _sum_fields(records: Sequence[tuple[int | None, ...]], width: int) -> list[i
 
 def _memory(chosen: Sequence[Runtime]) -> MemoryView:
     host = HostMemory(*_sum_fields([r.host_memory or HostMemory() for r in chosen], len(HostMemory._fields)))
-    device = CoreMemory(*_sum_fields([use.memory for r in chosen for use in r.cores.values()], len(CoreMemory._fields)))
+    parts = [use.memory for r in chosen for use in r.cores.values()]
+    parts += [CoreMemory() for r in chosen if r.error and not r.cores]
+    device = CoreMemory(*_sum_fields(parts, len(CoreMemory._fields)))
     return MemoryView(host.total_bytes, host, device.total_bytes, device)
 
 

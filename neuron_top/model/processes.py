@@ -40,8 +40,11 @@ class Process(NamedTuple):
 
 @functools.cache
 def user_name(uid: int) -> str:
-    """The user's name, or its number where it has none."""
+    """The user's name, or its number where it has none; a negative number is not a user's."""
     import pwd
+
+    if uid < 0:
+        return NOT_AVAILABLE
 
     try:
         return pwd.getpwuid(uid).pw_name
@@ -79,13 +82,17 @@ def make_processes(moment: Moment, needle: str = "") -> tuple[Process, ...]:
     return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.command))
 
 
+def _pid(pid: int) -> str:
+    return str(pid) if pid else NOT_AVAILABLE
+
+
 def _count(value: int | None) -> str:
     return NOT_AVAILABLE if value is None else str(value)
 
 
 # The first eight fit into 80 columns.
 COLUMNS: tuple[Column[Process], ...] = (
-    Column("PID", 7, lambda p: str(p.pid), lambda p: p.pid, numeric=True),
+    Column("PID", 7, lambda p: _pid(p.pid), lambda p: p.pid or None, numeric=True),
     Column("TAG", 16, lambda p: p.tag, lambda p: p.tag),
     Column("CORES", 9, lambda p: format_numbers(p.cores) or "-", lambda p: len(p.cores), numeric=True),
     Column("UTIL", 7, lambda p: format_percent(p.utilization), lambda p: p.utilization, numeric=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ class NodeScreen(Screen[None]):
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         Binding("q", "app.quit", "Quit"),
         Binding("question_mark", "help", "Help"),
+        Binding("escape", "back", "Fleet", show=False, tooltip="Back to the fleet"),
         Binding("f", "flops", "%/FLOPS", tooltip="Switch between percent and FLOPS"),
         Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
         Binding("slash", "filter", "Filter", tooltip="Narrow processes, models and events to some words"),
@@ -61,9 +63,13 @@ class NodeScreen(Screen[None]):
         Binding("ctrl+s", "save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
     ]
 
-    def __init__(self, look: Look, interval_seconds: float, settings: Settings, glyphs: Glyphs) -> None:
-        """Watch ``look`` every ``interval_seconds``."""
+    def __init__(
+        self, look: Look, interval_seconds: float, settings: Settings, glyphs: Glyphs, *, in_fleet: bool = False
+    ) -> None:
+        """Watch ``look`` every ``interval_seconds``; ``in_fleet``: Esc goes back to where it was opened."""
         super().__init__()
+        self._look = look
+        self._in_fleet = in_fleet
         self._settings = settings
         self._glyphs = glyphs
         self._interval_seconds = interval_seconds
@@ -149,13 +155,15 @@ class NodeScreen(Screen[None]):
     def _key_lines(self, width: int) -> list[Text]:
         view = self._view()
         inside = declared_bindings(view) if view is not None else []
-        first, rest = self._own_bindings()[:2], self._own_bindings()[2:]
+        count = 3 if self._in_fleet else 2
+        first, rest = self._own_bindings()[:count], self._own_bindings()[count:]
         badge = self.session.pause_text or (f"filter: {shorten(self._needle, 20)}" if self._needle else "")
         steps = [b for b in rest if self.session.paused and b.action in ("step(-1)", "step(1)")]
         return [key_line([*first, *steps, *(b for b in (*inside, *rest) if b.show)], width, badge)]
 
     def _own_bindings(self) -> list[Binding]:
-        return [b for b in self.BINDINGS if isinstance(b, Binding)]
+        own = [b for b in self.BINDINGS if isinstance(b, Binding)]
+        return [replace(b, show=True) if b.action == "back" else b for b in own if self._in_fleet or b.action != "back"]
 
     # Views
 
@@ -190,6 +198,11 @@ class NodeScreen(Screen[None]):
         yield SystemCommand("Pause or go on", "key space", self.action_pause)
         yield SystemCommand("Percent or FLOPS", "key f", self.action_flops)
         yield SystemCommand("Save the screen as SVG", "key Ctrl-s", self.action_save_picture)
+
+    def action_back(self) -> None:
+        """Go back to the fleet, if this node was opened there."""
+        if self._in_fleet:
+            self.dismiss()
 
     # Switches
 
@@ -250,6 +263,10 @@ class NodeScreen(Screen[None]):
     def on_processes_view_signal_wanted(self, message: ProcessesView.SignalWanted) -> None:
         """Ask before a signal is sent."""
         from neuron_top.screens.confirm import SignalScreen
+
+        if not self._look.local:
+            self.notify("signals can be sent to processes of this machine only", severity="warning")
+            return
 
         def tell(outcome: str | None) -> None:
             if outcome:

@@ -40,9 +40,15 @@ class View(Vertical):
 
 def declared_bindings(view: View) -> list[Binding]:
     """The keys of a view and of its main widget, as they are declared beside it."""
-    kinds = [type(view), *(kind for kind in type(view.main_widget()).__mro__ if issubclass(kind, Lines))]
+    own = [b for b in vars(type(view)).get("BINDINGS", ()) if isinstance(b, Binding)]
+    inside = {b.key: b for b in declared_bindings_of(view.main_widget())}
+    return [*own, *(b for key, b in inside.items() if key not in {o.key for o in own})]
+
+
+def declared_bindings_of(widget: Widget) -> list[Binding]:
+    """The keys of a list, a table, a tree: those that Textual itself adds are left out."""
     found: dict[str, Binding] = {}
-    for kind in kinds:
+    for kind in (kind for kind in type(widget).__mro__ if issubclass(kind, Lines)):
         for binding in vars(kind).get("BINDINGS", ()):
             if isinstance(binding, Binding):
                 found.setdefault(binding.key, binding)

@@ -20,9 +20,8 @@ class ModelsView(View):
     def __init__(self) -> None:
         """Nothing to show yet."""
         super().__init__(id="models")
-        self._tree = MemoryTree(
-            "Process / model / NeuronCore", "no model is loaded (or none that the filter names)", id="model-tree"
-        )
+        nothing = "no model is loaded, or none that the filter names, or the source does not tell them"
+        self._tree = MemoryTree("Process / model / NeuronCore", nothing, id="model-tree")
 
     def compose(self) -> ComposeResult:
         """One tree."""

@@ -14,23 +14,8 @@ from neuron_top.model.table import Line, sort_rows
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
-from neuron_top.widgets.table import Head, Table
-
-
-class ProcessTable(Table):
-    """The table; a click on a title sorts by it."""
-
-    class TitlePicked(Message):
-        """A column's title was clicked."""
-
-        def __init__(self, column: int) -> None:
-            """Carry its number."""
-            super().__init__()
-            self.column = column
-
-    def header_picked(self, row: int, x: int) -> None:
-        """Ask to sort."""
-        self.post_message(self.TitlePicked(self.column_at(x)))
+from neuron_top.widgets.sortable import SortableTable
+from neuron_top.widgets.table import Head
 
 
 class ProcessesView(View):
@@ -70,7 +55,7 @@ class ProcessesView(View):
         self._shown: Shown | None = None
         self._processes: dict[RuntimeKey, Process] = {}
         heads = [Head(c.title, c.width, c.numeric) for c in COLUMNS]
-        self._table = ProcessTable(heads, "no Neuron process (or none that the filter names)", id="process-table")
+        self._table = SortableTable(heads, "no Neuron process (or none that the filter names)", id="process-table")
 
     def compose(self) -> ComposeResult:
         """One table."""
@@ -102,7 +87,7 @@ class ProcessesView(View):
         key = self._table.cursor_key
         return next((p for k, p in self._processes.items() if k == key), None)
 
-    def on_process_table_title_picked(self, message: ProcessTable.TitlePicked) -> None:
+    def on_sortable_table_title_picked(self, message: SortableTable.TitlePicked) -> None:
         """Sort by the column; by the same one again: the other way round."""
         column, reverse = self.sort
         chosen = message.column

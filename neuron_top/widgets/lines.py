@@ -38,6 +38,9 @@ class Lines(ScrollView, can_focus=True):
             super().__init__()
             self.text = text
 
+    class Moved(Message):
+        """The cursor is on another line."""
+
     def __init__(self, *, id: str | None = None) -> None:
         """Nothing to show yet."""
         super().__init__(id=id)
@@ -113,6 +116,7 @@ class Lines(ScrollView, can_focus=True):
         elif self.cursor >= top + page:
             self.scroll_to(y=self.cursor - page + 1, animate=False)
         self.cursor_moved()
+        self.post_message(self.Moved())
         self.refresh()
 
     def cursor_moved(self) -> None:

@@ -136,7 +136,7 @@ def test_slash_filters_while_one_types_enter_keeps_and_escape_drops(moments):
         assert column(app, "PID") == ["4002"]
         assert "filter: web 8081" in text(app)
         await pilot.press("m")
-        assert "no model is loaded (or none that the filter names)" in text(app)
+        assert "no model is loaded, or none that the filter names" in text(app)
         await pilot.press("slash", "escape")
         await until(pilot, lambda: "bert-large" in text(app), "every process")
 

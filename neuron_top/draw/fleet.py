@@ -1,0 +1,61 @@
+"""The fleet's first line, and the heat map of all cores of all nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from neuron_top.bars import heat_colour
+from neuron_top.formatting import format_percent, format_rate, shorten
+from neuron_top.glyphs import Glyphs
+from neuron_top.model.fleet import FleetTotals, NodeRow
+
+_UNKNOWN_COLOUR = "#3A3A3A"
+
+
+def totals_text(found: FleetTotals) -> str:
+    """All nodes together, in a line."""
+    silent = found.nodes - found.answering
+    missing = f", {silent} not" if silent else ""
+    return (
+        f"{found.answering} of {found.nodes} nodes answer{missing}   {found.owned}/{found.cores} cores owned   "
+        f"{format_percent(found.utilization).strip()} busy   {format_rate(found.executions_per_second)}"
+    )
+
+
+def tile_cells(rows: Sequence[NodeRow], *, colour: bool) -> int:
+    """Width of one node's tile: two cores a cell, or one where they are told apart by characters."""
+    most = max((len(row.cores) for row in rows), default=0)
+    return max(2, (most + 1) // 2 if colour else most) + 1
+
+
+def _colour(share: float | None) -> str:
+    return _UNKNOWN_COLOUR if share is None else heat_colour(share)
+
+
+def tile(row: NodeRow, cells: int, glyphs: Glyphs, *, colour: bool, chosen: bool) -> Text:
+    """One node: its cores by number, the even ones above the odd ones; ``x`` where there is no answer."""
+    text = Text()
+    room = cells - 1
+    if row.problem:
+        text.append("x" * (min(room, max(1, len(row.cores) // (2 if colour else 1)))), "bold #D55E00" if colour else "")
+    elif colour:
+        for start in range(0, len(row.cores), 2):
+            upper, lower = (*row.cores[start : start + 2], 0.0)[:2]
+            text.append("▀", f"{_colour(upper)} on {_colour(lower)}")
+    else:
+        steps = len(glyphs.shades) - 1
+        for share in row.cores:
+            text.append("?" if share is None else glyphs.shades[min(steps, round(share * steps))])
+    text.truncate(room, pad=True)
+    text.append("<" if chosen else " ", "bold" if chosen else "")
+    return text
+
+
+def chosen_line(row: NodeRow | None, state: str, width: int, glyphs: Glyphs) -> Text:
+    """Who the chosen tile is, and how it does."""
+    if row is None:
+        return Text()
+    words = f" {row.endpoint}  {row.instance_type}  {format_percent(row.utilization).strip()} busy  {state}"
+    return Text(shorten(words, width, glyphs.ellipsis), style="bold")

@@ -1,0 +1,83 @@
+"""Where a neuron-monitor serves metrics: HOST:PORT, one or many in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.telemetry import UsageError
+
+DEFAULT_PORT = 8000
+MAX_ENDPOINTS = 10_000
+
+
+class Endpoint(NamedTuple):
+    """One neuron-monitor."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """``HOST:PORT``, an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    wrong = UsageError(f"{text!r} is no HOST:PORT: write for example inf1-a:{DEFAULT_PORT} or [::1]:{DEFAULT_PORT}")
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise wrong
+        port = rest[1:] if rest else str(DEFAULT_PORT)
+    else:
+        host, colon, port = text.partition(":")
+        port = port if colon else str(DEFAULT_PORT)
+    strange = not host.isprintable() or not host.isascii() or any(c in host for c in " /@?#%\\")
+    if not host or strange or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 65536:
+        raise wrong
+    return Endpoint(host, int(port))
+
+
+def read_hostfile(path: Path) -> list[Endpoint]:
+    """One endpoint a line; empty lines and what follows a ``#`` mean nothing.
+
+    Raises:
+        UsageError: the file can't be read, or a line of it is no endpoint.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"can't read the host file {path}: {reason}") from error
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.partition("#")[0].strip()
+        if entry:
+            try:
+                found.append(parse_endpoint(entry))
+            except UsageError as error:
+                raise UsageError(f"{path}, line {number}: {error}") from error
+    return found
+
+
+def gather_endpoints(given: Iterable[str], hostfile: Path | None) -> tuple[Endpoint, ...]:
+    """Those given and those of the file, each once, in their order.
+
+    Raises:
+        UsageError: one is no endpoint, there is none, or there are too many.
+    """
+    listed = [parse_endpoint(part) for text in given for part in text.split(",") if part]
+    if hostfile is not None:
+        listed += read_hostfile(hostfile)
+    unique = tuple(dict.fromkeys(listed))
+    if not unique:
+        raise UsageError(f"no node to watch: {hostfile or '--remote'} names none")
+    if len(unique) > MAX_ENDPOINTS:
+        raise UsageError(f"{len(unique)} nodes are too many: at most {MAX_ENDPOINTS}")
+    return unique

@@ -1,0 +1,165 @@
+"""One scrape: ask an endpoint for its metrics, and take from them what neuron-top knows."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from neuron_top.remote.endpoint import Endpoint
+from runtime_core.telemetry import NodeError
+
+_MAX_BYTES = 32 << 20
+FAMILIES = frozenset({
+    "execution_errors_total",
+    "execution_latency_seconds",
+    "execution_status_total",
+    "hardware_ecc_events_total",
+    "instance_info",
+    "neuron_device_link_transmit_bytes_total",
+    "neuron_device_memory_total_bytes",
+    "neuron_device_memory_used_bytes",
+    "neuron_hardware_info",
+    "neuron_monitor_report_age_seconds",
+    "neuron_node_readable",
+    "neuron_runtime_memory_used_bytes",
+    "neuron_runtime_readable",
+    "neuron_runtime_vcpu_usage_ratio",
+    "neuroncore_memory_usage_constants",
+    "neuroncore_memory_usage_model_code",
+    "neuroncore_memory_usage_model_shared_scratchpad",
+    "neuroncore_memory_usage_runtime_memory",
+    "neuroncore_memory_usage_tensors",
+    "neuroncore_owner_info",
+    "neuroncore_utilization_ratio",
+    "system_memory_total_bytes",
+    "system_memory_used_bytes",
+    "system_swap_total_bytes",
+    "system_swap_used_bytes",
+    "system_vcpu_count",
+    "system_vcpu_usage_ratio",
+})  # fmt: skip
+"""Samples that are read; the many buckets of histograms are not among them."""
+
+
+class Sample(NamedTuple):
+    """One series of one scrape."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Scrape(NamedTuple):
+    """What one endpoint answered: samples by name. ``time_ns``: CLOCK_MONOTONIC of the figures, not of the answer."""
+
+    time_ns: int
+    wall_time_ns: int
+    samples: Mapping[str, tuple[Sample, ...]]
+
+
+def fetch(endpoint: Endpoint, timeout_seconds: float) -> str:
+    """The text of ``/metrics``.
+
+    Raises:
+        NodeError: nobody answers, or not with metrics.
+    """
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_seconds)
+    try:
+        connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise NodeError(f"{endpoint} answers {response.status} {response.reason}: is it a neuron-monitor?")
+        body = response.read(_MAX_BYTES + 1)
+    except TimeoutError as error:
+        raise NodeError(f"cannot reach {endpoint}: no answer within {timeout_seconds:g} s") from error
+    except OSError as error:
+        raise NodeError(f"cannot reach {endpoint}: {error.strerror or error}") from error
+    except (http.client.HTTPException, UnicodeError, ValueError) as error:
+        raise NodeError(f"{endpoint} does not speak HTTP: is it a neuron-monitor?") from error
+    finally:
+        connection.close()
+    if len(body) > _MAX_BYTES:
+        raise NodeError(f"{endpoint} answers more than {_MAX_BYTES >> 20} MiB: is it a neuron-monitor?")
+    return body.decode("utf-8", "replace")
+
+
+class Reader:
+    """Reads one endpoint's answers one after the other.
+
+    prometheus_client's parser takes some 80 us a sample, most of it for labels, which hardly change from one answer to
+    the next: each series is parsed once, and later found by its text.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known: dict[str, tuple[str, Mapping[str, str]]] = {}
+
+    def read(self, text: str) -> dict[str, tuple[Sample, ...]]:
+        """The samples of :data:`FAMILIES`, by name; those without a number are left out.
+
+        Raises:
+            NodeError: this is not the text format.
+        """
+        known: dict[str, tuple[str, Mapping[str, str]]] = {}
+        found: dict[str, list[Sample]] = {}
+        for line in text.splitlines():
+            if line[:40].partition("{")[0].partition(" ")[0] not in _SHORT_NAMES:
+                continue
+            series, value = _split(line)
+            if series.partition("{")[0] not in FAMILIES or value is None:
+                continue
+            name, labels = known[series] = self._known.get(series) or _parse_series(series)
+            found.setdefault(name, []).append(Sample(labels, value))
+        self._known = known
+        return {name: tuple(samples) for name, samples in found.items()}
+
+
+_SHORT_NAMES = frozenset(name[:40] for name in FAMILIES)
+_NOT_METRICS = "what it answers are no Prometheus metrics"
+
+
+def _split(line: str) -> tuple[str, float | None]:
+    """A series' text and its value; a timestamp after it means nothing here."""
+    head, brace, tail = line.rpartition("}")
+    series = head + brace
+    if not brace:
+        series, _, tail = line.partition(" ")
+    words = tail.split()
+    if not 1 <= len(words) <= 2:
+        raise NodeError(_NOT_METRICS)
+    try:
+        value = float(words[0])
+    except ValueError as error:
+        raise NodeError(_NOT_METRICS) from error
+    return series, value if value == value and abs(value) != float("inf") else None
+
+
+def _parse_series(series: str) -> tuple[str, Mapping[str, str]]:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    try:
+        (family,) = text_string_to_metric_families(f"{series} 0\n")
+        (sample,) = family.samples
+    except Exception as error:
+        # The parser documents no exceptions, and garbage makes it raise many kinds.
+        raise NodeError(_NOT_METRICS) from error
+    return sample.name, sample.labels
+
+
+def read_scrape(endpoint: Endpoint, reader: Reader, text: str) -> Scrape:
+    """What an answer that came just now tells.
+
+    Raises:
+        NodeError: these are no metrics of a Neuron node.
+    """
+    now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+    try:
+        samples = reader.read(text)
+    except NodeError as error:
+        raise NodeError(f"{endpoint}: {error}") from error
+    if "neuron_hardware_info" not in samples:
+        raise NodeError(f"{endpoint} tells of no Neuron hardware: is it a neuron-monitor?")
+    age = samples.get("neuron_monitor_report_age_seconds", ())
+    age_ns = int(max(0.0, age[0].value) * 1e9) if age else 0
+    return Scrape(now_ns - age_ns, wall_ns - age_ns, samples)

@@ -1,0 +1,243 @@
+"""Many nodes: a table of them, or a heat map of all their cores; Enter opens one."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
+
+from neuron_top.draw.cores import legend
+from neuron_top.draw.fleet import chosen_line, tile, tile_cells, totals_text
+from neuron_top.formatting import shorten
+from neuron_top.glyphs import Glyphs
+from neuron_top.model.fleet import COLUMNS, NodeRow, named, state_text, totals
+from neuron_top.model.table import Line, matches, sort_rows
+from neuron_top.remote.fleet import Fleet
+from neuron_top.settings import Settings
+from neuron_top.title import title_text
+from neuron_top.widgets.filter_line import FilterLine
+from neuron_top.widgets.key_line import key_line
+from neuron_top.widgets.lines import Lines
+from neuron_top.widgets.section import Section
+from neuron_top.widgets.sortable import SortableTable
+from neuron_top.widgets.table import Head
+from neuron_top.widgets.tiles import Tiles
+
+_REDRAW_SECONDS = 0.5
+_LEGEND = ("share of time busy", "a tile a node, half a cell a core", "x: no answer")
+
+
+class FleetScreen(Screen[None]):
+    """The nodes of a fleet."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
+        Binding("q", "app.quit", "Quit"),
+        Binding("question_mark", "help", "Help"),
+        Binding("enter", "open", "Open node", tooltip="Show the node in the views of one node; Esc comes back"),
+        Binding("c", "heat", "Cores/table", tooltip="Switch between the table and the heat map of all cores"),
+        Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column"),
+        Binding("S", "sort(-1)", "Sort back", show=False, tooltip="Sort by the previous column"),
+        Binding("r", "reverse", "Reverse", tooltip="Turn the order around"),
+        Binding("slash", "filter", "Filter", tooltip="Narrow the nodes to some words"),
+        Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
+    ]
+
+    class Opened(Message):
+        """A node is to be shown by itself."""
+
+        def __init__(self, number: int) -> None:
+            """Carry its place in the fleet."""
+            super().__init__()
+            self.number = number
+
+    def __init__(self, fleet: Fleet, settings: Settings, glyphs: Glyphs) -> None:
+        """Show ``fleet``."""
+        super().__init__()
+        self._fleet = fleet
+        self._glyphs = glyphs
+        self._places = {str(endpoint): number for number, endpoint in enumerate(fleet.endpoints)}
+        self._rows: tuple[NodeRow, ...] = fleet.rows()
+        self._shown: list[NodeRow] = []
+        self._sort = (settings.fleet_sort_column % len(COLUMNS), settings.fleet_sort_reverse)
+        self._heat = settings.fleet_heat
+        self._paused = False
+        self._needle = ""
+        self._title = Section(self._title_lines, id="title")
+        heads = [Head(c.title, c.width, c.numeric) for c in COLUMNS]
+        self._table = SortableTable(heads, "no node that the filter names", id="node-table")
+        self._tiles = Tiles(self._tile, id="tiles")
+        self._legend = Section(lambda width: [legend(width, glyphs, _LEGEND, colour=self._colour)], id="fleet-legend")
+        self._chosen = Section(self._chosen_lines, id="tabs")
+        self._filter = FilterLine()
+        self._keys = Section(self._key_lines, id="keys")
+
+    def compose(self) -> ComposeResult:
+        """Title, table or tiles, the chosen node, keys."""
+        yield from (self._title, self._table, self._tiles, self._legend, self._filter, self._chosen, self._keys)
+
+    def on_mount(self) -> None:
+        """Begin to ask."""
+        self._fleet.start()
+        self.set_interval(_REDRAW_SECONDS, self.refresh_rows)
+        self._arrange()
+
+    def on_unmount(self) -> None:
+        """Ask no more."""
+        self._fleet.stop()
+
+    @property
+    def _colour(self) -> bool:
+        return not self.app.no_color and self._glyphs.shades.isascii() is False
+
+    def refresh_rows(self) -> None:
+        """Show what is known now; nothing moves while it is paused or behind another screen."""
+        if not self._paused and self.is_current:
+            self._rows = self._fleet.rows()
+            self._draw()
+
+    def on_screen_resume(self) -> None:
+        """Back from a node."""
+        self._draw()
+
+    def _draw(self) -> None:
+        found = [r for r in self._rows if matches(self._needle, *named(r))]
+        column, reverse = self._sort
+        self._shown = sort_rows(found, COLUMNS[column], reverse=reverse)
+        if self._heat:
+            self._tiles.show(len(self._shown), tile_cells(self._shown, colour=self._colour))
+        else:
+            now = time.monotonic()
+            self._table.show([self._line(row, now) for row in self._shown], self._sort, self._glyphs)
+        for section in (self._title, self._legend, self._chosen, self._keys):
+            section.update()
+
+    def _line(self, row: NodeRow, now: float) -> Line:
+        cells = (*(c.text(row) for c in COLUMNS[:-1]), state_text(row, now))
+        return Line(row.endpoint, cells, "#E69F00" if row.problem and self._colour else "")
+
+    def _tile(self, number: int, chosen: bool) -> Text:
+        cells = tile_cells(self._shown, colour=self._colour)
+        return tile(self._shown[number], cells, self._glyphs, colour=self._colour, chosen=chosen)
+
+    def _title_lines(self, width: int) -> list[Text]:
+        text = Text(f"{title_text(None)}  {totals_text(totals(self._rows))}", no_wrap=True)
+        text.truncate(width)
+        return [text]
+
+    def _at_cursor(self) -> NodeRow | None:
+        place = self._tiles.chosen if self._heat else self._table.cursor
+        return self._shown[place] if 0 <= place < len(self._shown) else None
+
+    def _chosen_lines(self, width: int) -> list[Text]:
+        row = self._at_cursor()
+        return [chosen_line(row, state_text(row, time.monotonic()) if row else "", width, self._glyphs)]
+
+    def _key_lines(self, width: int) -> list[Text]:
+        badge = "PAUSED" if self._paused else (f"filter: {shorten(self._needle, 20)}" if self._needle else "")
+        return [key_line([b for b in self._own_bindings() if b.show], width, badge)]
+
+    def _own_bindings(self) -> list[Binding]:
+        return [b for b in self.BINDINGS if isinstance(b, Binding)]
+
+    def _main(self) -> Lines:
+        return self._tiles if self._heat else self._table
+
+    def _arrange(self) -> None:
+        self._table.display, self._tiles.display = not self._heat, self._heat
+        self._legend.display = self._heat
+        self._main().focus()
+        self._draw()
+
+    # Keys and the mouse
+
+    def action_heat(self) -> None:
+        """Switch between the table and the heat map; the chosen node stays chosen."""
+        place = self._tiles.chosen if self._heat else self._table.cursor
+        self._heat = not self._heat
+        self._arrange()
+        if self._heat:
+            self._tiles.choose(place)
+        else:
+            self._table.move_to(place)
+
+    def action_open(self) -> None:
+        """Show the chosen node by itself."""
+        row = self._at_cursor()
+        if row is not None:
+            self.post_message(self.Opened(self._places[row.endpoint]))
+
+    def action_help(self) -> None:
+        """Show every key."""
+        from neuron_top.screens.help import HelpScreen, help_text
+        from neuron_top.views.base import declared_bindings_of
+
+        notes = "A tile is a node, a half cell one of its NeuronCores: the even ones above the odd ones."
+        inside = declared_bindings_of(self._main())
+        self.app.push_screen(HelpScreen(help_text([("Fleet", notes, [*self._own_bindings(), *inside])])))
+
+    def action_sort(self, step: int) -> None:
+        """Sort by the next or previous column."""
+        column = (self._sort[0] + step) % len(COLUMNS)
+        self._sort_by(column, COLUMNS[column].numeric)
+
+    def action_reverse(self) -> None:
+        """Turn the order around."""
+        self._sort_by(self._sort[0], not self._sort[1])
+
+    def _sort_by(self, column: int, reverse: bool) -> None:
+        self._sort = (column, reverse)
+        self._draw()
+
+    def on_sortable_table_title_picked(self, message: SortableTable.TitlePicked) -> None:
+        """Sort by the column; by the same one again: the other way round."""
+        same = message.column == self._sort[0]
+        self._sort_by(message.column, not self._sort[1] if same else COLUMNS[message.column].numeric)
+
+    def on_tiles_chosen(self) -> None:
+        """Tell who it is."""
+        self._chosen.update()
+
+    def on_lines_moved(self) -> None:
+        """Tell who it is."""
+        self._chosen.update()
+
+    def on_lines_copied(self, message: Lines.Copied) -> None:
+        """Put a row on the clipboard."""
+        self.app.copy_to_clipboard(message.text)
+        self.notify("copied the row")
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click opens a node."""
+        if event.chain == 2 and event.widget is self._main():
+            self.action_open()
+
+    def action_pause(self) -> None:
+        """Hold the screen still, or go on."""
+        self._paused = not self._paused
+        self.refresh_rows()
+        self._keys.update()
+
+    def action_filter(self) -> None:
+        """Let a filter be typed."""
+        self._filter.open()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Narrow the nodes while it is typed."""
+        self._needle = message.value
+        self._draw()
+
+    def on_filter_line_done(self) -> None:
+        """Give the keys back."""
+        self._main().focus()
+        self._draw()
+
+    def remember(self, settings: Settings) -> Settings:
+        """The settings with what this screen adds to them."""
+        column, reverse = self._sort
+        return settings._replace(fleet_sort_column=column, fleet_sort_reverse=reverse, fleet_heat=self._heat)

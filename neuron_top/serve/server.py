@@ -1,0 +1,60 @@
+"""neuron-top in a browser: textual-serve on the loopback interface, for pages of its own alone."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+from neuron_top.start import Wish
+from runtime_core.telemetry import UsageError
+
+_HOST = "127.0.0.1"
+
+
+def command_of(wish: Wish) -> list[str]:
+    """The command line of the program that one page shows."""
+    command = [sys.executable, "-m", "neuron_top"]
+    options = (
+        ("--interval", wish.interval_seconds),
+        ("--source", wish.source),
+        ("--view", wish.view),
+        ("--hostfile", wish.hostfile and wish.hostfile.absolute()),
+        *(("--remote", endpoint) for endpoint in wish.remote),
+    )
+    for name, value in options:
+        if value is not None:
+            command += [f"{name}={value}"]
+    if wish.plain:
+        command.append("--ascii")
+    return [*command, "--", *wish.names] if wish.names else command
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def serve_wish(wish: Wish, port: int) -> None:
+    """Serve until the user ends it.
+
+    Raises:
+        UsageError: textual-serve is not installed, or the options do not go together.
+    """
+    if wish.once:
+        raise UsageError("--once prints a frame, --serve shows pages: give only one of them")
+    try:
+        from neuron_top.serve.pages import PageServer
+    except ImportError as error:
+        raise UsageError(f"--serve needs {error.name}: pip install 'neuron-tools-sim[serve]'") from error
+    server = PageServer(
+        shlex.join(command_of(wish)),
+        host=_HOST,
+        port=port or free_port(),
+        title="neuron-top",
+        templates_path=str(Path(__file__).parent / "templates"),
+    )
+    server.serve()

@@ -1,0 +1,96 @@
+"""What the command line asks for, carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from neuron_top.glyphs import ASCII, Glyphs, cleaner, terminal_glyphs
+from runtime_core.telemetry import Source, UsageError, open_source
+
+_NODE_SECONDS = 1.0
+_FLEET_SECONDS = 5.0
+
+
+class Wish(NamedTuple):
+    """The command line.
+
+    Attributes:
+        interval_seconds: ``None`` for what suits one node or a fleet.
+        names: neuron-rtd addresses, or with ``remote`` more nodes.
+        remote, hostfile: the nodes of a fleet; one of this machine is watched when there are none.
+    """
+
+    interval_seconds: float | None
+    once: bool
+    source: str | None
+    view: str | None
+    plain: bool
+    names: tuple[str, ...]
+    remote: tuple[str, ...]
+    hostfile: Path | None
+
+
+def start(wish: Wish) -> None:
+    """Watch what is asked for until the user ends it, and remember the state of the screen.
+
+    Raises:
+        UsageError: the options do not go together, or an address is none.
+        NodeError: with ``once``: there is no node.
+    """
+    glyphs = ASCII if wish.plain else terminal_glyphs()
+    if not wish.remote and wish.hostfile is None:
+        _node(wish, glyphs)
+        return
+    if wish.source is not None:
+        raise UsageError("--source reads this machine's node, --remote and --hostfile others: give only one of them")
+    _fleet(wish, glyphs)
+
+
+def _source(wish: Wish) -> Source:
+    from neuron_top.rtd import RtdSource, watched_addresses
+
+    addresses = watched_addresses(wish.names)
+    source = open_source(wish.source)
+    return RtdSource(source, addresses) if addresses else source
+
+
+def _node(wish: Wish, glyphs: Glyphs) -> None:
+    source = _source(wish)
+    interval_seconds = wish.interval_seconds or _NODE_SECONDS
+    if wish.once:
+        from neuron_top.once import print_once
+
+        print_once(source, interval_seconds, glyphs)
+        return
+    from neuron_top.app import NeuronTop
+    from neuron_top.looks import SourceLook
+    from neuron_top.settings import load_settings, save_settings, settings_path
+
+    path = settings_path()
+    settings = load_settings(path)
+    if wish.view is not None:
+        settings = settings._replace(view=wish.view)
+    left = NeuronTop(SourceLook(source, cleaner(glyphs)), interval_seconds, settings, glyphs).run()
+    if left is not None:
+        save_settings(path, left)
+
+
+def _fleet(wish: Wish, glyphs: Glyphs) -> None:
+    from neuron_top.remote.endpoint import gather_endpoints
+    from neuron_top.remote.fleet import Fleet
+
+    endpoints = gather_endpoints((*wish.remote, *wish.names), wish.hostfile)
+    fleet = Fleet(endpoints, wish.interval_seconds or _FLEET_SECONDS, cleaner(glyphs))
+    if wish.once:
+        from neuron_top.once import print_fleet
+
+        print_fleet(fleet, glyphs)
+        return
+    from neuron_top.app import FleetTop
+    from neuron_top.settings import load_settings, save_settings, settings_path
+
+    path = settings_path()
+    left = FleetTop(fleet, load_settings(path), glyphs).run()
+    if left is not None:
+        save_settings(path, left)
