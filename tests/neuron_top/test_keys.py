@@ -11,6 +11,7 @@ from worlds import make_runtime
 
 from neuron_top.screens.confirm import SignalScreen
 from neuron_top.screens.help import HelpScreen
+from neuron_top.settings import Settings
 from neuron_top.views.catalogue import VIEWS
 
 
@@ -219,9 +220,7 @@ def test_q_ends_and_gives_back_what_is_to_be_remembered(moments):
 
     drive(check, app=app, moments=moments)
     left = app.return_value
-    assert left._asdict() == {
-        "view": "cores", "theme": "nord", "flops": True, "sort_column": 1, "sort_reverse": False, "chart_span": 2,
-    }  # fmt: skip
+    assert left == Settings(view="cores", theme="nord", flops=True, sort_column=1, chart_span=2)
     assert json.dumps(left)
 
 
