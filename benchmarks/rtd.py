@@ -1,0 +1,204 @@
+"""What neuron-rtd adds to a request, beside a bare grpcio echo of the same size; shared memory; pipelining."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from google.protobuf.message import Message
+
+from benchmarks.harness import Figure, report
+from runtime_core.driver.node import set_up
+from runtime_core.engine.parameters import CORE_SINGLE_FLOPS
+from runtime_core.engine.plan import plan_of
+from runtime_core.instance import instance_type
+from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
+from runtime_core.neff.model import Neff
+from runtime_core.neff.reader import read_neff
+from runtime_core.neff.writer import encode_neff
+from runtime_core.rtd.client import Client, Shared, infer_request
+from runtime_core.rtd.wire import CHANNEL_OPTIONS
+from runtime_core.topology import topology
+
+SMALL, LARGE = 4 * 1024, 4 * 1024**2
+IN_FLIGHT = (1, 8, 64)
+REQUESTS = {SMALL: 1200, LARGE: 96}
+STAGES, STAGE_SECONDS = 4, 0.01
+_ECHO = """
+import sys, grpc
+from concurrent.futures import ThreadPoolExecutor
+from runtime_core.rtd.wire import CHANNEL_OPTIONS
+server = grpc.server(ThreadPoolExecutor(128), options=CHANNEL_OPTIONS)
+echo = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", {"echo": echo}),))
+server.add_insecure_port(sys.argv[1])
+server.start()
+server.wait_for_termination()
+"""
+
+
+def copying(size_bytes: int) -> bytes:
+    """A network that hands its input on: as little work as a request can mean."""
+    x, y = (TensorSpec(name, DType.UINT8, (size_bytes,)) for name in "xy")
+    node = Node("copy", NodeKind.NEURON, (x,), (y,), 0, (Instruction(EngineKind.DMA, "copy", ("x",), ("y",)),))
+    return encode_neff(Neff(Graph(f"copy{size_bytes}", (x,), (y,), (node,))))
+
+
+def pipelined() -> bytes:
+    """Four equal stages on four cores."""
+    specs = [TensorSpec(f"t{i}", DType.FLOAT32, (2, 2)) for i in range(STAGES + 1)]
+    flops = int(CORE_SINGLE_FLOPS * STAGE_SECONDS)
+    weight = Parameter(TensorSpec("w", DType.FLOAT32, (2, 2)), 0)
+    nodes = tuple(
+        Node(f"s{i}", NodeKind.NEURON, (specs[i],), (specs[i + 1],), i,
+             (Instruction(EngineKind.PE, "matmul", (specs[i].name, "w"), (specs[i + 1].name,), {}, flops),),
+             (weight,), (), 16)
+        for i in range(STAGES)
+    )  # fmt: skip
+    params = {f"s{i}": bytes(16) for i in range(STAGES)}
+    return encode_neff(Neff(Graph("pipeline", specs[:1], specs[-1:], nodes, core_count=STAGES), params))
+
+
+def modelled_seconds(content: bytes) -> float:
+    """What the model says an execution takes on idle cores, the way of the tensors to and from the device included."""
+    graph = read_neff(content).graph
+    plan = plan_of(graph, tuple(range(graph.core_count)), topology(instance_type("inf1.xlarge")))
+    return (sum(s.lead_ns + s.link_ns + s.duration_ns[0] for s in plan.stages) + plan.tail_ns) / 1e9
+
+
+def latency_seconds(call: Callable[[], object], in_flight: int, requests: int) -> float:
+    """Median time of a call while ``in_flight`` of them run."""
+    each = max(3, requests // in_flight)
+    times: list[float] = []
+
+    def client() -> None:
+        own = []
+        for _ in range(each):
+            started = time.perf_counter()
+            call()
+            own.append(time.perf_counter() - started)
+        times.extend(own)
+
+    threads = [threading.Thread(target=client) for _ in range(in_flight)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statistics.median(times)
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[tuple[Client, Callable[[bytes], object]]]:
+    """A daemon and an echo, each a process of its own."""
+    os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
+    set_up(type_name="inf1.2xlarge")
+    daemon, echo = f"unix:{folder}/rtd.sock", f"unix:{folder}/echo.sock"
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "neuron_tools.rtd", "-g", daemon, "-x", "-l", "3"]),
+        subprocess.Popen([sys.executable, "-c", _ECHO, echo]),
+    ]
+    try:
+        with Client(daemon) as client, grpc.insecure_channel(echo, options=CHANNEL_OPTIONS) as channel:
+            client.wait_until_ready(30)
+            grpc.channel_ready_future(channel).result(30)
+            yield client, channel.unary_unary("/bare/echo")
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+def infer_call(client: Client, request: Message) -> Callable[[], object]:
+    """An inference as a framework makes it: the request is made ready once."""
+    from runtime_core.rtd.proto import nmgr_pb2
+
+    def call() -> None:
+        answer = client.call("infer", request, nmgr_pb2.infer_response)
+        if answer.status.code:
+            raise SystemExit(f"infer failed: {answer.status}")
+
+    return call
+
+
+def overhead(client: Client, echo: Callable[[bytes], object], size_bytes: int, shared: str) -> list[Figure]:
+    """Time of a request beyond the modelled one, beside the echo's whole time."""
+    content = copying(size_bytes)
+    network = client.load(content, ninfer=max(IN_FLIGHT))
+    payload = os.urandom(size_bytes)
+    modelled = modelled_seconds(content)
+    name = f"{size_bytes // 1024} KiB"
+    inline = infer_call(client, infer_request(network, {"x": payload}))
+    figures = []
+    for in_flight in IN_FLIGHT:
+        requests = REQUESTS[size_bytes]
+        # Taken in turn, so that a change of the machine's load meets both.
+        own, peer = [], []
+        for _ in range(3):
+            peer.append(latency_seconds(lambda: echo(payload), in_flight, requests))
+            own.append(latency_seconds(inline, in_flight, requests))
+        added, bare = statistics.median(own) - modelled, statistics.median(peer)
+        goal = 1.5 if size_bytes == SMALL else None
+        note = f"overhead {added * 1e6:.0f} us, echo {bare * 1e6:.0f} us, modelled {modelled * 1e6:.0f} us"
+        figures.append(Figure(f"{name}, {in_flight} in flight: overhead / echo", added / bare, "x", goal, note=note))
+    if size_bytes == LARGE:
+        figures += [shared_memory(client, network, payload, shared, in_flight) for in_flight in IN_FLIGHT]
+    client.unload(network)
+    return figures
+
+
+def shared_memory(client: Client, network: int, payload: bytes, name: str, in_flight: int) -> Figure:
+    """How many times faster a request is with its tensors in shared memory: median latency, modelled time and all."""
+    Path("/dev/shm", name).write_bytes(payload)
+    client.shm_map(name, read=True, write=True)
+    try:
+        place = Shared(name)
+        inline = infer_call(client, infer_request(network, {"x": payload}))
+        shared = infer_call(client, infer_request(network, {"x": place}, {"y": place}))
+        requests = REQUESTS[LARGE]
+        slow, fast = [], []
+        for _ in range(3):
+            slow.append(latency_seconds(inline, in_flight, requests))
+            fast.append(latency_seconds(shared, in_flight, requests))
+    finally:
+        client.shm_unmap(name, read=True, write=True)
+        Path("/dev/shm", name).unlink()
+    inline_seconds, shared_seconds = statistics.median(slow), statistics.median(fast)
+    note = f"inline {inline_seconds * 1e3:.2f} ms, shared {shared_seconds * 1e3:.2f} ms"
+    title = f"4096 KiB, {in_flight} in flight: inline / shared memory"
+    return Figure(title, inline_seconds / shared_seconds, "x", 3.0, at_most=False, note=note)
+
+
+def throughput(client: Client, content: bytes, ninfer: int, inferences: int) -> float:
+    """Inferences a second with every slot of the queue filled."""
+    network = client.load(content, ninfer=ninfer)
+    call = infer_call(client, infer_request(network, {"t0": bytes(16)}))
+    started = time.perf_counter()
+    latency_seconds(call, ninfer, inferences)
+    seconds = time.perf_counter() - started
+    client.unload(network)
+    return inferences / seconds
+
+
+def main() -> None:
+    """Measure all of it in one run."""
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name, servers(Path(name)) as (client, echo):
+        for size_bytes in (SMALL, LARGE):
+            figures += overhead(client, echo, size_bytes, f"neuron-bench-{os.getpid()}")
+        content = pipelined()
+        alone = throughput(client, content, 1, 40)
+        filled = throughput(client, content, STAGES + 1, 40 * (STAGES + 1))
+        note = f"{alone:.1f}/s with ninfer 1, {filled:.1f}/s with ninfer {STAGES + 1}"
+        goal = 0.9 * STAGES
+        figures.append(Figure("pipeline of 4 cores: throughput", filled / alone, "x", goal, at_most=False, note=note))
+    report("rtd", figures)
