@@ -1,4 +1,4 @@
-"""neuron-bench: measure a model on Inf1."""
+"""neuron-bench: measure a model on Inf1, or ask which instance serves it best."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ app = new_app("Measure throughput, latency and cost of a model on a simulated In
     epilog=examples_epilog("""neuron-bench resnet50.onnx --batch 1,2,4,8 --cores 1,4
 neuron-bench bert.onnx --batch 6 --models 4 --workers 2 --instance-type inf1.xlarge
 neuron-bench bert.onnx --batch 1 --pipeline 1,4 --cores 16 --plot bert.svg
-neuron-bench resnet50.neff --cores 4 --clock real --duration 30 --json""")
+neuron-bench resnet50.neff --cores 4 --clock real --duration 30 --json
+neuron-bench bert.onnx --advise --p99 20ms --rate 3000""")
 )
 def bench(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")],
@@ -34,7 +35,10 @@ def bench(
         typer.Option(metavar="LIST", help="Copies of the model, one a core or pipeline; default: as many as fit."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=1000, help="Clients of each copy.")] = 1,
-    pipeline: Annotated[str, typer.Option(metavar="LIST", help="NeuronCores that a copy is spread over.")] = "1",
+    pipeline: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="LIST", help="NeuronCores that a copy is spread over; default: 1."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="Samples a second that arrive; default: every client executes back to back."),
@@ -53,6 +57,17 @@ def bench(
     clock: Annotated[
         ClockKind, typer.Option(help="Wait by the wall clock, or simulate as fast as the machine can.")
     ] = ClockKind.VIRTUAL,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Search the cheapest setup that serves --rate within --p99.")
+    ] = False,
+    p99: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="TIME", help="With --advise: what 99 % of the samples may take, like 20ms."),
+    ] = None,
+    max_instances: Annotated[
+        int, typer.Option(min=1, max=1000, help="With --advise: consider up to so many instances of a size.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="With --advise: of the random arrivals.")] = 0,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="FILE.svg", help="Also write a figure of throughput against latency."),
@@ -65,13 +80,16 @@ def bench(
 
     Executions take the time that the chip would take; results are not computed.
     """
-    from neuron_tools.bench.command import Request, bench_command
+    from neuron_tools.bench.command import Question, Request, advise_command, bench_command
 
-    bench_command(
-        Request(
-            model, batch, cores, models, workers, pipeline, rate, duration, instance_type, clock, plot, as_csv, as_json
-        )
+    request = Request(
+        model, batch, cores, models, workers, pipeline, rate, duration, instance_type, clock, plot, as_csv, as_json
     )
+    if advise:
+        raise typer.Exit(advise_command(request, Question(p99, max_instances, seed)))
+    if p99 is not None:
+        raise typer.BadParameter("--p99 is for --advise")
+    bench_command(request)
 
 
 def main() -> None:

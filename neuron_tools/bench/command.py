@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from neuron_tools import exit_codes
 from neuron_tools.bench.networks import Networks
 from neuron_tools.bench.setups import ClockKind, Setup, Wanted, parse_counts, setups_of
 from neuron_tools.bench.sweep import Run, sweep
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.paths import INSTANCE_TYPE_VARIABLE
 from runtime_core.errors import UsageError
-from runtime_core.instance import DEFAULT_INSTANCE_TYPE
+from runtime_core.instance import DEFAULT_INSTANCE_TYPE, INSTANCE_TYPES, instance_type
 
 
 class Request(NamedTuple):
@@ -26,7 +28,7 @@ class Request(NamedTuple):
     cores: str | None
     models: str | None
     workers: int
-    pipeline: str
+    pipeline: str | None
     rate: float | None
     duration: float | None
     instance_type: str | None
@@ -66,6 +68,77 @@ def bench_command(request: Request) -> None:
         report.print_report(request.model.name, results, Console())
 
 
+class Question(NamedTuple):
+    """What ``--advise`` is asked with, beside the rate."""
+
+    p99: str | None
+    max_instances: int
+    seed: int
+
+
+_BATCHES = "1,2,4,8,16,32"
+_PIPELINES = "1,2,4,8,16"
+
+
+def advise_command(request: Request, question: Question) -> int:
+    """Search the cheapest setup and print it with the runner-up; returns the exit status: 1 when nothing serves.
+
+    Raises:
+        UsageError: options that make no sense together.
+        NeuronError: the model can't be used.
+    """
+    from neuron_tools.bench.advise import Space, search
+    from neuron_tools.bench.demand import Demand
+
+    _check(request)
+    if request.rate is None or question.p99 is None:
+        raise UsageError("--advise needs what is to be served: --rate 3000 --p99 20ms")
+    for option, value in {"--cores": request.cores, "--models": request.models, "--duration": request.duration}.items():
+        if value is not None:
+            raise UsageError(f"{option} is what --advise finds out: leave it away")
+    if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
+        raise UsageError("--advise simulates: --clock real, --csv and --plot are for measurements")
+    demand = Demand(request.rate, parse_time_ns(question.p99), question.seed)
+    networks = Networks(request.model)
+    batches, pipelines = parse_counts(request.batch or _BATCHES, "--batch"), _pipelines(request)
+    if networks.fixed:
+        batch, cores = networks.fixed_shape()
+        batches, pipelines = (batch,), (cores,)
+    types = tuple(INSTANCE_TYPES.values()) if request.instance_type is None else (instance_type(request.instance_type),)
+    space = Space(batches, pipelines, types, question.max_instances)
+    with progress(len(space.offers()) * len(space.shapes)) as tell:
+        found = search(networks, demand, space, tell)
+    from neuron_tools.bench import advice_report
+
+    if request.as_json:
+        print(advice_report.as_json(request.model.name, demand, found))
+    else:
+        from rich.console import Console
+
+        advice_report.print_advice(request.model.name, demand, found, Console())
+    return exit_codes.OK if advice_report.serving(found) else exit_codes.FAILURE
+
+
+def _pipelines(request: Request) -> tuple[int, ...]:
+    return parse_counts(request.pipeline or _PIPELINES, "--pipeline")
+
+
+_NANOSECONDS = {"us": 1e3, "ms": 1e6, "s": 1e9}
+
+
+def parse_time_ns(text: str) -> int:
+    """Nanoseconds of a time like ``20ms``, ``1.5s`` or ``800us``.
+
+    Raises:
+        UsageError: it is no such time.
+    """
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s)", text.strip(), re.ASCII)
+    time_ns = round(float(found[1]) * _NANOSECONDS[found[2]]) if found else 0
+    if not 0 < time_ns <= 3600 * 10**9:
+        raise UsageError(f"--p99 {text!r}: expected a time up to an hour, like 20ms")
+    return time_ns
+
+
 def _check(request: Request) -> None:
     if request.as_csv and request.as_json:
         raise UsageError("--csv and --json: choose one")
@@ -88,12 +161,11 @@ def _type_name(request: Request, own_node: bool) -> str:
 
 
 def _setups(request: Request, networks: Networks, type_name: str) -> list[Setup]:
-    pipelines = parse_counts(request.pipeline, "--pipeline")
+    pipelines = parse_counts(request.pipeline or "1", "--pipeline")
     batches = parse_counts(request.batch, "--batch") if request.batch is not None else None
     if networks.fixed:
         batch, cores = networks.fixed_shape()
-        # A NEFF was compiled for its pipeline; --pipeline 1 is nobody's wish then.
-        pipelines = (cores,) if pipelines == (1,) else pipelines
+        pipelines = (cores,) if request.pipeline is None else pipelines
         batches = batches or (batch,)
     wanted = Wanted(
         batches or (networks.own_batch(),),

@@ -223,6 +223,10 @@ class RuntimePage:
         self._busy_until[core] = end_ns
         return end_ns - duration_ns, end_ns
 
+    def busy_ns(self, core: int) -> int:
+        """Time on ``core`` of all that was placed on it, its backlog included."""
+        return self._timelines[core][BUSY_NS]
+
     def busy_until_ns(self, core: int) -> int:
         """Until when a core of the node, whoever owns it, has work (CLOCK_MONOTONIC; in the past when idle)."""
         return self._busy_until[core]

@@ -1,0 +1,198 @@
+"""The cheapest setup that serves a demand: batch x pipeline x cores x instance size, tried under the virtual clock.
+
+Sizes are tried from the cheapest on, until two setups serve the demand. What can't, by the bare time of one execution
+or by the throughput of all cores, is not tried.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from neuron_tools.bench.demand import Demand, Trial, try_setup
+from neuron_tools.bench.networks import Networks
+from neuron_tools.bench.result import cost_per_million, quantile
+from neuron_tools.bench.setups import Setup
+from runtime_core.engine.plan import Plan, plan_of
+from runtime_core.errors import UsageError
+from runtime_core.instance import INSTANCE_TYPES, InstanceType
+from runtime_core.status import NrtError
+from runtime_core.topology import topology
+
+
+class Finding(enum.StrEnum):
+    """What came of a setup."""
+
+    SERVES = "serves"
+    TOO_SLOW = "too slow"
+    """One execution alone, with the gathering of its batch, takes longer than allowed."""
+    TOO_LITTLE = "too little"
+    """The throughput of all cores is less than the rate."""
+    TOO_LATE = "too late"
+    """The 99th percentile missed the limit."""
+    NO_ROOM = "no room"
+    """The copies don't fit in the devices' memory."""
+    NO_SUCH_CUT = "no such cut"
+    """The model can't be spread over so many cores."""
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """A setup beside a demand; figures are ``None`` where it was not tried.
+
+    ``workers``: clients that each copy needs. Latency is of samples, gathering into batches included. ``cores``: the
+    fewest that serve; those of the whole instance where none do. Prices are of all ``instances``.
+    """
+
+    finding: Finding
+    instance_type: str
+    instances: int
+    batch: int
+    pipeline: int
+    cores: int
+    models: int
+    workers: int | None
+    utilization: float | None
+    p50_ms: float | None
+    p99_ms: float | None
+    price_usd_per_hour: float
+    cost_per_million_usd: float | None
+
+
+class Space(NamedTuple):
+    """What is searched."""
+
+    batches: Sequence[int]
+    pipelines: Sequence[int]
+    types: Sequence[InstanceType] = tuple(INSTANCE_TYPES.values())
+    max_instances: int = 1
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Pipelines and batches, batches ascending."""
+        return [(pipeline, batch) for pipeline in self.pipelines for batch in sorted(self.batches)]
+
+    def offers(self) -> list[tuple[InstanceType, int]]:
+        """Sizes and how many of them, from the cheapest on."""
+        made = [(size, count) for size in self.types for count in range(1, self.max_instances + 1)]
+        return sorted(made, key=lambda o: (o[0].price_usd_per_hour * o[1], o[1]))
+
+
+def search(networks: Networks, demand: Demand, space: Space, tell: Callable[[int, str], None]) -> list[Advice]:
+    """Everything that was considered, the cheapest that serves first.
+
+    Args:
+        networks: the model.
+        demand: what is to be served.
+        space: what is searched.
+        tell: hears how many shapes on offers are done, and which is next.
+    """
+    found: list[Advice] = []
+    for done, (size, count) in enumerate(space.offers()):
+        share = demand._replace(rate_per_second=demand.rate_per_second / count)
+        price = size.price_usd_per_hour * count
+        too_slow: set[int] = set()
+        for number, (pipeline, batch) in enumerate(space.shapes):
+            tell(done * len(space.shapes) + number, f"{size.name}, batch {batch}, pipeline {pipeline}")
+            if pipeline > size.core_count:
+                continue
+            if pipeline in too_slow:
+                # A larger batch takes longer still.
+                advice = _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+            else:
+                advice = _best_cores(networks, share, size, batch, pipeline)
+            if advice.finding is Finding.TOO_SLOW:
+                too_slow.add(pipeline)
+            cost = cost_per_million(price, demand.rate_per_second)
+            found.append(
+                msgspec.structs.replace(advice, instances=count, price_usd_per_hour=price, cost_per_million_usd=cost)
+            )
+        if sum(a.finding is Finding.SERVES for a in found) > 1:
+            break
+    return sorted(found, key=_rank)
+
+
+def _rank(advice: Advice) -> tuple[bool, float, int, float]:
+    return (
+        advice.finding is not Finding.SERVES,
+        advice.price_usd_per_hour,
+        advice.cores * advice.instances,
+        advice.p99_ms or 0.0,
+    )
+
+
+def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: int, pipeline: int) -> Advice:
+    """The fewest copies that serve the demand, or why there are none."""
+    try:
+        neff = networks.get(batch, pipeline)
+    except UsageError:
+        return _unserved(Finding.NO_SUCH_CUT, size, batch, pipeline)
+    plan = plan_of(neff.graph, tuple(range(pipeline)), topology(size))
+    gathering_ns = (batch - 1) / demand.rate_per_second * 1e9
+    if alone_ns(plan) + gathering_ns > demand.p99_ns:
+        return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+    most = size.core_count // pipeline
+    fewest = -(-demand.rate_per_second * bottleneck_ns(plan) // (batch * 1e9))
+    if fewest > most:
+        return _unserved(Finding.TOO_LITTLE, size, batch, pipeline)
+
+    def attempt(models: int) -> Advice:
+        setup = Setup(size.name, batch, pipeline, models * pipeline, models, 1)
+        try:
+            return _judged(setup, size, demand, try_setup(setup, neff, demand))
+        except NrtError:
+            return _unserved(Finding.NO_ROOM, size, batch, pipeline)
+
+    best = attempt(most)
+    low, high = max(1, int(fewest)), most
+    while best.finding is Finding.SERVES and low < high:
+        middle = (low + high) // 2
+        tried = attempt(middle)
+        if tried.finding is Finding.SERVES:
+            best, high = tried, middle
+        else:
+            low = middle + 1
+    return best
+
+
+def alone_ns(plan: Plan) -> int:
+    """Latency of one execution on an idle instance."""
+    return plan.tail_ns + sum(stage.lead_ns + stage.link_ns + stage.duration_ns[0] for stage in plan.stages)
+
+
+def bottleneck_ns(plan: Plan) -> int:
+    """Time between two executions of a copy that is never idle, on an otherwise idle chip."""
+    by_core: dict[int, int] = {}
+    for stage in plan.stages:
+        by_core[stage.core] = by_core.get(stage.core, 0) + stage.duration_ns[0]
+    return max(by_core.values(), default=0)
+
+
+def _judged(setup: Setup, size: InstanceType, demand: Demand, trial: Trial) -> Advice:
+    p50_ns, p99_ns = (quantile(trial.latencies_ns, ratio) for ratio in (0.5, 0.99))
+    meets = p99_ns is not None and p99_ns <= demand.p99_ns and not trial.failures
+    return Advice(
+        Finding.SERVES if meets else Finding.TOO_LATE,
+        size.name,
+        1,
+        setup.batch,
+        setup.pipeline,
+        setup.cores,
+        setup.models,
+        trial.in_flight,
+        round(trial.utilization, 6),
+        None if p50_ns is None else p50_ns / 1e6,
+        None if p99_ns is None else p99_ns / 1e6,
+        size.price_usd_per_hour,
+        None,
+    )
+
+
+def _unserved(finding: Finding, size: InstanceType, batch: int, pipeline: int) -> Advice:
+    models = size.core_count // pipeline
+    return Advice(
+        finding, size.name, 1, batch, pipeline, models * pipeline, models, None, None, None, None,
+        size.price_usd_per_hour, None,
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""A setup under a demand: samples arrive at random and are gathered into batches for the copy that is free first."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from neuron_tools.bench.setups import Setup
+from runtime_core.engine.executor import Engine, LoadedModel
+from runtime_core.engine.virtual_clock import Process
+from runtime_core.neff.model import Neff
+from runtime_core.status import NrtError
+from runtime_core.virtual_node import VirtualNode
+
+_SAMPLES = 20_000
+"""Of a trial: 200 of them lie beyond the 99th percentile."""
+_WARM_UP_SHARE = 0.1
+
+
+class Demand(NamedTuple):
+    """What is to be served: Poisson arrivals of ``rate_per_second`` samples, from ``seed``; 99 % within ``p99_ns``."""
+
+    rate_per_second: float
+    p99_ns: int
+    seed: int = 0
+
+
+class Trial(NamedTuple):
+    """How a setup met a demand.
+
+    Attributes:
+        latencies_ns: of samples, from arrival to answer: latency -> how many.
+        utilization: of the used cores, 0..1.
+        in_flight: most executions of one copy at a time: clients that it needs.
+        failures: executions that failed.
+    """
+
+    latencies_ns: Counter[int]
+    utilization: float
+    in_flight: int
+    failures: int
+
+
+def try_setup(setup: Setup, neff: Neff, demand: Demand) -> Trial:
+    """Let the demand come, under the virtual clock, for as long as some thousands of samples take.
+
+    Raises:
+        NrtError: the copies don't fit in the devices' memory.
+    """
+    with VirtualNode(setup.instance_type, seed=demand.seed) as node:
+        runtime = node.runtime(cores=f"0-{setup.cores - 1}", tag="neuron-bench", command="neuron-bench --advise")
+        models = [runtime.load(neff, setup.first_core(copy)) for copy in range(setup.models)]
+        dispatcher = _Dispatcher(runtime.engine, models, round(_WARM_UP_SHARE * _SAMPLES))
+        node.clock.spawn(dispatcher.serve(_batches(demand, setup.batch)))
+        until_ns = round(_SAMPLES / demand.rate_per_second * 1e9)
+        node.run(until_ns)
+        busy_ns = sum(runtime.engine.page.busy_ns(core) for core in runtime.cores)
+        return Trial(
+            dispatcher.latencies_ns,
+            min(1.0, busy_ns / max(until_ns, dispatcher.last_end_ns) / setup.cores),
+            dispatcher.in_flight,
+            dispatcher.failures,
+        )
+
+
+def _batches(demand: Demand, size: int) -> Iterator[list[int]]:
+    """Arrival times of samples, gathered into full batches."""
+    rng = random.Random(demand.seed)  # noqa: S311 - chance that can be repeated
+    at_seconds = 0.0
+    gathered: list[int] = []
+    for _ in range(_SAMPLES):
+        at_seconds += rng.expovariate(demand.rate_per_second)
+        gathered.append(round(at_seconds * 1e9))
+        if len(gathered) == size:
+            yield gathered
+            gathered = []
+
+
+class _Dispatcher:
+    """Sends each batch to the copy whose first core is free first."""
+
+    def __init__(self, engine: Engine, models: list[LoadedModel], warm_up_samples: int) -> None:
+        self._engine = engine
+        self._models = models
+        self._to_skip = warm_up_samples
+        self.latencies_ns: Counter[int] = Counter()
+        self.failures = 0
+        self.in_flight = 0
+        self.last_end_ns = 0
+
+    def serve(self, batches: Iterator[list[int]]) -> Process:
+        """Place each batch when its last sample has come: its end is known at once."""
+        engine, models = self._engine, self._models
+        free_at_ns = [(0, copy) for copy in range(len(models))]
+        running: list[list[int]] = [[] for _ in models]
+        yield 0
+        for arrivals in batches:
+            now_ns = yield arrivals[-1]
+            _, copy = heappop(free_at_ns)
+            model = models[copy]
+            try:
+                placed = engine.start(model, now_ns)
+            except NrtError:
+                self.failures += 1
+                heappush(free_at_ns, (now_ns, copy))
+                continue
+            engine.finish(model, placed, placed.end_ns - now_ns)
+            heappush(free_at_ns, (engine.page.busy_until_ns(model.plan.stages[0].core), copy))
+            ends = running[copy]
+            while ends and ends[0] <= now_ns:
+                heappop(ends)
+            heappush(ends, placed.end_ns)
+            self.in_flight = max(self.in_flight, len(ends))
+            self.last_end_ns = max(self.last_end_ns, placed.end_ns)
+            if self._to_skip > 0:
+                self._to_skip -= len(arrivals)
+            else:
+                self.latencies_ns.update(placed.end_ns - at_ns for at_ns in arrivals)
