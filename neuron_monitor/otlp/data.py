@@ -24,14 +24,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from neuron_monitor import report as out
+from neuron_monitor.otlp.attributes import ATTRIBUTES
 from neuron_monitor.prometheus import table
 from neuron_monitor.prometheus.buckets import BOUNDS_NS
 from neuron_monitor.prometheus.seen import Durations, NodeSeen
 from neuron_monitor.prometheus.table import RUNTIME_LABEL, Kind, T, TagView
 from runtime_core import __version__
-
-ATTRIBUTES = {"usage_type": "cpu.mode", "error_type": "error.type", "pid": "process.pid"}
-"""Labels that the conventions have a name for; others keep their own."""
 
 _BOUNDS_SECONDS = tuple(bound / 1e9 for bound in BOUNDS_NS)
 _SCOPE = InstrumentationScope("neuron_monitor", __version__)

@@ -10,7 +10,7 @@ import typer
 from neuron_tools.console import VersionFlag, examples_epilog, fail, new_app, run
 
 EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
-neuron-monitor | neuron-monitor-prometheus.py --web.listen-address 127.0.0.1:9101
+neuron-monitor | neuron-monitor-prometheus.py --web.listen-address :8000
 neuron-monitor --prometheus                         # the same and more, in one process"""
 
 app = new_app("Serve the stream of a neuron-monitor, read on standard input, as Prometheus metrics.")
@@ -21,7 +21,9 @@ def serve(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Listen on this port.")] = 8000,
     listen_address: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--web.listen-address", help="Listen here instead of on all addresses, HOST:PORT."),
+        typer.Option(
+            "--web.listen-address", help="Listen here instead of on loopback, HOST:PORT; :PORT is every address."
+        ),
     ] = None,
     web_config: Annotated[
         Optional[Path],  # noqa: UP045
@@ -34,7 +36,7 @@ def serve(
     from neuron_monitor.prometheus.serve import serving
     from neuron_monitor.signals import handled
 
-    with handled() as signals, serving(listen_address or f":{port}", web_config) as page:
+    with handled() as signals, serving(listen_address or f"127.0.0.1:{port}", web_config) as page:
         good = follow(0, page, signals)
     if not good:
         fail("standard input ended without a report: pipe neuron-monitor into this command")

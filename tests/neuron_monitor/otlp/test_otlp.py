@@ -14,7 +14,8 @@ from opentelemetry.semconv.attributes import error_attributes, service_attribute
 from prometheus_client.parser import text_string_to_metric_families as parse
 from worlds import BUSY, make_snapshot
 
-from neuron_monitor.otlp.data import ATTRIBUTES, resource_of
+from neuron_monitor.otlp.attributes import ATTRIBUTES
+from neuron_monitor.otlp.data import resource_of
 from neuron_monitor.otlp.endpoint import Endpoint, Protocol, parse_endpoint
 from neuron_monitor.otlp.sink import Otlp
 from neuron_monitor.prometheus.from_node import NodeFeed

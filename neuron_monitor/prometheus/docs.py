@@ -1,0 +1,113 @@
+"""``docs/metrics.md`` from the metric table: ``python -m neuron_monitor.prometheus.docs > docs/metrics.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from neuron_monitor.prometheus import table
+from neuron_monitor.prometheus.buckets import LE_LABELS
+from neuron_monitor.prometheus.page import Exporter, exporter_families
+from neuron_monitor.prometheus.table import Metric, T
+
+_HEAD = """# Metrics
+
+```
+neuron-monitor --prometheus                          # one process, http://127.0.0.1:8000/metrics
+neuron-monitor | neuron-monitor-prometheus.py        # the same at the end of a pipe
+neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
+neuron-monitor --otlp grpc://collector:4317          # or http://collector:4318
+```
+
+All listen on loopback unless `--web.listen-address` says otherwise (`:8000` is every address). `-c FILE` says which
+groups are looked at and how often, as for the stream. The page is made once a report; a scrape sends it. `Accept`
+chooses between the text format and OpenMetrics; gzip is spoken. `/-/healthy` says that the process answers, `/-/ready`
+that there is a report and that it is not older than a minute.
+
+Every series carries the instance labels ({instance}),
+those of a runtime also `runtime_tag`. A runtime that ended is gone from the next report on. Runtimes of one tag make
+one series: counters and memory are their sums, of latencies the worst is shown. As long as one of them lives, the tag's
+counters don't go back; when the tag comes back after its last one ended, its counters begin anew, and `_created` says
+when. What is not known makes no series: it is never shown as 0.
+
+In the pipe form what the stream does not carry is missing: the histogram, links and the devices' memory.
+"""
+
+_WEB = """## TLS and users
+
+`--web.config.file FILE` takes the [file of Prometheus' exporters][toolkit]: certificates (read again when they
+change), client certificates and the names that they may bear, users with bcrypt hashes, headers. `promtool check
+web-config FILE` checks it.
+
+```yaml
+tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.pem
+basic_auth_users:
+  prometheus: $2y$10$...          # htpasswd -nBC 10 prometheus
+```
+
+[toolkit]: https://prometheus.io/docs/prometheus/latest/configuration/https/
+
+## OpenTelemetry
+
+The names are the same; counters are cumulative sums. The instance is the resource (`host.id`, `host.type`,
+`cloud.region` and so on), and labels that the semantic conventions have a name for bear it:
+{attributes}.
+The SDK's `OTEL_EXPORTER_OTLP_*` variables give headers, certificates and timeouts.
+"""
+
+_COMPLAINTS = """## What promtool says
+
+`promtool check metrics` has nothing to say of our own metrics. Of the inherited names it complains of:
+"""
+
+
+def _rows(metrics: Iterable[Metric[T]]) -> Iterator[str]:
+    yield "| name | type | unit | further labels | value |"
+    yield "|---|---|---|---|---|"
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        unit = "" if metric.unit == "1" else metric.unit.strip("{}")
+        yield f"| `{metric.name}` | {metric.kind} | {unit} | {labels} | {metric.help} |"
+    yield ""
+
+
+def _own() -> Iterator[str]:
+    yield "| name | type | value |"
+    yield "|---|---|---|"
+    for family in exporter_families(Exporter(0.0, 0.0, 0, 0.0, 0, 0)):
+        yield f"| `{family.name}` | {family.kind} | {family.help} |"
+    yield ""
+
+
+def _lines() -> Iterator[str]:
+    from neuron_monitor.otlp.attributes import ATTRIBUTES
+
+    yield _HEAD.format(instance=", ".join(f"`{label}`" for label in table.INSTANCE_LABELS))
+    yield "## Inherited: of runtimes\n"
+    yield from _rows(table.INHERITED_RUNTIME)
+    yield "## Inherited: of the node\n"
+    yield from _rows(table.INHERITED_NODE)
+    yield "## Ours: of runtimes\n"
+    yield from _rows(table.OWN_RUNTIME)
+    yield f"Buckets of the histogram, in seconds: {', '.join(LE_LABELS)}.\n"
+    yield "## Ours: of the node\n"
+    yield from _rows(table.OWN_NODE)
+    yield "## Of the exporter itself\n"
+    yield from _own()
+    yield "These bear no instance labels; `process_*` and `python_*` of the client library stand beside them.\n"
+    named = ", ".join(f"`{label}` is `{attribute}`" for label, attribute in ATTRIBUTES.items())
+    yield _WEB.replace("{attributes}", named)
+    yield _COMPLAINTS
+    yield from (f"- `{name}`: {complaint}" for name, complaint in table.INHERITED_COMPLAINTS.items())
+
+
+def markdown() -> str:
+    """The page."""
+    return "\n".join(_lines()) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
