@@ -1,0 +1,49 @@
+"""Command lines of units and manifests, run for real on a simulated node."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import wait_for
+
+from runtime_core.driver.node import set_up
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+@pytest.fixture
+def deploy():
+    return DEPLOY
+
+
+@pytest.fixture
+def serve(root):
+    """Start the suite's command of a command line, at a free port; gives a function that fetches a path of it."""
+    started = []
+
+    def listening(process):
+        sockets = psutil.Process(process.pid).net_connections(kind="tcp")
+        return next((s.laddr.port for s in sockets if s.status == psutil.CONN_LISTEN), None)
+
+    def start(arguments, **environment):
+        set_up(root, type_name="inf1.xlarge")
+        # The last address counts, and the last source: those of the test.
+        local = [*arguments, "--web.listen-address", "127.0.0.1:0", "--source", "sim"]
+        process = subprocess.Popen([sys.executable, "-m", "neuron_monitor", *local], env={**os.environ, **environment})
+        started.append(process)
+        port = wait_for(lambda: listening(process), what=f"{arguments} to listen")
+
+        def fetch(path):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return answer.status
+
+        return fetch
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(10)
