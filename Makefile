@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo test lint bench docs proto clean
+.PHONY: demo test lint bench docs man proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -28,6 +28,10 @@ proto: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m runtime_core.compiler.operators > docs/operators.md
+
+# From the text of --help; read one with 'man -l build/man/neuron-ls.1'.
+man: $(VENV)/.installed
+	$(BIN)/python -m neuron_tools.manual build/man
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
+from types import ModuleType
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -24,10 +25,15 @@ _EXIT_STATUS = (("0", "success"), ("1", "failure: one line on stderr says what, 
                 ("2", "the command line itself is wrong"), ("130", "ended by Ctrl-C"))  # fmt: skip
 
 
+def _modules() -> dict[str, ModuleType]:
+    """Name of each console script of the suite -> its module."""
+    scripts = [e for e in distribution(_DISTRIBUTION).entry_points if e.group == "console_scripts"]
+    return {script.name: import_module(script.module) for script in scripts}
+
+
 def applications() -> dict[str, typer.Typer]:
     """Name of each console script of the suite -> its application."""
-    scripts = [e for e in distribution(_DISTRIBUTION).entry_points if e.group == "console_scripts"]
-    found = {script.name: getattr(import_module(script.module), "app", None) for script in scripts}
+    found = {name: getattr(module, "app", None) for name, module in _modules().items()}
     return {name: app for name, app in sorted(found.items()) if isinstance(app, typer.Typer)}
 
 
@@ -91,7 +97,8 @@ def man_page(name: str, app: typer.Typer) -> str:
         lines += [".SH COMMANDS", *_subcommands(command, context)]
     lines += _examples(command.epilog)
     lines.append(".SH EXIT STATUS")
-    for code, meaning in _EXIT_STATUS:
+    # A command whose codes mean something of its own says so beside its application.
+    for code, meaning in getattr(_modules().get(name), "EXIT_STATUS", _EXIT_STATUS):
         lines += _entry(code, meaning)
     lines += [".SH COMPLETION", _escaped(f"{name} --install-completion sets up the completion of bash, zsh or fish.")]
     others = [other for other in applications() if other != name]

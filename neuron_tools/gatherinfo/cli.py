@@ -20,6 +20,14 @@ SUMMARY = (
 
 app = new_app(SUMMARY)
 
+EXIT_STATUS = (
+    ("0", "every check passes"),
+    ("1", "a check warns, or the bundle can't be written"),
+    ("2", "a check fails, or the command line itself is wrong"),
+    ("130", "ended by Ctrl-C"),
+)
+"""For the man page: other commands end with 1 for any failure."""
+
 
 @app.command(epilog=examples_epilog(EXAMPLES), help=SUMMARY)
 def gather(

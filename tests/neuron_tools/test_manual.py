@@ -41,6 +41,12 @@ def test_a_page_has_every_option_that_help_has(name, tmp_path):
     assert "EXIT STATUS" in page
 
 
+def test_a_command_with_exit_codes_of_its_own_tells_them():
+    name = "neuron-gatherinfo"
+    assert "a check warns" in manual.man_page(name, COMMANDS[name])
+    assert "a check warns" not in manual.man_page("neuron-ls", COMMANDS["neuron-ls"])
+
+
 def test_text_that_roff_would_take_for_a_request_stays_text():
     assert manual._escaped(".so /etc/passwd\n'x\\n - y") == "\\&.so /etc/passwd\n\\&'x\\en \\- y"
 
