@@ -90,9 +90,8 @@ def test_a_pipeline_takes_work_more_often_without_waiting_for_a_batch(networks):
 
 
 def test_what_cannot_be_served_is_told_with_its_reason(networks):
-    assert {a.finding for a in found(networks, 100 * core_rate(networks), patience_ms(networks))} == {
-        Finding.TOO_LITTLE
-    }
+    rate, limit_ms = core_rate(networks), patience_ms(networks)
+    assert {a.finding for a in found(networks, 100 * rate, limit_ms)} == {Finding.TOO_LITTLE}
     assert {a.finding for a in found(networks, 60, 1)} == {Finding.TOO_SLOW}
     # As much as the cores can do at best leaves no room for chance.
     late = found(networks, 3.99 * rate, limit_ms / 3, batches=(1,), pipelines=(1,), types=SMALL[:1])
