@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ class LoadedModel:
         """Its graph."""
         return self.neff.graph
 
-    @property
+    @functools.cached_property
     def distinct_cores(self) -> tuple[int, ...]:
         """The global cores it runs on, each once."""
         return tuple(dict.fromkeys(self.cores))
@@ -239,7 +240,7 @@ class Engine:
         """
         clock = self._clock
         arrival_ns = clock.now_ns()
-        if model.program is not None:
+        if model.program is not None and not model.program.accepts(inputs):
             try:
                 check_inputs(model.graph, inputs)
             except NrtError:

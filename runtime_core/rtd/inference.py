@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime_core.engine.numerics import numpy_dtype
-from runtime_core.neff.graph import Graph
 from runtime_core.rtd.network import Inference, Network
 from runtime_core.rtd.proto import nmgr_pb2
 from runtime_core.rtd.shm import SharedMemory
+from runtime_core.rtd.signature import Signature, TensorType
 from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 
@@ -25,66 +24,67 @@ def _bad(message: str) -> RtdError:
     return RtdError(Nerr.INFER_BAD_INPUT, message)
 
 
-def read_ifmaps(graph: Graph, ifmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, Array]:
+def _shape(spec: TensorType, size_bytes: int, signature: Signature) -> tuple[int, ...]:
+    """The shape of as many bytes: the declared one, or with a dynamic batch any whole number of samples."""
+    if size_bytes == spec.size_bytes:
+        return spec.shape
+    if signature.dynamic_batch and spec.shape and size_bytes:
+        samples, rest = divmod(size_bytes * spec.shape[0], spec.size_bytes)
+        if not rest:
+            return samples, *spec.shape[1:]
+    raise _bad(f"input {spec.name!r} of {signature.name!r} takes {spec.size_bytes} bytes, {size_bytes} were sent")
+
+
+def read_ifmaps(signature: Signature, ifmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, Array]:
     """The request's IFMAPs as the arrays that the network declares.
 
     Raises:
         RtdError: INFER_BAD_INPUT naming the tensor that is missing, unknown, given twice, or of another size.
     """
-    specs = {t.name: t for t in graph.inputs}
+    specs = signature.inputs
     inputs: dict[str, Array] = {}
     for ifmap in ifmaps:
-        spec = specs.get(ifmap.name)
+        name = ifmap.name
+        spec = specs.get(name)
         if spec is None:
-            raise _bad(f"{graph.name!r} has no input {ifmap.name[:80]!r}: it takes {', '.join(specs)}")
-        if spec.name in inputs:
-            raise _bad(f"input {spec.name!r} of {graph.name!r} is given twice")
+            raise _bad(f"{signature.name!r} has no input {name[:80]!r}: it takes {', '.join(specs)}")
+        if name in inputs:
+            raise _bad(f"input {name!r} of {signature.name!r} is given twice")
         kind = ifmap.WhichOneof("data")
         if kind == "buf":
-            if len(ifmap.buf) != spec.size_bytes:
-                raise _bad(
-                    f"input {spec.name!r} of {graph.name!r} takes {spec.size_bytes} bytes, {len(ifmap.buf)} were sent"
-                )
-            raw = np.frombuffer(ifmap.buf, np.uint8)
+            data = ifmap.buf
+            inputs[name] = np.ndarray(_shape(spec, len(data), signature), spec.dtype, data)
         elif kind == "buf_shm":
-            raw = shm.read(ifmap.buf_shm.path, spec.size_bytes)
+            inputs[name] = np.ndarray(spec.shape, spec.dtype, shm.read(ifmap.buf_shm.path, spec.size_bytes).data)
         else:
-            raise _bad(f"input {spec.name!r} of {graph.name!r} has neither buf nor buf_shm")
-        inputs[spec.name] = raw.view(numpy_dtype(spec.dtype)).reshape(spec.shape)
-    missing = specs.keys() - inputs.keys()
-    if missing:
-        raise _bad(f"input {min(missing)!r} of {graph.name!r} is missing")
+            raise _bad(f"input {name!r} of {signature.name!r} has neither buf nor buf_shm")
+    if len(inputs) < len(specs):
+        raise _bad(f"input {min(specs.keys() - inputs.keys())!r} of {signature.name!r} is missing")
     return inputs
 
 
-def read_shm_ofmaps(graph: Graph, ofmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, str]:
+def read_shm_ofmaps(signature: Signature, ofmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, str]:
     """OFMAP -> shared memory object that it goes to, for those that the request names.
 
     Raises:
         RtdError: INFER_BAD_INPUT for one that is unknown, given twice, or whose object is not mapped or too small.
     """
-    specs = {t.name: t for t in graph.outputs}
     paths: dict[str, str] = {}
     for ofmap in ofmaps:
-        spec = specs.get(ofmap.name)
+        spec = signature.outputs.get(ofmap.name)
         if spec is None:
-            raise _bad(f"{graph.name!r} has no output {ofmap.name[:80]!r}: it makes {', '.join(specs)}")
+            names = ", ".join(signature.outputs)
+            raise _bad(f"{signature.name!r} has no output {ofmap.name[:80]!r}: it makes {names}")
         if ofmap.WhichOneof("data") != "buf_shm":
-            raise _bad(f"shm_ofmap {spec.name!r} of {graph.name!r} names no shared memory")
+            raise _bad(f"shm_ofmap {spec.name!r} of {signature.name!r} names no shared memory")
         if spec.name in paths:
-            raise _bad(f"shm_ofmap {spec.name!r} of {graph.name!r} is given twice")
+            raise _bad(f"shm_ofmap {spec.name!r} of {signature.name!r} is given twice")
         shm.check_writable(ofmap.buf_shm.path, spec.size_bytes)
         paths[spec.name] = ofmap.buf_shm.path
     return paths
 
 
-def _bytes_of(array: Array, graph: Graph, name: str) -> NDArray[np.uint8]:
-    spec = next(t for t in graph.outputs if t.name == name)
-    typed = np.ascontiguousarray(array, dtype=numpy_dtype(spec.dtype))
-    return typed.reshape(-1).view(np.uint8)
-
-
-def store_ofmaps(graph: Graph, outputs: Mapping[str, Array], paths: Mapping[str, str], shm: SharedMemory) -> None:
+def store_ofmaps(outputs: Mapping[str, Array], paths: Mapping[str, str], shm: SharedMemory) -> None:
     """Write to shared memory the OFMAPs that belong there.
 
     Raises:
@@ -92,26 +92,22 @@ def store_ofmaps(graph: Graph, outputs: Mapping[str, Array], paths: Mapping[str,
     """
     for name, path in paths.items():
         if name in outputs:
-            shm.write(path, _bytes_of(outputs[name], graph, name))
+            shm.write(path, np.ascontiguousarray(outputs[name]).reshape(-1).view(np.uint8))
 
 
-def response(graph: Graph, inference: Inference, paths: Mapping[str, str]) -> nmgr_pb2.infer_response:
+def response(inference: Inference, paths: Mapping[str, str]) -> nmgr_pb2.infer_response:
     """The answer to an inference; OFMAPs in shared memory are named there by their paths."""
     answer = nmgr_pb2.infer_response()
-    if inference.error is not None:
-        answer.status.code = inference.error.code.value
-        answer.status.details = str(inference.error).encode()
-    else:
-        answer.status.code = Nerr.OK.value
-    for spec in graph.outputs:
-        array = inference.outputs.get(spec.name)
-        if array is None:
-            continue
-        ofmap = answer.ofmap.add(name=spec.name)
-        if spec.name in paths:
-            ofmap.buf_shm.path = paths[spec.name]
+    error = inference.error
+    answer.status.code = Nerr.OK if error is None else error.code.value
+    if error is not None:
+        answer.status.details = str(error).encode()
+    for name, array in inference.outputs.items():
+        ofmap = answer.ofmap.add(name=name)
+        if name in paths:
+            ofmap.buf_shm.path = paths[name]
         else:
-            ofmap.buf = _bytes_of(array, graph, spec.name).tobytes()
+            ofmap.buf = array.tobytes()
     return answer
 
 
@@ -123,9 +119,10 @@ def prepare(
     Raises:
         RtdError: INFER_BAD_INPUT.
     """
-    graph = network.model.graph
+    signature = network.signature
     try:
-        return read_ifmaps(graph, request.ifmap, shm), read_shm_ofmaps(graph, request.shm_ofmap, shm)
+        inputs = read_ifmaps(signature, request.ifmap, shm)
+        return inputs, read_shm_ofmaps(signature, request.shm_ofmap, shm) if request.shm_ofmap else {}
     except RtdError:
         network.count_bad_input()
         raise

@@ -16,7 +16,7 @@ from runtime_core.neff.validate import cores_per_node
 from runtime_core.rtd.groups import Group, find_run
 from runtime_core.rtd.loading import Load, NeffCache
 from runtime_core.rtd.log import Level, Log
-from runtime_core.rtd.network import Network
+from runtime_core.rtd.network import Inference, Network
 from runtime_core.rtd.posted import PostedInferences
 from runtime_core.rtd.samples import Event, Samples
 from runtime_core.rtd.sessions import Sessions
@@ -365,6 +365,13 @@ class Manager:
         level = Level.DEBUG if failed.code is Nerr.QUEUE_FULL else Level.ERROR
         self.log.write(level, "NMGR", place, f"{failed} (status {failed.code.value})")
         return failed
+
+    def tell(self, place: str, done: Inference) -> None:
+        """Log what an inference left to be told."""
+        if done.error is not None:
+            self.error(place, done.error)
+        for warning in done.warnings:
+            self.log.warning("NMGR", place, warning)
 
     @property
     def running(self) -> int:

@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.driver import memory
+from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.executor import Engine, ExecutionError, LoadedModel
 from runtime_core.rtd.groups import Group
+from runtime_core.rtd.signature import signature_of
 from runtime_core.rtd.status import RtdError, nerr_of
 from runtime_core.rtd.work import CoreWork, work_by_core
 from runtime_core.status import Nerr, NrtError, NrtStatus
@@ -39,10 +41,11 @@ class Parameters(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """How an inference ended: results, an error, or both (results that hold NaN)."""
+    """How an inference ended: results, an error, or both (results that hold NaN); ``warnings`` are for the log."""
 
     outputs: Mapping[str, Array]
     error: RtdError | None
+    warnings: tuple[str, ...] = ()
 
 
 class Network:
@@ -65,6 +68,7 @@ class Network:
         self.parameters = parameters
         self.session_id = session_id
         self.shared = shared
+        self.signature = signature_of(model.graph)
         self.work: Mapping[int, CoreWork] = work_by_core(model)
         self.executed = 0
         self._engine = engine
@@ -72,7 +76,8 @@ class Network:
         self._unloaded = False
         self._slots = 0
         self._running = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._one_at_a_time = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._slot_memory: memory.Allocation | None = None
@@ -131,7 +136,7 @@ class Network:
         Raises:
             RtdError: INVALID_HANDLE (unloaded), FAILED_STATE (in standby), QUEUE_FULL.
         """
-        with self._changed:
+        with self._lock:
             if self._unloaded:
                 raise RtdError(Nerr.INVALID_HANDLE, f"network {self.handle} is not loaded: load it first")
             if not self._started:
@@ -152,7 +157,7 @@ class Network:
 
     def free_slot(self) -> None:
         """The results of an inference have been handed over, or dropped."""
-        with self._changed:
+        with self._lock:
             self._slots -= 1
 
     def count_bad_input(self) -> None:
@@ -168,24 +173,27 @@ class Network:
                     return self._execute(inputs, since_ns)
             return self._execute(inputs, since_ns)
         finally:
-            with self._changed:
+            with self._lock:
                 self._running -= 1
                 if not self._running:
                     self._changed.notify_all()
 
     def _execute(self, inputs: Mapping[str, Array], since_ns: int) -> Inference:
         try:
-            done = self._engine.execute(self.model, inputs, queued_since_ns=since_ns)
+            if self.signature.dynamic_batch:
+                done = execute_samples(self._engine, self.model, inputs)
+            else:
+                done = self._engine.execute(self.model, inputs, queued_since_ns=since_ns)
         except NrtError as error:
             if error.status in RAN:
                 self._count_executed()
             partial = error.result.outputs if isinstance(error, ExecutionError) else {}
             return Inference(partial, RtdError(nerr_of(error.status), str(error)))
         self._count_executed()
-        return Inference(done.outputs, None)
+        return Inference(done.outputs, None, done.warnings)
 
     def _count_executed(self) -> None:
-        with self._changed:
+        with self._lock:
             self.executed += 1
 
     def post(self, inputs: Mapping[str, Array]) -> Future[Inference]:

@@ -71,12 +71,11 @@ class NetworkService:
         network.take_slot()
         try:
             done = network.run(inputs)
-            inference.store_ofmaps(network.model.graph, done.outputs, paths, shm)
+            inference.store_ofmaps(done.outputs, paths, shm)
         finally:
             network.free_slot()
-        if done.error is not None:
-            self._manager.error("infer", done.error)
-        return inference.response(network.model.graph, done, paths)
+        self._manager.tell("infer", done)
+        return inference.response(done, paths)
 
     def infer_post(self, request: nmgr_pb2.infer_request) -> nmgr_pb2.infer_post_response:
         """Begin an inference; its cookie stands for it until its results are handed over."""
@@ -91,7 +90,7 @@ class NetworkService:
         posted = self._manager.posted.get(request.cookie)
         paths = self._paths(posted, request)
         posted.future.exception()  # only to wait: it tells its failures in its result
-        return self._hand_over(posted, request.cookie, paths)
+        return self._hand_over(request.cookie, paths)
 
     def infer_poll(self, request: nmgr_pb2.infer_wait_request) -> nmgr_pb2.infer_response:
         """Hand the results of a posted inference over if it has ended."""
@@ -99,20 +98,18 @@ class NetworkService:
         paths = self._paths(posted, request)
         if not posted.future.done():
             return nmgr_pb2.infer_response(status=common_pb2.status(code=Nerr.INFER_PENDING.value))
-        return self._hand_over(posted, request.cookie, paths)
+        return self._hand_over(request.cookie, paths)
 
     def _paths(self, posted: Posted, request: nmgr_pb2.infer_wait_request) -> dict[str, str]:
         """Where outputs go: as the wait says, else as the post said."""
-        graph = posted.network.model.graph
-        return {**posted.shm_ofmaps, **inference.read_shm_ofmaps(graph, request.shm_ofmap, self._manager.shm)}
+        signature = posted.network.signature
+        return {**posted.shm_ofmaps, **inference.read_shm_ofmaps(signature, request.shm_ofmap, self._manager.shm)}
 
-    def _hand_over(self, posted: Posted, cookie: int, paths: dict[str, str]) -> nmgr_pb2.infer_response:
+    def _hand_over(self, cookie: int, paths: dict[str, str]) -> nmgr_pb2.infer_response:
         done = self._manager.posted.hand_over(cookie)
-        graph = posted.network.model.graph
-        inference.store_ofmaps(graph, done.outputs, paths, self._manager.shm)
-        if done.error is not None:
-            self._manager.error("infer_wait", done.error)
-        return inference.response(graph, done, paths)
+        inference.store_ofmaps(done.outputs, paths, self._manager.shm)
+        self._manager.tell("infer_wait", done)
+        return inference.response(done, paths)
 
     def infer_check_completion(
         self, request: nmgr_pb2.infer_check_completion_request

@@ -139,18 +139,16 @@ class InferenceStream:
         if item.network is None or item.future is None:
             error = item.error
             return nmgr_pb2.infer_response() if error is None else _failed(error)
-        graph = item.network.model.graph
         try:
             done = item.future.result()
-            inference.store_ofmaps(graph, done.outputs, item.paths, self._manager.shm)
+            inference.store_ofmaps(done.outputs, item.paths, self._manager.shm)
         except RtdError as error:
             return _failed(self._manager.error("infer_stream", error))
         finally:
             item.network.free_slot()
             self._done(item.network)
-        if done.error is not None:
-            self._manager.error("infer_stream", done.error)
-        return inference.response(graph, done, item.paths)
+        self._manager.tell("infer_stream", done)
+        return inference.response(done, item.paths)
 
 
 def _slot_freer(network: Network) -> Callable[[Future[Inference]], None]:

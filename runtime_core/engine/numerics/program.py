@@ -114,6 +114,13 @@ class GraphProgram:
         """Made by :func:`load_program`."""
         self._graph = graph
         self._nodes = nodes
+        self._inputs = {t.name: (numpy_dtype(t.dtype), t.shape) for t in graph.inputs}
+
+    def accepts(self, inputs: Mapping[str, Array]) -> bool:
+        """Whether ``inputs`` are every graph input, each with its declared dtype and shape."""
+        return len(inputs) == len(self._inputs) and all(
+            (array.dtype, array.shape) == self._inputs.get(name) for name, array in inputs.items()
+        )
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the outputs.
