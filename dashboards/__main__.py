@@ -12,7 +12,7 @@ app = new_app("Write dashboards and rules from their Python definitions.")
 
 @app.command()
 def main() -> None:
-    """Write dashboards and rules from their Python definitions into this package's folder."""
+    """Write dashboards and rules from their Python definitions where they are checked in."""
     for path in write():
         typer.echo(path)
 

@@ -9,9 +9,11 @@ from dashboards.fleet import FLEET
 from dashboards.grafana import to_json
 from dashboards.node import NODE
 from dashboards.recordings import RECORDINGS
-from dashboards.rules import alerts_file, recordings_file
+from dashboards.rules import alerts_file, operator_file, recordings_file
 
 FOLDER = Path(__file__).parent
+KUBERNETES = FOLDER.parent / "deploy" / "kubernetes"
+KUBERNETES_NAMESPACE = "neuron-monitor"
 DASHBOARDS = (NODE, FLEET)
 
 
@@ -20,6 +22,7 @@ def contents() -> dict[Path, str]:
     made = {FOLDER / "json" / f"{dashboard.uid}.json": to_json(dashboard) for dashboard in DASHBOARDS}
     made[FOLDER / "rules" / "neuron-recordings.yml"] = recordings_file(RECORDINGS)
     made[FOLDER / "rules" / "neuron-alerts.yml"] = alerts_file(ALERTS)
+    made[KUBERNETES / "prometheusrule.yaml"] = operator_file(RECORDINGS, ALERTS, KUBERNETES_NAMESPACE)
     return made
 
 

@@ -9,7 +9,7 @@ import yaml
 from real_prometheus import REPOSITORY, program
 
 from dashboards.alerts import ALERTS
-from dashboards.files import FOLDER
+from dashboards.files import FOLDER, KUBERNETES
 from dashboards.recordings import RECORDINGS
 
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
@@ -62,3 +62,12 @@ def test_links_within_the_runbooks_lead_somewhere():
 def test_promtool_finds_nothing_wrong_with_the_configuration():
     done = promtool("check", "config", "--syntax-only", REPOSITORY / "deploy/prometheus/prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_operators_resource_has_the_same_rules(tmp_path):
+    resource = yaml.safe_load((KUBERNETES / "prometheusrule.yaml").read_text())
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(resource["spec"]))
+    done = promtool("check", "rules", tmp_path / "rules.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rules = [rule for group in resource["spec"]["groups"] for rule in group["rules"]]
+    assert sorted(rules, key=str) == sorted(SHIPPED, key=str)

@@ -1,6 +1,7 @@
 """Requests reach CloudWatch, moto's or a stub of boto3's own; what fails is kept, what is refused is not."""
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,25 @@ def test_what_could_not_be_sent_by_the_end_is_said(stream):
     waits, lost = done.stderr.splitlines()
     assert "wait to be sent" in waits
     assert "could not be sent" in lost
+
+
+def test_a_signal_sends_what_was_read_and_ends_quietly(stream):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neuron_monitor.cloudwatch", "--namespace", "Neuron", "--dry-run"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdin.write(f"{stream}no report\n")
+    process.stdin.flush()
+    # What it says of the last line tells that it has read the others.
+    assert "no report" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    (request,) = map(json.loads, out.splitlines())
+    assert any(datum["Counts"] for datum in request["MetricData"])
 
 
 def figure(value, name="m"):
