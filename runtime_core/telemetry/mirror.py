@@ -13,7 +13,7 @@ import msgspec
 from runtime_core.telemetry.holders import Holder
 from runtime_core.telemetry.snapshot import Instance, Snapshot
 from runtime_core.telemetry.sysfs_identity import Identity, Place
-from runtime_core.telemetry.sysfs_tree import printable
+from runtime_core.telemetry.sysfs_tree import printable, read_bytes
 
 MIRROR_FILE = "mirror.json"
 _MAX_BYTES = 4 << 20
@@ -83,10 +83,12 @@ def encode_mirror(mirror: Mirror) -> bytes:
 
 def read_mirror(root: Path) -> Mirror | None:
     """The file of a mirror; ``None`` when ``root`` is not a mirror, or its file is not one of ours."""
+    raw = read_bytes(f"{root}/{MIRROR_FILE}", _MAX_BYTES)
+    if raw is None:
+        return None
     try:
-        with open(root / MIRROR_FILE, "rb") as file:
-            return msgspec.json.decode(file.read(_MAX_BYTES), type=Mirror)
-    except (OSError, ValueError, msgspec.MsgspecError):
+        return msgspec.json.decode(raw, type=Mirror)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
 

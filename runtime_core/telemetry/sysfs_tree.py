@@ -45,14 +45,14 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NUMBERED = re.compile(r"(neuron|neuron_core)(0|[1-9]\d{0,3})")
 
 
-def read_bytes(path: str) -> bytes | None:
-    """The first 4 KiB of a file; ``None`` when it can't be read."""
+def read_bytes(path: str, limit_bytes: int = _READ_BYTES) -> bytes | None:
+    """The first bytes of a file; ``None`` when it can't be read."""
     try:
         fd = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError):
         return None
     try:
-        return os.read(fd, _READ_BYTES)
+        return os.read(fd, limit_bytes)
     except OSError:
         return None
     finally:

@@ -154,6 +154,13 @@ def test_a_broken_mirror_file_is_as_good_as_none(tmp_path, content):
     assert snapshot.runtimes == ()
 
 
+def test_a_mirror_file_that_is_a_pipe_holds_nobody_up(tmp_path):
+    export_tree(TreeContent(make_snapshot()), tmp_path)
+    (tmp_path / "mirror.json").unlink()
+    os.mkfifo(tmp_path / "mirror.json")
+    assert SysfsSource(tmp_path).snapshot().runtimes == ()
+
+
 def test_there_is_no_mirror_without_a_node(tmp_path):
     with pytest.raises(NodeNotFoundError):
         NodeMirror(tmp_path / "mirror").refresh()
