@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runtime_core.errors import UsageError
-from runtime_core.instance import MAX_CORES, instance_type
+from runtime_core.instance import instance_type
 
 
 class ClockKind(enum.StrEnum):
@@ -69,19 +69,23 @@ def parse_counts(text: str, option: str) -> tuple[int, ...]:
 
 
 def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
-    """Every combination, in the order of the lists.
+    """Every combination that can be, in the order of the lists; a pipeline must fit on some of the cores.
 
     Raises:
-        UsageError: unknown size, or more cores than it has.
+        UsageError: unknown size, more cores than it has, or a pipeline that fits nowhere.
     """
     available = instance_type(type_name).core_count
     found: dict[Setup, None] = {}
     for pipeline in wanted.pipelines:
-        for cores, models in _places(wanted, pipeline):
-            if cores > available or cores > MAX_CORES:
-                raise UsageError(f"{cores} NeuronCores: an {type_name} has {available}")
+        places = _places(wanted, pipeline)
+        most = max(cores for cores, _ in places)
+        if most > available:
+            raise UsageError(f"{most} NeuronCores: an {type_name} has {available}")
+        if most < pipeline:
+            raise UsageError(f"a pipeline of {pipeline} NeuronCores doesn't fit on {most}: give more --cores")
+        for cores, models in places:
             if cores < pipeline:
-                raise UsageError(f"a pipeline of {pipeline} NeuronCores doesn't fit on {cores}: give more --cores")
+                continue
             for batch in wanted.batches:
                 found[Setup(type_name, batch, pipeline, cores, models, wanted.workers)] = None
     return list(found)

@@ -23,6 +23,11 @@ def test_copies_fill_the_cores_and_cores_follow_from_copies():
     assert setups_of(Wanted((1,)), "inf1.xlarge") == [Setup("inf1.xlarge", 1, 1, 1, 1, 1)]
 
 
+def test_a_pipeline_runs_on_the_cores_that_hold_it():
+    found = setups_of(Wanted((1,), (1, 4), cores=(1, 8)), "inf1.6xlarge")
+    assert [(s.pipeline, s.cores) for s in found] == [(1, 1), (1, 8), (4, 8)]
+
+
 def test_copies_are_dealt_over_the_places():
     setup = Setup("inf1.6xlarge", 1, 4, 12, 5, 1)
     assert [setup.first_core(copy) for copy in range(5)] == [0, 4, 8, 0, 4]
