@@ -4,15 +4,18 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
-from neuron_monitor.cloudwatch.client import putter
-from neuron_monitor.cloudwatch.send import MAX_WAITING_DATA, NotSent, Sender
+from neuron_monitor.cloudwatch import send
+from neuron_monitor.cloudwatch.client import connect, putter
+from neuron_monitor.cloudwatch.send import NotSent, Sender
 from neuron_monitor.cloudwatch.table import Figure, Unit
 from neuron_monitor.cloudwatch.window import Window
 
@@ -147,6 +150,54 @@ def test_a_signal_sends_what_was_read_and_ends_quietly(stream):
     assert any(datum["Counts"] for datum in request["MetricData"])
 
 
+class Flaky(BaseHTTPRequestHandler):
+    """Fails as an overloaded service does, as often as it is told to, and then takes everything."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server = self.server
+        server.bodies.append(body)
+        self.send_response(503 if len(server.bodies) <= server.failures else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def flaky():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:
+        server.bodies, server.failures = [], 0
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_request_that_fails_is_tried_again_and_nobody_need_know(stream, flaky):
+    flaky.failures = 2
+    url = f"http://127.0.0.1:{flaky.server_port}"
+    done = run(stream, "--namespace", "Neuron", "--region", REGION, "--endpoint-url", url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(flaky.bodies) == 3
+    assert flaky.bodies[0] == flaky.bodies[1] == flaky.bodies[2]
+
+
+def test_after_four_attempts_it_waits_for_the_next_period(flaky):
+    flaky.failures = 4
+    client = connect(REGION, f"http://127.0.0.1:{flaky.server_port}")
+    window, said = Window(), []
+    sender = Sender(window, putter(client, "Neuron"), 3600.0, said.append)
+    window.add([figure(1)], 0.0)
+    sender._send()
+    assert len(flaky.bodies) == 4
+    assert len(said) == 1
+    assert sender.finish() == 0
+    assert len(flaky.bodies) == 5
+
+
 def figure(value, name="m"):
     return Figure(name, Unit.COUNT, (("RuntimeTag", "web"),), value)
 
@@ -197,17 +248,18 @@ def test_what_is_refused_is_left_out_and_the_rest_goes_on(sending):
     assert said == ["1 figures were refused, and are left out: bad value"]
 
 
-def test_a_long_outage_loses_the_oldest_and_says_so(sending):
+def test_a_long_outage_loses_the_oldest_and_says_so(sending, monkeypatch):
+    monkeypatch.setattr(send, "MAX_WAITING_DATA", 3000)
     window, endpoint, said, sender = sending
     endpoint.problem = NotSent("no route", refused=False)
-    for start in range(0, MAX_WAITING_DATA + 1, 1000):
+    for start in range(0, 4000, 1000):
         window.add([figure(start, f"m{n}") for n in range(1000)], 0.0)
         sender._send()
     assert said[-1] == "1000 figures waited too long to be sent, and are lost"
     endpoint.problem = None
     assert sender.finish() == 0
     assert min(endpoint.values) == 1000
-    assert len(endpoint.values) == MAX_WAITING_DATA
+    assert len(endpoint.values) == 3000
 
 
 def test_it_sends_every_period_by_itself(wait):

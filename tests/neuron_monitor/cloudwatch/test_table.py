@@ -1,10 +1,13 @@
 """What goes to CloudWatch of a report."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from worlds import BUSY, make_runtime, make_snapshot
 
-from neuron_monitor.cloudwatch.table import figures
+from neuron_monitor.cloudwatch.table import METRICS, figures
 from neuron_monitor.report import Report
 
 
@@ -46,3 +49,15 @@ def test_what_is_not_available_is_not_sent(sent):
         make_snapshot(seconds=6, runtimes=(broken,), host=False),
     )
     assert not {name for name, _ in values if name.startswith(("system_", "execution_"))}
+
+
+def test_the_documentation_lists_every_metric_with_its_unit_and_dimensions(reports):
+    (report,) = reports(make_snapshot(seconds=1, runtimes=BUSY), make_snapshot(seconds=6, runtimes=BUSY))
+    sent = {
+        (f.name, str(f.unit), ", ".join(name for name, _ in f.dimensions[1:]))
+        for f in figures(msgspec.convert(report, Report))
+    }
+    text = (Path(__file__).parents[3] / "docs/cloudwatch.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| ([\w/]+) \| (?:(.+) )?\|$", text, re.MULTILINE)
+    assert set(listed) == sent
+    assert len(sent) == len(METRICS)

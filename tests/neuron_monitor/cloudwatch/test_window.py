@@ -58,7 +58,7 @@ def as_query(batch):
     return urlencode(fields)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(st.tuples(st.text(min_size=1, max_size=300), st.lists(st.floats(0, 1e18), max_size=200)), max_size=30),
     st.integers(1, 90),
