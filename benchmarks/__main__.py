@@ -8,7 +8,8 @@ import pkgutil
 import sys
 from pathlib import Path
 
-_NOT_BENCHMARKS = {"__main__", "busy", "harness", "networks", "owner", "scraping", "spawner", "stock_exporter"}
+_HELPERS = "busy harness networks owner scraping spawner stock_exporter terminal"
+_NOT_BENCHMARKS = {"__main__", *_HELPERS.split()}
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""One frame of a node, or the table of a fleet, printed with Rich for scripts and CI logs."""
+"""One frame, printed with Rich, for scripts and CI logs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import time
 from rich.console import Console
 
 from neuron_top.draw import overview as draw
-from neuron_top.draw.fleet import totals_text
 from neuron_top.draw.tree import tree_heading, tree_line
 from neuron_top.glyphs import Glyphs, cleaner
-from neuron_top.model.fleet import COLUMNS, NOT_ASKED, totals
 from neuron_top.model.moment import make_moment
 from neuron_top.model.overview import make_view, visible_rows
-from neuron_top.model.table import sort_rows
-from neuron_top.remote.fleet import Fleet
 from neuron_top.title import title_text
 from runtime_core.telemetry import Source
 
 _MAX_COLUMNS = 160
-_POLL_SECONDS = 0.02
 
 
 def print_once(source: Source, interval_seconds: float, glyphs: Glyphs) -> None:
@@ -47,24 +42,3 @@ def print_once(source: Source, interval_seconds: float, glyphs: Glyphs) -> None:
 
 def _open(_key: str) -> bool:
     return True
-
-
-def print_fleet(fleet: Fleet, glyphs: Glyphs) -> None:
-    """Ask every node until each answered or failed and an interval has passed, for rates; print the table."""
-    fleet.start()
-    enough = time.monotonic() + fleet.interval_seconds
-    while time.monotonic() < enough or any(row.problem == NOT_ASKED for row in fleet.rows()):
-        time.sleep(_POLL_SECONDS)
-    fleet.stop()
-    rows = sort_rows(fleet.rows(), COLUMNS[0], reverse=False)
-    heads = tuple(column.title for column in COLUMNS)
-    cells = [heads, *(tuple(column.text(row).strip() for column in COLUMNS) for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
-    console = Console(highlight=False)
-    console.print(totals_text(totals(tuple(rows))), style="bold", no_wrap=True, crop=False)
-    for line in cells:
-        pieces = (
-            f"{text:>{width}}" if column.numeric else f"{text:<{width}}"
-            for text, width, column in zip(line, widths, COLUMNS, strict=True)
-        )
-        console.print("  ".join(pieces).rstrip(), no_wrap=True, crop=False, markup=False, soft_wrap=True)

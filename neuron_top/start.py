@@ -83,9 +83,9 @@ def _fleet(wish: Wish, glyphs: Glyphs) -> None:
     endpoints = gather_endpoints((*wish.remote, *wish.names), wish.hostfile)
     fleet = Fleet(endpoints, wish.interval_seconds or _FLEET_SECONDS, cleaner(glyphs))
     if wish.once:
-        from neuron_top.once import print_fleet
+        from neuron_top.remote.once import print_fleet
 
-        print_fleet(fleet, glyphs)
+        print_fleet(fleet)
         return
     from neuron_top.app import FleetTop
     from neuron_top.settings import load_settings, save_settings, settings_path

@@ -1,0 +1,112 @@
+"""A program in a terminal of its own, whose screen is read and thrown away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import termios
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+import psutil
+
+ROWS, COLUMNS = 40, 120
+_ESCAPE = re.compile(rb"\x1b(\[[0-9;?<=>]*[A-Za-z]|[\]P][^\x07\x1b]*(\x07|\x1b\\)|.)")
+_KEPT_BYTES = 1 << 20
+
+
+class Terminal:
+    """A running program. ``written`` is how many bytes it has sent to its terminal."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start it in a terminal of :data:`COLUMNS` by :data:`ROWS`."""
+        self.started = time.perf_counter()
+        pid, self._descriptor = pty.fork()
+        if pid == 0:
+            # stdin is the child's side of the terminal.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+            os.execvpe(command[0], list(command), dict(environment))
+        self.process = psutil.Process(pid)
+        self.written = 0
+        self._kept = b""
+        self._told = threading.Condition()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                select.select([self._descriptor], [], [])
+                data = os.read(self._descriptor, 1 << 16)
+            except OSError:
+                data = b""
+            with self._told:
+                self.written += len(data)
+                self._kept = (self._kept + data)[-_KEPT_BYTES:]
+                self._told.notify_all()
+            if not data:
+                return
+
+    def seconds_until(self, pattern: bytes, timeout_seconds: float = 60.0) -> float:
+        """From the start until the text matches; raises ``TimeoutError`` with the end of what was shown."""
+        sought = re.compile(pattern)
+
+        def shown() -> bool:
+            return sought.search(_ESCAPE.sub(b"", self._kept)) is not None
+
+        with self._told:
+            if not self._told.wait_for(shown, timeout_seconds):
+                raise TimeoutError(f"no {pattern!r}: {_ESCAPE.sub(b'', self._kept)[-400:]!r}")
+            return time.perf_counter() - self.started
+
+    def _family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        """Of the program and its children, ended ones too."""
+        total = 0.0
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def rss_bytes(self) -> int:
+        """Of the program and its children."""
+        total = 0
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
+
+    def cpu_share(self, seconds: float) -> float:
+        """Share of one core that it uses in the next ``seconds``."""
+        before, began = self.cpu_seconds(), time.monotonic()
+        time.sleep(seconds)
+        return (self.cpu_seconds() - before) / (time.monotonic() - began)
+
+    def end(self) -> None:
+        """Kill it and its children."""
+        for process in reversed(self._family()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        with suppress(ChildProcessError):
+            os.waitpid(self.process.pid, 0)
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
+@contextmanager
+def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Terminal]:
+    """A program in a terminal for the block."""
+    made = Terminal(command, environment)
+    try:
+        yield made
+    finally:
+        made.end()
