@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
 
 app = new_app(
@@ -18,6 +19,7 @@ neuron-sim sysfs --export /tmp/neuron --follow 1
 neuron-sim mount /tmp/neuron-sysfs
 neuron-sim reset 0 --force
 neuron-sim fault inject core-hang --core 3 --for 30
+neuron-sim scenario run core-hung
 neuron-sim record incident.nrec --duration 600
 neuron-sim replay incident.nrec --speed 10 --seek 5:00
 neuron-sim demo
@@ -25,6 +27,7 @@ neuron-sim down""",
 )
 
 app.add_typer(fault_cli.app, name="fault")
+app.add_typer(scenario_cli.app, name="scenario")
 
 
 @app.callback()

@@ -1,0 +1,92 @@
+"""When requests come: endless ascending times in nanoseconds, the same for the same seed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from neuron_tools.scenario.schema import Arrivals, Diurnal, nanoseconds_of
+from runtime_core.errors import NeuronError
+
+_MAX_TRACE_BYTES = 64 << 20
+
+
+def arrival_times_ns(arrivals: Arrivals, rng: random.Random, start_ns: int, folder: Path) -> Iterator[int]:
+    """Times of the requests from ``start_ns`` on.
+
+    Args:
+        arrivals: any but closed, which has no times of its own.
+        rng: what chance follows.
+        start_ns: when the application starts.
+        folder: where trace files are.
+
+    Raises:
+        NeuronError: the trace can't be read.
+    """
+    if arrivals.constant is not None:
+        return _constant(arrivals.constant, start_ns)
+    if arrivals.poisson is not None:
+        return _poisson(arrivals.poisson, rng, start_ns)
+    if arrivals.diurnal is not None:
+        return _diurnal(arrivals.diurnal, rng, start_ns)
+    assert arrivals.trace is not None  # noqa: S101 - the file was checked
+    return iter([start_ns + offset for offset in read_trace(folder / arrivals.trace)])
+
+
+def _constant(rate: float, start_ns: int) -> Iterator[int]:
+    number = 0
+    while True:
+        # Counted from the start, so that no error adds up.
+        yield start_ns + round(number * 1e9 / rate)
+        number += 1
+
+
+def _poisson(rate: float, rng: random.Random, start_ns: int) -> Iterator[int]:
+    at = float(start_ns)
+    while True:
+        at += rng.expovariate(rate) * 1e9
+        yield round(at)
+
+
+def _diurnal(curve: Diurnal, rng: random.Random, start_ns: int) -> Iterator[int]:
+    """A Poisson process whose rate swings: candidates at the highest rate, thinned (Lewis and Shedler, 1979)."""
+    low, high = sorted((curve.low, curve.high))
+    period_ns = nanoseconds_of(curve.period)
+    at = float(start_ns)
+    while True:
+        at += rng.expovariate(high) * 1e9
+        phase = (at - start_ns) / period_ns
+        rate = curve.low + (curve.high - curve.low) * (1 - math.cos(2 * math.pi * phase)) / 2
+        if rng.random() * high < max(low, rate):
+            yield round(at)
+
+
+def read_trace(path: Path) -> list[int]:
+    """Nanoseconds from the start, of a file with seconds, one a line, ascending; lines that begin with # are skipped.
+
+    Raises:
+        NeuronError: it can't be read, or a line is no such number.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_TRACE_BYTES + 1)
+    except OSError as error:
+        raise NeuronError(f"{path} can't be read: {error.strerror}") from None
+    if len(raw) > _MAX_TRACE_BYTES:
+        raise NeuronError(f"{path} is larger than 64 MiB")
+    offsets: list[int] = []
+    for number, line in enumerate(raw.splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith(b"#"):
+            continue
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < 1e9 or (offsets and seconds * 1e9 < offsets[-1] - 1):
+            shown = text[:40].decode("utf-8", "replace")
+            raise NeuronError(f"{path}:{number}: {shown!r}: expected seconds from the start, ascending")
+        offsets.append(round(seconds * 1e9))
+    return offsets

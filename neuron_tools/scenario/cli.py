@@ -1,0 +1,64 @@
+"""``neuron-sim scenario``."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import JsonFlag, new_app
+
+app = new_app(
+    "Rehearse incidents: run scenario files against the shipped alert rules, under a virtual clock or the real one.",
+    """neuron-sim scenario list
+neuron-sim scenario run core-hung
+neuron-sim scenario run
+neuron-sim scenario run mine.yaml --clock real
+neuron-sim scenario run mine.yaml --seed 7 --junit report.xml
+neuron-sim scenario check mine.yaml""",
+)
+
+
+class ClockName(enum.Enum):
+    """What time a scenario runs in."""
+
+    VIRTUAL = "virtual"
+    REAL = "real"
+
+
+@app.command(name="run")
+def run_scenarios(
+    scenarios: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Argument(metavar="[FILE|NAME]...", help="Scenario files or names of the library; default: all of it."),
+    ] = None,
+    clock: Annotated[ClockName, typer.Option(help="As fast as it can be worked off, or as fast as life.")] = (
+        ClockName.VIRTUAL
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="What chance follows.")] = 0,
+    junit: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,  # noqa: UP045
+    as_json: JsonFlag = False,
+) -> None:
+    """Run scenarios; exit status 1 when an expectation is not met."""
+    from neuron_tools.scenario import command
+
+    plan = command.RunPlan(tuple(scenarios or ()), clock is ClockName.VIRTUAL, seed, junit, as_json)
+    raise typer.Exit(command.run(plan))
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.")]) -> None:
+    """Check scenario files without running them."""
+    from neuron_tools.scenario import command
+
+    typer.echo(command.check(files))
+
+
+@app.command(name="list")
+def list_library() -> None:
+    """List the library of scenarios."""
+    from neuron_tools.scenario import command
+
+    typer.echo(command.describe_library())

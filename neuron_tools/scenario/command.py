@@ -1,0 +1,142 @@
+"""``neuron-sim scenario``: run scenario files, check them, list the library."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from neuron_tools import exit_codes
+from neuron_tools.scenario.load import load_scenario
+from neuron_tools.scenario.monitor import shipped_rules
+from neuron_tools.scenario.report import as_json, as_junit, as_text
+from neuron_tools.scenario.run import Progress, Result, run_scenario
+from neuron_tools.scenario.schema import Scenario
+from neuron_tools.scenario.world import World
+from runtime_core.errors import NeuronError, UsageError
+
+LIBRARY = "neuron_tools.scenario.library"
+
+
+class RunPlan(NamedTuple):
+    """What to run: names of the library or files; ``virtual``: under the virtual clock."""
+
+    scenarios: tuple[str, ...]
+    virtual: bool
+    seed: int
+    junit: Path | None
+    as_json: bool
+
+
+def library_files() -> list[Path]:
+    """The files of the library, by name."""
+    folder = Path(str(resources.files(LIBRARY)))
+    return sorted(folder.glob("*.yaml"))
+
+
+def find(name: str) -> Path:
+    """A scenario file by path, or by its name in the library.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path
+    known = {file.stem: file for file in library_files()}
+    if name not in known:
+        raise UsageError(f"no scenario {name!r}: give a file, or one of {', '.join(known)}")
+    return known[name]
+
+
+def describe_library() -> str:
+    """The library's scenarios, one a line."""
+    files = library_files()
+    width = max((len(file.stem) for file in files), default=0)
+    return "\n".join(f"{file.stem.ljust(width)}  {load_scenario(file).scenario}" for file in files)
+
+
+def run(plan: RunPlan) -> int:
+    """Run the scenarios one after the other and print what became of them; returns the exit status.
+
+    Raises:
+        UsageError: a file is wrong; nothing was run then.
+        NeuronError: a report can't be written.
+    """
+    names = plan.scenarios or tuple(file.stem for file in library_files())
+    loaded = [(path, load_scenario(path)) for path in map(find, names)]
+    # The runtimes' own log lines are those of rehearsed failures.
+    os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
+    results: list[Result] = []
+    for number, (path, scenario) in enumerate(loaded):
+        with _progress(scenario.scenario) as progress:
+            results.append(_run_one(scenario, path.parent, plan, progress))
+        if not plan.as_json:
+            print(("\n" if number else "") + as_text(results[-1]), flush=True)
+    if plan.as_json:
+        print(as_json(results))
+    elif len(results) > 1:
+        failed = sum(not result.met for result in results)
+        print(f"\n{len(results)} scenarios, {failed} with expectations that were not met")
+    if plan.junit is not None:
+        _write_atomically(plan.junit, as_junit(results))
+    return exit_codes.OK if all(result.met for result in results) else exit_codes.FAILURE
+
+
+def _run_one(scenario: Scenario, folder: Path, plan: RunPlan, progress: Progress) -> Result:
+    world: World
+    if plan.virtual:
+        from neuron_tools.scenario.virtual_world import VirtualWorld
+
+        world = VirtualWorld(scenario, folder, plan.seed)
+    else:
+        from neuron_tools.scenario.real_world import RealWorld
+
+        world = RealWorld(scenario, folder, plan.seed)
+    try:
+        return run_scenario(scenario, world, shipped_rules(), progress)
+    finally:
+        world.close()
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0, shown="")
+        yield lambda done, total: bar.update(task, completed=done, total=total, shown=f"{done:.0f} of {total:.0f} s")
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise NeuronError(f"{path} can't be written: {error.strerror}") from None
+
+
+def check(files: Sequence[Path]) -> str:
+    """Read scenario files and say that they are right.
+
+    Raises:
+        UsageError: one is wrong.
+    """
+    return "\n".join(f"{file}: {load_scenario(file).scenario}" for file in files)

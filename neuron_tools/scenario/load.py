@@ -1,0 +1,211 @@
+"""Reads a scenario file; whatever is wrong in it is told with its line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+
+from neuron_tools.scenario.expectations import parse_expectation
+from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
+from runtime_core.driver.fault_spec import FaultSpec, check_spec
+from runtime_core.errors import NeuronError, UsageError
+from runtime_core.instance import InstanceType, instance_type
+from runtime_core.nrt.config import parse_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAX_BYTES = 1 << 20
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_ACTIONS = ("fault", "clear", "kill", "reset", "monitor")
+_ARRIVALS = ("constant", "poisson", "diurnal", "trace", "closed")
+
+
+class ScenarioError(UsageError):
+    """A scenario file that is wrong: the message names the file and the line."""
+
+
+class _Lines(dict[str, int]):
+    """Path as msgspec writes it (``$.applications[0].tag``) -> line."""
+
+    def of(self, path: str) -> int:
+        """The line of a path, or of the nearest around it."""
+        while path not in self and path:
+            path = path[: max(path.rfind("."), path.rfind("["))] if "." in path or "[" in path else ""
+        return self.get(path, 1)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and check a scenario file (YAML).
+
+    Raises:
+        ScenarioError: it can't be read, or something in it is wrong.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ScenarioError(f"{path} can't be read: {error.strerror}") from None
+    if len(raw) > _MAX_BYTES:
+        raise ScenarioError(f"{path} is no scenario: it is larger than 1 MiB")
+    return parse_scenario(raw, path)
+
+
+def parse_scenario(raw: bytes, path: Path) -> Scenario:
+    """The same from a file's bytes; ``path`` is for messages, and for where models are."""
+    lines = _Lines()
+    try:
+        text = raw.decode()
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
+                line = token.start_mark.line + 1
+                raise ScenarioError(f"{path}:{line}: anchors, aliases and tags are not used in scenarios")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = _plain(node, "$", lines) if node is not None else None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path} is no text: byte {error.start} is not UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ScenarioError(f"{path}:{mark.line + 1 if mark else 1}: no YAML: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ScenarioError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    try:
+        scenario = msgspec.convert(tree, Scenario)
+    except msgspec.ValidationError as error:
+        found = _AT.match(str(error))
+        what, place = (found["what"], found["path"] or "$") if found else (str(error), "$")
+        unknown = _UNKNOWN.search(what)
+        line = lines.of(f"{place}.{unknown['name']}" if unknown else place)
+        raise ScenarioError(f"{path}:{line}: {place.removeprefix('$.')}: {what}") from None
+    for place, problem in _problems(scenario, path):
+        raise ScenarioError(f"{path}:{lines.of(place)}: {place.removeprefix('$.')}: {problem}")
+    return scenario
+
+
+def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
+    """Plain values of a YAML tree, remembering where each stands."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        made: dict[str, object] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in made:
+                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=key.start_mark)
+            lines[f"{place}.{name}"] = key.start_mark.line + 1
+            # A value of a mapping with free keys is [...] in msgspec's paths.
+            lines.setdefault(f"{place}[...]", key.start_mark.line + 1)
+            made[name] = _plain(value, f"{place}.{name}", lines)
+        return made
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(value, f"{place}[{i}]", lines) for i, value in enumerate(node.value)]
+    text = str(node.value)
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() in ("true", "yes", "on")
+        case "int" if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+            return int(text)
+        case "float" if re.fullmatch(r"[-+]?[0-9]{0,18}\.?[0-9]{0,18}([eE][-+]?[0-9]{1,3})?", text):
+            return float(text)
+    return text
+
+
+def fault_spec(event: EventSpec) -> FaultSpec:
+    """The fault of an event that has one."""
+    assert event.fault is not None  # noqa: S101 - the caller looked
+    return FaultSpec(
+        event.fault,
+        parse_ranges(event.devices, "devices") if event.devices else (),
+        parse_ranges(event.cores, "cores") if event.cores else (),
+        event.ratio,
+        event.rate,
+        event.count,
+        event.factor,
+        event.share,
+        event.free_bytes,
+        event.side,
+        event.error,
+        event.driver_version,
+        0.0,
+        nanoseconds_of(event.lasting) / 1e9 if event.lasting else None,
+    )
+
+
+def _problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
+    """What a schema can't tell, as (place, problem)."""
+    try:
+        size = instance_type(scenario.instance)
+    except UsageError as error:
+        yield "$.instance", str(error)
+        return
+    if not 0 < nanoseconds_of(scenario.duration) <= 31 * 86400 * 10**9:
+        yield "$.duration", "expected more than nothing, up to 31 days"
+    if nanoseconds_of(scenario.sample) < 10**9:
+        yield "$.sample", "expected 1s or more"
+    for name, model in scenario.models.items():
+        if [model.neff, model.onnx, model.milliseconds].count(None) != 2:
+            yield f"$.models.{name}", "expected one of neff, onnx and milliseconds"
+        for file in (model.neff, model.onnx):
+            if file is not None and not (path.parent / file).is_file():
+                yield f"$.models.{name}", f"no such model file: {path.parent / file}"
+    yield from _application_problems(scenario, path, size)
+    for number, event in enumerate(scenario.timeline):
+        for problem in _event_problems(scenario, event, size):
+            yield f"$.timeline[{number}]", problem
+    if not scenario.expectations:
+        yield "$.expectations", "a scenario without an expectation shows nothing"
+    tags = {a.tag for a in scenario.applications}
+    for number, expectation in enumerate(scenario.expectations):
+        try:
+            parse_expectation(expectation, tags, size)
+        except NeuronError as error:
+            yield f"$.expectations[{number}].expect", str(error)
+
+
+def _application_problems(scenario: Scenario, path: Path, size: InstanceType) -> Iterator[tuple[str, str]]:
+    for number, application in enumerate(scenario.applications):
+        place = f"$.applications[{number}]"
+        if not application.models:
+            yield f"{place}.models", "expected at least one model"
+        for model in application.models:
+            if model not in scenario.models:
+                yield f"{place}.models", f"no model {model!r}: there are {', '.join(scenario.models) or 'none'}"
+        try:
+            cores = parse_ranges(application.cores, "cores")
+        except NeuronError as error:
+            yield f"{place}.cores", str(error)
+            continue
+        if cores[-1] >= size.core_count:
+            yield f"{place}.cores", f"no NeuronCore {cores[-1]}: {size.name} has 0 to {size.core_count - 1}"
+        chosen = [name for name in _ARRIVALS if getattr(application.arrivals, name) is not None]
+        if len(chosen) != 1:
+            yield f"{place}.arrivals", f"expected one of {', '.join(_ARRIVALS)}"
+        trace = application.arrivals.trace
+        if trace is not None and not (path.parent / trace).is_file():
+            yield f"{place}.arrivals.trace", f"no such trace file: {path.parent / trace}"
+        if application.end and nanoseconds_of(application.end) <= nanoseconds_of(application.start):
+            yield f"{place}.end", "it ends before it starts"
+
+
+def _event_problems(scenario: Scenario, event: EventSpec, size: InstanceType) -> Iterator[str]:
+    chosen = [name for name in _ACTIONS if getattr(event, name) is not None]
+    if len(chosen) != 1:
+        yield f"expected one of {', '.join(_ACTIONS)}"
+        return
+    if nanoseconds_of(event.at) > nanoseconds_of(scenario.duration):
+        yield "it comes after the scenario's end"
+    if event.fault is not None:
+        try:
+            check_spec(fault_spec(event), size.device_count)
+        except NeuronError as error:
+            yield str(error)
+    if event.kill is not None and event.kill not in {a.tag for a in scenario.applications}:
+        yield f"no application {event.kill!r}"
+    if event.reset is not None and event.reset >= size.device_count:
+        yield f"no Neuron Device {event.reset}: {size.name} has 0 to {size.device_count - 1}"

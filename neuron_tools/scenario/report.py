@@ -1,0 +1,112 @@
+"""A scenario's result as people, programs and CI systems read it. Equal results give equal bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from neuron_tools.scenario.promql.rules import Firing
+from neuron_tools.scenario.run import Result
+
+_TARGET_LABELS = frozenset(
+    {
+        "job",
+        "instance",
+        "instance_name",
+        "instance_id",
+        "instance_type",
+        "availability_zone",
+        "region",
+        "subnet_id",
+    }
+)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):3d}:{rest:04.1f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "N/A" if value is None else f"{value * 1e3:.3f} ms"
+
+
+def _count(value: int | None) -> str:
+    return "N/A" if value is None else str(value)
+
+
+def _where(firing: Firing) -> str:
+    labels = [f"{name}={value}" for name, value in firing.labels if name not in _TARGET_LABELS]
+    return f" ({', '.join(labels)})" if labels else ""
+
+
+def as_text(result: Result) -> str:
+    """A few lines on what happened, and the table of verdicts."""
+    lines = [f"{result.scenario}: {result.seconds:g} s"]
+    lines += [f"  {_clock(at)}  {text}" for at, text in _timeline(result)]
+    lines.append("")
+    for one in result.applications:
+        lines.append(
+            f"  {one.tag}: {_count(one.completed)} completed, {_count(one.failed)} failed, "
+            f"p50 {_seconds(one.p50_seconds)}, p99 {_seconds(one.p99_seconds)}"
+        )
+    lines.append("")
+    rows = [("VERDICT", "EXPECTATION", "FOUND")]
+    rows += [("met" if v.met else "NOT MET", v.expectation, v.found) for v in result.verdicts]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    lines += [f"  {row[0].ljust(widths[0])}  {row[1].ljust(widths[1])}  {row[2]}" for row in rows]
+    return "\n".join(lines)
+
+
+def _timeline(result: Result) -> list[tuple[float, str]]:
+    """What was done and which alerts fired and ended, in order."""
+    entries = [(at, 0, text) for at, text in result.happened]
+    for firing in result.fired:
+        entries.append((firing.since_seconds, 1, f"ALERT {firing.name}{_where(firing)}"))
+        if firing.until_seconds is not None:
+            entries.append((firing.until_seconds, 1, f"alert {firing.name}{_where(firing)} ended"))
+    return [(at, text) for at, _, text in sorted(entries, key=lambda e: e[:2])]
+
+
+def as_facts(result: Result) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "scenario": result.scenario,
+        "seconds": result.seconds,
+        "met": result.met,
+        "timeline": [{"seconds": at, "text": text} for at, text in _timeline(result)],
+        "applications": [one._asdict() for one in result.applications],
+        "verdicts": [verdict._asdict() for verdict in result.verdicts],
+    }
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """An array, one object a scenario."""
+    return json.dumps([as_facts(result) for result in results], indent=2)
+
+
+def as_junit(results: Sequence[Result]) -> bytes:
+    """JUnit XML: a suite a scenario, a case an expectation. Times are the scenario's own."""
+    root = ElementTree.Element(
+        "testsuites",
+        tests=str(sum(len(r.verdicts) for r in results)),
+        failures=str(sum(not v.met for r in results for v in r.verdicts)),
+    )
+    for result in results:
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=result.scenario,
+            tests=str(len(result.verdicts)),
+            failures=str(sum(not v.met for v in result.verdicts)),
+            errors="0",
+            time=f"{result.seconds:.3f}",
+        )
+        for verdict in result.verdicts:
+            case = ElementTree.SubElement(suite, "testcase", classname=result.scenario, name=verdict.expectation)
+            if not verdict.met:
+                ElementTree.SubElement(case, "failure", message=verdict.found).text = as_text(result)
+    ElementTree.indent(root)
+    content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"

@@ -1,0 +1,125 @@
+"""What a scenario file holds, as msgspec validates it. ``docs/scenarios.md`` explains every field."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from neuron_monitor.durations import parse_duration
+from runtime_core.driver.fault_table import ErrorClass, FaultKind, Side
+
+Seconds = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
+"""A duration: ``90s``, ``1m30s``, ``500ms``, ``6h``."""
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+CoreList = Annotated[str, Meta(pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")]
+Rate = Annotated[float, Meta(gt=0, le=1e5)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model: a file, or one made to measure (``milliseconds`` on each core, ``constants_mib`` of parameters)."""
+
+    neff: str | None = None
+    onnx: str | None = None
+    milliseconds: Positive | None = None
+    constants_mib: Positive = 1.0
+    cores: Annotated[int, Meta(ge=1, le=64)] = 1
+
+
+class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Clients that execute back to back: so many for each copy of the model, thinking ``think`` in between."""
+
+    workers: Count = 1
+    think: Seconds = "0s"
+
+
+class Diurnal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rate that swings between ``low`` (at the start) and ``high`` (half a ``period`` later), at random times."""
+
+    low: Rate
+    high: Rate
+    period: Seconds
+
+
+class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When requests come: one of these."""
+
+    constant: Rate | None = None
+    poisson: Rate | None = None
+    diurnal: Diurnal | None = None
+    trace: str | None = None
+    closed: Closed | None = None
+
+
+class ApplicationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An application process."""
+
+    tag: Name
+    cores: CoreList
+    models: list[Name]
+    arrivals: Arrivals
+    threads: Count = 1
+    queue: Count | None = None
+    tensors_mib: Annotated[float, Meta(ge=0)] = 0.0
+    timeout: Seconds = "2s"
+    start: Seconds = "0s"
+    end: Seconds | None = None
+
+
+class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lasting": "for"}):
+    """Something that happens: a fault, its end, a kill, a reset, or what the monitor does."""
+
+    at: Seconds
+    fault: FaultKind | None = None
+    devices: CoreList | None = None
+    cores: CoreList | None = None
+    ratio: float | None = None
+    rate: float | None = None
+    count: int | None = None
+    factor: float | None = None
+    share: float | None = None
+    free_bytes: int | None = None
+    side: Side | None = None
+    error: ErrorClass | None = None
+    driver_version: str | None = None
+    lasting: Seconds | None = None
+    clear: bool | None = None
+    kill: Name | None = None
+    reset: Annotated[int, Meta(ge=0, le=15)] | None = None
+    monitor: Annotated[str, Meta(pattern="^(down|stalled|up)$")] | None = None
+
+
+class ExpectationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be true, ``at`` a time (default: the end), ``after`` an event, or ``over`` the time before."""
+
+    expect: str
+    at: Seconds | None = None
+    after: Seconds | None = None
+    over: Seconds = "1m"
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scenario file."""
+
+    scenario: Annotated[str, Meta(min_length=1, max_length=200)]
+    duration: Seconds
+    models: dict[Name, ModelSpec]
+    applications: list[ApplicationSpec]
+    expectations: list[ExpectationSpec]
+    about: str = ""
+    instance: str = "inf1.6xlarge"
+    sample: Seconds = "15s"
+    timeline: list[EventSpec] = []
+
+
+def seconds_of(duration: str) -> float:
+    """Seconds of a duration that fits :data:`Seconds`."""
+    return 0.0 if not duration.strip("0.msh") else parse_duration(duration)
+
+
+def nanoseconds_of(duration: str) -> int:
+    """The same in whole nanoseconds."""
+    return round(seconds_of(duration) * 1e9)

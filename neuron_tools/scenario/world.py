@@ -1,0 +1,66 @@
+"""What a scenario runs on: a node whose time is virtual, or a real one of whole processes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from neuron_tools.scenario.schema import ApplicationSpec
+from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.telemetry import Source
+
+
+class StartError(Exception):
+    """An application could not start; the message is the runtime's."""
+
+
+class World(Protocol):
+    """A node, and time that passes on it."""
+
+    @property
+    def source(self) -> Source:
+        """Where the node is looked at."""
+        ...
+
+    def now_ns(self) -> int:
+        """Time since the start of the run."""
+        ...
+
+    def clock_ns(self) -> int:
+        """The node's own clock."""
+        ...
+
+    def advance(self, until_ns: int) -> None:
+        """Let time pass until ``until_ns`` after the start; what is counted till then can be seen."""
+        ...
+
+    def start(self, number: int, application: ApplicationSpec) -> None:
+        """Start an application.
+
+        Raises:
+            StartError: it can't start now.
+        """
+        ...
+
+    def stop(self, tag: str) -> None:
+        """Let applications of a tag end; no effect when there is none."""
+        ...
+
+    def kill(self, tag: str) -> None:
+        """End applications of a tag at once; no effect when there is none."""
+        ...
+
+    def inject(self, fault: FaultSpec) -> None:
+        """Break something."""
+        ...
+
+    def clear(self) -> None:
+        """Mend everything."""
+        ...
+
+    def reset(self, device: int) -> None:
+        """Reset a device, whoever uses it."""
+        ...
+
+    def close(self) -> None:
+        """End everything and leave nothing behind."""
+        ...
