@@ -21,11 +21,12 @@ _Sample = tuple[str, Labels, float]
 
 
 class MonitorState(enum.StrEnum):
-    """What becomes of a scrape."""
+    """What becomes of a scrape: answered, refused, answered with old figures, or there is no such target."""
 
     UP = "up"
     DOWN = "down"
     STALLED = "stalled"
+    ABSENT = "absent"
 
 
 def shipped_rules() -> Rules:
@@ -59,15 +60,19 @@ class Monitor:
         self._shown: list[_Sample] = []
         self._shown_seconds = 0.0
         self._looks = 0
+        self._heads: dict[str, tuple[str, Labels]] = {}
 
     def sample(self, now_ns: int) -> None:
         """One scrape and one evaluation at ``now_ns``."""
         at_seconds = (now_ns - self._start_ns) / 1e9
-        samples: list[_Sample] = [_of_monitor("up", float(self.state is not MonitorState.DOWN))]
+        answers = self.state in (MonitorState.UP, MonitorState.STALLED)
+        samples: list[_Sample] = []
+        if self.state is not MonitorState.ABSENT:
+            samples.append(_of_monitor("up", float(answers)))
         if self.state is MonitorState.UP:
             self._shown, self._shown_seconds = self._page(now_ns), at_seconds
             self._looks += 1
-        if self.state is not MonitorState.DOWN:
+        if answers:
             # The exporter's figures of itself are those of the scenario's time: a look takes none of it.
             samples += self._shown
             samples.append(_of_monitor("neuron_monitor_report_age_seconds", at_seconds - self._shown_seconds))
@@ -80,11 +85,22 @@ class Monitor:
         seen = self._feed.take(self._collector.collect(now_ns, everything=True))
         page = page_of(self._renderer.families(seen, self._totals.update(seen.runtimes)), Format.TEXT)
         return [
-            (sample.name, labels_of(sample.name, {**sample.labels, **_TARGET}), sample.value)
-            for family in text_string_to_metric_families(page)
-            for sample in family.samples
-            if not sample.name.endswith("_created")
+            (name, labels, float(value))
+            for line in page.splitlines()
+            if not line.startswith("#")
+            for head, _, value in (line.rpartition(" "),)
+            for name, labels in (self._series(head),)
+            if not name.endswith("_created")
         ]
+
+    def _series(self, head: str) -> tuple[str, Labels]:
+        """Name and labels of a line; most lines are the same ones at every scrape."""
+        known = self._heads.get(head)
+        if known is None:
+            (family,) = text_string_to_metric_families(f"{head} 0\n")
+            (sample,) = family.samples
+            known = self._heads[head] = sample.name, labels_of(sample.name, {**sample.labels, **_TARGET})
+        return known
 
     def fired(self) -> list[Firing]:
         """Every alert that fired so far."""

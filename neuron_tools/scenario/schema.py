@@ -89,7 +89,7 @@ class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     clear: bool | None = None
     kill: Name | None = None
     reset: Annotated[int, Meta(ge=0, le=15)] | None = None
-    monitor: Annotated[str, Meta(pattern="^(down|stalled|up)$")] | None = None
+    monitor: Annotated[str, Meta(pattern="^(up|down|stalled|absent)$")] | None = None
 
 
 class ExpectationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -235,3 +236,10 @@ def test_kinds_are_explained(command):
     told = command("neuron_tools.sim", "fault", "kinds").stdout
     for kind in FaultKind:
         assert f"{kind.value}: " in told
+
+
+def test_the_documentation_has_every_row():
+    text = (Path(__file__).parents[3] / "docs" / "faults.md").read_text()
+    for kind, row in FAULTS.items():
+        assert f"| `{kind}` | {row.summary} |" in text
+        assert f"| {row.counter} | `{row.call}` {row.message} |" in text

@@ -1,0 +1,124 @@
+"""A scenario file is read, or refused with the line that is wrong."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuron_tools.scenario.load import ScenarioError, load_scenario, parse_scenario
+
+GOOD = """scenario: example
+instance: inf1.xlarge
+duration: 10m
+models:
+  small: {milliseconds: 5}
+applications:
+  - tag: web
+    cores: "0-1"
+    models: [small]
+    arrivals: {poisson: 60}
+    threads: 2
+timeline:
+  - at: 1m
+    fault: core-hang
+    cores: "0"
+    for: 2m
+expectations:
+  - expect: no alert
+"""
+PATH = Path("/nowhere/example.yaml")
+
+
+def told(text):
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(text.encode(), PATH)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{PATH}:")
+
+
+def test_a_good_one_is_read():
+    scenario = parse_scenario(GOOD.encode(), PATH)
+    assert scenario.scenario == "example"
+    assert scenario.applications[0].arrivals.poisson == 60
+    assert scenario.timeline[0].lasting == "2m"
+    assert scenario.sample == "15s"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        ("duration: 10m", "duration: soon", 3, "duration: Expected `str` matching regex"),
+        ("instance: inf1.xlarge", "instance: inf2.xlarge", 2, "inf2.xlarge"),
+        ("    threads: 2", "    thread: 2", 11, "unknown field `thread`"),
+        ("    threads: 2", "    threads: two", 11, "Expected `int`, got `str`"),
+        ("{poisson: 60}", "{poisson: 0}", 10, "Expected `float` > 0.0"),
+        ("{poisson: 60}", "{poisson: 60, constant: 3}", 10, "expected one of constant, poisson"),
+        ("{poisson: 60}", "{trace: none.txt}", 10, "no such trace file"),
+        ("{milliseconds: 5}", "{onnx: none.onnx}", 5, "no such model file"),
+        ("{milliseconds: 5}", "{}", 5, "expected one of neff, onnx and milliseconds"),
+        ("models: [small]", "models: [large]", 9, "no model 'large': there are small"),
+        ('cores: "0-1"', 'cores: "2-4"', 8, "no NeuronCore 4"),
+        ('cores: "0-1"', 'cores: "3-1"', 8, "runs backwards"),
+        ("fault: core-hang", "fault: gremlin", 14, "Invalid enum value 'gremlin'"),
+        ("    fault: core-hang\n", "    fault: slow-core\n", 13, "slow-core needs factor"),
+        ("    for: 2m", "    kill: web", 13, "expected one of fault, clear, kill"),
+        ('    fault: core-hang\n    cores: "0"\n    for: 2m', "    kill: batch", 13, "no application 'batch'"),
+        ("at: 1m", "at: 11m", 13, "after the scenario's end"),
+        ("expect: no alert", "expect: bliss", 18, "is no expectation: write one like"),
+        ("expect: no alert", "expect: completed batch > 3", 18, "no application 'batch': there are web"),
+        ("expect: no alert", "expect: utilization core 4 > 0.5", 18, "no NeuronCore 4"),
+        ("expect: no alert", 'expect: "query sum("', 18, "PromQL"),
+        ("scenario: example", "scenario: [", 3, "no YAML"),
+        ("scenario: example", "scenario: &a example", 1, "anchors, aliases and tags"),
+        ("scenario: example", "scenario: example\nscenario: twice", 2, "'scenario' stands twice"),
+        ("scenario: example", "scenario: !!python/object:os.system x", 1, "anchors, aliases and tags"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(old, new, line, problem):
+    assert old in GOOD
+    message = told(GOOD.replace(old, new, 1))
+    number, _, rest = message.partition(":")
+    assert (int(number), problem in rest) == (line, True), message
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(b"", "Expected `object`"), (b"\xff\xfe", "no text"), (b"- 1", "Expected")]
+)
+def test_other_files_are_refused(content, problem):
+    with pytest.raises(ScenarioError, match=problem):
+        parse_scenario(content, PATH)
+
+
+def test_a_file_that_is_not_there_or_too_large(tmp_path):
+    with pytest.raises(ScenarioError, match="can't be read"):
+        load_scenario(tmp_path / "none.yaml")
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (1 << 21))
+    with pytest.raises(ScenarioError, match="1 MiB"):
+        load_scenario(large)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_damaged_files_end_in_a_sentence(data):
+    text = GOOD
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.integers(0, 12))
+        text = (
+            text[:place]
+            + data.draw(st.text(st.sampled_from("{}[]:,-&*!|>'\"# \n\tab019.eE"), max_size=6))
+            + text[place + cut :]
+        )
+    try:
+        parse_scenario(text.encode(), PATH)
+    except ScenarioError as error:
+        assert "\n" not in str(error)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_end_in_a_sentence(content):
+    with pytest.raises(ScenarioError):
+        parse_scenario(content, PATH)
