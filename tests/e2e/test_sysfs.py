@@ -3,8 +3,11 @@
 import json
 import signal
 
+import numpy as np
 import pytest
+from worlds import tiny_neff
 
+from runtime_core.nrt import NrtError, Runtime
 from runtime_core.telemetry import open_source
 
 pytestmark = pytest.mark.e2e
@@ -45,3 +48,42 @@ def test_a_directory_of_somebody_else_is_left_alone(node, command, tmp_path):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert [p.name for p in (tmp_path / "tree").iterdir()] == ["letter.txt"]
+
+
+CONFIG = {
+    "period": "0.1s",
+    "neuron_runtimes": [
+        {"tag_filter": ".*", "metrics": [{"type": "neuroncore_counters"}, {"type": "memory_used"},
+                                         {"type": "execution_stats"}]}
+    ],
+    "system_metrics": [{"type": "neuron_hw_counters"}],
+}  # fmt: skip
+
+
+NOT_IN_SYSFS = ("mem_ecc_corrected", "sram_ecc_corrected", "neuron_device_link", "neuron_execution_duration")
+
+
+def samples(path):
+    """Sample -> value of a file of metrics, without the times of looking."""
+    lines = [line.rpartition(" ") for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines if "_created" not in name and "_timestamp_" not in name}
+
+
+def test_neuron_monitor_counts_the_same_through_the_mirror(node, spawn, command, wait, tmp_path):
+    (tmp_path / "monitor.json").write_text(json.dumps(CONFIG))
+    environment = {"NEURON_RT_VISIBLE_CORES": "4-5", "NEURON_RT_LOG_LEVEL": "QUIET", "NEURON_PROCESS_TAG": "web"}
+    seen = {}
+    with Runtime(environment=environment) as runtime:
+        model = runtime.load(tiny_neff())
+        for _ in range(40):
+            runtime.infer(model, {"x": np.ones((2, 3), np.float32)})
+        with pytest.raises(NrtError):
+            runtime.infer(model, {"x": np.ones((1, 3), np.float32)})
+        assert command("neuron_tools.sim", "sysfs", "--export", tmp_path / "tree").returncode == 0
+        for name, source in (("sim", "sim"), ("sysfs", f"sysfs:{tmp_path / 'tree'}")):
+            target = tmp_path / f"{name}.prom"
+            spawn("neuron_monitor", "-c", tmp_path / "monitor.json", "--source", source, "--textfile", target)
+            seen[name] = samples(wait(lambda target=target: target.exists() and target))
+    counted = {n: v for n, v in seen["sim"].items() if not any(absent in n for absent in NOT_IN_SYSFS)}
+    assert seen["sysfs"] == counted
+    assert {v for n, v in counted.items() if n.startswith("execution_status_total") and v} == {40.0, 1.0}
