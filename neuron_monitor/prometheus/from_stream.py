@@ -75,6 +75,7 @@ class StreamFeed:
         self._vcpu: out.VcpuUsage | None = None
         self._memory: out.MemoryInfo | None = None
         self._ecc: dict[int, Counts] = {}
+        self._pods: dict[int, out.CoreUser] = {}
         self._since_seconds = time.time()
 
     def take_line(self, line: bytes) -> NodeSeen:
@@ -99,6 +100,9 @@ class StreamFeed:
                 counts = plus(self._ecc.get(index), ecc_counts(device))
                 if counts is not None:
                     self._ecc[index] = counts
+        if report.neuron_k8s_info is not UNSET:
+            used = report.neuron_k8s_info.neuroncores_k8s_info
+            self._pods = {int(core): user for core, user in used.items() if core.isdecimal()}
         self._learn_periods(report)
         for entry in report.neuron_runtime_data:
             self._take_runtime(entry, now)
@@ -124,6 +128,7 @@ class StreamFeed:
             self._owners(),
             now,
             error,
+            self._pods,
         )
 
     def _take_runtime(self, entry: out.RuntimeData, now: float) -> None:

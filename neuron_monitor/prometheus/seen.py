@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -59,6 +61,7 @@ class NodeSeen(NamedTuple):
         owners: global core index -> (tag, pid) of the runtime that owns it.
         monotonic_seconds: when it was seen, by the monotonic clock.
         error: why the node could not be read, "" when it could.
+        pods: global core index -> the containers that use it; only where ``neuron-monitor-k8s-info.py`` added them.
     """
 
     instance: out.InstanceInfo
@@ -72,6 +75,7 @@ class NodeSeen(NamedTuple):
     owners: dict[int, tuple[str, int]]
     monotonic_seconds: float
     error: str
+    pods: Mapping[int, out.CoreUser] = MappingProxyType({})
 
 
 ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", "sram_ecc_uncorrected")

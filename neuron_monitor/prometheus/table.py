@@ -183,6 +183,13 @@ def _owners(node: NodeSeen) -> Iterator[Sample]:
         yield (str(core), str(core // per_device), tag, str(pid)), 1
 
 
+def _pods(node: NodeSeen) -> Iterator[Sample]:
+    per_device = node.hardware.neuroncore_per_device_count or 1
+    for core, user in sorted(node.pods.items()):
+        for container in user.container_name:
+            yield (str(core), str(core // per_device), user.namespace, user.pod_name, container), 1
+
+
 _ERROR_TYPES = ("generic", "numerical", "transient", "model", "runtime", "hardware")
 _STATUS_TYPES = tuple(out.ExecutionSummary.__struct_fields__)
 _CORE_MEMORY = tuple(out.CoreUsage.__struct_fields__)
@@ -250,6 +257,9 @@ OWN_NODE: tuple[Metric[NodeSeen], ...] = (
            ("neuron_device_index", "direction"), _links),
     Metric("neuroncore_owner_info", Kind.GAUGE, "1", "Which runtime owns a NeuronCore, in labels",
            ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
+    Metric("neuroncore_pod_info", Kind.GAUGE, "1",
+           "Which container uses a NeuronCore, in labels; only behind neuron-monitor-k8s-info.py",
+           ("neuroncore", "neuron_device_index", "pod_namespace", "pod_name", "container_name"), _pods),
     Metric("neuron_node_readable", Kind.GAUGE, "1", "1 when the node could be read for the last report",
            (), lambda node: (((), 0 if node.error else 1),)),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.seen import Counters, NodeSeen, RuntimeSeen
 from neuron_monitor.prometheus.text import Renderer
 from neuron_monitor.prometheus.totals import Totals
+from neuron_monitor.report import CoreUser
 from runtime_core.histogram import Histogram, bucket_index
 
 CONTRACT = {
@@ -110,7 +111,7 @@ def test_names_types_and_labels_are_those_of_the_contract(looks):
 def test_every_row_of_the_table_makes_a_series_on_a_busy_node(looks):
     (look,) = looks(world(1), world(6))
     page = Page()
-    page.show(NodeFeed().take(look), 0.0)
+    page.show(NodeFeed().take(look)._replace(pods={0: CoreUser("web", "default", ["main"])}), 0.0)
     text = b"".join(page.scrape()).decode()
     rows = (*table.INHERITED_RUNTIME, *table.INHERITED_NODE, *table.OWN_RUNTIME, *table.OWN_NODE)
     assert len({row.name for row in rows}) == len(rows)
@@ -304,3 +305,19 @@ def test_the_default_stream_fits_the_decoder(reports):
     (report,) = reports(world(1), world(6), config=default_config())
     report["something_new"] = {"from": "a later version"}
     msgspec.json.decode(json.dumps(report).encode(), type=out.Report)
+
+
+def test_pods_that_a_companion_added_are_shown_until_it_says_otherwise(reports, shown):
+    (report,) = reports(world(1), world(6))
+    feed = StreamFeed()
+
+    def page(**users):
+        added = {"period": 15.0, "neuroncores_k8s_info": users, "neurondevices_k8s_info": {}, "error": ""}
+        return shown(feed.take_line(json.dumps({**report, "neuron_k8s_info": added}).encode()))
+
+    used = {"pod_name": "web", "namespace": "shop", "container_name": ["a", "b"]}
+    samples = page(**{"5": used})
+    place = {"neuroncore": "5", "neuron_device_index": "1", "pod_namespace": "shop", "pod_name": "web"}
+    assert samples.one("neuroncore_pod_info", container_name="a", **place) == 1
+    assert samples.one("neuroncore_pod_info", container_name="b", **place) == 1
+    assert not page().only("neuroncore_pod_info")
