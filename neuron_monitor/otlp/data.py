@@ -11,7 +11,6 @@ from typing import cast
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
-    Histogram,
     HistogramDataPoint,
     Metric,
     MetricsData,
@@ -20,16 +19,18 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
+from opentelemetry.sdk.metrics.export import Histogram as HistogramMetric
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from neuron_monitor import report as out
 from neuron_monitor.otlp.attributes import ATTRIBUTES
 from neuron_monitor.prometheus import table
-from neuron_monitor.prometheus.buckets import BOUNDS_NS
-from neuron_monitor.prometheus.seen import Durations, NodeSeen
+from neuron_monitor.prometheus.buckets import BOUNDS_NS, fold
+from neuron_monitor.prometheus.seen import NodeSeen
 from neuron_monitor.prometheus.table import RUNTIME_LABEL, Kind, T, TagView
 from runtime_core import __version__
+from runtime_core.telemetry import Histogram
 
 _BOUNDS_SECONDS = tuple(bound / 1e9 for bound in BOUNDS_NS)
 _SCOPE = InstrumentationScope("neuron_monitor", __version__)
@@ -76,12 +77,12 @@ def _metric(row: table.Metric[T], subjects: _Subjects[T], time_ns: int) -> Metri
             attributes = _attributes(row.labels, labels)
             if tag is not None:
                 attributes[RUNTIME_LABEL] = tag
-            if isinstance(value, Durations):
+            if isinstance(value, Histogram):
                 histograms.append(_histogram(attributes, value, start_ns, time_ns))
             else:
                 numbers.append(NumberDataPoint(attributes, start_ns, time_ns, value))
     if histograms:
-        return Metric(row.name, row.help, row.unit, Histogram(histograms, AggregationTemporality.CUMULATIVE))
+        return Metric(row.name, row.help, row.unit, HistogramMetric(histograms, AggregationTemporality.CUMULATIVE))
     if not numbers:
         return None
     data = Gauge(numbers) if row.kind is Kind.GAUGE else Sum(numbers, AggregationTemporality.CUMULATIVE, True)
@@ -89,15 +90,16 @@ def _metric(row: table.Metric[T], subjects: _Subjects[T], time_ns: int) -> Metri
 
 
 def _histogram(
-    attributes: Mapping[str, str | int], value: Durations, start_ns: int, time_ns: int
+    attributes: Mapping[str, str | int], value: Histogram, start_ns: int, time_ns: int
 ) -> HistogramDataPoint:
+    counts = fold(value).counts
     return HistogramDataPoint(
         attributes,
         start_ns,
         time_ns,
-        sum(value.counts),
+        sum(counts),
         value.sum_ns / 1e9,
-        value.counts,
+        counts,
         _BOUNDS_SECONDS,
         _UNKNOWN,
         _UNKNOWN,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from neuron_monitor.prometheus import table
-from neuron_monitor.prometheus.buckets import LE_LABELS
-from neuron_monitor.prometheus.page import Exporter, exporter_families
+from neuron_monitor.prometheus.buckets import LE_LABELS, NATIVE_SCHEMA
+from neuron_monitor.prometheus.own import Exporter, own_metrics
 from neuron_monitor.prometheus.table import Metric, T
 
 _HEAD = """# Metrics
@@ -20,8 +20,9 @@ neuron-monitor --otlp grpc://collector:4317          # or http://collector:4318
 
 All listen on loopback unless `--web.listen-address` says otherwise (`:8000` is every address). `-c FILE` says which
 groups are looked at and how often, as for the stream. The page is made once a report; a scrape sends it. `Accept`
-chooses between the text format and OpenMetrics; gzip is spoken. `/-/healthy` says that the process answers, `/-/ready`
-that there is a report and that it is not older than a minute.
+chooses between the text format, OpenMetrics and protobuf; gzip is spoken. Protobuf carries the histogram's native
+buckets beside the classic ones: a Prometheus server asks for it when native histograms are on. `/-/healthy` says that
+the process answers, `/-/ready` that there is a report and that it is not older than a minute.
 
 Every series carries the instance labels ({instance}),
 those of a runtime also `runtime_tag`. A runtime that ended is gone from the next report on. Runtimes of one tag make
@@ -77,8 +78,8 @@ def _rows(metrics: Iterable[Metric[T]]) -> Iterator[str]:
 def _own() -> Iterator[str]:
     yield "| name | type | value |"
     yield "|---|---|---|"
-    for family in exporter_families(Exporter(0.0, 0.0, 0, 0.0, 0, 0)):
-        yield f"| `{family.name}` | {family.kind} | {family.help} |"
+    for own in own_metrics(Exporter(0.0, 0.0, 0, 0.0, 0, 0)):
+        yield f"| `{own.name}` | {own.kind} | {own.help} |"
     yield ""
 
 
@@ -92,7 +93,8 @@ def _lines() -> Iterator[str]:
     yield from _rows(table.INHERITED_NODE)
     yield "## Ours: of runtimes\n"
     yield from _rows(table.OWN_RUNTIME)
-    yield f"Buckets of the histogram, in seconds: {', '.join(LE_LABELS)}.\n"
+    yield f"Classic buckets of the histogram, in seconds: {', '.join(LE_LABELS)}.\n"
+    yield f"Native buckets: schema {NATIVE_SCHEMA}, each {2**2**-NATIVE_SCHEMA - 1:.1%} wider than the one before.\n"
     yield "## Ours: of the node\n"
     yield from _rows(table.OWN_NODE)
     yield "## Of the exporter itself\n"

@@ -8,7 +8,6 @@ from msgspec import UNSET
 
 from neuron_monitor import report as out
 from neuron_monitor.collector import Look
-from neuron_monitor.prometheus.buckets import fold
 from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, RuntimeSeen, merge_groups
 from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
@@ -77,7 +76,6 @@ class NodeFeed:
 def _seen(runtime: Runtime, groups: out.RuntimeReport, offset_ns: int) -> RuntimeSeen:
     counters = Counters()
     if groups.execution_stats is not UNSET:
-        latency = runtime.total_latency
-        counters = Counters(runtime.errors, runtime.executions, None if latency is None else fold(latency))
+        counters = Counters(runtime.errors, runtime.executions, runtime.total_latency)
     since_seconds = (runtime.start_ns + offset_ns) / 1e9
     return RuntimeSeen(runtime.key, runtime.tag, since_seconds, groups, counters, runtime.error)

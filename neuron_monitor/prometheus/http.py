@@ -235,7 +235,7 @@ class MetricsServer:
 
     def _metrics(self, request: Request) -> Answer:
         liked = preferred(request.headers.get("accept", ""), _OFFERS)
-        form = Format.TEXT if liked is None else tuple(Format)[liked]
+        form = self._page.available(Format.TEXT if liked is None else tuple(Format)[liked])
         zipped = accepts_gzip(request.headers.get("accept-encoding", ""))
         headers = [("Content-Type", form.content_type), ("Vary", "Accept, Accept-Encoding")]
         if zipped:

@@ -2,74 +2,38 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 import time
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from neuron_monitor.prometheus import protobuf
+from neuron_monitor.prometheus.own import Exporter, own_page
 from neuron_monitor.prometheus.seen import NodeSeen
-from neuron_monitor.prometheus.table import Kind
-from neuron_monitor.prometheus.text import Family, Format, Renderer, escape, page_of
+from neuron_monitor.prometheus.text import Family, Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
-from runtime_core import __version__
 
 _GZIP_LEVEL = 1
+_ASKED_SECONDS = 600.0
+"""Protobuf is made as long as somebody asked for it within this time."""
+
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """Beyond it, a smaller page costs more of the node's time than it saves."""
 
 
-class Exporter(NamedTuple):
-    """Figures of the exporter itself.
-
-    Attributes:
-        report_age_seconds: how old the figures are; ``None`` before the first report.
-        collection_seconds, collections: spent in all on looking and rendering, and how often.
-        scrape_seconds, scrapes: spent on answering, and how often.
-        bad_lines: lines that were no reports.
-    """
-
-    report_age_seconds: float | None
-    collection_seconds: float
-    collections: int
-    scrape_seconds: float
-    scrapes: int
-    bad_lines: int
-
-
-def _pair(name: str, help_text: str, total: float, count: int) -> Family:
-    """A summary without quantiles, as two counters would be."""
-    return Family(name, Kind.SUMMARY, help_text, (f"{name}_sum {total}\n", f"{name}_count {count}\n"))
-
-
-def exporter_families(figures: Exporter) -> list[Family]:
-    """The exporter's own metrics. They carry no instance labels: they are about this process."""
-    age = figures.report_age_seconds
-    build = f'version="{escape(__version__)}",pythonversion="{escape(platform.python_version())}"'
-    return [
-        Family("neuron_monitor_build_info", Kind.GAUGE, "Version of the monitor, in labels",
-               (f"neuron_monitor_build_info{{{build}}} 1\n",)),
-        Family("neuron_monitor_report_age_seconds", Kind.GAUGE, "Age of the figures on this page",
-               () if age is None else (f"neuron_monitor_report_age_seconds {age}\n",)),
-        _pair("neuron_monitor_collection_duration_seconds", "Time spent on looking at the node and on this page",
-              figures.collection_seconds, figures.collections),
-        _pair("neuron_monitor_scrape_duration_seconds", "Time spent on answering scrapes",
-              figures.scrape_seconds, figures.scrapes),
-        Family("neuron_monitor_bad_lines_total", Kind.COUNTER, "Lines of the stream that were no reports",
-               (f"neuron_monitor_bad_lines_total {figures.bad_lines}\n",)),
-    ]  # fmt: skip
-
-
 class _Rendered:
-    """The families of one report in each format and encoding, made when first asked for."""
+    """One report in each format and encoding, made when first asked for, but for protobuf."""
 
-    def __init__(self, families: Sequence[Family], seen_at: float) -> None:
+    def __init__(self, families: Sequence[Family], seen_at: float, protobuf: bytes | None = None) -> None:
         self._families = families
-        self._plain: dict[Format, bytes] = {}
+        self._plain: dict[Format, bytes] = {} if protobuf is None else {Format.PROTOBUF: protobuf}
         self._zipped: dict[Format, tuple[bytes, zlib._Compress]] = {}
         self._lock = threading.Lock()
         self.seen_at = seen_at
+
+    @property
+    def has_protobuf(self) -> bool:
+        return Format.PROTOBUF in self._plain
 
     def plain(self, form: Format) -> bytes:
         with self._lock:
@@ -103,6 +67,7 @@ class Page:
         self._totals = Totals()
         self._rendered: _Rendered | None = None
         self._lock = threading.Lock()
+        self._protobuf_until = 0.0
         self._collection_seconds = 0.0
         self._collections = 0
         self._scrape_seconds = 0.0
@@ -116,8 +81,12 @@ class Page:
             node: what was seen.
             began_seconds: monotonic time at which looking began.
         """
-        families = self._renderer.families(node, self._totals.update(node.runtimes))
-        self._rendered = _Rendered(families, node.monotonic_seconds)
+        tags = self._totals.update(node.runtimes)
+        families = self._renderer.families(node, tags)
+        # Few scrapers ask for it, and only now can it be made: later the figures may have changed under it.
+        asked = time.monotonic() < self._protobuf_until
+        messages = protobuf.families(node, tags) if asked else None
+        self._rendered = _Rendered(families, node.monotonic_seconds, messages)
         self._collection_seconds += time.monotonic() - began_seconds
         self._collections += 1
 
@@ -132,6 +101,14 @@ class Page:
             self._scrape_seconds += seconds
             self._scrapes += 1
 
+    def available(self, wanted: Format) -> Format:
+        """The format to scrape when ``wanted`` is asked for: protobuf is there from the next report on."""
+        if wanted is not Format.PROTOBUF:
+            return wanted
+        self._protobuf_until = time.monotonic() + _ASKED_SECONDS
+        rendered = self._rendered
+        return wanted if rendered is not None and rendered.has_protobuf else Format.TEXT
+
     def scrape(self, form: Format = Format.TEXT, *, zipped: bool = False) -> tuple[bytes, bytes]:
         """The body of an answer: what all scrapes of a report share, and what is of this moment.
 
@@ -140,7 +117,7 @@ class Page:
             zipped: compressed by gzip.
         """
         rendered = self._rendered
-        end = page_of(exporter_families(self._figures()), form).encode() + _client_library(form)
+        end = own_page(self._figures(), form)
         if not zipped:
             return b"" if rendered is None else rendered.plain(form), end
         body, compressor = (b"", _compressor()) if rendered is None else rendered.zipped(form)
@@ -156,12 +133,3 @@ class Page:
                 self._scrapes,
                 self.bad_lines,
             )
-
-
-def _client_library(form: Format) -> bytes:
-    """``process_*`` and ``python_*`` of the client library; in OpenMetrics with the end of the page."""
-    from prometheus_client import REGISTRY
-    from prometheus_client.exposition import choose_encoder
-
-    encode, _ = choose_encoder(form.content_type)
-    return encode(REGISTRY)

@@ -9,16 +9,10 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from neuron_monitor import report as out
+from runtime_core.telemetry import Histogram
 from runtime_core.telemetry.snapshot import Device
 
 Counts = tuple[int | None, ...]
-
-
-class Durations(NamedTuple):
-    """Cumulative execution durations: how many fell into each bucket of :mod:`.buckets`, and their exact sum."""
-
-    counts: tuple[int, ...]
-    sum_ns: int
 
 
 class Counters(NamedTuple):
@@ -26,7 +20,7 @@ class Counters(NamedTuple):
 
     errors: Counts | None = None
     executions: Counts | None = None
-    durations: Durations | None = None
+    durations: Histogram | None = None
 
 
 class RuntimeSeen(NamedTuple):
@@ -76,6 +70,18 @@ class NodeSeen(NamedTuple):
     monotonic_seconds: float
     error: str
     pods: Mapping[int, out.CoreUser] = MappingProxyType({})
+
+
+def identity(instance: out.InstanceInfo) -> tuple[str, ...]:
+    """The instance labels' values, in the order of :data:`.table.INSTANCE_LABELS`."""
+    return (
+        instance.instance_name,
+        instance.instance_id,
+        instance.instance_type,
+        instance.instance_availability_zone,
+        instance.instance_region,
+        instance.subnet_id,
+    )
 
 
 ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", "sram_ecc_uncorrected")

@@ -14,7 +14,8 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import UNSET
 
 from neuron_monitor import report as out
-from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, Counts, Durations, NodeSeen, RuntimeSeen
+from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, Counts, NodeSeen, RuntimeSeen
+from runtime_core.telemetry import Histogram
 
 INSTANCE_LABELS = ("instance_name", "instance_id", "instance_type", "availability_zone", "region", "subnet_id")
 RUNTIME_LABEL = "runtime_tag"
@@ -37,7 +38,7 @@ class TagView(NamedTuple):
     since_seconds: float
 
 
-Value = int | float | Durations | None
+Value = int | float | Histogram | None
 Sample = tuple[tuple[str, ...], Value]
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from neuron_monitor.prometheus.buckets import LE_LABELS
-from neuron_monitor.prometheus.seen import Durations, NodeSeen
+from neuron_monitor.prometheus.buckets import LE_LABELS, fold
+from neuron_monitor.prometheus.seen import NodeSeen, identity
 from neuron_monitor.prometheus.table import (
     INHERITED_NODE,
     INHERITED_RUNTIME,
@@ -21,13 +21,18 @@ from neuron_monitor.prometheus.table import (
     T,
     TagView,
 )
+from runtime_core.telemetry import Histogram
 
 
 class Format(enum.Enum):
-    """What a page can be: media type, version and the character set it is in."""
+    """What a page can be: media type, and the parameters that tell it from others of the same type."""
 
-    TEXT = ("text/plain", "0.0.4")
-    OPENMETRICS = ("application/openmetrics-text", "1.0.0")
+    TEXT = ("text/plain", {"version": "0.0.4"})
+    OPENMETRICS = ("application/openmetrics-text", {"version": "1.0.0"})
+    PROTOBUF = (
+        "application/vnd.google.protobuf",
+        {"proto": "io.prometheus.client.MetricFamily", "encoding": "delimited"},
+    )
 
     @property
     def media_type(self) -> str:
@@ -36,13 +41,14 @@ class Format(enum.Enum):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Those that tell this format from others of the same media type."""
-        return {"version": self.value[1]}
+        """In lower case, as they are compared."""
+        return {name: value.lower() for name, value in self.value[1].items()}
 
     @property
     def content_type(self) -> str:
         """The header's value."""
-        return f"{self.media_type}; version={self.value[1]}; charset=utf-8"
+        parameters = [f"{name}={value}" for name, value in self.value[1].items()]
+        return "; ".join([self.value[0], *parameters, *([] if self is Format.PROTOBUF else ["charset=utf-8"])])
 
 
 class Family(NamedTuple):
@@ -129,7 +135,7 @@ class Renderer:
             node: the node.
             tags: the runtimes by tag.
         """
-        instance = _labels(INSTANCE_LABELS, _identity(node))
+        instance = _labels(INSTANCE_LABELS, identity(node.instance))
         before = self._made if instance == self._instance else {}
         self._instance = instance
         self._made = {tag: before.get(tag, {}) for tag in (None, *tags)}
@@ -158,7 +164,7 @@ class Renderer:
                 if series is None or series.since_seconds != since:
                     series = self._series(metric, tag, labels, since)
                 now[labels] = series
-                if isinstance(value, Durations):
+                if isinstance(value, Histogram):
                     samples.append(_histogram(series.starts, value))
                 else:
                     samples.append(f"{series.starts[0]}{value}\n")
@@ -179,23 +185,11 @@ class Renderer:
         return _Series(since, starts, f"{name.removesuffix('_total')}_created{{{text}}} {since}\n")
 
 
-def _histogram(starts: Sequence[str], value: Durations) -> str:
+def _histogram(starts: Sequence[str], value: Histogram) -> str:
     """The lines of a histogram; ``starts``: of its buckets, its sum and its count."""
-    totals = tuple(itertools.accumulate(value.counts))
+    totals = tuple(itertools.accumulate(fold(value).counts))
     values = (*totals, value.sum_ns / 1e9, totals[-1])
     return "".join([f"{start}{shown}\n" for start, shown in zip(starts, values, strict=True)])
-
-
-def _identity(node: NodeSeen) -> tuple[str, ...]:
-    known = node.instance
-    return (
-        known.instance_name,
-        known.instance_id,
-        known.instance_type,
-        known.instance_availability_zone,
-        known.instance_region,
-        known.subnet_id,
-    )
 
 
 def _labels(names: Iterable[str], values: Iterable[str]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from neuron_monitor.prometheus import buckets
 from neuron_monitor.prometheus.seen import Counters, RuntimeSeen, plus
 from neuron_monitor.prometheus.table import TagView
+from runtime_core.telemetry import Histogram
 
 _Key = tuple[int, int]
 
@@ -15,8 +15,14 @@ def _add(one: Counters, other: Counters) -> Counters:
     return Counters(
         plus(one.errors, other.errors),
         plus(one.executions, other.executions),
-        buckets.plus(one.durations, other.durations),
+        _plus(one.durations, other.durations),
     )
+
+
+def _plus(one: Histogram | None, other: Histogram | None) -> Histogram | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one.plus(other)
 
 
 def _newest(known: Counters, new: Counters) -> Counters:

@@ -180,3 +180,19 @@ def get():
             return error.code, error.headers, error.read()
 
     return fetch
+
+
+@pytest.fixture
+def every_group(tmp_path):
+    """A configuration of every group, every 100 ms."""
+    path = tmp_path / "c.json"
+    metrics = ["neuroncore_counters", "memory_used", "neuron_runtime_vcpu_usage", "execution_stats"]
+    system = ["vcpu_usage", "memory_info", "neuron_hw_counters"]
+    path.write_text(
+        json.dumps({
+            "period": "100ms",
+            "neuron_runtimes": [{"metrics": [{"type": name} for name in metrics]}],
+            "system_metrics": [{"type": name} for name in system],
+        })
+    )  # fmt: skip
+    return path

@@ -30,21 +30,6 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "c.json"
-    metrics = ["neuroncore_counters", "memory_used", "neuron_runtime_vcpu_usage", "execution_stats"]
-    system = ["vcpu_usage", "memory_info", "neuron_hw_counters"]
-    path.write_text(
-        json.dumps({
-            "period": "100ms",
-            "neuron_runtimes": [{"metrics": [{"type": name} for name in metrics]}],
-            "system_metrics": [{"type": name} for name in system],
-        })
-    )  # fmt: skip
-    return path
-
-
-@pytest.fixture
 def writer(node):
     """A runtime that stands in the middle of a write to its page."""
     started = []
@@ -74,10 +59,10 @@ def next_with(monitor, wanted, fits_schema):
     raise AssertionError("no such line came")
 
 
-def test_a_runtime_that_stands_inside_a_write_is_told_and_the_others_go_on(writer, owner, spawn, config, fits_schema):
+def test_a_runtime_that_stands_inside_a_write_is_told_the_others_go_on(writer, owner, spawn, every_group, fits_schema):
     owner(0)
     stuck = writer(1)
-    monitor = spawn("neuron_monitor", "-c", config)
+    monitor = spawn("neuron_monitor", "-c", every_group)
     _, entries = next_with(monitor, lambda e: e.keys() == {"bench0", "writer1"}, fits_schema)
     assert entries["writer1"]["error"] == (
         f"counters of process {stuck.pid} can't be read: it stands still in the middle of a write"
@@ -93,10 +78,10 @@ def test_a_runtime_that_stands_inside_a_write_is_told_and_the_others_go_on(write
     next_with(monitor, lambda e: e["writer1"]["report"]["execution_stats"]["error"] == "", fits_schema)
 
 
-def test_many_that_stand_inside_a_write_do_not_hold_up_the_reports(writer, spawn, config, fits_schema):
+def test_many_that_stand_inside_a_write_do_not_hold_up_the_reports(writer, spawn, every_group, fits_schema):
     for core in range(4):
         writer(core)
-    monitor = spawn("neuron_monitor", "-c", config)
+    monitor = spawn("neuron_monitor", "-c", every_group)
     next_with(monitor, lambda e: len(e) == 4, fits_schema)
     # Waiting 100 ms for each again and again would make every report 400 ms late.
     report, _ = next_with(monitor, lambda e: True, fits_schema)
@@ -107,19 +92,19 @@ def test_many_that_stand_inside_a_write_do_not_hold_up_the_reports(writer, spawn
     raise AssertionError("reports stayed late")
 
 
-def test_a_runtime_that_is_killed_inside_a_write_is_gone(writer, owner, spawn, config, fits_schema):
+def test_a_runtime_that_is_killed_inside_a_write_is_gone(writer, owner, spawn, every_group, fits_schema):
     owner(0)
     dying = writer(1)
-    monitor = spawn("neuron_monitor", "-c", config)
+    monitor = spawn("neuron_monitor", "-c", every_group)
     next_with(monitor, lambda e: "writer1" in e, fits_schema)
     dying.kill()
     dying.wait()
     next_with(monitor, lambda e: e.keys() == {"bench0"}, fits_schema)
 
 
-def test_a_runtime_that_is_stopped_stays_and_does_nothing(owner, spawn, config, fits_schema):
+def test_a_runtime_that_is_stopped_stays_and_does_nothing(owner, spawn, every_group, fits_schema):
     stopped = owner(0)
-    monitor = spawn("neuron_monitor", "-c", config)
+    monitor = spawn("neuron_monitor", "-c", every_group)
 
     def completed(entries):
         return entries["bench0"]["report"]["execution_stats"]["execution_summary"]["completed"]
@@ -131,9 +116,9 @@ def test_a_runtime_that_is_stopped_stays_and_does_nothing(owner, spawn, config, 
     next_with(monitor, completed, fits_schema)
 
 
-def test_a_datastore_that_is_cut_off_is_told_and_the_stream_goes_on(owner, spawn, config, node, fits_schema):
+def test_a_datastore_that_is_cut_off_is_told_and_the_stream_goes_on(owner, spawn, every_group, node, fits_schema):
     owner(0)
-    monitor = spawn("neuron_monitor", "-c", config)
+    monitor = spawn("neuron_monitor", "-c", every_group)
     next_with(monitor, lambda e: e, fits_schema)
     (node / "datastore").rename(node / "elsewhere")
     (node / "datastore").write_bytes(b"no datastore")
@@ -145,9 +130,9 @@ def test_a_datastore_that_is_cut_off_is_told_and_the_stream_goes_on(owner, spawn
 
 
 @pytest.mark.parametrize("stopped", ["monitor", "exporter"])
-def test_stopped_for_a_while_the_pair_of_pipes_goes_on_afterwards(owner, config, get, listening, wait, stopped):
+def test_stopped_for_a_while_the_pair_of_pipes_goes_on_afterwards(owner, every_group, get, listening, wait, stopped):
     owner(0)
-    monitor = subprocess.Popen([sys.executable, "-m", "neuron_monitor", "-c", config], stdout=subprocess.PIPE)
+    monitor = subprocess.Popen([sys.executable, "-m", "neuron_monitor", "-c", every_group], stdout=subprocess.PIPE)
     command = [sys.executable, "-m", "neuron_monitor.prometheus.cli", "--web.listen-address", "127.0.0.1:0"]
     exporter = subprocess.Popen(command, stdin=monitor.stdout, stderr=subprocess.PIPE)
     monitor.stdout.close()

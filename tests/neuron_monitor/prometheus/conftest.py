@@ -40,6 +40,11 @@ def read(text, *, openmetrics=False):
     return found
 
 
+@pytest.fixture(name="read")
+def read_page():
+    return read
+
+
 @pytest.fixture
 def shown():
     """Show what was seen on a page; gives the samples that a scraper reads, the same in either format."""

@@ -1,0 +1,102 @@
+"""Metrics about the exporter itself in each format, with ``process_*`` and ``python_*`` of the client library."""
+
+from __future__ import annotations
+
+import platform
+from typing import NamedTuple
+
+from neuron_monitor.prometheus import protobuf
+from neuron_monitor.prometheus.table import Kind
+from neuron_monitor.prometheus.text import Family, Format, escape, page_of
+from runtime_core import __version__
+
+
+class Exporter(NamedTuple):
+    """Figures of the exporter itself.
+
+    Attributes:
+        report_age_seconds: how old the figures are; ``None`` before the first report.
+        collection_seconds, collections: spent in all on looking and rendering, and how often.
+        scrape_seconds, scrapes: spent on answering, and how often.
+        bad_lines: lines that were no reports.
+    """
+
+    report_age_seconds: float | None
+    collection_seconds: float
+    collections: int
+    scrape_seconds: float
+    scrapes: int
+    bad_lines: int
+
+
+class Own(NamedTuple):
+    """A metric of one series; of a summary, without quantiles, ``value`` is the sum of ``times``."""
+
+    name: str
+    kind: Kind
+    help: str
+    value: float | None
+    times: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def own_metrics(figures: Exporter) -> tuple[Own, ...]:
+    """The exporter's own metrics. They carry no instance labels: they are about this process."""
+    build = ("version", __version__), ("pythonversion", platform.python_version())
+    return (
+        Own("neuron_monitor_build_info", Kind.GAUGE, "Version of the monitor, in labels", 1, labels=build),
+        Own("neuron_monitor_report_age_seconds", Kind.GAUGE, "Age of the figures on this page",
+            figures.report_age_seconds),
+        Own("neuron_monitor_collection_duration_seconds", Kind.SUMMARY,
+            "Time spent on looking at the node and on this page", figures.collection_seconds, figures.collections),
+        Own("neuron_monitor_scrape_duration_seconds", Kind.SUMMARY, "Time spent on answering scrapes",
+            figures.scrape_seconds, figures.scrapes),
+        Own("neuron_monitor_bad_lines_total", Kind.COUNTER, "Lines of the stream that were no reports",
+            figures.bad_lines),
+    )  # fmt: skip
+
+
+def _family(own: Own) -> Family:
+    name = own.name
+    if own.value is None:
+        return Family(name, own.kind, own.help, ())
+    if own.kind is Kind.SUMMARY:
+        return Family(name, own.kind, own.help, (f"{name}_sum {own.value}\n", f"{name}_count {own.times}\n"))
+    text = ",".join(f'{label}="{escape(value)}"' for label, value in own.labels)
+    return Family(name, own.kind, own.help, (f"{name}{{{text}}} {own.value}\n" if text else f"{name} {own.value}\n",))
+
+
+def _message(own: Own) -> bytes:
+    if own.value is None:
+        return b""
+    if own.kind is Kind.SUMMARY:
+        series = protobuf.summary_series(own.value, own.times)
+    else:
+        series = protobuf.plain_series(own.kind, dict(own.labels), own.value)
+    return protobuf.family(own.name, own.kind, own.help, [series])
+
+
+def own_page(figures: Exporter, form: Format) -> bytes:
+    """What ends a page in ``form``; in OpenMetrics with its ``# EOF``."""
+    metrics = own_metrics(figures)
+    if form is Format.PROTOBUF:
+        return b"".join(_message(own) for own in metrics) + _client_library_messages()
+    from prometheus_client import REGISTRY
+    from prometheus_client.exposition import choose_encoder
+
+    encode, _ = choose_encoder(form.content_type)
+    return page_of((_family(own) for own in metrics), form).encode() + encode(REGISTRY)
+
+
+def _client_library_messages() -> bytes:
+    from prometheus_client import REGISTRY
+
+    parts = []
+    for metric in REGISTRY.collect():
+        kind = Kind.COUNTER if metric.type == "counter" else Kind.GAUGE
+        name = f"{metric.name}_total" if kind is Kind.COUNTER else metric.name
+        samples = [sample for sample in metric.samples if sample.name == name]
+        series = [protobuf.plain_series(kind, sample.labels, float(sample.value)) for sample in samples]
+        if series:
+            parts.append(protobuf.family(name, kind, metric.documentation, series))
+    return b"".join(parts)
