@@ -101,11 +101,18 @@ def test_idle_reads_zero_and_saturated_never_over_a_hundred(node, run_model, spa
     run_model("full", "0", "--duration", "0", "--threads", "16")
     wait(lambda: completed("full") > 10 and "idle" in owners() and completed("idle"))
     monitor = monitor_lines(spawn, tmp_path / "c.json", "500ms", ["neuroncore_counters"])
-    for _ in range(4):
+    saturated = 0
+    # A machine that is busy with other work may keep the callers from their core for a while.
+    for _ in range(40):
         data = json.loads(monitor.stdout.readline())["neuron_runtime_data"]
         cores = {t["neuron_runtime_tag"]: t["report"]["neuroncore_counters"]["neuroncores_in_use"] for t in data}
         assert cores["idle"]["4"] == {"neuroncore_utilization": 0.0, "flops": 0}
-        assert 90 < cores["full"]["0"]["neuroncore_utilization"] <= 100
+        found = cores["full"]["0"]["neuroncore_utilization"]
+        assert found <= 100
+        saturated += found > 90
+        if saturated == 4:
+            break
+    assert saturated == 4
 
 
 QUIET_APPLICATION = """
