@@ -48,7 +48,7 @@ def _target(query: Query, ref: str, kind: Kind) -> prometheus.Dataquery:
     return target.format(form.get(kind, PromQueryFormat.TIME_SERIES)).legend_format(query.legend or "__auto")
 
 
-def _lines(panel: Panel) -> timeseries.Panel:
+def _graph(panel: Panel) -> timeseries.Panel:
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
     made = timeseries.Panel().legend(legend.show_legend(True)).show_points(VisibilityMode.NEVER).line_width(1).min(0)
     made = made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
@@ -85,8 +85,8 @@ def _bars(panel: Panel) -> bargauge.Panel:
 
 
 _KINDS: dict[Kind, Callable[[Panel], AnyPanel]] = {
-    Kind.LINES: _lines,
-    Kind.STACK: _lines,
+    Kind.LINES: _graph,
+    Kind.STACK: _graph,
     Kind.NUMBER: _number,
     Kind.ROWS_HEAT: _heat,
     Kind.BUCKETS_HEAT: _heat,
@@ -110,20 +110,27 @@ def _panel(panel: Panel, number: int, grid: models.GridPos) -> AnyPanel:
     return made
 
 
-def _height(panel: Panel) -> int:
-    return _NUMBER_HEIGHT if panel.kind is Kind.NUMBER else _HEIGHT
+def _lines_of(section: Section) -> list[list[Panel]]:
+    """Panels from left to right, a new line where the next does not fit."""
+    lines: list[list[Panel]] = [[]]
+    for panel in section.panels:
+        if sum(before.width for before in lines[-1]) + panel.width > _COLUMNS:
+            lines.append([])
+        lines[-1].append(panel)
+    return lines
 
 
 def _placed(section: Section, top: int) -> tuple[list[tuple[Panel, models.GridPos]], int]:
-    """Panels from left to right, a new line where the next does not fit; and where the next section begins."""
+    """Where each panel is, all of a line as high as the highest; and where the next section begins."""
     placed: list[tuple[Panel, models.GridPos]] = []
-    x, y, line = 0, top, 0
-    for panel in section.panels:
-        if x + panel.width > _COLUMNS:
-            x, y, line = 0, y + line, 0
-        placed.append((panel, models.GridPos(h=_height(panel), w=panel.width, x=x, y=y)))
-        x, line = x + panel.width, max(line, _height(panel))
-    return placed, y + line
+    for line in _lines_of(section):
+        height = _NUMBER_HEIGHT if all(panel.kind is Kind.NUMBER for panel in line) else _HEIGHT
+        x = 0
+        for panel in line:
+            placed.append((panel, models.GridPos(h=height, w=panel.width, x=x, y=top)))
+            x += panel.width
+        top += height
+    return placed, top
 
 
 def _variable(variable: Variable) -> builders.QueryVariable:

@@ -1,11 +1,14 @@
 """The companion as a process, between a monitor's lines and whoever reads them."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
+from real_prometheus import listening_port
 
 CORE = "aws.amazon.com/neuroncore"
 
@@ -116,3 +119,38 @@ def test_a_kubelet_that_hangs_holds_up_neither_the_stream_nor_the_end(kubelet, c
     process.send_signal(signal.SIGTERM)
     # Shorter than the kubelet's own timeout of 5 s.
     assert process.wait(4) == 0
+
+
+def test_between_a_monitor_and_an_exporter_pods_become_series(node, kubelet, tmp_path, wait):
+    kubelet.tell(("web", "main", CORE, ["1"]))
+    (config := tmp_path / "c.json").write_text(
+        json.dumps({"period": "100ms", "system_metrics": [{"type": "memory_info"}]})
+    )
+    python = [sys.executable, "-m"]
+    commands = (
+        [*python, "neuron_monitor", "-c", config],
+        [*python, "neuron_monitor.k8s", "--socket", kubelet.socket],
+        [*python, "neuron_monitor.prometheus", "--web.listen-address", "127.0.0.1:0"],
+    )
+    processes = []
+    for command in commands:
+        reading = processes[-1].stdout if processes else None
+        processes.append(subprocess.Popen(list(map(str, command)), stdin=reading, stdout=subprocess.PIPE))
+        if reading is not None:
+            reading.close()
+    try:
+        url = f"http://127.0.0.1:{listening_port(processes[-1].pid)}/metrics"
+
+        def shown():
+            with urllib.request.urlopen(url, timeout=10) as page:
+                return re.findall(r"^neuroncore_pod_info\{(.*)\} 1$", page.read().decode(), re.MULTILINE)
+
+        (labels,) = wait(shown)
+        assert {'neuroncore="1"', 'pod_name="web"', 'container_name="main"'} <= set(labels.split(","))
+        processes[0].terminate()
+        assert [process.wait(10) for process in processes] == [0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        processes[-1].stdout.close()
