@@ -56,7 +56,7 @@ def copying(size_bytes: int) -> bytes:
 
 def pipelined() -> bytes:
     """Four equal stages on four cores."""
-    specs = [TensorSpec(f"t{i}", DType.FLOAT32, (2, 2)) for i in range(STAGES + 1)]
+    specs = tuple(TensorSpec(f"t{i}", DType.FLOAT32, (2, 2)) for i in range(STAGES + 1))
     flops = int(CORE_SINGLE_FLOPS * STAGE_SECONDS)
     weight = Parameter(TensorSpec("w", DType.FLOAT32, (2, 2)), 0)
     nodes = tuple(

@@ -70,6 +70,14 @@ class InferenceError(RtdError):
         self.outputs = outputs
 
 
+class ConnectionLostError(RtdError):
+    """The daemon can't be reached, or went away during the call."""
+
+    def __init__(self, message: str) -> None:
+        """No status came, so the code is FAIL."""
+        super().__init__(Nerr.FAIL, message)
+
+
 def chosen_address(address: str | None) -> str:
     """``address``, else ``$NEURON_RTD_ADDRESS``, else the default.
 
@@ -148,7 +156,8 @@ class Client:
         """Make a call by its name; the status of its answer is not looked at.
 
         Raises:
-            RtdError: the daemon can't be reached, or refused the call itself.
+            ConnectionLostError: the daemon can't be reached.
+            RtdError: the call itself was refused.
         """
         try:
             made = self._stubs[name](request)
@@ -160,10 +169,9 @@ class Client:
 
     def _unreachable(self, error: grpc.RpcError) -> RtdError:
         code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
-        if code is grpc.StatusCode.UNAVAILABLE:
-            return RtdError(
-                Nerr.FAIL,
-                f"no neuron-rtd answers at {self.address}: start it, or set {ADDRESS_VARIABLE} to where it listens",
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            return ConnectionLostError(
+                f"no neuron-rtd answers at {self.address}: start it, or set {ADDRESS_VARIABLE} to where it listens"
             )
         details = error.details() if isinstance(error, grpc.Call) else str(error)
         return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")
@@ -172,12 +180,12 @@ class Client:
         """Wait until the daemon accepts connections.
 
         Raises:
-            RtdError: it does not within the time.
+            ConnectionLostError: it does not within the time.
         """
         try:
             grpc.channel_ready_future(self._channel).result(seconds)
         except grpc.FutureTimeoutError:
-            raise RtdError(Nerr.FAIL, f"no neuron-rtd answers at {self.address} within {seconds:g} s") from None
+            raise ConnectionLostError(f"no neuron-rtd answers at {self.address} within {seconds:g} s") from None
 
     # Sessions
 
