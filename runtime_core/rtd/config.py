@@ -115,30 +115,35 @@ def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] 
     return tuple(chain)
 
 
-def choose_devices(topology: Topology, config: DaemonConfig) -> tuple[int, ...]:
+def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[int] | None = None) -> tuple[int, ...]:
     """The daemon's devices, in the order of their links.
+
+    Args:
+        topology: of the node.
+        config: what the daemon was told.
+        visible: the devices that may be used here, in a container perhaps not all; ``None``: all.
 
     Raises:
         UsageError: a device the node has not, one named twice, or devices that are not serially connected.
     """
-    by_bdf = {d.bdf.partition(":")[2] if d.bdf.count(":") > 1 else d.bdf: d.index for d in topology.devices}
-    by_bdf |= {d.bdf: d.index for d in topology.devices}
+    devices = [d for d in topology.devices if visible is None or d.index in visible]
+    by_bdf = {d.bdf.partition(":")[2] if d.bdf.count(":") > 1 else d.bdf: d.index for d in devices}
+    by_bdf |= {d.bdf: d.index for d in devices}
     wanted: list[int] = []
     if config.bdfs:
         for bdf in config.bdfs:
             if bdf.lower() not in by_bdf:
-                known = ", ".join(d.bdf for d in topology.devices)
+                known = ", ".join(d.bdf for d in devices)
                 raise UsageError(f"no Neuron Device {bdf!r} on this {topology.size.name}: it has {known}")
             wanted.append(by_bdf[bdf.lower()])
     elif config.file.devices is not None:
         for device in config.file.devices:
-            if not 0 <= device < len(topology.devices):
-                raise UsageError(
-                    f"no Neuron Device {device} on this {topology.size.name}: it has 0 to {len(topology.devices) - 1}"
-                )
+            if device not in by_bdf.values():
+                known = ", ".join(str(d.index) for d in devices)
+                raise UsageError(f"no Neuron Device {device} on this {topology.size.name}: it has {known}")
             wanted.append(device)
     else:
-        wanted = [d.index for d in topology.devices]
+        wanted = [d.index for d in devices]
     if not wanted:
         raise UsageError("the configuration names no Neuron Device: give at least one, or leave 'devices' out")
     twice = next((d for d in wanted if wanted.count(d) > 1), None)

@@ -58,7 +58,7 @@ class Daemon:
         self._store = open_or_set_up(root)
         try:
             layout = topology(self._store.size)
-            self.devices = choose_devices(layout, config)
+            self.devices = choose_devices(layout, config, self._store.visible_devices)
             clock = RealClock()
             self._check_driver(FaultWatch(self._store).active(clock.now_ns()))
             cores = [core for device in self.devices for core in layout.devices[device].core_ids]

@@ -69,6 +69,13 @@ def test_devices_by_number_by_address_or_all():
     assert choose(LINE, bdf, devices=(3,)) == choose(LINE, bdf.partition(":")[2]) == (1,)
 
 
+def test_a_container_may_have_been_given_some_of_them():
+    config = DaemonConfig(FileConfig(devices=None), ())
+    assert choose_devices(LINE, config, (1, 2)) == (1, 2)
+    with pytest.raises(UsageError, match="it has 1, 2"):
+        choose_devices(LINE, DaemonConfig(FileConfig(devices=(0,)), ()), (1, 2))
+
+
 @pytest.mark.parametrize(
     ("bdfs", "devices", "said"),
     [
