@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from neuron_monitor.output import RotatedFile, StandardOutput
 from neuron_monitor.stream import JsonLines, Sink, stream
+from runtime_core.telemetry import UsageError
 
 
 class Outputs(NamedTuple):
@@ -34,9 +35,12 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
     """Run until a signal, or until a reader leaves; see :func:`neuron_monitor.stream.stream`.
 
     Raises:
+        UsageError: outputs that make no sense together.
         NeuronError: nothing can be reported, or not to there.
         OSError: a file can't be written.
     """
+    if outputs.web_config is not None and outputs.listen_address is None:
+        raise UsageError("--web.config.file is for what --prometheus serves: give both")
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if outputs.file is not None:
@@ -46,7 +50,7 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
         if outputs.textfile is not None:
             from neuron_monitor.prometheus.sinks import TextFile
 
-            sinks.append(TextFile(outputs.textfile))
+            sinks.append(TextFile(outputs.textfile, stays=once))
         if outputs.listen_address is not None:
             from neuron_monitor.prometheus.serve import serving
             from neuron_monitor.prometheus.sinks import PageSink

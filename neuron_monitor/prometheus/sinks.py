@@ -45,9 +45,15 @@ class PageSink:
 class TextFile:
     """Writes each report as a ``*.prom`` file, whole or not at all, for node_exporter to pick up."""
 
-    def __init__(self, path: Path) -> None:
-        """``path``: in the directory that node_exporter watches; its name must end with ``.prom`` to be read there."""
+    def __init__(self, path: Path, *, stays: bool = False) -> None:
+        """Nothing is written before the first report.
+
+        Args:
+            path: in the directory that node_exporter watches; its name must end with ``.prom`` to be read there.
+            stays: the file is left there at the end.
+        """
         self._path = path
+        self._stays = stays
         self._feed = NodeFeed()
         self._renderer = Renderer()
         self._totals = Totals()
@@ -81,6 +87,8 @@ class TextFile:
 
     def close(self) -> None:
         """Take the file away: figures that nobody renews would look like news for ever."""
+        if self._stays:
+            return
         with suppress(OSError):
             self._path.unlink()
 

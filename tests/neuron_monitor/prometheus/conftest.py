@@ -78,6 +78,12 @@ class Authority:
         issued.cert_chain_pems[0].write_to_path(folder / "server.pem")
         self._ca.cert_pem.write_to_path(folder / "ca.pem")
 
+    def write_client_to(self, folder, name):
+        """``client.pem`` and ``client.key``."""
+        issued = self._ca.issue_cert(name)
+        issued.private_key_pem.write_to_path(folder / "client.key")
+        issued.cert_chain_pems[0].write_to_path(folder / "client.pem")
+
     def client(self, name=None):
         """What a client trusts, and shows of itself."""
         context = ssl.create_default_context()
