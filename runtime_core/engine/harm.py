@@ -11,6 +11,7 @@ from runtime_core.driver import ecc
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.fault_table import CLASS_STATUS, FAULTS, FaultKind, Side
 from runtime_core.driver.faults import Fault, FaultWatch, strike
+from runtime_core.engine.timing import dram_transfer_ns
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
@@ -154,16 +155,17 @@ class Harm:
                 else:
                     self._slowing.append(fault)
 
-    def duration_ns(self, core: int, by_active: Sequence[int], neighbours: int, timeout_ns: int) -> int:
+    def duration_ns(self, core: int, healthy_ns: int, dram_bytes: int, neighbours: int, timeout_ns: int) -> int:
         """Time of a node on its core.
 
         Args:
             core: global.
-            by_active: the time without faults when 1, 2, … cores share the chip's DRAM.
-            neighbours: how many other cores share it now.
+            healthy_ns: the time without faults.
+            dram_bytes: what it reads from and writes to the chip's DRAM.
+            neighbours: how many other cores share that now.
             timeout_ns: when the core is given up.
         """
-        duration_ns = by_active[neighbours]
+        duration_ns = healthy_ns
         for fault in self._slowing:
             if not fault.hits_core(core):
                 continue
@@ -171,7 +173,7 @@ class Harm:
                 self._hung = fault, core
                 return timeout_ns + 1
             if fault.kind is FaultKind.DRAM_BANDWIDTH:
-                duration_ns = max(duration_ns, _starved_ns(by_active, neighbours, fault.amount))
+                duration_ns = max(duration_ns, dram_transfer_ns(dram_bytes, fault.amount / (neighbours + 1)))
                 self._warn(fault, core)
         for fault in self._slowing:
             if fault.kind is FaultKind.SLOW_CORE and fault.hits_core(core):
@@ -226,19 +228,6 @@ class Harm:
         elif worst is None and self._blows:
             worst = self._blows[0]
         return worst, tuple(self._warnings)
-
-
-def _starved_ns(by_active: Sequence[int], neighbours: int, share: float) -> int:
-    """The time with a ``share`` of the DRAM's bandwidth: as if so many more cores had the rest.
-
-    Beyond the known times it grows as it did at last; work that is not bound by DRAM yet is taken to stay so.
-    """
-    sharers = (neighbours + 1) / share
-    known = len(by_active)
-    if sharers >= known:
-        return round(by_active[-1] + (sharers - known) * (by_active[-1] - by_active[-2]))
-    below = int(sharers)
-    return round(by_active[below - 1] + (sharers - below) * (by_active[below] - by_active[below - 1]))
 
 
 def spoil(outputs: Mapping[str, Array]) -> Mapping[str, Array]:

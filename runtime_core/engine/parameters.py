@@ -26,35 +26,37 @@ DRAM_BYTES_PER_SECOND = 50 * 1024**3
 """DRAM bandwidth of a chip, shared by its active cores (contracts/hardware.md)."""
 LINK_BYTES_PER_SECOND = 32 * 1024**3
 """NeuronLink-v1, chip to chip (contracts/hardware.md)."""
+PCIE_BYTES_PER_SECOND = 7.9e9
+"""Between host and chip (assumed: PCIe 3.0 x8)."""
 
 
 class TimingParameters(NamedTuple):
     """What is not published about the chip and its host.
 
     Attributes:
-        pass_overhead_cycles: PE cycles to load a weight tile and drain the array, for every tile and bank (fitted).
+        pass_overhead_cycles: PE cycles of a tile and bank beside its columns: 128 to load, 128 to drain (assumed).
         vector_flops_per_second: ACT or POOL, element-wise work: 128 lanes at 1 GHz (assumed).
         move_bytes_per_second: DMA rings of a core rearranging data, read and written bytes together (fitted).
-        on_chip_bytes: software-managed memory of a core (assumed).
-        weight_buffer_bytes: part of it that weights are read into ahead of their use (assumed).
+        on_chip_bytes: software-managed memory of a core (assumed: as large as NeuronCore-v2's, NKI documentation).
+        transfer_buffer_bytes: part of it that is read into ahead of use, and written from behind it (assumed).
         instruction_overhead_seconds: semaphores and DMA latency of a macro-instruction (fitted).
         node_overhead_seconds: starting a node's instruction streams and collecting its completion (assumed).
         execution_overhead_seconds: the runtime and framework around an execution, on the host (fitted).
-        staging_bytes_per_second: one host thread copying IFMAPs or OFMAPs to and from the device's layout (fitted).
-        pcie_bytes_per_second: between host and chip, PCIe 3.0 x8 (assumed).
+        layout_bytes_per_second: one host thread laying IFMAPs out for the chip's partitions (fitted).
+        copy_bytes_per_second: one host thread copying OFMAPs, which come in order (assumed).
         vcpu_elements_per_second: tensor elements a CPU node touches on one vCPU (assumed).
     """
 
-    pass_overhead_cycles: float = 192.0
+    pass_overhead_cycles: float = 256.0
     vector_flops_per_second: float = 128e9
-    move_bytes_per_second: float = 100 * 1024**3
-    on_chip_bytes: int = 16 * 1024**2
-    weight_buffer_bytes: int = 4 * 1024**2
-    instruction_overhead_seconds: float = 8e-6
+    move_bytes_per_second: float = 109e9
+    on_chip_bytes: int = 24 * 1024**2
+    transfer_buffer_bytes: int = 4 * 1024**2
+    instruction_overhead_seconds: float = 5.9e-6
     node_overhead_seconds: float = 20e-6
-    execution_overhead_seconds: float = 0.6e-3
-    staging_bytes_per_second: float = 0.45e9
-    pcie_bytes_per_second: float = 7.9e9
+    execution_overhead_seconds: float = 0.81e-3
+    layout_bytes_per_second: float = 0.245e9
+    copy_bytes_per_second: float = 5e9
     vcpu_elements_per_second: float = 5e9
 
 

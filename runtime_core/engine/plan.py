@@ -22,6 +22,7 @@ class Stage(NamedTuple):
             and before the first stage the runtime's own work and the IFMAPs' way to the device.
         duration_ns: time on the core when 1, 2, 3 or 4 cores of the chip are active.
         flops: floating-point operations.
+        dram_bytes: what passes between the core and the chip's DRAM.
         links: (device, eastward) of each link that the node's inputs cross, ``link_bytes`` over each, which takes
             ``link_ns`` in all.
         neighbours: the other cores of the chip.
@@ -31,6 +32,7 @@ class Stage(NamedTuple):
     lead_ns: int
     duration_ns: tuple[int, ...]
     flops: int
+    dram_bytes: int
     links: tuple[tuple[int, bool], ...]
     link_bytes: int
     link_ns: int
@@ -83,7 +85,9 @@ def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
         link_ns = timing.link_transfer_ns(link_bytes, len(links))
         first = core - core % CORES_PER_DEVICE
         neighbours = tuple(c for c in range(first, first + CORES_PER_DEVICE) if c != core)
-        stages.append(Stage(core, lead_ns, cost.duration_ns, cost.flops, links, link_bytes, link_ns, neighbours))
+        stages.append(
+            Stage(core, lead_ns, cost.duration_ns, cost.flops, cost.dram_bytes, links, link_bytes, link_ns, neighbours)
+        )
         lead_ns = 0
     return Plan(tuple(stages), lead_ns + costs.after_ns)
 
@@ -107,7 +111,7 @@ def place_execution(
         duration_ns = stage.duration_ns[neighbours]
         if harm is not None:
             link_ns = harm.transfer_ns(stage.links, link_ns)
-            duration_ns = harm.duration_ns(stage.core, stage.duration_ns, neighbours, timeout_ns)
+            duration_ns = harm.duration_ns(stage.core, duration_ns, stage.dram_bytes, neighbours, timeout_ns)
         earliest_ns = at_ns + stage.lead_ns + link_ns
         _, at_ns = page.place(stage.core, arrival_ns, earliest_ns, duration_ns, stage.flops, timeout_ns)
         if duration_ns > timeout_ns:

@@ -20,12 +20,13 @@ class Traffic(NamedTuple):
 
     Attributes:
         parameter_bytes: weights that it reads.
-        activation_bytes: tensors read from or written to DRAM: the node's own, and what found no room on chip.
+        read_bytes, written_bytes: tensors from and to DRAM: the node's own, and what found no room on chip.
         moved_bytes: read and written on chip by an instruction that rearranges data.
     """
 
     parameter_bytes: int
-    activation_bytes: int
+    read_bytes: int
+    written_bytes: int
     moved_bytes: int
 
 
@@ -55,15 +56,16 @@ def _run(node: Node, room_bytes: int | None) -> tuple[list[Traffic], int]:
     peak = 0
     for position, instruction in enumerate(node.instructions):
         if instruction.opcode == "reshape":
-            result.append(Traffic(0, 0, 0))
+            result.append(Traffic(0, 0, 0, 0))
             continue
-        activation_bytes = memory.use(instruction)
+        read_bytes, written_bytes = memory.use(instruction)
         if instruction.opcode in _BY_INDEX:
             # It reads as much of its table as it gives.
-            activation_bytes += sum(values.sizes.get(name, 0) for name in instruction.outputs)
+            read_bytes += sum(values.sizes.get(name, 0) for name in instruction.outputs)
         peak = max(peak, memory.held_bytes)
-        activation_bytes += memory.make_room(position, peak if room_bytes is None else room_bytes)
-        result.append(Traffic(values.parameter_bytes(instruction), activation_bytes, values.moved_bytes(instruction)))
+        written_bytes += memory.make_room(position, peak if room_bytes is None else room_bytes)
+        weights, moved = values.parameter_bytes(instruction), values.moved_bytes(instruction)
+        result.append(Traffic(weights, read_bytes, written_bytes, moved))
     return result, peak
 
 
@@ -79,14 +81,13 @@ class _Memory:
     def held_bytes(self) -> int:
         return sum(self._resident.values())
 
-    def use(self, instruction: Instruction) -> int:
-        """Read and write what an instruction does; returns what passes between DRAM and chip for it."""
+    def use(self, instruction: Instruction) -> tuple[int, int]:
+        """Read and write what an instruction does; returns what is read from DRAM, and written to it, for that."""
         values, resident = self._values, self._resident
         read, written = values.read(instruction), values.written(instruction)
-        passed = sum(values.sizes[name] - resident.get(name, 0) for name in read)
-        passed += sum(values.sizes[name] for name in written if name in values.given)
+        missing_bytes = sum(values.sizes[name] - resident.get(name, 0) for name in read)
         resident.update({name: values.sizes[name] for name in (*read, *written)})
-        return passed
+        return missing_bytes, sum(values.sizes[name] for name in written if name in values.given)
 
     def make_room(self, position: int, room_bytes: int) -> int:
         """Drop what nobody reads any more, then what is read last; returns what had to be written for it."""

@@ -9,7 +9,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runtime_core.engine.parameters import DRAM_BYTES_PER_SECOND, LINK_BYTES_PER_SECOND, PARAMETERS, TimingParameters
+from runtime_core.engine.parameters import (
+    DRAM_BYTES_PER_SECOND,
+    LINK_BYTES_PER_SECOND,
+    PARAMETERS,
+    PCIE_BYTES_PER_SECOND,
+    TimingParameters,
+)
 from runtime_core.engine.residency import VIEWS, Traffic, peak_bytes, traffic
 from runtime_core.engine.tiles import pe_seconds
 from runtime_core.instance import CORES_PER_DEVICE
@@ -22,12 +28,12 @@ class NodeTiming(NamedTuple):
     Attributes:
         flops: floating-point operations.
         duration_ns: time on its core when 1, 2, 3 or 4 cores of the chip are active.
-        output_bytes: what it hands to other nodes or to the caller.
+        dram_bytes: what passes between the core and the chip's DRAM.
     """
 
     flops: int
     duration_ns: tuple[int, ...]
-    output_bytes: int
+    dram_bytes: int
 
 
 class GraphTiming(NamedTuple):
@@ -65,8 +71,8 @@ def time_graph(
     overhead_ns = round(parameters.execution_overhead_seconds / 2 * 1e9)
     return GraphTiming(
         nodes,
-        overhead_ns + host_transfer_ns(sum(t.size_bytes for t in graph.inputs), parameters),
-        overhead_ns + host_transfer_ns(sum(t.size_bytes for t in graph.outputs), parameters),
+        overhead_ns + input_transfer_ns(sum(t.size_bytes for t in graph.inputs), parameters),
+        overhead_ns + output_transfer_ns(sum(t.size_bytes for t in graph.outputs), parameters),
     )
 
 
@@ -80,17 +86,16 @@ def time_node(
         core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
         parameters: of the model.
     """
-    output_bytes = sum(t.size_bytes for t in node.outputs)
     overhead = parameters.node_overhead_seconds
     if node.kind is NodeKind.CPU:
         elements = sum(t.element_count for t in (*node.inputs, *node.outputs))
         duration = round((overhead + elements / parameters.vcpu_elements_per_second) * 1e9)
-        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, output_bytes)
+        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, 0)
     costs = _costs(node, core_params_bytes, parameters)
     durations = tuple(
         round((overhead + sum(_timeline(costs, active, parameters))) * 1e9) for active in range(1, CORES_PER_DEVICE + 1)
     )
-    return NodeTiming(node.flops, durations, output_bytes)
+    return NodeTiming(node.flops, durations, sum(c.loaded_bytes + c.stored_bytes for c in costs))
 
 
 def instruction_seconds(
@@ -108,11 +113,11 @@ def instruction_seconds(
 
 
 class _Cost(NamedTuple):
-    """An instruction's time on its engine, and the bytes that it needs from DRAM, weights apart."""
+    """An instruction's time on its engine, the bytes that it needs from DRAM, and those that it sends there."""
 
     engine_seconds: float
-    parameter_bytes: int
-    activation_bytes: int
+    loaded_bytes: int
+    stored_bytes: int
     view: bool
 
 
@@ -130,8 +135,8 @@ def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParamete
     return [
         _Cost(
             _engine_seconds(instruction, moved, specs, parameters),
-            round(streamed_ratio * moved.parameter_bytes),
-            moved.activation_bytes,
+            round(streamed_ratio * moved.parameter_bytes) + moved.read_bytes,
+            moved.written_bytes,
             instruction.opcode in VIEWS,
         )
         for instruction, moved in zip(node.instructions, traffic(node, room), strict=True)
@@ -143,8 +148,8 @@ def _divide_memory(weights: int, activations: int, parameters: TimingParameters)
     spare = parameters.on_chip_bytes - activations
     if weights <= spare:
         return weights, parameters.on_chip_bytes - weights
-    pinned = max(0, spare - parameters.weight_buffer_bytes)
-    return pinned, parameters.on_chip_bytes - parameters.weight_buffer_bytes - pinned
+    pinned = max(0, spare - parameters.transfer_buffer_bytes)
+    return pinned, parameters.on_chip_bytes - parameters.transfer_buffer_bytes - pinned
 
 
 def _engine_seconds(
@@ -158,42 +163,56 @@ def _engine_seconds(
 
 
 def _timeline(costs: Sequence[_Cost], active_cores: int, parameters: TimingParameters) -> list[float]:
-    """Run the instructions one after the other, weights read ahead of them as far as their buffer holds.
+    """Run the instructions one after the other, DRAM beside them: what each adds.
 
-    An instruction may start on the first of its weights; it ends when the last has come and its engine is done.
+    The order of everything is known when a model is compiled, so data is read ahead of its use and written behind it,
+    as far as the buffer for it holds. An instruction ends when its engine is done and the last of its data has come;
+    the node ends when all is written.
     """
     bandwidth = DRAM_BYTES_PER_SECOND / active_cores
-    now = dma_free = 0.0
-    ahead: deque[tuple[int, float]] = deque()  # weights in the buffer, and when each is done with
+    slack = parameters.transfer_buffer_bytes / bandwidth
+    now = dram_free = 0.0
+    ahead: deque[tuple[int, float]] = deque()  # what was read into the buffer, and when each is done with
     buffered = 0
     added = []
     for cost in costs:
         end = now + cost.engine_seconds
-        if cost.parameter_bytes:
-            start = dma_free
-            while ahead and buffered + cost.parameter_bytes > parameters.weight_buffer_bytes:
+        if cost.loaded_bytes:
+            start = dram_free
+            while ahead and buffered + cost.loaded_bytes > parameters.transfer_buffer_bytes:
                 size_bytes, done = ahead.popleft()
                 buffered -= size_bytes
                 start = max(start, done)
-            dma_free = start + cost.parameter_bytes / bandwidth
-            end = max(end, dma_free)
-        if cost.activation_bytes:
-            dma_free = max(dma_free, now) + cost.activation_bytes / bandwidth
-            end = max(end, dma_free)
+            dram_free = start + cost.loaded_bytes / bandwidth
+            end = max(end, dram_free)
+        if cost.stored_bytes:
+            dram_free = max(dram_free, now) + cost.stored_bytes / bandwidth
+            end = max(end, dram_free - slack)
         if not cost.view:
             end += parameters.instruction_overhead_seconds
-        if cost.parameter_bytes:
-            ahead.append((cost.parameter_bytes, end))
-            buffered += cost.parameter_bytes
+        if cost.loaded_bytes:
+            ahead.append((cost.loaded_bytes, end))
+            buffered += cost.loaded_bytes
         added.append(end - now)
         now = end
+    if added:
+        added[-1] += max(0.0, dram_free - now)
     return added
 
 
-def host_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
-    """Time of tensors between the application's memory and a chip: copied into the device's layout, then over PCIe."""
-    seconds = size_bytes / parameters.staging_bytes_per_second + size_bytes / parameters.pcie_bytes_per_second
-    return round(seconds * 1e9)
+def input_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+    """Time of IFMAPs from the application's memory to a chip: laid out for its partitions, then over PCIe."""
+    return round((size_bytes / parameters.layout_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+
+
+def output_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+    """Time of OFMAPs from a chip to the application's memory: its DMA writes them in order, a host thread copies."""
+    return round((size_bytes / parameters.copy_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+
+
+def dram_transfer_ns(size_bytes: int, share: float) -> int:
+    """Time of a transfer between a core and DRAM that has a ``share`` of the chip's bandwidth."""
+    return round(size_bytes / (DRAM_BYTES_PER_SECOND * share) * 1e9)
 
 
 def link_transfer_ns(size_bytes: int, hops: int) -> int:

@@ -21,7 +21,7 @@ from runtime_core.nrt import NrtError, NrtStatus, Runtime, TensorPlacement
 from runtime_core.telemetry import NodeError, open_source
 
 TAG = "app"
-INPUT = np.ones((1, 1024), np.float32)
+INPUT = np.ones((1, 64), np.float32)
 TIMEOUT_SECONDS = 0.05
 
 
@@ -86,7 +86,7 @@ class Application:
 
     def __init__(self, runtime):
         self._runtime = runtime
-        self.model = runtime.load(small_neff(cores=5, weights=8, width=1024), 0)
+        self.model = runtime.load(small_neff(cores=5, weights=64), 0)
 
     def run(self, times=10):
         """The statuses of so many executions."""
@@ -230,7 +230,6 @@ def test_ecc_events_come_at_their_rate_of_busy_time(application, store):
 
 SLOW = [
     (FaultSpec(K.SLOW_CORE, cores=(4,), factor=20), "nc4 is slow", "device_p50", 5),
-    (FaultSpec(K.DRAM_BANDWIDTH, devices=(1,), share=0.02), "Neuron Device 1 has lost bandwidth", "device_p50", 3),
     (FaultSpec(K.LINK_SLOW, devices=(0,), factor=1e6), "East link of Neuron Device 0 is slow", "total_p50", 5),
 ]  # fmt: skip
 
@@ -250,6 +249,22 @@ def test_a_fault_that_slows_executions(application, store, capfd, spec, line, la
     assert getattr(seen, latency) > times * getattr(healthy, latency)
     assert seen.series["execution_latency_seconds", "p50"] > healthy.series["execution_latency_seconds", "p50"]
     assert assert_clean(application, operator).device_p50 == pytest.approx(healthy.device_p50, rel=0.02)
+
+
+def test_lost_bandwidth_slows_what_reads_from_dram(node, store):
+    environment = {"NEURON_RT_VISIBLE_CORES": "0-1"}
+    with Runtime(environment=environment, numerics=False) as runtime:
+        large, small = (runtime.load(small_neff(weights=8, width=width), core) for core, width in ((0, 1024), (1, 64)))
+
+        def device_ns():
+            return [runtime.infer(model, {}).device_ns for model in (large, small)]
+
+        healthy = device_ns()
+        with broken(store, FaultSpec(K.DRAM_BANDWIDTH, devices=(0,), share=0.01)):
+            starved = device_ns()
+        assert starved[0] > 3 * healthy[0]
+        assert starved[1] == pytest.approx(healthy[1], rel=0.05)
+        assert device_ns() == pytest.approx(healthy, rel=0.05)
 
 
 def status_counts(field):

@@ -270,7 +270,7 @@ def test_a_reset_reaches_running_clients(virtual, make_neff):
 
 
 def test_faults_come_and_go_on_a_timeline(virtual, make_neff):
-    neff = make_neff(flops=10**11)
+    neff = make_neff(flops=2 * 10**11)
     node = virtual()
     runtime = node.runtime(cores="0-3")
     models = [runtime.load(neff, core) for core in range(4)]

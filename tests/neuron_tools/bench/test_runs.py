@@ -52,7 +52,7 @@ def test_copies_that_share_a_core_share_its_time(make_neff):
 
 def test_a_rate_is_served_as_it_comes(make_neff):
     neff = make_neff(flops=10**11)
-    setup = Setup("inf1.xlarge", 4, 1, 2, 2, 1)
+    setup = Setup("inf1.xlarge", 4, 1, 2, 2, 2)
     seen = run_virtual(setup, neff, seconds=10, rate_per_second=80)
     assert throughput(seen) * setup.batch == pytest.approx(80, rel=0.01)
     assert seen.utilization < 0.3

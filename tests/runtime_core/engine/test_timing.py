@@ -129,7 +129,7 @@ def test_a_node_takes_at_least_what_each_resource_needs_and_at_most_all_of_them_
 
 
 def test_a_graph_knows_which_nodes_share_a_core():
-    first = product(1, 2048, 2048)  # 8 MiB each: one finds room, two do not
+    first = product(1, 2048, 4096)  # 16 MiB each: one finds room, two do not
     graph = Graph("g", first.inputs, first.outputs, (first, msgspec.structs.replace(first, name="m", core=1)), 2)
     apart = timing.time_graph(graph, (0, 1))
     together = timing.time_graph(graph, (3, 3))
@@ -141,9 +141,27 @@ def test_tensors_of_the_host_take_their_time_before_and_after():
     graph = Graph("g", node.inputs, node.outputs, (node,))
     cost = timing.time_graph(graph)
     half_ns = PARAMETERS.execution_overhead_seconds / 2 * 1e9
-    assert cost.before_ns == pytest.approx(half_ns + timing.host_transfer_ns(4 * MIB), abs=2)
-    assert cost.after_ns == pytest.approx(half_ns + timing.host_transfer_ns(16 * MIB), abs=2)
-    assert timing.host_transfer_ns(4 * MIB) > 4 * MIB / PARAMETERS.staging_bytes_per_second * 1e9
+    assert cost.before_ns == pytest.approx(half_ns + timing.input_transfer_ns(4 * MIB), abs=2)
+    assert cost.after_ns == pytest.approx(half_ns + timing.output_transfer_ns(16 * MIB), abs=2)
+    assert timing.input_transfer_ns(4 * MIB) > 4 * MIB / PARAMETERS.layout_bytes_per_second * 1e9
+    assert timing.output_transfer_ns(4 * MIB) < timing.input_transfer_ns(4 * MIB)
+
+
+def test_what_is_sent_to_dram_is_sent_behind_the_instructions():
+    """A value too large for the chip goes and comes back while the engines work on others."""
+    size = (64 * MIB // 4,)
+    big, x, y = TensorSpec("big", DType.FLOAT32, size), TensorSpec("x", DType.FLOAT32, (1024,)), "y"
+    steps = (
+        Instruction(EngineKind.POOL, "expand", ("x",), ("big",), {}, 10**8),
+        Instruction(EngineKind.PE, "matmul", ("x", "x"), ("t",), {}, 8 * 10**10),
+        Instruction(EngineKind.POOL, "add", ("big", "t"), (y,), {}, 10**8),
+    )
+    buffers = (big, TensorSpec("t", DType.FLOAT32, (1024,)))
+    node = Node("n", NodeKind.NEURON, (x,), (TensorSpec(y, DType.FLOAT32, (1024,)),), 0, steps, (), buffers)
+    engines = seconds(node, 1, BARE._replace(on_chip_bytes=1 << 40))
+    slow = timing.instruction_seconds(node, parameters=BARE)
+    assert slow[1] == pytest.approx(8 * 10**10 / CORE_HALF_FLOPS * SINGLE_PASSES, rel=0.01)
+    assert engines < sum(slow) < engines + 2 * 64 * MIB / DRAM_BYTES_PER_SECOND
 
 
 def test_a_cpu_node_is_paid_by_its_elements_and_needs_no_chip():
