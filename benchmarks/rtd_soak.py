@@ -225,7 +225,8 @@ def soak(seconds: float, seed: int, folder: Path) -> Outcome:
         folder: for the node and the socket; short, for a socket's path is.
     """
     os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
-    set_up(type_name="inf1.6xlarge")
+    # So many cores that those of killed clients, on their way back, are never missed.
+    set_up(type_name="inf1.24xlarge")
     address = f"unix:{folder}/rtd.sock"
     chance = random.Random(seed)
     shared = mmap.mmap(-1, (CLIENTS * _SLOT + 1) * 8)

@@ -9,6 +9,7 @@ from neuron_monitor import groups
 from neuron_monitor import report as out
 from neuron_monitor.config import Config, RuntimeMetric, RuntimeRule, SystemMetric
 from runtime_core.telemetry import NodeError, Rates, Snapshot, Source, rates
+from runtime_core.telemetry.address import normal_address
 from runtime_core.telemetry.snapshot import Runtime
 
 
@@ -176,7 +177,7 @@ def _fill(
 
 
 def _matches(rule: RuntimeRule, runtime: Runtime) -> bool:
-    if rule.address is not None and runtime.address != rule.address:
+    if rule.address is not None and normal_address(runtime.address) != normal_address(rule.address):
         return False
     return rule.tag_filter is None or rule.tag_filter.search(runtime.tag) is not None
 

@@ -37,5 +37,6 @@ def _runtime_row(name: str, runtime: Runtime, needle: str) -> TreeRow | None:
     if needle and not found:
         return None
     key = f"pid{runtime.pid}"
-    label = f"{name} (pid {runtime.pid}), {len(found)} model{'' if len(found) == 1 else 's'}"
+    who = f"pid {runtime.pid}, {runtime.address}" if runtime.address else f"pid {runtime.pid}"
+    label = f"{name} ({who}), {len(found)} model{'' if len(found) == 1 else 's'}"
     return parent_row(key, label, tuple(_model_row(key, model) for model in found))

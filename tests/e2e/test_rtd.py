@@ -175,3 +175,22 @@ def test_neuron_cli_without_a_daemon(command, sockets):
     assert done.returncode == 1
     assert "no neuron-rtd answers" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_viewers_show_its_networks_with_its_address(start_rtd, command, tmp_path):
+    _, address = start_rtd("-t", bdf(1), "-i", "first")
+    start_rtd("-t", bdf(2), name="other")
+    with Client(address) as client:
+        client.load(chain(name="over-the-wire"))
+        config = tmp_path / "monitor.json"
+        spelled = address.replace("unix:/", "unix:///")
+        metrics = [{"type": "memory_used"}, {"type": "neuroncore_counters"}]
+        config.write_text(json.dumps({"neuron_runtimes": [{"address": spelled, "metrics": metrics}]}))
+        done = command("neuron_monitor", "--once", "-c", config)
+        (shown,) = json.loads(done.stdout)["neuron_runtime_data"]
+        assert (shown["address"], shown["neuron_runtime_tag"]) == (address, "first")
+        assert [m["name"] for m in shown["report"]["memory_used"]["loaded_models"]] == ["over-the-wire"]
+        assert set(shown["report"]["neuroncore_counters"]["neuroncores_in_use"]) == {"4", "5", "6", "7"}
+        top = command("neuron_top", "--once", "--interval", 0.1, address, COLUMNS="120")
+        assert "over-the-wire" in top.stdout and "first" in top.stdout, top.stderr
+        assert "first" in command("neuron_ls", "--json-output").stdout
