@@ -97,7 +97,7 @@ class Server:
 def shipped_configuration(directory, targets, rules, job):
     """``deploy/prometheus/prometheus.yml`` for a test: other targets, as fast as tests need it, ``job`` added."""
     configuration = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
-    configuration["global"] = {"scrape_interval": "200ms", "evaluation_interval": "200ms"}
+    configuration["global"] = {"scrape_interval": "500ms", "evaluation_interval": "250ms"}
     configuration["rule_files"] = [str(path) for path in rules]
     (shipped,) = configuration["scrape_configs"]
     shipped.update({"static_configs": [{"targets": targets}], **job})
