@@ -49,7 +49,8 @@ def _many(count: int, thing: str) -> str:
 
 
 def _where(runtime: Runtime) -> str:
-    return runtime.tag if runtime.tag == str(runtime.pid) else f"{runtime.tag} ({runtime.pid})"
+    known = runtime.pid and runtime.tag != str(runtime.pid)
+    return f"{runtime.tag} ({runtime.pid})" if known else runtime.tag
 
 
 def _came_and_went(before: Moment, after: Moment) -> list[Event]:

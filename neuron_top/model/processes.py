@@ -20,12 +20,13 @@ from runtime_core.telemetry.snapshot import Runtime
 
 
 class Process(NamedTuple):
-    """One runtime process; ``None`` where a figure is not available."""
+    """One runtime process; ``None`` where a figure is not available. ``address``: of a neuron-rtd, else ""."""
 
     key: RuntimeKey
     pid: int
     user: str
     tag: str
+    address: str
     command: str
     cores: tuple[int, ...]
     utilization: float | None
@@ -63,6 +64,7 @@ def _process(moment: Moment, runtime: Runtime) -> Process:
         runtime.pid,
         user_name(runtime.uid),
         runtime.tag,
+        runtime.address,
         runtime.command,
         tuple(sorted(runtime.cores)),
         utilization(moment, runtime.key),
@@ -79,7 +81,7 @@ def _process(moment: Moment, runtime: Runtime) -> Process:
 def make_processes(moment: Moment, needle: str = "") -> tuple[Process, ...]:
     """The processes whose pid, user, tag or command the filter names."""
     every = (_process(moment, runtime) for runtime in moment.snapshot.runtimes)
-    return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.command))
+    return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.command))
 
 
 def _pid(pid: int) -> str:
@@ -88,6 +90,11 @@ def _pid(pid: int) -> str:
 
 def _count(value: int | None) -> str:
     return NOT_AVAILABLE if value is None else str(value)
+
+
+def _what(process: Process) -> str:
+    """Why it can't be read, else a neuron-rtd's address, and what the process runs."""
+    return process.problem or f"{process.address}  {process.command}".strip()
 
 
 # The first eight fit into 80 columns.
@@ -103,5 +110,5 @@ COLUMNS: tuple[Column[Process], ...] = (
     Column("HOST", 10, lambda p: format_bytes(p.host_bytes), lambda p: p.host_bytes, numeric=True),
     Column("USER", 9, lambda p: p.user, lambda p: p.user),
     Column("RUNTIME", 8, lambda p: p.version or NOT_AVAILABLE, lambda p: p.version),
-    Column("COMMAND", 20, lambda p: p.problem or p.command, lambda p: p.command),
+    Column("COMMAND", 20, _what, lambda p: p.command),
 )

@@ -1,0 +1,77 @@
+"""Charts, bars, sparklines: as wide and as high as asked, and true to an eighth of a cell."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuron_top.bars import bar, heat_colour, load_colour, sparkline
+from neuron_top.draw.charts import AXIS_CELLS, Chart, chart_lines, scale_top, time_axis
+from neuron_top.formatting import format_bytes, format_percent
+from neuron_top.glyphs import ASCII, UNICODE
+
+VALUES = st.lists(st.none() | st.floats(0, 1e12), max_size=120)
+
+
+@given(VALUES, VALUES, st.integers(30, 200), st.integers(2, 30), st.sampled_from([UNICODE, ASCII]))
+def test_a_chart_fills_its_place_exactly(low, high, width, height, glyphs):
+    chart = Chart("Latency", (("p50", low), ("p99", high)), format_percent)
+    lines = chart_lines(chart, width, height, glyphs)
+    assert len(lines) == height
+    assert {line.cell_len for line in lines} == {width}
+
+
+def column(values, rows=4, maximum=1.0):
+    """The last column of a chart, in eighths from the bottom."""
+    lines = chart_lines(Chart("x", (("", values),), format_percent, maximum), AXIS_CELLS + 1 + len(values), rows + 1)
+    return sum(UNICODE.levels.index(line.plain[-2]) for line in lines[1:])
+
+
+@pytest.mark.parametrize(("value", "eighths"), [(0.0, 0), (1.0, 32), (0.5, 16), (1 / 32, 1), (0.26, 8), (2.0, 32)])
+def test_a_value_is_as_high_as_its_share_to_an_eighth(value, eighths):
+    assert column([0.1, value]) == eighths
+
+
+def test_unknown_is_blank_and_told():
+    lines = chart_lines(Chart("Throughput", (("", [None, None]),), format_percent), 60, 5)
+    assert "N/A in this span" in lines[0].plain
+    assert all(line.plain[AXIS_CELLS:].strip() == "" for line in lines[1:])
+
+
+@given(st.floats(1e-3, 1e15), st.sampled_from([10, 1024]))
+def test_a_scale_is_the_next_round_number(largest, base):
+    top = scale_top(largest, base)
+    assert largest <= top * 1.00001
+    assert top <= largest * 2.5
+    assert scale_top(0.0) == 1.0
+
+
+def test_bytes_have_binary_scales():
+    assert format_bytes(round(scale_top(1.6 * 2**30, 1024))) == "2.0 GiB"
+
+
+def test_the_axis_tells_how_long_ago():
+    line = time_axis(300.0, 100)
+    assert line.cell_len == 100
+    assert line.plain.split("  ")[0].strip() == ""
+    assert [w for w in ("-5 min", "-2 min 30 s", "now") if w in line.plain] == ["-5 min", "-2 min 30 s", "now"]
+
+
+@given(st.floats(0, 1), st.integers(1, 60))
+def test_a_bar_is_right_to_an_eighth_of_a_cell(ratio, width):
+    eighths = sum(UNICODE.eighths.index(c) for c in bar(ratio, width))
+    assert abs(eighths - ratio * width * 8) <= 0.5
+
+
+@given(st.lists(st.none() | st.floats(-1, 2), max_size=40))
+def test_a_sparkline_has_a_character_a_value_and_shows_the_least_load(values):
+    line = sparkline(values, 1.0)
+    assert len(line) == len(values)
+    for value, character in zip(values, line):
+        assert (character == " ") == (value is None or value <= 0)
+
+
+def test_colours_follow_the_load():
+    assert len({load_colour(x) for x in (0.1, 0.6, 0.9)}) == 3
+    assert load_colour(None) == load_colour(0.0)
+    assert len({heat_colour(x / 10 + 0.05) for x in range(10)}) == 10
+    assert heat_colour(5.0) == heat_colour(1.0)
