@@ -58,13 +58,14 @@ def test_a_chain_holds_each_device_once_and_links_join_its_neighbours(devices):
     assert all(RING.devices[a].east == b for a, b in zip(chain, chain[1:]))
 
 
-def choose(layout, *bdfs, devices=None):
-    return choose_devices(layout, DaemonConfig(FileConfig(devices=devices), bdfs))
+def choose(layout, *bdfs, devices=None, visible=range(16)):
+    return choose_devices(layout, DaemonConfig(FileConfig(devices=devices), bdfs), visible)
 
 
 def test_devices_by_number_by_address_or_all():
     assert choose(LINE) == (0, 1, 2, 3)
     assert choose(LINE, devices=(3, 2)) == (2, 3)
+    assert choose(LINE, visible=(1, 2)) == (1, 2)
     bdf = LINE.devices[1].bdf
     assert choose(LINE, bdf, devices=(3,)) == choose(LINE, bdf.partition(":")[2]) == (1,)
 
@@ -81,6 +82,7 @@ def test_a_container_may_have_been_given_some_of_them():
     [
         (("0000:ff:00.0",), None, "no Neuron Device '0000:ff:00.0'"),
         ((), (4,), "no Neuron Device 4"),
+        ((), (-1,), "no Neuron Device -1"),
         ((), (1, 1), "named twice"),
         ((), (), "no Neuron Device"),
         ((), (0, 2, 3), "no link joins 0 with 2, 3"),
