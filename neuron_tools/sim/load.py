@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.histogram import Histogram
-from runtime_core.nrt import LoadedModel, NrtError, Runtime
+from runtime_core.nrt import LoadedModel, NrtError, NrtStatus, Runtime
 from runtime_core.telemetry import Snapshot, open_source
 from runtime_core.telemetry.snapshot import Runtime as RuntimeSnapshot
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime_core.neff.graph import Graph
+
+
+_PAUSE_ON_LOST_DEVICE_SECONDS = 0.1
 
 
 class LoadPlan(NamedTuple):
@@ -206,9 +209,11 @@ class Load:
             place = number % len(self._models)
             try:
                 self._runtime.infer(self._models[place], self._inputs[place])
-            except NrtError:
+            except NrtError as error:
                 # Counted by outcome in the telemetry, which the summary reads.
-                continue
+                if error.status is NrtStatus.EXEC_UNIT_UNRECOVERABLE:
+                    # Such a failure takes no time at all: at full speed it would be nothing but noise.
+                    self._stop.wait(_PAUSE_ON_LOST_DEVICE_SECONDS)
 
     @property
     def running(self) -> bool:
