@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
 
 from neuron_monitor.signals import Signals
+from runtime_core.telemetry import NeuronError
+
+T = TypeVar("T")
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 1 << 18
@@ -50,3 +57,38 @@ def lines_until_stop(fd: int, signals: Signals) -> Iterator[bytes]:
         if found is None:
             return
         yield from found
+
+
+def each_report(
+    fd: int, signals: Signals, take: Callable[[bytes], T], command: str, count_bad: Callable[[], None] | None = None
+) -> Iterator[T]:
+    """What ``take`` makes of each report, until the stream ends or a signal asks to stop.
+
+    A line that is no report is left out; the first one is told on stderr.
+
+    Args:
+        fd: the stream.
+        signals: to stop by.
+        take: raises what msgspec raises when the line is no report.
+        command: whose words they are on stderr.
+        count_bad: called for each line that is left out.
+
+    Raises:
+        NeuronError: the stream ended without a single report.
+    """
+    good = bad = 0
+    for line in lines_until_stop(fd, signals):
+        try:
+            taken = take(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            bad += 1
+            if bad == 1:
+                reason = " ".join(str(error).split())
+                print(f"{command}: a line is no report, and is left out: {reason}", file=sys.stderr, flush=True)
+            if count_bad is not None:
+                count_bad()
+            continue
+        good += 1
+        yield taken
+    if not good and not signals.stop:
+        raise NeuronError("standard input ended without a report: pipe neuron-monitor into this command")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from neuron_monitor.cloudwatch.send import Sender, tell_on_stderr
+from neuron_monitor.cloudwatch.send import COMMAND, Sender, tell_on_stderr
 from neuron_monitor.cloudwatch.table import figures
 from neuron_monitor.cloudwatch.window import Datum, Window
-from neuron_monitor.lines import lines_until_stop
+from neuron_monitor.lines import each_report
 from neuron_monitor.report import Report
 from neuron_monitor.signals import Signals
 from neuron_tools.console import drop_stdout
@@ -33,23 +33,13 @@ def follow(fd: int, put: Callable[[list[Datum]], None], period_seconds: float, s
     """
     window = Window()
     sender = Sender(window, put, period_seconds, tell_on_stderr)
-    decoder = msgspec.json.Decoder(Report)
-    good = bad = 0
-    for line in lines_until_stop(fd, signals):
-        try:
-            report = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            bad += 1
-            if bad == 1:
-                tell_on_stderr(f"a line is no report, and is left out: {error}")
-            continue
-        good += 1
-        window.add(figures(report), time.time())
-    left = sender.finish()
+    try:
+        for report in each_report(fd, signals, msgspec.json.Decoder(Report).decode, COMMAND):
+            window.add(figures(report), time.time())
+    finally:
+        left = sender.finish()
     if left:
         raise NeuronError(f"{left} figures could not be sent")
-    if not good and not signals.stop:
-        raise NeuronError("standard input ended without a report: pipe neuron-monitor into this command")
 
 
 def print_request(namespace: str, signals: Signals) -> Callable[[list[Datum]], None]:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from neuron_monitor.cloudwatch.window import Datum, Window, batches
 
+COMMAND = "neuron-monitor-cloudwatch.py"
+
 MAX_WAITING_DATA = 100_000
 """Some 50 MB; at 500 series and a request a minute, three hours of an outage."""
 
@@ -100,4 +102,4 @@ class Sender:
 
 def tell_on_stderr(sentence: str) -> None:
     """A line on stderr under the command's name."""
-    print(f"neuron-monitor-cloudwatch.py: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    print(f"{COMMAND}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)

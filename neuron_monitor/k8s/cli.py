@@ -40,9 +40,11 @@ def annotate(
 
     kubelet = Kubelet(socket)
     watch = Watch(kubelet.holdings, period)
-    with handled() as signals:
-        follow(0, watch, StandardOutput(1), signals)
-    watch.close(kubelet.close)
+    try:
+        with handled() as signals:
+            follow(0, watch, StandardOutput(1), signals)
+    finally:
+        watch.close(kubelet.close)
 
 
 def main() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 
 from neuron_monitor.k8s.users import users
 from neuron_monitor.k8s.watch import Answer, Watch
-from neuron_monitor.lines import lines_until_stop
+from neuron_monitor.lines import each_report
 from neuron_monitor.output import LineOutput
 from neuron_monitor.report import HardwareInfo, K8sInfo
 from neuron_monitor.signals import Signals
 
+COMMAND = "neuron-monitor-k8s-info.py"
 _FIELD = "neuron_k8s_info"
 _FIRST_ANSWER_SECONDS = 1.0
 """The first line waits so long for the kubelet; a later one never does."""
@@ -62,17 +61,16 @@ def follow(fd: int, watch: Watch, output: LineOutput, signals: Signals) -> None:
         watch: knows what the kubelet says.
         output: takes the lines.
         signals: to stop by.
+
+    Raises:
+        NeuronError: the stream ended without a single report.
     """
     annotator = Annotator()
     watch.latest(_FIRST_ANSWER_SECONDS)
-    bad = 0
-    for line in lines_until_stop(fd, signals):
-        try:
-            whole = annotator.annotate(line, watch.latest())
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            bad += 1
-            if bad == 1:
-                print(f"neuron-monitor-k8s-info.py: a line is no report, and is left out: {error}", file=sys.stderr)
-            continue
-        if not output.write(whole, signals):
+
+    def take(line: bytes) -> bytes:
+        return annotator.annotate(line, watch.latest())
+
+    for line in each_report(fd, signals, take, COMMAND):
+        if not output.write(line, signals):
             return

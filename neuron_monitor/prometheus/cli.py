@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, fail, new_app, run
+from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
 neuron-monitor | neuron-monitor-prometheus.py --web.listen-address :8000
@@ -37,9 +37,7 @@ def serve(
     from neuron_monitor.signals import handled
 
     with handled() as signals, serving(listen_address or f"127.0.0.1:{port}", web_config) as page:
-        good = follow(0, page, signals)
-    if not good:
-        fail("standard input ended without a report: pipe neuron-monitor into this command")
+        follow(0, page, signals)
 
 
 def main() -> None:

@@ -90,6 +90,10 @@ class Page:
         self._collection_seconds += time.monotonic() - began_seconds
         self._collections += 1
 
+    def count_bad_line(self) -> None:
+        """Note a line of the stream that was no report."""
+        self.bad_lines += 1
+
     def age_seconds(self) -> float | None:
         """Age of the last report, ``None`` before the first."""
         rendered = self._rendered

@@ -94,6 +94,13 @@ def test_a_line_that_is_no_report_is_left_out(kubelet, companion, line):
     assert "a line is no report" in errors
 
 
+def test_no_stream_is_an_error(kubelet, companion):
+    process, _ = companion(kubelet.socket)
+    out, errors = process.communicate("", timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert "ended without a report" in errors
+
+
 def test_it_ends_when_its_reader_leaves(kubelet, companion, line, wait):
     process, through = companion(kubelet.socket)
     through(line)
