@@ -27,6 +27,7 @@ _SCRAPED_SECONDS = 20
 _BACK_TO_BACK = 200
 _REPORTS = 200
 _REPORT_PERIOD = "150ms"
+_UNPACKED = Path(sys.prefix) / "debian/usr/bin"
 _SCRAPER = {
     # What a Prometheus server asks for.
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
@@ -132,9 +133,9 @@ def _figures(folder: Path) -> list[Figure]:
         quiet = (_cpu_seconds(ours.process) - before) / _QUIET_SECONDS
         stock = stack.enter_context(_stock(shown))
         exporters = [ours, stock]
-        program = shutil.which("prometheus-node-exporter")
+        program = shutil.which("prometheus-node-exporter") or shutil.which("prometheus-node-exporter", path=_UNPACKED)
         if program is None:
-            print("without node_exporter: apt-get install prometheus-node-exporter", file=sys.stderr)
+            print("without node_exporter: run .ci/prometheus .venv/debian", file=sys.stderr)
         else:
             other = free_port()
             node_command = [program, f"--web.listen-address=127.0.0.1:{other}"]

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import shutil
 import subprocess
 import time
 import urllib.parse
@@ -13,6 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.internal.decoder import _DecodeVarint32
 from hypothesis import given
 from hypothesis import strategies as st
+from real_prometheus import program
 from worlds import BUSY, make_snapshot
 
 from neuron_monitor.prometheus.buckets import NATIVE_SCHEMA, native
@@ -171,7 +171,6 @@ def test_numbers(number):
 
 
 @pytest.mark.e2e
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus (Debian: prometheus) is not installed")
 def test_a_prometheus_server_takes_native_histograms(owner, spawn, tmp_path, get, listening, wait, every_group):
     owner(0)
     monitor = spawn("neuron_monitor", "-c", every_group, "--prometheus", "--web.listen-address", "127.0.0.1:0")
@@ -182,7 +181,7 @@ def test_a_prometheus_server_takes_native_histograms(owner, spawn, tmp_path, get
         f"scrape_configs: [{{job_name: neuron, static_configs: [{{targets: ['{target}']}}]}}]\n"
     )
     server = subprocess.Popen(
-        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}",
+        [program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}",
          "--enable-feature=native-histograms", "--web.listen-address=127.0.0.1:0"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

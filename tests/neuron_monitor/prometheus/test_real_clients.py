@@ -1,7 +1,6 @@
 """Programs that we did not write scrape us, and clients that mean no good try to."""
 
 import base64
-import shutil
 import socket
 import subprocess
 import time
@@ -9,11 +8,9 @@ import urllib.parse
 
 import bcrypt
 import pytest
+from real_prometheus import program
 
 pytestmark = pytest.mark.e2e
-needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="Debian's prometheus is missing")
-NODE_EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
-needs_node_exporter = pytest.mark.skipif(NODE_EXPORTER is None, reason="Debian's prometheus-node-exporter is missing")
 
 
 @pytest.fixture
@@ -32,7 +29,6 @@ def run():
         process.wait()
 
 
-@needs_prometheus
 def test_a_prometheus_server_scrapes_over_tls_with_a_client_certificate_and_a_password(
     owner, spawn, run, tmp_path, get, listening, wait, every_group, authority
 ):
@@ -61,7 +57,7 @@ scrape_configs:
     static_configs: [{{targets: ['127.0.0.1:{listening(monitor)}']}}]
 """)
     server = run(
-        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}",
+        program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}",
         "--web.listen-address=127.0.0.1:0",
     )  # fmt: skip
     query = urllib.parse.urlencode({"query": "neuron_execution_duration_seconds_count{runtime_tag='bench0'} > 0"})
@@ -69,14 +65,13 @@ scrape_configs:
     wait(lambda: b"bench0" in get(url)[2])
 
 
-@needs_node_exporter
 def test_node_exporter_takes_the_text_file(owner, spawn, run, tmp_path, get, listening, wait, every_group):
     owner(0)
     folder = tmp_path / "textfile"
     folder.mkdir()
     spawn("neuron_monitor", "-c", every_group, "--textfile", folder / "neuron.prom")
     exporter = run(
-        NODE_EXPORTER, "--collector.disable-defaults", "--collector.textfile",
+        program("prometheus-node-exporter"), "--collector.disable-defaults", "--collector.textfile",
         f"--collector.textfile.directory={folder}", "--web.listen-address=127.0.0.1:0",
     )  # fmt: skip
     url = f"http://127.0.0.1:{listening(exporter)}/metrics"
