@@ -19,6 +19,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import set_up
 from runtime_core.engine.clients import Stop, closed_loop
 from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.shares import NodeShares
 from runtime_core.engine.virtual_clock import Process, VirtualClock
 from runtime_core.errors import NodeError
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
@@ -76,6 +77,7 @@ class VirtualNode:
             raise
         self._header_words = memoryview(self.store.map)[: layout.TOTALS_OFFSET].cast("Q")
         self.clock.before_chips = self._watch
+        self._shares = NodeShares(self.store.size)
         self.store.header.virtual_clock = 1
         self.publish()
 
@@ -128,14 +130,25 @@ class VirtualNode:
             self._pages.append(page)
             return page
 
-        made = Runtime(root=self.root, environment=variables, clock=self.clock, numerics=numerics, claim_page=claim)
+        made = Runtime(
+            root=self.root,
+            environment=variables,
+            clock=self.clock,
+            numerics=numerics,
+            claim_page=claim,
+            shares=self._shares,
+        )
         self._runtimes.append(made)
         return made
 
     def spawn(self, process: Process, *models: LoadedModel) -> None:
-        """Start a process that does nothing but execute ``models``: on their chip, when they keep to one."""
+        """Start a process that does nothing but execute ``models``: on their chip, when they keep to one.
+
+        CPU nodes don't: they share the vCPUs with those of other chips.
+        """
         chips = {core // CORES_PER_DEVICE for model in models for core in model.cores}
-        self.clock.spawn(process, chip=chips.pop() if len(chips) == 1 else None)
+        keeps = len(chips) == 1 and not any(model.plan.uses_vcpus for model in models)
+        self.clock.spawn(process, chip=chips.pop() if keeps else None)
 
     def spawn_closed_loop(self, runtime: Runtime, model: LoadedModel, *, workers: int = 1, think_ns: int = 0) -> Stop:
         """Start ``workers`` clients that execute ``model`` back to back; returns how to stop them."""

@@ -131,7 +131,7 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         return _unserved(Finding.NO_SUCH_CUT, size, batch, pipeline)
     plan = plan_of(neff.graph, tuple(range(pipeline)), topology(size))
     gathering_ns = (batch - 1) / demand.rate_per_second * 1e9
-    if alone_ns(plan) + gathering_ns > demand.p99_ns:
+    if plan.alone_ns + gathering_ns > demand.p99_ns:
         return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
     most = size.core_count // pipeline
     fewest = -(-demand.rate_per_second * bottleneck_ns(plan) // (batch * 1e9))
@@ -155,11 +155,6 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         else:
             low = middle + 1
     return best
-
-
-def alone_ns(plan: Plan) -> int:
-    """Latency of one execution on an idle instance."""
-    return plan.tail_ns + sum(stage.lead_ns + stage.link_ns + stage.duration_ns[0] for stage in plan.stages)
 
 
 def bottleneck_ns(plan: Plan) -> int:

@@ -108,7 +108,9 @@ class _Dispatcher:
                 heappush(free_at_ns, (now_ns, copy))
                 continue
             engine.finish(model, placed, placed.end_ns - now_ns)
-            heappush(free_at_ns, (engine.page.busy_until_ns(model.plan.stages[0].core), copy))
+            stages = model.plan.stages
+            free_ns = engine.page.busy_until_ns(stages[0].core) if stages else placed.end_ns
+            heappush(free_at_ns, (free_ns, copy))
             ends = running[copy]
             while ends and ends[0] <= now_ns:
                 heappop(ends)

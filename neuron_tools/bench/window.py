@@ -36,8 +36,8 @@ class Look(NamedTuple):
 
 def round_ns(setup: Setup, plan: Plan) -> int:
     """About how long all clients of a core take for an execution each, with every neighbour busy."""
-    alone_ns = plan.tail_ns + sum(s.lead_ns + s.link_ns + max(s.duration_ns) for s in plan.stages)
-    return alone_ns * setup.workers * -(-setup.models // setup.groups)
+    crowded_ns = sum(max(s.duration_ns) - s.duration_ns[0] for s in plan.stages)
+    return (plan.alone_ns + crowded_ns) * setup.workers * -(-setup.models // setup.groups)
 
 
 def window_of(setup: Setup, plan: Plan, seconds: float | None) -> Window:

@@ -138,11 +138,11 @@ def _general_loop(engine: Engine, model: LoadedModel, start_ns: int, think_ns: i
 
 
 def can_be_placed_directly(engine: Engine, model: LoadedModel) -> bool:
-    """Whether a model is one stage that can't time out, on a page that collects what is counted."""
+    """Whether a model is one stage and nothing else, which can't time out, on a page that collects its counts."""
     stages = model.plan.stages
     return (
         len(stages) == 1
-        and not stages[0].links
+        and not model.plan.uses_vcpus
         and max(stages[0].duration_ns) <= model.timeout_ns
         and isinstance(engine.page, BufferedPage)
     )

@@ -16,6 +16,7 @@ from runtime_core.engine.footprint import SubgraphFootprint, footprints
 from runtime_core.engine.harm import Faults, spoil
 from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
 from runtime_core.engine.plan import Placed, Plan, place_execution, plan_of
+from runtime_core.engine.shares import NodeShares
 from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError, NrtStatus
@@ -98,8 +99,15 @@ class LoadedModel:
 class Engine:
     """Executes models on the cores that one process owns."""
 
-    def __init__(self, page: RuntimePage, clock: Clock, *, timeout_ns: int) -> None:
-        """Write counters to ``page``, wait on ``clock``, give up executions longer than ``timeout_ns`` on a core."""
+    def __init__(self, page: RuntimePage, clock: Clock, *, timeout_ns: int, shares: NodeShares | None = None) -> None:
+        """Get ready.
+
+        Args:
+            page: where it counts.
+            clock: what it waits on.
+            timeout_ns: how long a node may be on a core before it is given up.
+            shares: links and vCPUs; default: its own.
+        """
         self._page = page
         self._clock = clock
         self._timeout_ns = timeout_ns
@@ -107,6 +115,7 @@ class Engine:
         self._faults = Faults(page.store, str(page.index))
         self._ids = itertools.count(10001)
         self._waits = threading.local()
+        self._shares = shares or NodeShares(page.store.size)
 
     @property
     def page(self) -> RuntimePage:
@@ -325,7 +334,7 @@ class Engine:
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)
-        return place_execution(self._page, model.plan, arrival_ns, model.timeout_ns, harm)
+        return place_execution(self._page, self._shares, model.plan, arrival_ns, model.timeout_ns, harm)
 
     def _settle(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str) -> Ended:
         """How an execution ends that would have ended with ``status``, after resets and faults."""

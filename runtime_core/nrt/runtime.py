@@ -18,6 +18,7 @@ from runtime_core.driver.page import RuntimePage
 from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.shares import NodeShares
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
@@ -59,6 +60,7 @@ class Runtime:
         clock: Clock | None = None,
         numerics: bool = True,
         claim_page: ClaimPage | None = None,
+        shares: NodeShares | None = None,
     ) -> None:
         """Initialise: read the environment, own cores, enter the node's process table.
 
@@ -68,6 +70,7 @@ class Runtime:
             clock: default: the real one.
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
             claim_page: how to enter the process table, given node and tag; default: as this process.
+            shares: links and vCPUs that it shares with other runtimes of the process; default: its own.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -100,7 +103,9 @@ class Runtime:
             self._store.close()
             raise
         self._page.own_cores(self._cores)
-        self._engine = Engine(self._page, self._clock, timeout_ns=round(self._config.timeout_seconds * 1e9))
+        self._engine = Engine(
+            self._page, self._clock, timeout_ns=round(self._config.timeout_seconds * 1e9), shares=shares
+        )
         emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_ranges(self._cores)}")
 
     def _allocate_cores(self, faults: tuple[Fault, ...]) -> tuple[int, ...]:

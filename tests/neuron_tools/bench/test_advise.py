@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neuron_tools.bench import advice_report
-from neuron_tools.bench.advise import Finding, Space, alone_ns, bottleneck_ns, search
+from neuron_tools.bench.advise import Finding, Space, bottleneck_ns, search
 from neuron_tools.bench.command import parse_time_ns
 from neuron_tools.bench.demand import Demand, try_setup
 from neuron_tools.bench.networks import Networks
@@ -54,7 +54,7 @@ def core_rate(networks):
 
 def patience_ms(networks):
     """Six executions."""
-    return 6 * alone_ns(plan(networks, 1, 1)) / MS
+    return 6 * plan(networks, 1, 1).alone_ns / MS
 
 
 def test_little_is_served_by_the_smallest_size_and_more_by_a_larger_one(networks):
@@ -80,7 +80,7 @@ def test_no_fewer_cores_would_do(networks):
 
 
 def test_a_pipeline_takes_work_more_often_without_waiting_for_a_batch(networks):
-    alone_ms = {p: alone_ns(plan(networks, 1, p)) / MS for p in (1, 4)}
+    alone_ms = {p: plan(networks, 1, p).alone_ns / MS for p in (1, 4)}
     bottleneck_ms = {p: bottleneck_ns(plan(networks, 1, p)) / MS for p in (1, 4)}
     assert bottleneck_ms[4] < 0.5 * bottleneck_ms[1]
     results = {(a.batch, a.pipeline): a for a in found(networks, 5, alone_ms[1] * 1.5, (1, 2), (1, 4, 8), SMALL[1:])}
@@ -117,7 +117,7 @@ def test_latency_is_of_samples_and_has_the_gathering_in_it(networks):
     neff = networks.get(8, 1)
     trial = try_setup(Setup("inf1.xlarge", 8, 1, 1, 1, 1), neff, Demand(10.0, 10**10))
     fastest, slowest = min(trial.latencies_ns), max(trial.latencies_ns)
-    assert fastest == alone_ns(plan(networks, 8, 1))
+    assert fastest == plan(networks, 8, 1).alone_ns
     # The first of a batch waits for seven more, 0.7 s on the average.
     assert slowest > fastest + 700 * MS
     assert trial.in_flight == 1
