@@ -13,6 +13,8 @@ from neuron_top.glyphs import UNICODE, Glyphs
 
 AXIS_CELLS = 11
 _LOW_COLOUR, _HIGH_COLOUR = "#56B4E9", "#E69F00"
+_LEAST = 1e-12
+"""Nothing that is charted has a figure this small; divided on, it would become no number at all."""
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0)
 
 Values = Sequence[float | None]
@@ -36,7 +38,7 @@ class Chart(NamedTuple):
 
 def scale_top(largest: float, base: int = 10) -> float:
     """The next round number: 1, 1.5, 2, 3, 4, 5, 7.5 times a power of ``base`` (10, or 1024 for bytes)."""
-    if largest <= 0:
+    if largest < _LEAST:
         return 1.0
     power = 1.0
     while power * base <= largest:
