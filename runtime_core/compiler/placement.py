@@ -11,7 +11,7 @@ from runtime_core.compiler.options import Precision
 from runtime_core.compiler.partition import partition
 from runtime_core.compiler.pipeline import stage_sizes
 from runtime_core.engine.footprint import footprints
-from runtime_core.engine.timing import instruction_seconds, streamed_bytes
+from runtime_core.engine.timing import dram_transfer_ns, instruction_seconds, streamed_bytes
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_CORES
 from runtime_core.neff.graph import Graph, NodeKind
@@ -96,5 +96,21 @@ def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Pr
     if cores <= 1 or len(group) <= 1:
         return [group]
     whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
-    sizes = stage_sizes(instruction_seconds(whole, streamed_bytes(whole) // cores), cores)
+    seconds = instruction_seconds(whole, streamed_bytes(whole) // cores)
+    share = 1 / min(cores, CORES_PER_DEVICE)
+    crossing = [dram_transfer_ns(size_bytes, share) / 1e9 for size_bytes in _crossing_bytes(module, group)]
+    sizes = stage_sizes(seconds, cores, crossing)
     return [group[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+
+def _crossing_bytes(module: Module, group: list[Op]) -> list[int]:
+    """What would pass from core to core with a cut before each operation: made before it, and read from it on."""
+    last_use = {name: position for position, op in enumerate(group) for name in op.inputs}
+    changes = [0] * (len(group) + 1)
+    for position, op in enumerate(group):
+        for name in op.outputs:
+            spec = module.specs.get(name)
+            if spec is not None and last_use.get(name, position) > position:
+                changes[position + 1] += spec.size_bytes
+                changes[last_use[name] + 1] -= spec.size_bytes
+    return list(accumulate(changes))[: len(group)]
