@@ -26,9 +26,11 @@ def golden(name, text):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("state", ["idle", "busy"])
-def test_table_and_topology(size, state):
+def test_table_topology_and_json(size, state):
     runtimes = () if state == "idle" else BUSY if size not in SIZES[:2] else BUSY[:1]
-    golden(f"{size}-{state}.txt", render(make_snapshot(size, runtimes=runtimes), View(topology=True)))
+    snapshot = make_snapshot(size, runtimes=runtimes)
+    golden(f"{size}-{state}.txt", render(snapshot, View(topology=True)))
+    golden(f"{size}-{state}.json", render(snapshot, View(as_json=True)))
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])

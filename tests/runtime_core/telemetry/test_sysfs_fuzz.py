@@ -1,11 +1,12 @@
 """Whatever a tree holds, it is read without a crash, and every viewer can show what was read."""
 
+import errno
 import itertools
 import os
 import shutil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neuron_ls.listing import View, render
@@ -178,3 +179,34 @@ def test_an_error_in_the_middle_of_a_read(tree, monkeypatch):
     monkeypatch.setattr(os, "read", fail)
     snapshot = source.snapshot()
     assert {use.flops for device in snapshot.devices for use in device.cores.values()} == {None}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(number=st.sampled_from([errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ELOOP]), chance=st.randoms())
+def test_any_file_may_be_denied(tree, number, chance):
+    """Also for root, whom no mode keeps out."""
+    source = SysfsSource(tree.root)
+    before = source.snapshot()
+    real_open = os.open
+
+    def deny(path, *arguments, **options):
+        if str(path).startswith(f"{tree.root}/") and chance.random() < 0.3:
+            raise OSError(number, os.strerror(number), path)
+        return real_open(path, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", deny)
+        after = source.snapshot()
+    assert len(after.devices) == 4
+    show_everywhere(before, after)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOENT])
+def test_a_root_that_can_not_be_listed_is_a_line(tree, monkeypatch, number):
+    def deny(path):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "listdir", deny)
+    with pytest.raises(NodeError) as failure:
+        SysfsSource(tree.root).snapshot()
+    assert "\n" not in str(failure.value)
