@@ -28,6 +28,8 @@ proto: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m runtime_core.compiler.operators > docs/operators.md
+	$(BIN)/python -m neuron_monitor.prometheus.docs > docs/metrics.md
+	$(BIN)/python -m dashboards
 
 # From the text of --help; read one with 'man -l build/man/neuron-ls.1'.
 man: $(VENV)/.installed
