@@ -18,7 +18,7 @@ from runtime_core.driver.buffered_page import BufferedPage
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import set_up
 from runtime_core.engine.clients import Stop, closed_loop
-from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.shares import NodeShares
 from runtime_core.engine.virtual_clock import Process, VirtualClock
 from runtime_core.errors import NodeError

@@ -9,7 +9,8 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from neuron_tools.bench.setups import Setup
-from runtime_core.engine.executor import Engine, LoadedModel
+from runtime_core.engine.execution import LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.engine.virtual_clock import Process
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError

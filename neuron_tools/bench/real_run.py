@@ -16,7 +16,7 @@ from neuron_tools.bench.result import Observed
 from neuron_tools.bench.setups import Setup
 from neuron_tools.bench.window import look, observed, window_of
 from runtime_core.driver.node import set_up
-from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.execution import LoadedModel
 from runtime_core.neff.model import Neff
 from runtime_core.nrt import NrtError, Runtime
 

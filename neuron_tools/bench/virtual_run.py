@@ -10,7 +10,7 @@ from neuron_tools.bench.setups import Setup
 from neuron_tools.bench.window import look, observed, window_of
 from runtime_core.driver.buffered_page import BufferedPage
 from runtime_core.engine.clients import RequestQueue, closed_loop, open_loop
-from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.execution import LoadedModel
 from runtime_core.errors import NeuronError
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.runtime import Runtime

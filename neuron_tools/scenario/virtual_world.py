@@ -15,7 +15,7 @@ from runtime_core.driver import faults
 from runtime_core.driver.fault_spec import FaultSpec
 from runtime_core.driver.reset import reset_device
 from runtime_core.engine.clients import RequestQueue, Stop, closed_loop, open_loop
-from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.execution import LoadedModel
 from runtime_core.nrt import Runtime, TensorPlacement
 from runtime_core.status import NrtError
 from runtime_core.telemetry import Source, open_source

@@ -9,15 +9,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from runtime_core.driver.counting import ExecutionKind
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.page import RuntimePage
 from runtime_core.driver.timeline import TIMELINE_WORDS, Timeline
 from runtime_core.instance import MAX_CORES
-
-ExecutionKind: TypeAlias = tuple[tuple[int, ...], int, int, int | None]
-"""Cores, outcome, status and error: the first four arguments of :meth:`RuntimePage.count`."""
 
 
 class Tally(NamedTuple):

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from runtime_core.driver import layout
+from runtime_core.driver import counting, layout, model_table
+from runtime_core.driver.counting import ExecutionKind
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
 from runtime_core.driver.timeline import (
@@ -28,7 +29,6 @@ from runtime_core.driver.timeline import (
     reserved,
 )
 from runtime_core.driver.totals import fold
-from runtime_core.histogram import BUCKET_COUNT, bucket_index
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
 from runtime_core.status import NrtError, NrtStatus
 
@@ -36,8 +36,6 @@ _WORD = 8
 _Page = layout.Page
 _Core = layout.CoreBlock
 
-_EXECUTIONS = _Page.executions.offset // _WORD
-_ERRORS = _Page.errors.offset // _WORD
 _HOST_MEMORY = _Page.host_memory.offset // _WORD
 _CORES = _Page.cores.offset // _WORD
 _CORE_WORDS = ctypes.sizeof(_Core) // _WORD
@@ -45,10 +43,6 @@ _STATUS = _Core.status.offset // _WORD
 _MEMORY = _Core.memory.offset // _WORD
 _PEAKS = _Core.memory_peak.offset // _WORD
 _PEAK_EPOCHS = _Core.peak_epoch.offset // _WORD
-_INFERENCES = _Core.inference_count.offset // _WORD
-_LATENCY = _Page.latency.offset // _WORD
-_LATENCY_WORDS = ctypes.sizeof(layout.HistogramHead) // _WORD
-_BUCKETS = _Page.buckets.offset // _WORD
 _DEVICES = _Page.devices.offset // _WORD
 _DEVICE_WORDS = ctypes.sizeof(layout.DeviceUse) // _WORD
 _RESETS = (layout.DEVICES_OFFSET + layout.DeviceBlock.reset_count.offset) // _WORD
@@ -253,31 +247,12 @@ class RuntimePage:
         words = self._words
         with self._guard:
             words[0] += 1
-            words[_EXECUTIONS + outcome] += 1
-            if error is not None:
-                words[_ERRORS + error] += 1
-            for core in cores:
-                base = _CORES + core * _CORE_WORDS
-                words[base + _STATUS + status] += 1
-                if total_ns >= 0:
-                    words[base + _INFERENCES] += 1
-            if total_ns >= 0:
-                head, buckets = _LATENCY, _BUCKETS
-                for latency_ns in (total_ns, device_ns):
-                    bucket = bucket_index(latency_ns)
-                    words[head] += latency_ns
-                    if bucket < words[head + 1]:
-                        words[head + 1] = bucket
-                    if bucket > words[head + 2]:
-                        words[head + 2] = bucket
-                    words[buckets + bucket] += 1
-                    head += _LATENCY_WORDS
-                    buckets += BUCKET_COUNT
+            counting.count_execution(words, cores, outcome, status, error, total_ns, device_ns)
             words[0] += 1
 
     def count_many(
         self,
-        kind: tuple[tuple[int, ...], int, int, int | None],
+        kind: ExecutionKind,
         times: int,
         total_latencies: Mapping[int, int],
         device_latencies: Mapping[int, int],
@@ -290,28 +265,10 @@ class RuntimePage:
             total_latencies: latency in nanoseconds -> how many had it; of none for those that never ran.
             device_latencies: the same on the device.
         """
-        cores, outcome, status, error = kind
         words = self._words
         with self._guard:
             words[0] += 1
-            words[_EXECUTIONS + outcome] += times
-            if error is not None:
-                words[_ERRORS + error] += times
-            ran = sum(total_latencies.values())
-            for core in cores:
-                base = _CORES + core * _CORE_WORDS
-                words[base + _STATUS + status] += times
-                words[base + _INFERENCES] += ran
-            head, buckets = _LATENCY, _BUCKETS
-            for latencies in (total_latencies, device_latencies):
-                for latency_ns, count in latencies.items():
-                    bucket = bucket_index(latency_ns)
-                    words[head] += latency_ns * count
-                    words[head + 1] = min(words[head + 1], bucket)
-                    words[head + 2] = max(words[head + 2], bucket)
-                    words[buckets + bucket] += count
-                head += _LATENCY_WORDS
-                buckets += BUCKET_COUNT
+            counting.count_executions(words, kind, times, total_latencies, device_latencies)
             words[0] += 1
 
     def count_status(self, cores: Iterable[int], status: int) -> None:
@@ -381,55 +338,15 @@ class RuntimePage:
         Raises:
             NrtError: RESOURCE, when the table is full.
         """
-
-        def change(page: layout.Page) -> None:
-            slot = next((i for i in range(layout.MAX_MODELS) if not page.models[i].model_id), None)
-            first = _free_run(page, len(subgraphs))
-            if slot is None or first is None:
-                raise NrtError(
-                    NrtStatus.RESOURCE,
-                    f"the process's model table is full ({layout.MAX_MODELS} models, {layout.MAX_SUBGRAPHS} "
-                    "subgraphs): unload one first",
-                )
-            for offset, (core, host, device) in enumerate(subgraphs):
-                target = page.subgraphs[first + offset]
-                target.used, target.core = 1, core
-                target.host_memory[:] = list(host)
-                target.device_memory[:] = list(device)
-            for core in {core for core, _, _ in subgraphs}:
-                page.cores[core].model_load_count += 1
-            entry = page.models[slot]
-            entry.uuid, entry.name = uuid.encode()[:32], name.encode("utf-8", "replace")[:255]
-            entry.first_subgraph, entry.subgraph_count = first, len(subgraphs)
-            entry.running, entry.model_id = int(running), model_id
-            page.model_high_water = max(page.model_high_water, slot + 1)
-            page.models_generation += 1
-
-        self._guarded(change)
+        self._guarded(lambda page: model_table.enter(page, model_id, name, uuid, subgraphs, running=running))
 
     def remove_model(self, model_id: int) -> None:
         """Take a model out of the table; no effect for one that is not in it."""
-
-        def change(page: layout.Page) -> None:
-            for entry in page.models[: page.model_high_water]:
-                if entry.model_id == model_id:
-                    for index in range(entry.first_subgraph, entry.first_subgraph + entry.subgraph_count):
-                        page.subgraphs[index].used = 0
-                    entry.model_id = 0
-            page.models_generation += 1
-
-        self._guarded(change)
+        self._guarded(lambda page: model_table.leave(page, model_id))
 
     def set_running(self, model_id: int, running: bool) -> None:
         """Mark a model as started or in standby."""
-
-        def change(page: layout.Page) -> None:
-            for entry in page.models[: page.model_high_water]:
-                if entry.model_id == model_id:
-                    entry.running = int(running)
-            page.models_generation += 1
-
-        self._guarded(change)
+        self._guarded(lambda page: model_table.set_running(page, model_id, running))
 
     def release(self) -> None:
         """Fold the counters into the node's totals and give the page back."""
@@ -441,16 +358,6 @@ class RuntimePage:
                 finally:
                     self.store.locks.unlock(TABLE_BYTE)
             self.store.locks.unlock(page_byte(self.index))
-
-
-def _free_run(page: layout.Page, length: int) -> int | None:
-    """First of ``length`` free subgraph slots in a row."""
-    run = 0
-    for index in range(layout.MAX_SUBGRAPHS):
-        run = 0 if page.subgraphs[index].used else run + 1
-        if run == length:
-            return index - length + 1
-    return None
 
 
 assert MAX_DEVICES * 4 == MAX_CORES  # noqa: S101 - the layout's blocks rely on it

@@ -7,7 +7,8 @@ from collections.abc import Generator, Iterator, Sequence
 
 from runtime_core.driver.buffered_page import BufferedPage
 from runtime_core.driver.timeline import BACKLOG_FLOPS, BACKLOG_NS, BUSY_NS, FLOPS, FREE_AT_NS
-from runtime_core.engine.executor import Engine, LoadedModel
+from runtime_core.engine.execution import LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.engine.outcomes import outcome_of
 from runtime_core.engine.plan import Placed
 from runtime_core.engine.virtual_clock import Process

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.status import NrtError, NrtStatus
 
 if TYPE_CHECKING:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runtime_core.driver import memory
 from runtime_core.driver.page import RuntimePage
 from runtime_core.engine.clock import Clock
+from runtime_core.engine.compute import check_inputs, compute
+from runtime_core.engine.execution import Ended, ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.footprint import SubgraphFootprint, footprints
 from runtime_core.engine.harm import Faults, spoil
 from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
 from runtime_core.engine.plan import Placed, Plan, place_execution, plan_of
 from runtime_core.engine.shares import NodeShares
-from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import topology
@@ -26,74 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runtime_core.engine.numerics import GraphProgram
-
     Array = NDArray[np.generic]
 
 _RESET = "the model's Neuron Device was reset"
 _TENSORS = 4  # CoreMemory.tensors
 _HOST_TENSORS = 3  # HostMemory.tensors
-
-
-class ExecutionResult(NamedTuple):
-    """What one execution gave.
-
-    Attributes:
-        outputs: OFMAPs by name; empty when the model runs without numerics.
-        computed: ``False``: no arithmetic was done, there are no results.
-        total_ns, device_ns: latency as the caller saw it, and on the device.
-        warnings: what went wrong on the way without failing it, a log line each.
-    """
-
-    outputs: Mapping[str, Array]
-    computed: bool
-    total_ns: int
-    device_ns: int
-    warnings: tuple[str, ...] = ()
-
-
-class Ended(NamedTuple):
-    """How an execution ended: its status, what is wrong when it failed, what the log is to be told."""
-
-    status: NrtStatus
-    problem: str
-    warnings: tuple[str, ...]
-
-
-@dataclass
-class LoadedModel:
-    """A model on its cores.
-
-    Attributes:
-        cores: global core of each model-relative one; a core stands there more than once when nodes share it.
-        program: ``None`` when it runs without numerics.
-        timeout_ns: after which one of its nodes is given up on a core.
-        steady: nothing but other executions can touch it, so that a client under a virtual clock may place executions
-            without asking the engine each time; ``False`` from the unloading, a reset or a fault on.
-    """
-
-    model_id: int
-    neff: Neff
-    cores: tuple[int, ...]
-    plan: Plan
-    footprints: tuple[SubgraphFootprint, ...]
-    allocations: list[memory.Allocation]
-    program: GraphProgram | None
-    timeout_ns: int
-    unloaded: bool = False
-    steady: bool = True
-    in_flight: int = 0
-    idle: threading.Condition = field(default_factory=threading.Condition)
-
-    @property
-    def graph(self) -> Graph:
-        """Its graph."""
-        return self.neff.graph
-
-    @functools.cached_property
-    def distinct_cores(self) -> tuple[int, ...]:
-        """The global cores it runs on, each once."""
-        return tuple(dict.fromkeys(self.cores))
 
 
 class Engine:
@@ -277,7 +213,7 @@ class Engine:
         if status is NrtStatus.TIMEOUT:
             problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
         elif model.program is not None:
-            outputs, status, problem = _compute(model.program, inputs)
+            outputs, status, problem = compute(model.program, inputs)
         self._wait(placed.end_ns)
         ended = self._settle(model, placed, status, problem)
         if ended.status is not status:
@@ -351,51 +287,3 @@ class Engine:
         self._page.count(
             model.distinct_cores, outcome.execution, outcome.core_status, outcome.error, total_ns, device_ns
         )
-
-
-class ExecutionError(NrtError):
-    """An execution that ran and did not succeed; ``result`` holds what there is of it."""
-
-    def __init__(self, status: NrtStatus, message: str, result: ExecutionResult) -> None:
-        """Carry the partial ``result``."""
-        super().__init__(status, message)
-        self.result = result
-
-
-def check_inputs(graph: Graph, inputs: Mapping[str, Array]) -> None:
-    """Compare inputs with what the graph declares.
-
-    Raises:
-        NrtError: EXEC_BAD_INPUT naming the first tensor that is missing, unknown, or of another dtype or shape.
-    """
-    declared = {t.name: t for t in graph.inputs}
-    for name in declared.keys() - inputs.keys():
-        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"input {name!r} of {graph.name!r} is missing from the tensor set")
-    for name, array in inputs.items():
-        spec = declared.get(name)
-        if spec is None:
-            raise NrtError(
-                NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {', '.join(declared)}"
-            )
-        if array.dtype.name != spec.dtype or array.shape != spec.shape:
-            raise NrtError(
-                NrtStatus.EXEC_BAD_INPUT,
-                f"input {name!r} of {graph.name!r} is {array.dtype.name}{list(array.shape)}, "
-                f"expected {spec.dtype.value}{list(spec.shape)}",
-            )
-
-
-def _compute(program: GraphProgram, inputs: Mapping[str, Array]) -> tuple[Mapping[str, Array], NrtStatus, str]:
-    """Do the arithmetic; a NaN among the results is a numerical error that still has results."""
-    import numpy as np
-
-    try:
-        outputs = program.run(inputs)
-    except MemoryError:
-        return {}, NrtStatus.EXEC_COMPLETED_WITH_ERR, "the host ran out of memory during the execution"
-    except (ValueError, TypeError, ArithmeticError, IndexError, KeyError, RuntimeError) as error:
-        return {}, NrtStatus.EXEC_COMPLETED_WITH_ERR, f"the execution failed: {' '.join(str(error).split())}"
-    for name, array in outputs.items():
-        if array.dtype.kind in "fV" and bool(np.isnan(array.astype(np.float32, copy=False)).any()):
-            return outputs, NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR, f"output {name!r} holds NaN"
-    return outputs, NrtStatus.SUCCESS, ""

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from runtime_core.engine.executor import ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.nrt.runtime import Runtime, VncMemoryStats
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
 from runtime_core.status import NrtError, NrtStatus

@@ -17,7 +17,8 @@ from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.page import RuntimePage
 from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
-from runtime_core.engine.executor import Engine, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.engine.shares import NodeShares
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.driver import memory
 from runtime_core.engine.dynamic_batch import execute_samples
-from runtime_core.engine.executor import Engine, ExecutionError, LoadedModel
+from runtime_core.engine.execution import ExecutionError, LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.rtd.groups import Group
 from runtime_core.rtd.signature import signature_of
 from runtime_core.rtd.status import RtdError, nerr_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from runtime_core.engine.executor import LoadedModel
+from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.timing import instruction_seconds
 from runtime_core.neff.graph import EngineKind, NodeKind
 
