@@ -99,14 +99,15 @@ def time_node(
 
 
 def instruction_seconds(
-    node: Node, core_params_bytes: int | None = None, active_cores: int = 1, parameters: TimingParameters = PARAMETERS
+    node: Node, core_params_bytes: int | None = None, active_cores: float = 1, parameters: TimingParameters = PARAMETERS
 ) -> list[float]:
     """What each instruction of a Neuron node adds to its time.
 
     Args:
         node: a Neuron node.
         core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
-        active_cores: cores of the chip that share its DRAM bandwidth, this one included.
+        active_cores: cores of the chip that share its DRAM bandwidth, this one included; a part of one has more than
+            there is, which tells what the engines take by themselves.
         parameters: of the model.
     """
     return _timeline(_costs(node, core_params_bytes, parameters), active_cores, parameters)
@@ -162,7 +163,7 @@ def _engine_seconds(
     return instruction.flops / parameters.vector_flops_per_second
 
 
-def _timeline(costs: Sequence[_Cost], active_cores: int, parameters: TimingParameters) -> list[float]:
+def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingParameters) -> list[float]:
     """Run the instructions one after the other, DRAM beside them: what each adds.
 
     The order of everything is known when a model is compiled, so data is read ahead of its use and written behind it,

@@ -1,0 +1,1 @@
+"""neuron-profile: where the time of one execution goes."""

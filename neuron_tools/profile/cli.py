@@ -1,0 +1,65 @@
+"""neuron-profile: where the time of one execution goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+
+app = new_app(
+    "Show where the time of one execution goes: engines, DRAM, links, CPU nodes.",
+    """neuron-profile view resnet50.neff
+neuron-profile capture resnet50.neff -o resnet50.trace.json.gz
+neuron-profile capture resnet50.neff --tensorboard logs""",
+)
+_ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")]
+_StartCoreOption = Annotated[
+    int, typer.Option(min=0, help="First core it runs on: where a pipeline crosses from chip to chip depends on it.")
+]
+
+
+@app.callback()
+def main_options(
+    version: VersionFlag = False,
+) -> None:
+    """Options of neuron-profile itself."""
+
+
+@app.command()
+def capture(
+    model: _ModelArgument,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option("--output", "-o", metavar="FILE", help="Trace JSON for Perfetto; gzip with .gz."),
+    ] = None,
+    tensorboard: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="LOGDIR", help="Write a profile for TensorBoard below this folder."),
+    ] = None,
+    start_core: _StartCoreOption = 0,
+) -> None:
+    """Write the timeline of one execution; default: MODEL.trace.json here."""
+    from neuron_tools.profile import commands
+
+    typer.echo(commands.capture(model, output, tensorboard, start_core))
+
+
+@app.command()
+def view(
+    model: _ModelArgument,
+    rows: Annotated[int, typer.Option(min=1, help="How many operators to show.")] = 20,
+    start_core: _StartCoreOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the hottest operators and what bounds each: compute, DRAM, link or host."""
+    from neuron_tools.profile import commands
+
+    typer.echo(commands.view(model, rows, start_core, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

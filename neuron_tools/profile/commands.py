@@ -1,0 +1,136 @@
+"""What ``neuron-profile`` does and prints."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
+from neuron_tools.profile.timeline import Timeline, timeline_of
+from runtime_core.errors import ModelFileError, NeuronError, UsageError
+from runtime_core.instance import instance_type
+from runtime_core.neff.reader import read_neff
+
+_INSTANCE = "inf1.24xlarge"
+"""Room for the longest pipeline; every size has the same chips and links."""
+
+
+def load_timeline(path: Path, start_core: int = 0) -> Timeline:
+    """The timeline of a model file (NEFF, or ONNX to compile) on cores from ``start_core`` on.
+
+    Raises:
+        ModelFileError: the file can't be read or compiled.
+        NrtError: it is no NEFF.
+        UsageError: there are not so many cores.
+    """
+    from neuron_tools.sim.load import neff_bytes
+
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file")
+    graph = read_neff(neff_bytes(path)).graph
+    size = instance_type(_INSTANCE)
+    if not 0 <= start_core <= size.core_count - graph.core_count:
+        raise UsageError(
+            f"--start-core {start_core}: the model takes {graph.core_count} cores, expected 0 to "
+            f"{size.core_count - graph.core_count}"
+        )
+    return timeline_of(graph, size, range(start_core, start_core + graph.core_count))
+
+
+def capture(path: Path, output: Path | None, tensorboard: Path | None, start_core: int) -> str:
+    """Write the timeline of one execution; returns where it was written.
+
+    Raises:
+        NeuronError: as :func:`load_timeline`, or a file can't be written.
+    """
+    timeline = load_timeline(path, start_core)
+    written: list[Path] = []
+    if output is None and tensorboard is None:
+        output = Path(f"{path.stem}.trace.json")
+    if output is not None:
+        from neuron_tools.profile.chrome import chrome_trace
+
+        trace = chrome_trace(timeline)
+        _write(output, gzip.compress(trace, mtime=0) if output.suffix == ".gz" else trace)
+        written.append(output)
+    if tensorboard is not None:
+        try:
+            from neuron_tools.profile.xplane import profile_path, xspace
+        except ImportError:
+            raise NeuronError(
+                "--tensorboard needs protobuf: install it with pip install 'neuron-tools-sim[rtd]'"
+            ) from None
+        # A folder a capture: TensorBoard keeps what it has made of one.
+        run = datetime.datetime.now(datetime.UTC).strftime("%Y_%m_%d_%H_%M_%S")
+        target = profile_path(tensorboard, f"{path.stem}_{run}", "neuron-sim")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NeuronError(f"{target.parent} can't be made: {error.strerror}") from None
+        _write(target, xspace(timeline))
+        written.append(target)
+    return "\n".join(
+        [f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms, {len(timeline.spans)} spans", *map(str, written)]
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise NeuronError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _name(row: Hot) -> str:
+    return row.operator if row.opcode in ("", row.operator) else f"{row.operator} ({row.opcode})"
+
+
+def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
+    """The hottest operators of one execution and what bounds each, as text.
+
+    Raises:
+        NeuronError: as :func:`load_timeline`.
+    """
+    timeline = load_timeline(path, start_core)
+    hot, shares = hottest(timeline), shares_by_bound(timeline)
+    if as_json:
+        return json.dumps(
+            {
+                "model": timeline.model,
+                "total_ns": timeline.total_ns,
+                "bounds": {bound.value: round(share, 6) for bound, share in shares.items()},
+                "operators": [row._asdict() for row in hot],
+            }
+        )
+    lines = [
+        f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms an execution, bound by "
+        + ", ".join(f"{bound.value} {share:.1%}" for bound, share in shares.items() if share >= 0.0005)
+    ]
+    shown = hot[:rows]
+    width = max([len("OPERATOR"), *(len(_name(row)) for row in shown)])
+    width = min(width, 60)
+    lines.append(f"{'OPERATOR'.ljust(width)}  {'TIME':>11}  {'SHARE':>6}  {'BOUND':<7}  {'GFLOP':>9}  {'GFLOP/S':>9}")
+    for row in shown:
+        name = _name(row)
+        name = name if len(name) <= width else f"{name[: width - 1]}…"
+        flops = "-" if row.flops is None else f"{row.flops / 1e9:9.4f}"
+        rate = "-" if row.flops is None or not row.duration_ns else f"{row.flops / row.duration_ns:9.1f}"
+        lines.append(
+            f"{name.ljust(width)}  {row.duration_ns / 1e3:8.1f} µs  {row.share:6.1%}  {row.bound.value:<7}  "
+            f"{flops:>9}  {rate:>9}"
+        )
+    if len(hot) > rows:
+        rest = sum(row.share for row in hot[rows:])
+        lines.append(f"{len(hot) - rows} more operators take {rest:.1%}")
+    return "\n".join(lines)
