@@ -207,7 +207,7 @@ class Engine:
     def _run(
         self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int
     ) -> ExecutionResult:
-        placed = self._begin(model, arrival_ns - self._overslept_ns(model.plan))
+        placed = self._begin(model, arrival_ns, arrival_ns - self._overslept_ns(model.plan))
         status, problem = placed.status, ""
         outputs: Mapping[str, Array] = {}
         if status is NrtStatus.TIMEOUT:
@@ -250,7 +250,7 @@ class Engine:
         """
         if model.unloaded:
             raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
-        return self._begin(model, arrival_ns)
+        return self._begin(model, arrival_ns, arrival_ns)
 
     def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
         """Count a started execution that ended ``total_ns`` after its arrival; tells how it ended."""
@@ -262,11 +262,12 @@ class Engine:
         """What :attr:`LoadedModel.steady` is to say: it is loaded, its device was not reset, the node has no fault."""
         return not (model.unloaded or self._faults.known or self._page.was_reset(model.cores))
 
-    def _begin(self, model: LoadedModel, arrival_ns: int) -> Placed:
+    def _begin(self, model: LoadedModel, now_ns: int, arrival_ns: int) -> Placed:
+        """Place an execution that counts as come at ``arrival_ns``, under the faults of ``now_ns``."""
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
-        harm = self._faults.on_execution(model.cores, arrival_ns)
+        harm = self._faults.on_execution(model.cores, now_ns)
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)

@@ -230,7 +230,8 @@ def test_ecc_events_come_at_their_rate_of_busy_time(application, store):
 
 SLOW = [
     (FaultSpec(K.SLOW_CORE, cores=(4,), factor=20), "nc4 is slow", "device_p50", 5),
-    (FaultSpec(K.LINK_SLOW, devices=(0,), factor=1e6), "East link of Neuron Device 0 is slow", "total_p50", 5),
+    # 256 bytes at 32 GiB/s, a million times as long: 7.5 ms, and seldom what a busy host takes by itself.
+    (FaultSpec(K.LINK_SLOW, devices=(0,), factor=1e6), "East link of Neuron Device 0 is slow", "total_p50", 0),
 ]  # fmt: skip
 
 
@@ -247,7 +248,9 @@ def test_a_fault_that_slows_executions(application, store, capfd, spec, line, la
         seen = operator.look()
     assert (seen.outcomes, seen.errors, seen.ecc) == ({}, {}, {})
     assert getattr(seen, latency) > times * getattr(healthy, latency)
-    assert seen.series["execution_latency_seconds", "p50"] > healthy.series["execution_latency_seconds", "p50"]
+    assert seen.series["execution_latency_seconds", "p50"] == seen.total_p50
+    if spec.kind is K.LINK_SLOW:
+        assert seen.total_p50 > 0.0074
     assert assert_clean(application, operator).device_p50 == pytest.approx(healthy.device_p50, rel=0.02)
 
 
