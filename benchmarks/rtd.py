@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from google.protobuf.message import Message
@@ -35,12 +36,20 @@ REQUESTS = {SMALL: 512, LARGE: 64}
 ROUNDS = {SMALL: 9, LARGE: 3}
 STAGES, STAGE_SECONDS = 4, 0.01
 _ECHO = """
-import sys, grpc
+import sys, time, grpc
 from concurrent.futures import ThreadPoolExecutor
+from runtime_core.rtd.daemon import wake_on_time
 from runtime_core.rtd.wire import CHANNEL_OPTIONS
+wake_on_time()
+def waiting(request, _):
+    time.sleep(float(sys.argv[2]))
+    return request
 server = grpc.server(ThreadPoolExecutor(128), options=CHANNEL_OPTIONS)
-echo = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
-server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", {"echo": echo}),))
+methods = {
+    "echo": grpc.unary_unary_rpc_method_handler(lambda request, _: request),
+    "waiting": grpc.unary_unary_rpc_method_handler(waiting),
+}
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", methods),))
 server.add_insecure_port(sys.argv[1])
 server.start()
 server.wait_for_termination()
@@ -97,21 +106,30 @@ def latency_seconds(call: Callable[[], object], in_flight: int, requests: int) -
     return statistics.median(times)
 
 
+class Servers(NamedTuple):
+    """A daemon, and two bare calls that answer with the request: at once, or after a small inference's time."""
+
+    client: Client
+    echo: Callable[[bytes], object]
+    waiting: Callable[[bytes], object]
+
+
 @contextmanager
-def servers(folder: Path) -> Iterator[tuple[Client, Callable[[bytes], object]]]:
-    """A daemon and an echo, each a process of its own."""
+def servers(folder: Path) -> Iterator[Servers]:
+    """Start the daemon and the echo, each a process of its own."""
     os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
     set_up(type_name="inf1.2xlarge")
     daemon, echo = f"unix:{folder}/rtd.sock", f"unix:{folder}/echo.sock"
     processes = [
         subprocess.Popen([sys.executable, "-m", "neuron_tools.rtd", "-g", daemon, "-x", "-l", "3"]),
-        subprocess.Popen([sys.executable, "-c", _ECHO, echo]),
+        subprocess.Popen([sys.executable, "-c", _ECHO, echo, str(modelled_seconds(copying(SMALL)))]),
     ]
     try:
         with Client(daemon) as client, grpc.insecure_channel(echo, options=CHANNEL_OPTIONS) as channel:
             client.wait_until_ready(30)
             grpc.channel_ready_future(channel).result(30)
-            yield client, channel.unary_unary("/bare/echo")
+            calls = [channel.unary_unary(f"/bare/{name}") for name in ("echo", "waiting")]
+            yield Servers(client, *calls)
     finally:
         for process in processes:
             process.terminate()
@@ -131,8 +149,9 @@ def infer_call(client: Client, request: Message) -> Callable[[], object]:
     return call
 
 
-def overhead(client: Client, echo: Callable[[bytes], object], size_bytes: int, shared: str) -> list[Figure]:
+def overhead(started: Servers, size_bytes: int, shared: str) -> list[Figure]:
     """Time of a request beyond the modelled one, beside the echo's whole time."""
+    client = started.client
     content = copying(size_bytes)
     network = client.load(content, ninfer=max(IN_FLIGHT))
     payload = os.urandom(size_bytes)
@@ -144,13 +163,20 @@ def overhead(client: Client, echo: Callable[[bytes], object], size_bytes: int, s
         requests = REQUESTS[size_bytes]
         # Taken in turn, so that a change of the machine's load meets both: the median is that of the rounds' ratios.
         rounds = []
+        peers = []
         for _ in range(ROUNDS[size_bytes]):
-            bare = latency_seconds(lambda: echo(payload), in_flight, requests)
+            bare = latency_seconds(lambda: started.echo(payload), in_flight, requests)
             rounds.append((latency_seconds(inline, in_flight, requests) - modelled, bare))
+            if size_bytes == SMALL:
+                waited = latency_seconds(lambda: started.waiting(payload), in_flight, requests)
+                peers.append((waited - modelled) / bare)
         added, bare = sorted(rounds, key=lambda pair: pair[0] / pair[1])[len(rounds) // 2]
         goal = 1.5 if size_bytes == SMALL else None
         note = f"overhead {added * 1e6:.0f} us, echo {bare * 1e6:.0f} us, modelled {modelled * 1e6:.0f} us"
         figures.append(Figure(f"{name}, {in_flight} in flight: overhead / echo", added / bare, "x", goal, note=note))
+        if peers:
+            title = f"peer: bare echo that waits the modelled time, {in_flight} in flight"
+            figures.append(Figure(title, statistics.median(peers), "x", note="what waiting alone costs on this host"))
     if size_bytes == LARGE:
         figures += [shared_memory(client, network, payload, shared, in_flight, modelled) for in_flight in IN_FLIGHT]
     client.unload(network)
@@ -194,9 +220,10 @@ def throughput(client: Client, content: bytes, ninfer: int, inferences: int) -> 
 def main() -> None:
     """Measure all of it in one run."""
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name, servers(Path(name)) as (client, echo):
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name, servers(Path(name)) as started:
+        client = started.client
         for size_bytes in (SMALL, LARGE):
-            figures += overhead(client, echo, size_bytes, f"neuron-bench-{os.getpid()}")
+            figures += overhead(started, size_bytes, f"neuron-bench-{os.getpid()}")
         content = pipelined()
         alone = throughput(client, content, 1, 40)
         filled = throughput(client, content, STAGES + 1, 40 * (STAGES + 1))

@@ -155,7 +155,7 @@ def notify(*lines: str) -> None:
         return  # whoever started us has stopped listening; that is no reason to stop serving
 
 
-def _wake_on_time() -> None:
+def wake_on_time() -> None:
     """Ask for sleeps that end within a microsecond: the default of 50 us is as long as a small network takes."""
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
@@ -171,7 +171,7 @@ def serve(config: DaemonConfig) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    _wake_on_time()
+    wake_on_time()
     previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         daemon = Daemon(config)
