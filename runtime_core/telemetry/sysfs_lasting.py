@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import time
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from runtime_core.telemetry.snapshot import CoreMemory, CoreStatusCounts, CoreUs
 from runtime_core.topology import device_of_core
 
 _Page = layout.Page
-_PATIENCE_SECONDS = 0.1
-"""A process that was killed while it folded its page leaves the sequence count odd for good."""
+# state, start_ns and owned_cores of a page.
+_PAGE_HEAD = struct.Struct("<8xI4xQQ")
 
 
 class Lasting(NamedTuple):
@@ -38,21 +38,18 @@ def _totals(store: Datastore, core: int) -> layout.CoreTotals:
     return layout.CoreTotals.from_buffer_copy(store.map, layout.TOTALS_OFFSET + core * ctypes.sizeof(layout.CoreTotals))
 
 
-def _blocks(store: Datastore, cores: Sequence[int]) -> Iterator[tuple[int, layout.CoreBlock, bool]]:
-    """Core, counters, and whether their runtime lives, of every page that is in use."""
+def _blocks(store: Datastore, cores: Sequence[int]) -> Iterator[tuple[int, layout.CoreBlock, int]]:
+    """Core, its counters, and the start of the runtime that keeps them, of every page that is in use."""
     backed = layout.FileHeader.from_buffer_copy(store.map).backed_pages
     for index in range(min(backed, layout.PAGE_COUNT)):
         at = layout.page_offset(index)
-        head = store.map[at : at + _Page.devices.offset]
-        state_at, owned_at = _Page.state.offset, _Page.owned_cores.offset
-        if int.from_bytes(head[state_at : state_at + 4], "little") != layout.STATE_LIVE:
+        state, start_ns, owned = _PAGE_HEAD.unpack_from(store.map, at)
+        if state != layout.STATE_LIVE:
             continue
-        owned = int.from_bytes(head[owned_at : owned_at + 8], "little")
-        mine = [core for core in cores if owned >> core & 1]
-        alive = store.page_alive(index) if mine else False
-        for core in mine:
-            block_at = at + _Page.cores.offset + core * ctypes.sizeof(layout.CoreBlock)
-            yield core, layout.CoreBlock.from_buffer_copy(store.map, block_at), alive
+        for core in cores:
+            if owned >> core & 1:
+                block_at = at + _Page.cores.offset + core * ctypes.sizeof(layout.CoreBlock)
+                yield core, layout.CoreBlock.from_buffer_copy(store.map, block_at), start_ns
 
 
 def _lasting(store: Datastore, core: int, totals: layout.CoreTotals, counts: list[int], peaks: list[int]) -> Lasting:
@@ -70,33 +67,29 @@ def _lasting(store: Datastore, core: int, totals: layout.CoreTotals, counts: lis
     )
 
 
-def _look(store: Datastore, cores: Sequence[int]) -> dict[int, Lasting]:
-    totals = {core: _totals(store, core) for core in cores}
-    counts = {
-        core: [t.busy_ns, t.flops, t.inference_count, t.model_load_count, *t.status] for core, t in totals.items()
-    }
-    peaks = {core: list(t.memory_peak) for core, t in totals.items()}
-    for core, block, alive in _blocks(store, cores):
-        peaks[core] = [max(pair) for pair in zip(peaks[core], live_peaks(block, totals[core]), strict=True)]
-        if not alive:
-            # Nobody has folded this page yet.
-            ended = block.busy_ns, block.flops, block.inference_count, block.model_load_count, *block.status
-            counts[core] = [sum(pair) for pair in zip(counts[core], ended, strict=True)]
-    return {core: _lasting(store, core, totals[core], counts[core], peaks[core]) for core in cores}
-
-
 def totals_sequence(store: Datastore) -> int:
     """Odd while totals and pages don't fit together; another one after every change of the totals."""
     at = layout.FileHeader.totals_sequence.offset
     return int.from_bytes(store.map[at : at + 8], "little")
 
 
-def read_lasting(store: Datastore, cores: Sequence[int]) -> Mapping[int, Lasting]:
-    """What ``cores`` (global indices) keep, all of one moment."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        before = totals_sequence(store)
-        found = _look(store, cores)
-        if (not before & 1 and totals_sequence(store) == before) or time.monotonic() > deadline:
-            return found
-        time.sleep(0.00002)
+def read_lasting(store: Datastore, cores: Sequence[int], live: Mapping[int, int]) -> dict[int, Lasting]:
+    """What ``cores`` (global indices) keep.
+
+    Args:
+        store: of the node.
+        cores: global indices.
+        live: core -> start of the runtime that owns it, as the snapshot has it that this goes with. Whatever else there
+            is of counters has ended, be it that nobody has folded its page yet.
+    """
+    totals = {core: _totals(store, core) for core in cores}
+    counts = {
+        core: [t.busy_ns, t.flops, t.inference_count, t.model_load_count, *t.status] for core, t in totals.items()
+    }
+    peaks = {core: list(t.memory_peak) for core, t in totals.items()}
+    for core, block, start_ns in _blocks(store, cores):
+        peaks[core] = [max(pair) for pair in zip(peaks[core], live_peaks(block, totals[core]), strict=True)]
+        if live.get(core) != start_ns:
+            ended = block.busy_ns, block.flops, block.inference_count, block.model_load_count, *block.status
+            counts[core] = [sum(pair) for pair in zip(counts[core], ended, strict=True)]
+    return {core: _lasting(store, core, totals[core], counts[core], peaks[core]) for core in cores}

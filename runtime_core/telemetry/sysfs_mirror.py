@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from runtime_core.telemetry.simulated import SimulatedSource
 from runtime_core.telemetry.snapshot import Snapshot
 from runtime_core.telemetry.sysfs_content import TreeContent
 from runtime_core.telemetry.sysfs_export import export_tree
-from runtime_core.telemetry.sysfs_lasting import read_lasting
+from runtime_core.telemetry.sysfs_lasting import read_lasting, totals_sequence
 
-_TRIES = 20
+_PATIENCE_SECONDS = 0.1
+"""A process that was killed while it folded its page leaves the sequence count odd until another one folds."""
 
 
 class TreeReader:
@@ -40,12 +42,14 @@ class TreeReader:
         """
         store = self._open()
         wanted = range(store.size.core_count) if cores is None else cores
-        lasting = read_lasting(store, wanted)
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            before = totals_sequence(store)
             snapshot = self._source.snapshot()
-            before, lasting = lasting, read_lasting(store, wanted)
-            # A runtime that ended in between would be missed, or counted twice.
-            if all(before[core].counts == kept.counts for core, kept in lasting.items()):
+            live = {core: runtime.start_ns for core, runtime in snapshot.core_owner.items()}
+            lasting = read_lasting(store, wanted, live)
+            # A page that was folded in between would be missed, or counted twice.
+            if (not before & 1 and totals_sequence(store) == before) or time.monotonic() > deadline:
                 break
         return TreeContent(snapshot, lasting)
 

@@ -12,7 +12,7 @@ from neuron_monitor import groups
 from runtime_core.nrt import NrtError, Runtime
 from runtime_core.telemetry import NodeError, NodeNotFoundError, open_source, rates
 from runtime_core.telemetry.sysfs import SysfsSource
-from runtime_core.telemetry.sysfs_content import TreeContent
+from runtime_core.telemetry.sysfs_content import TreeContent, core_files
 from runtime_core.telemetry.sysfs_export import export_tree
 from runtime_core.telemetry.sysfs_mirror import NodeMirror, TreeReader
 
@@ -89,6 +89,29 @@ def test_total_adds_what_ended_runtimes_counted(tmp_path, node, runtime):
     assert (success / "present").read_text() == "2\n"
     assert (success / "total").read_text() == "5\n"
     assert TreeReader().look([4]).lasting[4].counts.inference_count == 3
+
+
+def shown(core, name):
+    """(present, total) of a counter of the first device."""
+    reader = TreeReader()
+    content = reader.look([core])
+    files = dict(core_files(content, content.snapshot.devices[0], core))
+    reader.close()
+    return files[f"stats/{name}/present"], files[f"stats/{name}/total"]
+
+
+def test_a_killed_process_is_counted_once_whether_its_page_is_folded_or_not(node, spawn, wait, squeezenet_neff):
+    victim = spawn("neuron_tools.sim", "run", squeezenet_neff, "--visible-cores", "0", "--no-numerics",
+                   "--duration", "0", "--rate", "200")  # fmt: skip
+    wait(lambda: (shown(0, "status/success")[0] or 0) > 20)
+    victim.kill()
+    victim.wait()
+    present, total = shown(0, "status/success")
+    assert (present, total > 20) == (0, True)
+    with Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0", "NEURON_RT_LOG_LEVEL": "QUIET"}) as later:
+        infer(later, later.load(tiny_neff()), 2)
+        assert shown(0, "status/success") == (2, total + 2)
+    assert shown(0, "status/success") == (0, total + 2)
 
 
 def test_the_peak_of_memory_stays(tmp_path, runtime):
