@@ -6,6 +6,7 @@ import ctypes
 import functools
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,10 @@ _FOLD_TRIES = 3
 
 _PATIENCE_SECONDS = 0.1
 """A writer's thread can lose the interpreter inside its guarded section for a few switch intervals (5 ms each)."""
+
+
+class _BeingWritten(Exception):
+    """A page can't be copied now."""
 
 
 class _PageCopy(NamedTuple):
@@ -167,10 +172,24 @@ class SimulatedSource:
         device_dram = [0] * store.size.device_count
         device_links = [[0, 0] for _ in range(store.size.device_count)]
         runtimes = []
-        for index in range(min(self._backed_pages(), layout.PAGE_COUNT)):
-            runtime = self._runtime(store, index, device_dram, device_links, with_cpu=with_cpu)
-            if runtime is not None:
-                runtimes.append(runtime)
+        waiting: Sequence[int] = range(min(self._backed_pages(), layout.PAGE_COUNT))
+        deadline = 0.0
+        while waiting:
+            # Pages that are being written are looked at again after all others: one wait serves for all of them.
+            patient = not deadline or time.monotonic() < deadline
+            again = []
+            for index in waiting:
+                try:
+                    runtime = self._runtime(store, index, device_dram, device_links, with_cpu=with_cpu, wait=patient)
+                except _BeingWritten:
+                    again.append(index)
+                    continue
+                if runtime is not None:
+                    runtimes.append(runtime)
+            waiting = again
+            deadline = deadline or time.monotonic() + _PATIENCE_SECONDS
+            if waiting:
+                time.sleep(0.00002)
         runtimes.sort(key=lambda r: (r.start_ns, r.pid))
         return runtimes, _devices(store, device_dram, device_links)
 
@@ -190,14 +209,18 @@ class SimulatedSource:
         device_links: list[list[int]],
         *,
         with_cpu: bool,
+        wait: bool,
     ) -> Runtime | None:
-        """The runtime of a page, ``None`` for a free one; what it uses of devices is added to the lists."""
+        """The runtime of a page, ``None`` for a free one; what it uses of devices is added to the lists.
+
+        ``wait``: raise :class:`_BeingWritten` rather than take one that stands inside a write for unreadable.
+        """
         offset = layout.page_offset(index)
         state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
         if state != layout.STATE_LIVE:
             return None
         holder = store.locks.holder(page_byte(index))
-        copy = self._copy(store, offset)
+        copy = self._copy(store, offset, wait=wait)
         # Where nobody goes on writing, each word can be read by itself.
         data, at = (store.map, offset) if copy is None else (copy.head, 0)
         head = _HEAD.unpack_from(data, at)
@@ -252,7 +275,7 @@ class SimulatedSource:
             known = self._holders[index] = start_ns, None
         return holder is not None and known[1] == holder
 
-    def _copy(self, store: Datastore, offset: int) -> _PageCopy | None:
+    def _copy(self, store: Datastore, offset: int, *, wait: bool) -> _PageCopy | None:
         """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
         words, data = self._words, store.map
         base = offset // 8
@@ -262,41 +285,38 @@ class SimulatedSource:
             self._stuck[offset] = stuck
             return None
         latency = offset + _Page.latency.offset
-        deadline = 0.0
-        while True:
-            # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
-            # what must be of one moment, so that the copy fits between two writes of even the busiest writer.
-            owned = words[base + _OWNED_WORD]
-            first = (owned & -owned).bit_length() - 1 if owned else 0
-            cores_from = offset + _CORES_AT + first * _CORE.size
-            cores_to = offset + _CORES_AT + owned.bit_length() * _CORE.size
-            low, high, other_low, other_high = _LAYOUT_WORDS.unpack_from(data, latency)
-            at = offset + _BUCKETS_AT
-            total = slice(at + low * 8, at + (high + 1) * 8)
-            at += BUCKET_COUNT * 8
-            device = slice(at + other_low * 8, at + (other_high + 1) * 8)
-            end = offset + _HEAD_BYTES
-            for _ in range(_TRIES):
-                before = words[base]
-                if before & 1:
-                    continue
-                head, cores = data[offset:end], data[cores_from:cores_to]
-                total_buckets, device_buckets = data[total], data[device]
-                if words[base] != before:
-                    continue
-                now_ns = self._now_ns()
-                if _LAYOUT_WORDS.unpack_from(head, _Page.latency.offset) != (low, high, other_low, other_high):
-                    break
-                if _OWNED.unpack_from(head, _Page.owned_cores.offset)[0] != owned:
-                    break
-                return _PageCopy(head, cores, (total_buckets, device_buckets), first, (low, other_low), now_ns)
-            now = time.monotonic()
-            deadline = deadline or now + _PATIENCE_SECONDS
-            if now > deadline:
-                if words[base] == before and before & 1:
-                    self._stuck[offset] = before
-                return None
-            time.sleep(0.00002)
+        # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
+        # what must be of one moment, so that the copy fits between two writes of even the busiest writer.
+        owned = words[base + _OWNED_WORD]
+        first = (owned & -owned).bit_length() - 1 if owned else 0
+        cores_from = offset + _CORES_AT + first * _CORE.size
+        cores_to = offset + _CORES_AT + owned.bit_length() * _CORE.size
+        low, high, other_low, other_high = _LAYOUT_WORDS.unpack_from(data, latency)
+        at = offset + _BUCKETS_AT
+        total = slice(at + low * 8, at + (high + 1) * 8)
+        at += BUCKET_COUNT * 8
+        device = slice(at + other_low * 8, at + (other_high + 1) * 8)
+        end = offset + _HEAD_BYTES
+        before = 0
+        for _ in range(_TRIES):
+            before = words[base]
+            if before & 1:
+                continue
+            head, cores = data[offset:end], data[cores_from:cores_to]
+            total_buckets, device_buckets = data[total], data[device]
+            if words[base] != before:
+                continue
+            now_ns = self._now_ns()
+            if _LAYOUT_WORDS.unpack_from(head, _Page.latency.offset) != (low, high, other_low, other_high):
+                break
+            if _OWNED.unpack_from(head, _Page.owned_cores.offset)[0] != owned:
+                break
+            return _PageCopy(head, cores, (total_buckets, device_buckets), first, (low, other_low), now_ns)
+        if wait:
+            raise _BeingWritten
+        if before & 1 and words[base] == before:
+            self._stuck[offset] = before
+        return None
 
     def _unreadable(self, store: Datastore, offset: int) -> Runtime:
         """A live runtime whose counters can't be read now: it was stopped in the middle of a write."""
