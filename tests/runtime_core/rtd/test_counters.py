@@ -140,3 +140,38 @@ def test_hardware_counters_are_those_of_the_daemons_devices(client):
         (nmgr_counters_pb2.get_hw_counters_request(), Nerr.INVALID),
     ):
         assert call(client, "get_hw_counters", request).status.code == code
+
+
+def test_metrics_of_a_period_leave_out_what_was_read_before(client, network):
+    def inferences(period):
+        request = nmgr_counters_pb2.read_all_metrics_request(summarize_period=period)
+        metrics = {m.metric_type: m.data for m in call(client, "read_all_metrics", request).nmgr_metrics}
+        data = metrics[nmgr_counters_pb2.NMGR_METRIC_INFER_LATENCY]
+        return data[0].value_agg.count if data else 0
+
+    client.infer(network, X)
+    assert inferences(0) == 1
+    # A second goes by while these run.
+    for _ in range(25):
+        client.infer(network, X)
+    assert inferences(1) == 25
+    assert inferences(3600) == inferences(0) == 26
+
+
+def test_the_queues_slots_take_memory_where_they_are_asked_to(start_daemon):
+    from runtime_core.rtd.client import Client
+
+    used = {}
+    for number, on_host in enumerate((False, True)):
+        daemon = start_daemon(devices=(number,), io_dma_data_host=on_host)
+        with Client(daemon.address) as client:
+            for ninfer in (1, 5):
+                network = client.load(chain(rows=100, columns=100), ninfer=ninfer)
+                (memory,) = client.counters().system_counters.memory_counters
+                used[on_host, ninfer] = memory.mem_used_host, memory.mem_used_infa_0 + memory.mem_used_infa_1
+                client.unload(network)
+            (memory,) = client.counters().system_counters.memory_counters
+            assert (memory.mem_used_host, memory.mem_used_infa_0, memory.mem_used_infa_1) == (0, 0, 0)
+    slots = 4 * 2 * 100 * 100 * 4
+    assert used[False, 5] == (used[False, 1][0], used[False, 1][1] + slots)
+    assert used[True, 5] == (used[True, 1][0] + slots, used[True, 1][1])
