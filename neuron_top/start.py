@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,10 @@ from runtime_core.telemetry import Source, UsageError, open_source
 
 _NODE_SECONDS = 1.0
 _FLEET_SECONDS = 5.0
+
+
+# Hundreds of looks are kept, in records that hold no cycles: the collector would walk through all of them time and again.
+_GC_THRESHOLDS = (50_000, 50, 1000)
 
 
 class Wish(NamedTuple):
@@ -38,6 +43,7 @@ def start(wish: Wish) -> None:
         UsageError: the options do not go together, or an address is none.
         NodeError: with ``once``: there is no node.
     """
+    gc.set_threshold(*_GC_THRESHOLDS)
     glyphs = ASCII if wish.plain else terminal_glyphs()
     if not wish.remote and wish.hostfile is None:
         _node(wish, glyphs)

@@ -100,11 +100,11 @@ def chart_lines(chart: Chart, width: int, height: int, glyphs: Glyphs = UNICODE)
     return lines
 
 
-def time_axis(span_seconds: float, width: int) -> Text:
-    """What lies below a chart: how long ago its left end and its middle are, and now."""
+def time_axis(span_seconds: float, width: int, end: str) -> Text:
+    """What lies below a chart: how long before its right end, at ``end``, its left end and its middle are."""
     columns = max(1, width - AXIS_CELLS - 1)
     line = Text().append(" " * AXIS_CELLS)
-    left, middle, right = f"-{format_age(span_seconds)}", f"-{format_age(span_seconds / 2)}", "now"
+    left, middle, right = f"-{format_age(span_seconds)}", f"-{format_age(span_seconds / 2)}", end
     half = columns // 2
     text = left.ljust(half - len(middle) // 2) + middle if half > len(left) + len(middle) else left
     line.append(text + right.rjust(columns - len(text)), "dim")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from neuron_top.model.moment import NO_LATENCY, Latency, Moment, RuntimeKey
@@ -14,6 +15,8 @@ HISTORY_SECONDS = 300.0
 MAX_MOMENTS = 300
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 1500
+_MOST_WIDTHS = 4
+_NO_CORES: Mapping[int, float] = MappingProxyType({})
 
 
 class Figures(NamedTuple):
@@ -115,6 +118,7 @@ class History:
         self._samples: list[Sample] = []
         self._times: list[int] = []
         self._moments: deque[Moment] = deque(maxlen=MAX_MOMENTS)
+        self._finished: dict[int, dict[int, Mapping[int, float]]] = {}
 
     def add(self, moment: Moment) -> None:
         """Keep a moment; what is too old goes."""
@@ -139,14 +143,13 @@ class History:
         at = bisect_left(times, shown.snapshot.time_ns) + count
         return self._moments[max(0, min(len(times) - 1, at))]
 
-    def _columns(self, end_ns: int, seconds: float, columns: int) -> list[list[Sample]]:
-        """The samples that fall into each of ``columns`` parts of the ``seconds`` up to ``end_ns``.
+    def _columns(self, end_ns: int, width_ns: int, first: int) -> list[list[Sample]]:
+        """The samples that fall into each column from number ``first`` up to the one of ``end_ns``.
 
-        Parts begin at multiples of their width, so that a curve moves on by whole columns and never shivers. A sample
-        stands for the time until the next one is due.
+        Column ``n`` begins ``n`` times its width after the clock's zero, so that a curve moves on by whole columns and
+        never shivers. A sample stands for the time until the next one is due.
         """
-        width_ns = max(1, int(seconds * 1e9 / max(1, columns)))
-        first = end_ns // width_ns - columns + 1
+        columns = end_ns // width_ns - first + 1
         found: list[list[Sample]] = [[] for _ in range(columns)]
         held: Sample | None = None
         for index in range(bisect_left(self._times, first * width_ns - self._hold_ns), len(self._samples)):
@@ -167,16 +170,46 @@ class History:
 
     def series(self, pick: Pick, end_ns: int, seconds: float, columns: int) -> list[float | None]:
         """``columns`` values over the ``seconds`` up to ``end_ns``: means of the samples that fall into each."""
-        return [mean_known([pick(s) for s in samples]) for samples in self._columns(end_ns, seconds, columns)]
+        width_ns = _width_ns(seconds, columns)
+        found = self._columns(end_ns, width_ns, end_ns // width_ns - columns + 1)
+        return [mean_known([pick(s) for s in samples]) for samples in found]
 
     def core_series(self, end_ns: int, seconds: float, columns: int) -> dict[int, list[float | None]]:
         """The same of every core's utilization, by global core index."""
+        width_ns = _width_ns(seconds, columns)
+        last = end_ns // width_ns
+        first = last - columns + 1
+        means = self._core_means(end_ns, width_ns, first, last)
         found: dict[int, list[float | None]] = {}
-        for column, samples in enumerate(self._columns(end_ns, seconds, columns)):
-            sums: dict[int, float] = {}
-            for sample in samples:
-                for core, value in sample.cores.items():
-                    sums[core] = sums.get(core, 0.0) + value
-            for core, value in sums.items():
-                found.setdefault(core, [None] * columns)[column] = value / len(samples)
+        for number in range(first, last + 1):
+            for core, value in means.get(number, _NO_CORES).items():
+                found.setdefault(core, [None] * columns)[number - first] = value
         return found
+
+    def _core_means(self, end_ns: int, width_ns: int, first: int, last: int) -> dict[int, Mapping[int, float]]:
+        """Column -> core -> mean. Columns that are over don't change, and are computed once."""
+        if width_ns not in self._finished and len(self._finished) >= _MOST_WIDTHS:
+            self._finished.clear()
+        finished = self._finished.setdefault(width_ns, {})
+        for number in [n for n in finished if n < first - (last - first)]:
+            del finished[number]
+        begin = next((n for n in range(first, last) if n not in finished), last)
+        over = min(last, self._times[-1] // width_ns) if self._times else first
+        means = dict(finished)
+        for number, samples in enumerate(self._columns(end_ns, width_ns, begin), begin):
+            means[number] = _means(samples)
+            if number < over:
+                finished[number] = means[number]
+        return means
+
+
+def _width_ns(seconds: float, columns: int) -> int:
+    return max(1, int(seconds * 1e9 / max(1, columns)))
+
+
+def _means(samples: Sequence[Sample]) -> dict[int, float]:
+    sums: dict[int, float] = {}
+    for sample in samples:
+        for core, value in sample.cores.items():
+            sums[core] = sums.get(core, 0.0) + value
+    return {core: value / len(samples) for core, value in sums.items()}

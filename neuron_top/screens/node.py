@@ -37,7 +37,8 @@ from neuron_top.widgets.title_line import title_line
 if TYPE_CHECKING:
     from neuron_top.views.processes import ProcessesView
 
-MIN_COLUMNS, MIN_ROWS = 60, 15
+MIN_COLUMNS, MIN_ROWS = 78, 20
+"""Below that figures of the overview would be cut off, or its tree would have no room."""
 _STEP_FAR = 10
 
 

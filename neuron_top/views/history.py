@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from neuron_top.draw.charts import AXIS_CELLS, Chart, Values, beside, chart_lines, scale_top, time_axis
-from neuron_top.formatting import format_age, format_bytes, format_latency, format_percent, format_rate
+from neuron_top.formatting import format_age, format_bytes, format_clock, format_latency, format_percent, format_rate
 from neuron_top.model.history import Figures, Sample
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
@@ -82,7 +82,8 @@ class HistoryView(View):
         rows = max(1, min(4 // across, (height - 1) // _MIN_CHART_ROWS))
         charts = self._charts(max(1, each - AXIS_CELLS - 1))[: rows * across]
         # The axis is worth its row where there are more than a few.
-        axis = [time_axis(SPANS_SECONDS[self.span], each)] if (height - 1) // rows >= _AXIS_FROM_ROWS else []
+        end = format_clock(self._shown.moment.snapshot.wall_time_ns)
+        axis = [time_axis(SPANS_SECONDS[self.span], each, end)] if (height - 1) // rows >= _AXIS_FROM_ROWS else []
         chart_rows = (height - 1) // rows - len(axis)
         blocks = [[*chart_lines(chart, each, chart_rows, self._shown.glyphs), *axis] for chart in charts]
         lines: list[Text] = [self._title(width)]

@@ -58,7 +58,7 @@ def test_a_node_that_may_not_be_read_is_said_with_its_file():
 def test_a_terminal_too_small_says_how_small_and_grows_back():
     async def check(app, pilot):
         assert "too small: 40x10" in text(app)
-        assert "needs 60x15 or more" in text(app)
+        assert "needs 78x20 or more" in text(app)
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: "NeuronCore v1 Utilization" in text(app), "the sections")
         await pilot.resize_terminal(30, 5)

@@ -50,10 +50,10 @@ def test_bytes_have_binary_scales():
 
 
 def test_the_axis_tells_how_long_ago():
-    line = time_axis(300.0, 100)
+    line = time_axis(300.0, 100, "14:03:22")
     assert line.cell_len == 100
     assert line.plain.split("  ")[0].strip() == ""
-    assert [w for w in ("-5 min", "-2 min 30 s", "now") if w in line.plain] == ["-5 min", "-2 min 30 s", "now"]
+    assert all(word in line.plain for word in ("-5 min", "-2 min 30 s", "14:03:22"))
 
 
 @given(st.floats(0, 1), st.integers(1, 60))

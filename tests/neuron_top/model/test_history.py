@@ -115,3 +115,20 @@ def test_names_that_would_drive_the_terminal_are_made_harmless():
     moment = looks([1], lambda s: make_snapshot("inf1.xlarge", s, [evil]))[0]
     assert moment.snapshot.runtimes[0].tag == "a?[2Jb?"
     assert moment.snapshot.runtimes[0].command == "x?y"
+
+
+@given(st.lists(st.floats(0.1, 9), min_size=3, max_size=60), st.integers(1, 60), st.data())
+def test_columns_that_are_kept_are_those_that_would_be_computed(gaps, columns, data):
+    times = [1.0]
+    for gap in gaps:
+        times.append(times[-1] + gap)
+    moments = looks(times, lambda s: make_busy_node(s, "inf1.6xlarge"))
+    kept, shown = History(), []
+    for moment in moments:
+        kept.add(moment)
+        shown.append(moment)
+        end_ns = data.draw(st.sampled_from(shown)).snapshot.time_ns
+        fresh = History()
+        for earlier in shown:
+            fresh.add(earlier)
+        assert kept.core_series(end_ns, 60.0, columns) == fresh.core_series(end_ns, 60.0, columns)
