@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +56,9 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
             from neuron_monitor.prometheus.serve import serving
             from neuron_monitor.prometheus.sinks import PageSink
 
-            sinks.append(PageSink(stack.enter_context(serving(outputs.listen_address, outputs.web_config))))
+            tell = verbose > 0 or sys.stderr.isatty()
+            page = stack.enter_context(serving(outputs.listen_address, outputs.web_config, tell=tell))
+            sinks.append(PageSink(page))
         if outputs.otlp is not None:
             from neuron_monitor.otlp.sink import Otlp
 

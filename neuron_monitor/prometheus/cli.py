@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+from runtime_core.telemetry import UsageError
 
 EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
 neuron-monitor | neuron-monitor-prometheus.py --web.listen-address :8000
@@ -36,7 +38,10 @@ def serve(
     from neuron_monitor.prometheus.serve import serving
     from neuron_monitor.signals import handled
 
-    with handled() as signals, serving(listen_address or f"127.0.0.1:{port}", web_config) as page:
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal: pipe neuron-monitor into this command")
+    address = listen_address or f"127.0.0.1:{port}"
+    with handled() as signals, serving(address, web_config, tell=sys.stderr.isatty()) as page:
         follow(0, page, signals)
 
 

@@ -22,7 +22,7 @@ All listen on loopback unless `--web.listen-address` says otherwise (`:8000` is 
 groups are looked at and how often, as for the stream. The page is made once a report; a scrape sends it. `Accept`
 chooses between the text format, OpenMetrics and protobuf; gzip is spoken. Protobuf carries the histogram's native
 buckets beside the classic ones: a Prometheus server asks for it when native histograms are on. `/-/healthy` says that
-the process answers, `/-/ready` that there is a report and that it is not older than a minute.
+the process answers, `/-/ready` that there is a report and that it is not older than a minute (or than three periods).
 
 Every series carries the instance labels ({instance}),
 those of a runtime also `runtime_tag`. A runtime that ended is gone from the next report on. Runtimes of one tag make

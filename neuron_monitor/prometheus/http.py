@@ -21,6 +21,7 @@ _MAX_HEAD_BYTES = 16 * 1024
 _PIECE_BYTES = 64 * 1024
 """A body goes out in pieces, so that a connection holds no more than one of its own."""
 
+_MISSED_REPORTS = 3
 _LANDING = b"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>neuron-monitor</title></head><body>
 <h1>neuron-monitor %s</h1><ul><li><a href="/metrics">Metrics</a></li><li><a href="/-/healthy">Healthy</a></li>
 <li><a href="/-/ready">Ready</a></li></ul></body></html>
@@ -92,7 +93,8 @@ class MetricsServer:
         Args:
             page: what to serve.
             address: see :func:`.address.parse_address`.
-            stale_seconds: from which age of the report on ``/-/ready`` says no.
+            stale_seconds: from which age of the report on ``/-/ready`` says no; where reports are far apart, when some
+                did not come.
             access: who may come in; default: everybody.
             limits: what clients may ask for.
 
@@ -229,7 +231,7 @@ class MetricsServer:
         age = self._page.age_seconds()
         if age is None:
             return Answer("503 Service Unavailable", b"no report yet\n")
-        if age > self._stale_seconds:
+        if age > max(self._stale_seconds, _MISSED_REPORTS * self._page.interval_seconds):
             return Answer("503 Service Unavailable", f"the last report is {age:.1f} s old\n".encode())
         return Answer("200 OK", b"neuron-monitor is ready\n")
 

@@ -68,6 +68,9 @@ class Page:
         self._rendered: _Rendered | None = None
         self._lock = threading.Lock()
         self._protobuf_until = 0.0
+        self._shown_at = time.monotonic()
+        self.interval_seconds = 0.0
+        """Between the last two reports, of the first one since the start."""
         self._collection_seconds = 0.0
         self._collections = 0
         self._scrape_seconds = 0.0
@@ -81,10 +84,12 @@ class Page:
             node: what was seen.
             began_seconds: monotonic time at which looking began.
         """
+        now = time.monotonic()
+        self.interval_seconds, self._shown_at = now - self._shown_at, now
         tags = self._totals.update(node.runtimes)
         families = self._renderer.families(node, tags)
         # Few scrapers ask for it, and only now can it be made: later the figures may have changed under it.
-        asked = time.monotonic() < self._protobuf_until
+        asked = now < self._protobuf_until
         messages = protobuf.families(node, tags) if asked else None
         self._rendered = _Rendered(families, node.monotonic_seconds, messages)
         self._collection_seconds += time.monotonic() - began_seconds

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from neuron_monitor.prometheus.address import parse_address
 from neuron_monitor.prometheus.http import MetricsServer
 from neuron_monitor.prometheus.page import Page
 
-STALE_SECONDS = 60.0
-"""An unready exporter is taken out of service, so this allows for reports that are minutes apart at most."""
+_STALE_SECONDS = 60.0
 
 
 @contextmanager
-def serving(address: str, web_config: Path | None = None, stale_seconds: float = STALE_SECONDS) -> Iterator[Page]:
+def serving(address: str, web_config: Path | None = None, *, tell: bool = False) -> Iterator[Page]:
     """Serve a page that the block fills.
 
     Args:
         address: where to listen.
         web_config: TLS and users; see :mod:`.webconfig`.
-        stale_seconds: from which age of the report on ``/-/ready`` says no.
+        tell: say on stderr where it serves.
 
     Raises:
         NeuronError: the address can't be listened on, or the configuration is wrong.
@@ -31,7 +32,13 @@ def serving(address: str, web_config: Path | None = None, stale_seconds: float =
         from neuron_monitor.prometheus.access import FileAccess
 
         access = FileAccess(web_config)
-    server = MetricsServer(page, address, stale_seconds=stale_seconds, access=access)
+    server = MetricsServer(page, address, stale_seconds=_STALE_SECONDS, access=access)
+    if tell:
+        scheme = "http" if access is None or access.tls is None else "https"
+        host, _ = parse_address(address)
+        name = "localhost" if host is None else f"[{host}]" if ":" in host else host
+        everywhere = " and on every other address" if host is None else ""
+        print(f"serving {scheme}://{name}:{server.port}/metrics{everywhere}", file=sys.stderr)
     try:
         yield page
     finally:

@@ -89,8 +89,12 @@ def test_it_is_not_ready_before_the_first_report_nor_when_that_is_old(serve, pag
     assert get(f"http://127.0.0.1:{empty}/-/healthy")[0] == 200
     assert b"neuron_monitor_build_info" in get(f"http://127.0.0.1:{empty}/metrics")[2]
     assert b"report_age_seconds " not in get(f"http://127.0.0.1:{empty}/metrics")[2]
+    page.interval_seconds = 0.0
     old = serve(page, stale_seconds=0.0)
     assert get(f"http://127.0.0.1:{old}/-/ready")[0] == 503
+    # Where reports are an hour apart one of a minute ago is the newest there can be.
+    page.interval_seconds = 3600.0
+    assert get(f"http://127.0.0.1:{old}/-/ready")[0] == 200
 
 
 @pytest.mark.parametrize(

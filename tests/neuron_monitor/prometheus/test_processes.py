@@ -86,6 +86,15 @@ def test_it_ends_quietly_on_a_signal(node, exporter, get, wait):
     assert (process.returncode, errors) == (0, "")
 
 
+def test_it_says_where_it_serves_when_asked_to_tell(node, spawn, config, get, wait):
+    monitor = spawn(
+        "neuron_monitor", "-c", config, "--prometheus", "--web.listen-address", "127.0.0.1:0", "--verbose", "1"
+    )
+    told = monitor.stderr.readline()
+    assert told.startswith("serving http://127.0.0.1:")
+    assert get(told.removeprefix("serving ").strip())[0] == 200
+
+
 def test_the_pipe_ends_with_the_monitor(node, command):
     done = subprocess.run(
         [sys.executable, "-m", "neuron_monitor.prometheus.cli", "--port", "0"],
