@@ -13,7 +13,7 @@ _NODE_SECONDS = 1.0
 _FLEET_SECONDS = 5.0
 
 
-# Hundreds of looks are kept, in records that hold no cycles: the collector would walk through all of them time and again.
+# Hundreds of looks are kept, in records without cycles: the collector would walk through them time and again.
 _GC_THRESHOLDS = (50_000, 50, 1000)
 
 
