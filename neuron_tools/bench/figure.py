@@ -33,7 +33,8 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
         axes = figure.add_subplot()
         for number, (place, points) in enumerate(lines.items()):
             size, cores, pipeline, models, workers = place
-            label = f"{size}, {models} x {workers} on {cores} core(s), pipeline {pipeline}"
+            label = f"{size}: {models} x {workers} workers on {cores} cores"
+            label += f", pipeline of {pipeline}" if pipeline > 1 else ""
             latency = [r.p50_ms or 0.0 for r in points]
             late = [(r.p99_ms or 0.0) - (r.p50_ms or 0.0) for r in points]
             throughput = [r.throughput_per_second for r in points]
@@ -51,6 +52,7 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
         axes.set_ylabel("throughput in samples a second")
         axes.set_title(f"{model}: numbers at the points are batches")
         axes.set_xlim(left=0)
+        axes.margins(y=0.08)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         if lines:

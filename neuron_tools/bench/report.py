@@ -16,6 +16,8 @@ from neuron_tools.bench.result import Result
 _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
           "workers": "workers"}  # fmt: skip
 """Fields that tell setups apart, and their headings."""
+_SERVED = 0.98
+"""Share of the offered rate that counts as served: what arrives in the window ends a little later."""
 _FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "$/million")
 
 
@@ -114,6 +116,8 @@ def _remarks(results: Sequence[Result]) -> list[str]:
     cpu = [r.load_generator_cpu_ratio for r in results if r.load_generator_cpu_ratio is not None]
     if cpu:
         lines.append(f"load generator: {max(cpu):.1%} of one vCPU at most")
+    if any(r.rate_per_second and r.throughput_per_second < _SERVED * r.rate_per_second for r in results):
+        lines.append("not all that was offered was served: add workers, copies or cores")
     failures = sum(result.failures for result in results)
     if failures:
         lines.append(f"{failures} executions failed")

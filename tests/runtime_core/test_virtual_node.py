@@ -294,6 +294,19 @@ def test_faults_come_and_go_on_a_timeline(virtual, make_neff):
     assert after[1] - during[1] == pytest.approx(healthy, rel=0.05)
 
 
+def test_executions_that_take_too_long_time_out(virtual, make_neff):
+    node = virtual()
+    runtime = node.runtime(cores="0", environment={"NEURON_RT_EXEC_TIMEOUT": "1"})
+    model = runtime.load(make_neff(flops=10**15))
+    assert model.plan.stages[0].duration_ns[0] > model.timeout_ns == SECOND
+    node.spawn_closed_loop(runtime, model)
+    node.run(10 * SECOND)
+    (seen,) = look(node).runtimes
+    assert seen.executions.timed_out == seen.cores[0].status.timeout == 9
+    assert seen.executions.completed == 0
+    assert seen.cores[0].busy_ns == pytest.approx(10 * SECOND, rel=0.01)
+
+
 def test_probes_see_the_node_at_their_times(virtual, make_neff):
     node = virtual()
     runtime = node.runtime(cores="0")

@@ -64,6 +64,13 @@ def test_the_real_clock_runs_on_the_nodes_cores_and_tells_its_own_cpu(bench, squ
     assert result["load_generator_cpu_ratio"] > 0
 
 
+def test_a_rate_that_is_not_served_is_told(bench, squeezenet_neff):
+    served = bench(squeezenet_neff, "--rate", 10, "--duration", 5).stdout
+    assert "10 samples/s offered" in served
+    assert "add workers" not in served
+    assert "add workers" in bench(squeezenet_neff, "--rate", 100_000, "--duration", 1).stdout
+
+
 def test_a_figure_is_svg_and_the_same_at_every_run(bench, squeezenet, tmp_path):
     pytest.importorskip("matplotlib")
     for name in ("a.svg", "b.svg"):
