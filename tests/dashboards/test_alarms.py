@@ -4,6 +4,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 
+import psutil
 import pytest
 from conftest import wait_for
 from real_prometheus import environment, monitor, prometheus, running
@@ -96,3 +97,14 @@ def test_uncorrected_memory_errors(server, break_node):
 def test_an_application_that_is_killed(world, server):
     world[1]["ended"].kill()
     wait_for(lambda: raised(server, "NeuronRuntimeGone") == {"ended"})
+
+
+def test_a_monitor_that_stands_still(server):
+    (watching,) = [child for child in psutil.Process().children() if "--prometheus" in child.cmdline()]
+    watching.suspend()
+    try:
+        wait_for(lambda: raised(server, "NeuronMonitorStale"))
+        assert server.value("up") == 0
+    finally:
+        watching.resume()
+    wait_for(lambda: not raised(server, "NeuronMonitorStale"))
