@@ -25,7 +25,7 @@ def application(root, model, tag, core):
     command = [sys.executable, "-m", "neuron_tools.sim", "run", model, "--no-numerics", "--rate", "20"]
     with running(
         *command, "--visible-cores", core, "--tag", tag, "--duration", "0",
-        env={**environment(root), "NEURON_RT_EXEC_TIMEOUT": "0.5"}, stderr=subprocess.DEVNULL,
+        env={**environment(root), "NEURON_RT_EXEC_TIMEOUT": "0.5"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         yield process
 
@@ -100,7 +100,8 @@ def test_an_application_that_is_killed(world, server):
 
 
 def test_a_monitor_that_stands_still(server):
-    (watching,) = [child for child in psutil.Process().children() if "--prometheus" in child.cmdline()]
+    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    (watching,) = [child for child in living if "--prometheus" in child.cmdline()]
     watching.suspend()
     try:
         wait_for(lambda: raised(server, "NeuronMonitorStale"))
