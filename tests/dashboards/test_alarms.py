@@ -25,7 +25,8 @@ def application(root, model, tag, core):
     command = [sys.executable, "-m", "neuron_tools.sim", "run", model, "--no-numerics", "--rate", "20"]
     with running(
         *command, "--visible-cores", core, "--tag", tag, "--duration", "0",
-        env={**environment(root), "NEURON_RT_EXEC_TIMEOUT": "0.5"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**environment(root), "NEURON_RT_EXEC_TIMEOUT": "0.5"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         yield process
 
