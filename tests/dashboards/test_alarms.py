@@ -85,8 +85,10 @@ def test_failing_executions(server, break_node):
 def test_a_slow_core(server, break_node):
     break_node("slow-core", "--core", APPLICATIONS["slow"], "--factor", "100")
     wait_for(lambda: "slow" in raised(server, "NeuronLatencyOverObjective"))
-    p99 = 'runtime_tag:neuron_execution_duration_seconds:p99_rate5m{{runtime_tag="{}"}}'
-    assert server.value(p99.format("slow")) > server.value(p99.format("sound"))
+    # On a busy machine others are late now and then, but only here none is in time.
+    in_time = 'rate(neuron_execution_duration_seconds_bucket{{le="0.1", runtime_tag="{}"}}[3s])'
+    wait_for(lambda: server.value(in_time.format("slow")) == 0)
+    assert server.value(in_time.format("sound")) > 0
 
 
 def test_uncorrected_memory_errors(server, break_node):
