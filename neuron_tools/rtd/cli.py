@@ -36,7 +36,10 @@ def rtd(
         typer.Option("-i", metavar="NAME", help="Name of the daemon in the tools."),
     ] = None,
     level: Annotated[
-        int, typer.Option("-l", metavar="LEVEL", min=0, max=7, help="Lines up to this urgency: 0 emergencies ... 7 debugging.")
+        int,
+        typer.Option(
+            "-l", metavar="LEVEL", min=0, max=7, help="Lines up to this urgency, 0 (emergencies) to 7 (debugging)."
+        ),
     ] = 6,
     console: Annotated[bool, typer.Option("-x", help="Log to stderr, not to syslog.")] = False,
     version: Annotated[

@@ -162,7 +162,7 @@ def wake_on_time() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let tensors of some megabytes come from memory that was used before: fresh pages for each copy cost as much again.
+    """Let tensors of some megabytes lie in memory that was used before: fresh pages for each copy cost as much again.
 
     Two arenas bound what threads keep apart; what is free beyond 64 MiB goes back to the system.
     """
