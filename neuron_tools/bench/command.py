@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,8 @@ def bench_command(request: Request) -> None:
         NeuronError: the model or the node can't be used.
     """
     _check(request)
+    # Temporary nodes are removed on the way out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     networks = Networks(request.model)
     own_node = request.clock is ClockKind.VIRTUAL or request.instance_type is not None
     setups = _setups(request, networks, _type_name(request, own_node))
@@ -98,6 +101,7 @@ def advise_command(request: Request, question: Question) -> int:
             raise UsageError(f"{option} is what --advise finds out: leave it away")
     if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
         raise UsageError("--advise simulates: --clock real, --csv and --plot are for measurements")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     demand = Demand(request.rate, parse_time_ns(question.p99), question.seed)
     networks = Networks(request.model)
     batches, pipelines = parse_counts(request.batch or _BATCHES, "--batch"), _pipelines(request)

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import signal
 import xml.etree.ElementTree as ET
 
 import pytest
+
+from runtime_core.telemetry import open_source
 
 
 @pytest.fixture
@@ -103,6 +106,28 @@ def test_what_cannot_be_meant_is_a_usage_error(bench, squeezenet, options, says)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_early_it_leaves_nothing_behind(spawn, squeezenet_neff, tmp_path, wait, number):
+    options = ("--clock", "real", "--instance-type", "inf1.xlarge", "--duration", 60)
+    (tmp_path / "t").mkdir()
+    process = spawn("neuron_tools.bench", squeezenet_neff, *options, TMPDIR=str(tmp_path / "t"))
+    nodes = tmp_path / "t"
+    wait(lambda: list(nodes.glob("neuron-bench-*/node/datastore")), what="the node")
+    wait(lambda: any(r.tag == "neuron-bench" for r in running(nodes)), what="the runtime")
+    process.send_signal(number)
+    assert process.wait(20) == 128 + number
+    assert list(nodes.iterdir()) == []
+
+
+def running(nodes):
+    (root,) = nodes.glob("neuron-bench-*/node")
+    source = open_source(f"sim:{root}")
+    try:
+        return source.snapshot().runtimes
+    finally:
+        source.close()
 
 
 def test_a_model_that_cannot_be_had_ends_in_one_line(bench, tmp_path):
