@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -17,6 +18,15 @@ from neuron_top.settings import Settings
 if TYPE_CHECKING:
     from neuron_top.remote.fleet import Fleet
     from neuron_top.screens.fleet import FleetScreen
+
+
+@runtime_checkable
+class OffersCommands(Protocol):
+    """A screen with commands of its own for the command palette."""
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """Title, help and what is done."""
+        ...
 
 
 class Shell(App[Settings]):
@@ -45,8 +55,15 @@ class Shell(App[Settings]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the screen offers, beside Textual's own commands."""
         yield from super().get_system_commands(screen)
-        if isinstance(screen, NodeScreen):
+        if isinstance(screen, OffersCommands):
             yield from screen.commands()
+
+    def action_save_picture(self) -> None:
+        """Save the screen as SVG in the working directory."""
+        try:
+            self.notify(f"saved {self.save_screenshot(path=str(Path.cwd()))}")
+        except OSError as error:
+            self.notify(f"can't write into {Path.cwd()}: {error.strerror}", severity="error")
 
     async def action_quit(self) -> None:
         """End, and return what is to be remembered."""

@@ -112,7 +112,7 @@ def _link_line(link: Link, glyphs: Glyphs) -> Text:
 
 
 _SHAPES = {
-    Shape.SEPARATE: "one device, no links",
+    Shape.SEPARATE: "links are not told by this source",
     Shape.LINE: "a line: East is to the right",
     Shape.RING: "a ring: East is clockwise",
     Shape.OTHER: "links other than a line or ring",
@@ -121,7 +121,9 @@ _SHAPES = {
 
 def topology_lines(view: TopologyView, width: int, glyphs: Glyphs = UNICODE) -> list[Text]:
     """The drawing, then the owners, then the links' traffic."""
-    lines = [Text(f" {len(view.devices)} Neuron Device(s), {_SHAPES[view.shape]}", "dim")]
+    alone = view.shape is Shape.SEPARATE and len(view.devices) < 2
+    shape = "no links" if alone else _SHAPES[view.shape]
+    lines = [Text(f" {len(view.devices)} Neuron Device{'' if len(view.devices) == 1 else 's'}, {shape}", "dim")]
     lines += _diagram(view, width, glyphs)
     lines.append(Text(" Owners", "bold"))
     lines += [_owner_line(owner, glyphs) for owner in view.owners] or [Text(" no core is owned", "dim")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +11,7 @@ from neuron_top.formatting import printable
 from neuron_top.model.moment import NO_LATENCY, Clean, Latency, Moment
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.rates import links_of, rates_of
-from neuron_top.remote.scrape import Reader, Scrape, fetch, read_scrape
+from neuron_top.remote.scrape import Reader, Received, Scrape, fetch, read_scrape
 from neuron_top.remote.series import TAG, Series, integer
 from runtime_core.telemetry import NodeError, Snapshot
 from runtime_core.telemetry.snapshot import (
@@ -196,8 +197,8 @@ def moment_of(name: str, scrape: Scrape, before: Snapshot | None, clean: Clean =
     )
 
 
-_SAME_REPORT_NS = 50_000_000
-"""Two answers of one report: their ages are measured a little apart."""
+_SAME_REPORT_NS = 200_000_000
+"""Two answers of one report: their ages are measured, sent and received a little apart."""
 
 
 class RemoteLook:
@@ -229,8 +230,9 @@ class RemoteLook:
         """Ask once; an answer that tells the same report again is the same moment."""
         last, self._last = self._last, None
         text = fetch(self.endpoint, self._timeout_seconds)
+        received = Received(time.monotonic_ns(), time.time_ns())
         with self._reading:
-            scrape = read_scrape(self.endpoint, self._reader, text)
+            scrape = read_scrape(self.endpoint, self._reader, text, received)
             if last is None or abs(scrape.time_ns - last.snapshot.time_ns) >= _SAME_REPORT_NS:
                 last = moment_of(self.name, scrape, last.snapshot if last is not None else None, self._clean)
         self._last = last

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -48,6 +47,13 @@ class Sample(NamedTuple):
 
     labels: Mapping[str, str]
     value: float
+
+
+class Received(NamedTuple):
+    """When an answer came: CLOCK_MONOTONIC and Unix time."""
+
+    time_ns: int
+    wall_time_ns: int
 
 
 class Scrape(NamedTuple):
@@ -147,13 +153,12 @@ def _parse_series(series: str) -> tuple[str, Mapping[str, str]]:
     return sample.name, sample.labels
 
 
-def read_scrape(endpoint: Endpoint, reader: Reader, text: str) -> Scrape:
-    """What an answer that came just now tells.
+def read_scrape(endpoint: Endpoint, reader: Reader, text: str, received: Received) -> Scrape:
+    """What an answer tells.
 
     Raises:
         NodeError: these are no metrics of a Neuron node.
     """
-    now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
     try:
         samples = reader.read(text)
     except NodeError as error:
@@ -162,4 +167,4 @@ def read_scrape(endpoint: Endpoint, reader: Reader, text: str) -> Scrape:
         raise NodeError(f"{endpoint} tells of no Neuron hardware: is it a neuron-monitor?")
     age = samples.get("neuron_monitor_report_age_seconds", ())
     age_ns = int(max(0.0, age[0].value) * 1e9) if age else 0
-    return Scrape(now_ns - age_ns, wall_ns - age_ns, samples)
+    return Scrape(received.time_ns - age_ns, received.wall_time_ns - age_ns, samples)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from rich.text import Text
 from textual import events
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
@@ -46,6 +47,7 @@ class FleetScreen(Screen[None]):
         Binding("r", "reverse", "Reverse", tooltip="Turn the order around"),
         Binding("slash", "filter", "Filter", tooltip="Narrow the nodes to some words"),
         Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
+        Binding("ctrl+s", "app.save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
     ]
 
     class Opened(Message):
@@ -171,6 +173,12 @@ class FleetScreen(Screen[None]):
         row = self._at_cursor()
         if row is not None:
             self.post_message(self.Opened(self._places[row.endpoint]))
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """What the command palette offers here."""
+        yield SystemCommand("Table or heat map of all cores", "key c", self.action_heat)
+        yield SystemCommand("Open the chosen node", "key Enter", self.action_open)
+        yield SystemCommand("Pause or go on", "key space", self.action_pause)
 
     def action_help(self) -> None:
         """Show every key."""

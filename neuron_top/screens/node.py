@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -61,7 +60,7 @@ class NodeScreen(Screen[None]):
         Binding("right_square_bracket", "step(1)", "Forward", show=False, tooltip="Step forward one look"),
         Binding("left_curly_bracket", f"step({-_STEP_FAR})", "Far back", show=False, tooltip="Step back ten looks"),
         Binding("right_curly_bracket", f"step({_STEP_FAR})", "Far forward", show=False, tooltip="Forward ten looks"),
-        Binding("ctrl+s", "save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
+        Binding("ctrl+s", "app.save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
     ]
 
     def __init__(
@@ -148,7 +147,9 @@ class NodeScreen(Screen[None]):
 
     def _title_lines(self, width: int) -> list[Text]:
         moment = self.session.moment
-        return [title_line(title_text(moment.snapshot if moment is not None else None), VIEWS, self._view_name, width)]
+        text = title_text(moment.snapshot if moment is not None else None)
+        where = "" if self._look.local else f"  {self._look.name}"
+        return [title_line(text + where, VIEWS, self._view_name, width)]
 
     def _tab_lines(self, width: int) -> list[Text]:
         return [tab_line(self.session.tabs, self.session.selected, width, self._glyphs)]
@@ -198,7 +199,6 @@ class NodeScreen(Screen[None]):
             yield SystemCommand(f"View: {entry.title}", f"key {entry.key}", partial(self.action_view, entry.name))
         yield SystemCommand("Pause or go on", "key space", self.action_pause)
         yield SystemCommand("Percent or FLOPS", "key f", self.action_flops)
-        yield SystemCommand("Save the screen as SVG", "key Ctrl-s", self.action_save_picture)
 
     def action_back(self) -> None:
         """Go back to the fleet, if this node was opened there."""
@@ -274,13 +274,6 @@ class NodeScreen(Screen[None]):
                 self.notify(outcome)
 
         self.app.push_screen(SignalScreen(message.process), tell)
-
-    def action_save_picture(self) -> None:
-        """Save the screen as SVG in the working directory."""
-        try:
-            self.notify(f"saved {self.app.save_screenshot(path=str(Path.cwd()))}")
-        except OSError as error:
-            self.notify(f"can't write into {Path.cwd()}: {error.strerror}", severity="error")
 
     def remember(self, settings: Settings) -> Settings:
         """The settings with what this screen adds to them."""

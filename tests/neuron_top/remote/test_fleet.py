@@ -171,6 +171,21 @@ def test_enter_opens_a_node_in_the_normal_views_and_escape_comes_back():
     assert app.return_value.view == "processes"
 
 
+def test_the_command_palette_and_screenshots_are_there_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def check(app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.press(*"heat")
+        await until(pilot, lambda: "Table or heat map" in text(app), "the found command")
+        await pilot.press("enter")
+        await until(pilot, lambda: "share of time busy" in text(app), "the heat map")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: list(tmp_path.glob("*.svg")), "the picture")
+
+    drive_fleet(check)
+
+
 def test_c_shows_all_cores_of_all_nodes_and_arrows_choose_one():
     async def check(app, pilot):
         await pilot.press("c")

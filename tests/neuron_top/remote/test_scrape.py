@@ -3,7 +3,6 @@
 import http.server
 import socket
 import threading
-import time
 from unittest import mock
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from neuron_top.model.moment import Latency
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.node import RemoteLook, moment_of
-from neuron_top.remote.scrape import Reader, Scrape, fetch, read_scrape
+from neuron_top.remote.scrape import Reader, Received, Scrape, fetch, read_scrape
 from runtime_core.telemetry import NodeError
 
 HERE = Endpoint("node", 8000)
@@ -55,7 +54,7 @@ something_else_total{{a="b"}} NaN
 
 
 def scrape(text, reader=None, at_seconds=None):
-    found = read_scrape(HERE, reader or Reader(), text)
+    found = read_scrape(HERE, reader or Reader(), text, Received(10**9, 10**18))
     return found if at_seconds is None else found._replace(time_ns=int(at_seconds * 1e9))
 
 
@@ -176,17 +175,21 @@ def server():
     thread.join()
 
 
-def test_a_look_asks_and_a_report_that_comes_again_is_the_same_moment(server):
+def test_a_look_asks_and_a_report_that_comes_again_is_the_same_moment(server, monkeypatch):
     look = RemoteLook(Endpoint("127.0.0.1", server.server_port))
-    text = METRICS % 1 + "neuron_monitor_report_age_seconds %f\n"
-    taken = time.monotonic()
-    server.answer = (200, (text % 0).encode())
-    first = look.moment()
-    server.answer = (200, (text % (time.monotonic() - taken)).encode())
-    assert look.moment() is first
-    server.answer = (200, (text % -0.0).encode())
-    with mock.patch("time.monotonic_ns", return_value=int((taken + 60) * 1e9)):
-        assert look.moment() is not first
+
+    def answer(at_seconds, age_seconds):
+        monkeypatch.setattr("neuron_top.remote.node.time.monotonic_ns", lambda: int(at_seconds * 1e9))
+        server.answer = (200, (METRICS % 1 + f"neuron_monitor_report_age_seconds {age_seconds}\n").encode())
+        return look.moment()
+
+    first = answer(100.0, 1.0)
+    assert answer(101.0, 2.0) is first
+    assert answer(101.5, 2.55) is first
+    second = answer(102.0, 0.0)
+    assert second is not first
+    assert second.rates.seconds == 3.0
+    assert server.asked == 4
 
 
 def test_another_server_is_said_to_be_one(server):
