@@ -38,7 +38,7 @@ def list_devices(
     ] = None,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")

@@ -31,7 +31,7 @@ def monitor(
     verbose: Annotated[int, typer.Option(min=0, max=4, help="How much to tell on stderr.")] = 0,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Write one report of every group, after the shortest period, and end.")

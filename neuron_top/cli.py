@@ -13,6 +13,7 @@ from neuron_tools.console import examples_epilog, new_app, run, show_version
 EXAMPLES = """neuron-top
 neuron-top --interval 0.5 --view processes
 neuron-top --once
+neuron-top --replay incident.nrec
 neuron-top unix:/run/neuron2.sock
 neuron-top --remote inf1-a:8000 --remote inf1-b:8000
 neuron-top --hostfile nodes.txt
@@ -51,7 +52,7 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
     source: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
     ] = None,
     remote: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
@@ -60,6 +61,10 @@ def top(
     hostfile: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(metavar="FILE", help="Watch the nodes in a file, a HOST:PORT a line."),
+    ] = None,
+    replay: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="FILE", help="Show a recording of neuron-sim record; < and > go through it."),
     ] = None,
     view: Annotated[
         Optional[ViewName],  # noqa: UP045 - typer reads the annotation at run time
@@ -77,7 +82,7 @@ def top(
 
     wish = Wish(
         interval, once, source, view.value if view is not None else None, plain,
-        tuple(names or ()), tuple(remote or ()), hostfile,
+        tuple(names or ()), tuple(remote or ()), hostfile, replay,
     )  # fmt: skip
     if serve:
         from neuron_top.serve.server import serve_wish

@@ -24,6 +24,7 @@ class Wish(NamedTuple):
         interval_seconds: ``None`` for what suits one node or a fleet.
         names: neuron-rtd addresses, or with ``remote`` more nodes.
         remote, hostfile: the nodes of a fleet; one of this machine is watched when there are none.
+        replay: a recording to show instead.
     """
 
     interval_seconds: float | None
@@ -34,6 +35,7 @@ class Wish(NamedTuple):
     names: tuple[str, ...]
     remote: tuple[str, ...]
     hostfile: Path | None
+    replay: Path | None = None
 
 
 def start(wish: Wish) -> None:
@@ -45,6 +47,11 @@ def start(wish: Wish) -> None:
     """
     gc.set_threshold(*_GC_THRESHOLDS)
     glyphs = ASCII if wish.plain else terminal_glyphs()
+    if wish.replay is not None:
+        if wish.source is not None or wish.names or wish.remote or wish.hostfile is not None:
+            raise UsageError("--replay shows a recording: it goes without --source, --remote, --hostfile and addresses")
+        _recording(wish, wish.replay, glyphs)
+        return
     if not wish.remote and wish.hostfile is None:
         _node(wish, glyphs)
         return
@@ -80,6 +87,25 @@ def _node(wish: Wish, glyphs: Glyphs) -> None:
     left = NeuronTop(SourceLook(source, cleaner(glyphs)), interval_seconds, settings, glyphs).run()
     if left is not None:
         save_settings(path, left)
+
+
+def _recording(wish: Wish, path: Path, glyphs: Glyphs) -> None:
+    interval_seconds = wish.interval_seconds or _NODE_SECONDS
+    if wish.once:
+        from neuron_top.once import print_once
+
+        print_once(open_source(f"replay:{path}"), interval_seconds, glyphs)
+        return
+    from neuron_top.replay import ReplayLook, ReplayTop
+    from neuron_top.settings import load_settings, save_settings, settings_path
+
+    settings_file = settings_path()
+    settings = load_settings(settings_file)
+    if wish.view is not None:
+        settings = settings._replace(view=wish.view)
+    left = ReplayTop(ReplayLook(path, cleaner(glyphs)), interval_seconds, settings, glyphs).run()
+    if left is not None:
+        save_settings(settings_file, left)
 
 
 def _fleet(wish: Wish, glyphs: Glyphs) -> None:

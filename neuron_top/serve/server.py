@@ -21,6 +21,7 @@ def command_of(wish: Wish) -> list[str]:
         ("--source", wish.source),
         ("--view", wish.view),
         ("--hostfile", wish.hostfile and wish.hostfile.absolute()),
+        ("--replay", wish.replay and wish.replay.absolute()),
         *(("--remote", endpoint) for endpoint in wish.remote),
     )
     for name, value in options:

@@ -82,6 +82,19 @@ class ReplaySource:
         found = self.recording.snapshot(index)._replace(source=self.name)
         return found if host else found._replace(host=None)
 
+    def seek(self, seconds: float) -> None:
+        """Show the moment ``seconds`` later (earlier) than the one that is shown now, within the recording."""
+        times_ns = self.recording.times_ns
+        wanted_ns = min(self._now_ns(), times_ns[-1]) + round(seconds * 1e9)
+        # Both at once: another thread may look meanwhile.
+        self._from_ns, self._origin_ns = max(times_ns[0], min(wanted_ns, times_ns[-1])), self._clock_ns()
+        self._shown = -1
+
+    def preceding(self) -> Snapshot | None:
+        """The snapshot before the one that was shown last, with the host's figures; ``None`` before the second."""
+        index = self._shown - 1
+        return self.recording.snapshot(index)._replace(source=self.name) if index >= 0 else None
+
     def close(self) -> None:
         """Let go of the file."""
         self.recording.close()

@@ -1,0 +1,85 @@
+"""neuron-top --replay: a recording on the screen, and keys that go through it."""
+
+import asyncio
+
+import pytest
+from screens import lines
+from worlds import BUSY, make_snapshot
+
+from neuron_top.replay import ReplayLook, ReplayTop
+from runtime_core.telemetry.recording import RecordingWriter
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Ten minutes; the second application comes after five."""
+    target = tmp_path / "ten.nrec"
+    out = RecordingWriter(target, source="sim:test", interval_seconds=1.0)
+    for number in range(600):
+        out.add(make_snapshot(seconds=1.0 + number, runtimes=BUSY if number >= 300 else BUSY[:1]))
+    out.close()
+    return target
+
+
+def drive(path, check):
+    async def run():
+        app = ReplayTop(ReplayLook(path), 0.05)
+        async with app.run_test(size=(140, 40)) as pilot:
+            await until(pilot, lambda: any(">all<" in line for line in lines(app)))
+            await check(app, pilot)
+
+    asyncio.run(run())
+
+
+async def until(pilot, condition, seconds=20.0):
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it did not come true")
+
+
+def test_the_first_look_knows_its_rates(path):
+    look = ReplayLook(path)
+    look.seek(100)
+    moment = look.moment()
+    assert moment.rates is not None
+    assert moment.rates.core_utilization()[0] == pytest.approx(0.5)
+    look.close()
+
+
+def test_keys_go_to_any_moment_and_stop_at_the_ends(path):
+    async def check(app, pilot):
+        def shows(part):
+            return any(part in line for line in lines(app))
+
+        assert not shows("batch")
+        await pilot.press("greater_than_sign", *["greater_than_sign"] * 4)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: shows("batch"))
+        assert shows(" of 9 min 59 s")
+        await pilot.press("left_parenthesis")
+        await until(pilot, lambda: not shows("batch"))
+        await pilot.press("right_parenthesis")
+        await until(pilot, lambda: shows("batch"))
+
+    drive(path, check)
+
+
+def test_a_paused_screen_goes_on_where_it_is_sent(path):
+    async def check(app, pilot):
+        await pilot.press("space")
+        await pilot.press("right_parenthesis", "less_than_sign")
+        await until(pilot, lambda: any("batch" in line for line in lines(app)))
+
+    drive(path, check)
+
+
+def test_one_frame_and_wrong_wishes(path, command):
+    done = command("neuron_top", "--replay", path, "--once", "--interval", "1")
+    assert done.returncode == 0, done.stderr
+    assert "web" in done.stdout
+    done = command("neuron_top", "--replay", path, "--source", "sim")
+    assert (done.returncode, done.stdout) == (2, "")
+    done = command("neuron_top", "--replay", path.parent / "none", "--once")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
