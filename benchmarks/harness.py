@@ -49,15 +49,28 @@ def microseconds_per_call(call: Callable[[], object], calls: int, rounds: int = 
 
 def process_seconds(command: Sequence[str], runs: int = 15, env: dict[str, str] | None = None) -> float:
     """Median wall time of a whole process, after one run to warm up."""
-    times = []
-    # As installed programs run: from byte code, ours and the peers' alike.
-    environment = {k: v for k, v in (os.environ if env is None else env).items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return processes_seconds([(command, env)], runs)[0]
+
+
+def processes_seconds(programs: Sequence[tuple[Sequence[str], dict[str, str] | None]], runs: int = 15) -> list[float]:
+    """Median wall time of each of some whole processes, run in turn so that a busy spell of the host hits all alike.
+
+    Args:
+        programs: command and environment (``None``: this process's) of each.
+        runs: how often each is run, after once to warm up.
+    """
+    times: list[list[float]] = [[] for _ in programs]
     for number in range(runs + 1):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-        if number:
-            times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        for (command, env), found in zip(programs, times, strict=True):
+            # As installed programs run: from byte code, ours and the peers' alike.
+            environment = {
+                k: v for k, v in (os.environ if env is None else env).items() if k != "PYTHONDONTWRITEBYTECODE"
+            }
+            started = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+            if number:
+                found.append(time.perf_counter() - started)
+    return [statistics.median(found) for found in times]
 
 
 def report(claim: str, figures: Sequence[Figure]) -> None:

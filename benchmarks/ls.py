@@ -11,7 +11,7 @@ import venv
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness import Figure, microseconds_per_call, process_seconds, report
+from benchmarks.harness import Figure, microseconds_per_call, processes_seconds, report
 from runtime_core.driver.node import set_up
 from runtime_core.telemetry.sysfs import SysfsSource
 from runtime_core.telemetry.sysfs_mirror import NodeMirror
@@ -34,26 +34,29 @@ def _peer(name: str) -> list[str] | None:
 
 
 def _starts(folder: Path) -> list[Figure]:
-    """Whole processes on idle nodes."""
-    figures = []
-    typer = process_seconds([sys.executable, "-c", "import typer"]) * 1000
+    """Whole processes on idle nodes, ours and the peers' in turn."""
+    commands: dict[str, tuple[list[str], dict[str, str] | None]] = {
+        "peer: python -c 'import typer'": ([sys.executable, "-c", "import typer"], None),
+        "peer: lscpu": (["lscpu"], None),
+    }
+    for name in ("nvitop", "glances"):
+        command = _peer(name)
+        if command is not None:
+            commands[f"peer: {name} --version"] = command, None
+    ours = {}
     for size in ("inf1.xlarge", "inf1.24xlarge"):
         set_up(folder / size, type_name=size)
         environment = {**os.environ, "NEURON_SIM_ROOT": str(folder / size), "NEURON_SOURCE": "sim"}
         for flags in ([], ["-j"]):
-            time = process_seconds([str(_BIN / "neuron-ls"), *flags], env=environment) * 1000
             name = " ".join(["neuron-ls", *flags, f"({size})"])
-            figures.append(Figure(name, time, "ms"))
-            figures.append(Figure(f"  ratio to import typer, {size}", time / typer, "x", 1.6))
-    figures.append(Figure("peer: python -c 'import typer'", typer, "ms"))
-    figures.append(Figure("peer: lscpu", process_seconds(["lscpu"]) * 1000, "ms"))
-    for name in ("nvitop", "glances"):
-        command = _peer(name)
-        if command is None:
-            figures.append(Figure(f"peer: {name} --version", float("nan"), "ms", note="could not be installed"))
-        else:
-            figures.append(Figure(f"peer: {name} --version", process_seconds(command) * 1000, "ms"))
-    return figures
+            ours[name] = [str(_BIN / "neuron-ls"), *flags], environment
+    times = dict(zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()]), strict=True))
+    typer = times["peer: python -c 'import typer'"]
+    figures = []
+    for name in ours:
+        figures.append(Figure(name, times[name] * 1000, "ms"))
+        figures.append(Figure(f"{name} as a ratio to import typer", times[name] / typer, "x", 1.6))
+    return figures + [Figure(name, times[name] * 1000, "ms") for name in commands]
 
 
 def _system_share(call: Callable[[], object]) -> float:

@@ -44,6 +44,7 @@ def test_nothing_is_unpickled_and_no_shell_is_used(package):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
+        ("runtime_core.telemetry.simulated", ("numpy", "msgspec", "psutil", "tempfile", "shutil", "random")),
         ("neuron_ls.listing", ("numpy", "rich", "textual", "psutil", "msgspec", "grpc", "onnx")),
         ("neuron_monitor.stream", ("numpy", "rich", "textual", "onnx", "prometheus_client")),
         ("neuron_top.cli", ("numpy", "textual", "onnx")),

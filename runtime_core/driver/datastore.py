@@ -101,6 +101,12 @@ class Datastore:
         """A string field of the file header."""
         return bytes(getattr(self.header, name)).decode("utf-8", "replace")
 
+    @property
+    def totals_sequence(self) -> int:
+        """Odd while totals and pages don't fit together; another one after every change of the totals."""
+        at = layout.FileHeader.totals_sequence.offset
+        return int.from_bytes(self.map[at : at + 8], "little")
+
     def still_there(self) -> bool:
         """Whether the node's path still leads to this very file, whole."""
         try:

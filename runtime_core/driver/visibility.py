@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +33,9 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
 
 def write_visible(path: Path, devices: Iterable[int]) -> None:
     """Write the list of visible devices, in one step."""
+    # Readers start often, and never write.
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w") as file:

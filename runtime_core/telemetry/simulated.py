@@ -35,7 +35,6 @@ from runtime_core.telemetry.snapshot import (
     Subgraph,
     SubgraphDeviceMemory,
 )
-from runtime_core.telemetry.sysfs_lasting import totals_sequence
 from runtime_core.topology import device_of_core, topology
 
 _Page = layout.Page
@@ -145,9 +144,9 @@ class SimulatedSource:
         # No host runs under a virtual clock: its figures are not available.
         host = host and not virtual
         for _ in range(_FOLD_TRIES):
-            sequence = totals_sequence(store)
+            sequence = store.totals_sequence
             runtimes, devices = self._look(store, with_cpu=host)
-            if not sequence & 1 and totals_sequence(store) == sequence:
+            if not sequence & 1 and store.totals_sequence == sequence:
                 break
         driver_version = store.text("driver_version")
         if len(devices) < store.size.device_count:

@@ -67,12 +67,6 @@ def _lasting(store: Datastore, core: int, totals: layout.CoreTotals, counts: lis
     )
 
 
-def totals_sequence(store: Datastore) -> int:
-    """Odd while totals and pages don't fit together; another one after every change of the totals."""
-    at = layout.FileHeader.totals_sequence.offset
-    return int.from_bytes(store.map[at : at + 8], "little")
-
-
 def read_lasting(store: Datastore, cores: Sequence[int], live: Mapping[int, int]) -> dict[int, Lasting]:
     """What ``cores`` (global indices) keep.
 

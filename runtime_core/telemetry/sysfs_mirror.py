@@ -12,7 +12,7 @@ from runtime_core.telemetry.simulated import SimulatedSource
 from runtime_core.telemetry.snapshot import Snapshot
 from runtime_core.telemetry.sysfs_content import TreeContent
 from runtime_core.telemetry.sysfs_export import export_tree
-from runtime_core.telemetry.sysfs_lasting import read_lasting, totals_sequence
+from runtime_core.telemetry.sysfs_lasting import read_lasting
 
 _PATIENCE_SECONDS = 0.1
 """A process that was killed while it folded its page leaves the sequence count odd until another one folds."""
@@ -44,12 +44,12 @@ class TreeReader:
         wanted = range(store.size.core_count) if cores is None else cores
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
-            before = totals_sequence(store)
+            before = store.totals_sequence
             snapshot = self._source.snapshot()
             live = {core: runtime.start_ns for core, runtime in snapshot.core_owner.items()}
             lasting = read_lasting(store, wanted, live)
             # A page that was folded in between would be missed, or counted twice.
-            if (not before & 1 and totals_sequence(store) == before) or time.monotonic() > deadline:
+            if (not before & 1 and store.totals_sequence == before) or time.monotonic() > deadline:
                 break
         return TreeContent(snapshot, lasting)
 
