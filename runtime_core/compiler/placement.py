@@ -97,8 +97,8 @@ def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Pr
         return [group]
     whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
     seconds = instruction_seconds(whole, streamed_bytes(whole) // cores)
-    share = 1 / min(cores, CORES_PER_DEVICE)
-    crossing = [dram_transfer_ns(size_bytes, share) / 1e9 for size_bytes in _crossing_bytes(module, group)]
+    active = min(cores, CORES_PER_DEVICE)
+    crossing = [dram_transfer_ns(size_bytes, active) / 1e9 for size_bytes in _crossing_bytes(module, group)]
     sizes = stage_sizes(seconds, cores, crossing)
     return [group[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
 

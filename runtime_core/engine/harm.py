@@ -173,7 +173,7 @@ class Harm:
                 self._hung = fault, core
                 return timeout_ns + 1
             if fault.kind is FaultKind.DRAM_BANDWIDTH:
-                duration_ns = max(duration_ns, dram_transfer_ns(dram_bytes, fault.amount / (neighbours + 1)))
+                duration_ns = max(duration_ns, dram_transfer_ns(dram_bytes, neighbours + 1, fault.amount))
                 self._warn(fault, core)
         for fault in self._slowing:
             if fault.kind is FaultKind.SLOW_CORE and fault.hits_core(core):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.instance import CORES_PER_DEVICE, DRAM_CHANNELS
 
 CHIP_HALF_FLOPS = 64e12
 """FP16/BF16 FLOP/s of a chip (contracts/hardware.md)."""
@@ -24,6 +24,8 @@ PSUM_COLUMNS = 512
 """FP32 results a partition that one accumulation bank holds: a longer product is cut (NKI documentation)."""
 DRAM_BYTES_PER_SECOND = 50 * 1024**3
 """DRAM bandwidth of a chip, shared by its active cores (contracts/hardware.md)."""
+CHANNEL_BYTES_PER_SECOND = DRAM_BYTES_PER_SECOND / DRAM_CHANNELS
+"""Bandwidth of one of its two channels, an equal part of it."""
 LINK_BYTES_PER_SECOND = 32 * 1024**3
 """NeuronLink-v1, chip to chip (contracts/hardware.md)."""
 PCIE_BYTES_PER_SECOND = 7.9e9
@@ -40,7 +42,7 @@ class TimingParameters(NamedTuple):
         on_chip_bytes: software-managed memory of a core (assumed: as large as NeuronCore-v2's, NKI documentation).
         transfer_buffer_bytes: part of it that is read into ahead of use, and written from behind it (assumed).
         instruction_overhead_seconds: semaphores and DMA latency of a macro-instruction (fitted).
-        node_overhead_seconds: starting a node's instruction streams and collecting its completion (assumed).
+        node_overhead_seconds: starting a node's instruction streams: as an instruction's (assumed).
         execution_overhead_seconds: the runtime and framework around an execution, on the host (fitted).
         layout_bytes_per_second: one host thread laying IFMAPs out for the chip's partitions (fitted).
         copy_bytes_per_second: one host thread copying OFMAPs, which come in order (assumed).
@@ -52,10 +54,10 @@ class TimingParameters(NamedTuple):
     move_bytes_per_second: float = 109e9
     on_chip_bytes: int = 24 * 1024**2
     transfer_buffer_bytes: int = 4 * 1024**2
-    instruction_overhead_seconds: float = 5.9e-6
-    node_overhead_seconds: float = 20e-6
-    execution_overhead_seconds: float = 0.81e-3
-    layout_bytes_per_second: float = 0.245e9
+    instruction_overhead_seconds: float = 5.0e-6
+    node_overhead_seconds: float = 5e-6
+    execution_overhead_seconds: float = 0.74e-3
+    layout_bytes_per_second: float = 0.24e9
     copy_bytes_per_second: float = 5e9
     vcpu_elements_per_second: float = 5e9
 

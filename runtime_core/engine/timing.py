@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runtime_core.engine.parameters import (
+    CHANNEL_BYTES_PER_SECOND,
     DRAM_BYTES_PER_SECOND,
     LINK_BYTES_PER_SECOND,
     PARAMETERS,
@@ -170,7 +171,7 @@ def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingPar
     as far as the buffer for it holds. An instruction ends when its engine is done and the last of its data has come;
     the node ends when all is written.
     """
-    bandwidth = DRAM_BYTES_PER_SECOND / active_cores
+    bandwidth = core_dram_bandwidth(active_cores)
     slack = parameters.transfer_buffer_bytes / bandwidth
     now = dram_free = 0.0
     ahead: deque[tuple[int, float]] = deque()  # what was read into the buffer, and when each is done with
@@ -211,9 +212,19 @@ def output_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETER
     return round((size_bytes / parameters.copy_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
 
 
-def dram_transfer_ns(size_bytes: int, share: float) -> int:
-    """Time of a transfer between a core and DRAM that has a ``share`` of the chip's bandwidth."""
-    return round(size_bytes / (DRAM_BYTES_PER_SECOND * share) * 1e9)
+def core_dram_bandwidth(active_cores: float) -> float:
+    """Bytes/s between a core and DRAM, with ``active_cores`` of the chip at work, this one included.
+
+    What a core works on lies in the channel near it, so one alone has no more than that channel's bandwidth. A part of
+    a core has more than there is: see :func:`instruction_seconds`.
+    """
+    shared = DRAM_BYTES_PER_SECOND / active_cores
+    return min(CHANNEL_BYTES_PER_SECOND, shared) if active_cores >= 1 else shared
+
+
+def dram_transfer_ns(size_bytes: int, active_cores: float, ratio: float = 1.0) -> int:
+    """Time of a transfer between a core and DRAM that has kept a ``ratio`` of its bandwidth."""
+    return round(size_bytes / (core_dram_bandwidth(active_cores) * ratio) * 1e9)
 
 
 def link_transfer_ns(size_bytes: int, hops: int) -> int:

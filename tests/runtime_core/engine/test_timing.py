@@ -86,8 +86,9 @@ def test_each_bank_of_columns_pays_for_loading_its_tile():
 def test_weights_too_large_for_the_chip_are_read_at_every_execution_and_share_the_bandwidth():
     node = product(1, 16_384, 16_384)
     times = [seconds(node, active) for active in (1, 2, 3, 4)]
-    assert times[0] == pytest.approx(node.params_bytes / DRAM_BYTES_PER_SECOND, rel=0.05)
-    assert [t / times[0] for t in times] == pytest.approx([1, 2, 3, 4], rel=1e-3)
+    assert times[3] == pytest.approx(node.params_bytes / (DRAM_BYTES_PER_SECOND / 4), rel=0.05)
+    # One or two cores are bound by a channel each, more by the chip.
+    assert [t / times[3] for t in times] == pytest.approx([0.5, 0.5, 0.75, 1], rel=1e-3)
 
 
 def test_weights_that_find_room_stay_on_chip():
@@ -125,7 +126,7 @@ def test_a_node_takes_at_least_what_each_resource_needs_and_at_most_all_of_them_
     pe = seconds(node, 1, BARE._replace(on_chip_bytes=1 << 40))
     spent = seconds(node, active)
     traffic = sum(p.spec.size_bytes for p in node.parameters) + 4 * node.inputs[0].size_bytes
-    assert pe * 0.999 <= spent <= pe + traffic * active / DRAM_BYTES_PER_SECOND
+    assert pe * 0.999 <= spent <= pe + traffic / timing.core_dram_bandwidth(active)
 
 
 def test_a_graph_knows_which_nodes_share_a_core():
@@ -161,7 +162,7 @@ def test_what_is_sent_to_dram_is_sent_behind_the_instructions():
     engines = seconds(node, 1, BARE._replace(on_chip_bytes=1 << 40))
     slow = timing.instruction_seconds(node, parameters=BARE)
     assert slow[1] == pytest.approx(8 * 10**10 / CORE_HALF_FLOPS * SINGLE_PASSES, rel=0.01)
-    assert engines < sum(slow) < engines + 2 * 64 * MIB / DRAM_BYTES_PER_SECOND
+    assert engines < sum(slow) < engines + 2 * 64 * MIB / timing.core_dram_bandwidth(1)
 
 
 def test_a_cpu_node_is_paid_by_its_elements_and_needs_no_chip():
