@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from neuron_monitor.signals import Signals
-from runtime_core.telemetry import NeuronError
+from runtime_core.telemetry import NeuronError, UsageError
 
 T = TypeVar("T")
 
@@ -44,6 +44,16 @@ class Lines:
             self._skipping = False
             del whole[0]
         return whole
+
+
+def require_stream(fd: int) -> None:
+    """A companion that is started by hand has nothing to read.
+
+    Raises:
+        UsageError: ``fd`` is a terminal.
+    """
+    if os.isatty(fd):
+        raise UsageError("standard input is a terminal: pipe neuron-monitor into this command")
 
 
 def lines_until_stop(fd: int, signals: Signals) -> Iterator[bytes]:

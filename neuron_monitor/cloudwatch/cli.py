@@ -35,8 +35,10 @@ def send(
     Values of a period go out as distributions, so percentiles work; what can't be sent is kept and tried again.
     """
     from neuron_monitor.cloudwatch.pipe import follow, print_request
+    from neuron_monitor.lines import require_stream
     from neuron_monitor.signals import handled
 
+    require_stream(0)
     with handled() as signals:
         if dry_run:
             put = print_request(namespace, signals)

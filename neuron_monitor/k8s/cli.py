@@ -35,9 +35,11 @@ def annotate(
         fail("grpcio is missing: install it with pip install 'neuron-tools-sim[k8s]'")
     from neuron_monitor.k8s.pipe import follow
     from neuron_monitor.k8s.watch import Watch
+    from neuron_monitor.lines import require_stream
     from neuron_monitor.output import StandardOutput
     from neuron_monitor.signals import handled
 
+    require_stream(0)
     kubelet = Kubelet(socket)
     watch = Watch(kubelet.holdings, period)
     try:

@@ -9,7 +9,6 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
-from runtime_core.telemetry import UsageError
 
 EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
 neuron-monitor | neuron-monitor-prometheus.py --web.listen-address :8000
@@ -34,12 +33,12 @@ def serve(
     version: VersionFlag = False,
 ) -> None:
     """Serve the stream of a neuron-monitor, read on standard input, as Prometheus metrics on /metrics."""
+    from neuron_monitor.lines import require_stream
     from neuron_monitor.prometheus.pipe import follow
     from neuron_monitor.prometheus.serve import serving
     from neuron_monitor.signals import handled
 
-    if sys.stdin.isatty():
-        raise UsageError("standard input is a terminal: pipe neuron-monitor into this command")
+    require_stream(0)
     address = listen_address or f"127.0.0.1:{port}"
     with handled() as signals, serving(address, web_config, tell=sys.stderr.isatty()) as page:
         follow(0, page, signals)

@@ -1,6 +1,9 @@
 """Lines of a descriptor: whole, however they were cut, and none of no end."""
 
 import os
+import pty
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -69,3 +72,24 @@ def test_a_signal_ends_them_while_nothing_comes(signals):
     assert found == []
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("prometheus", ("--port", "0")), ("cloudwatch", ("--namespace", "N", "--dry-run")), ("k8s", ())],
+)
+def test_a_companion_at_a_terminal_says_what_it_needs(module, arguments):
+    terminal, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", f"neuron_monitor.{module}", *arguments],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(terminal)
+        os.close(theirs)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("standard input is a terminal: pipe neuron-monitor into this command\n")
