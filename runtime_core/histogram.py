@@ -7,6 +7,8 @@ The driver counts into them, telemetry subtracts and reads them; the arithmetic 
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import struct
 from collections.abc import Mapping, Sequence
 
@@ -110,18 +112,15 @@ class Histogram:
         return found[0] if found else None
 
     def quantiles_ns(self, ratios: Sequence[float]) -> tuple[float, ...]:
-        """:meth:`quantile_ns` of each of ``ratios``, which ascend, in one pass; none when empty."""
-        total = self.count
-        if not total:
+        """:meth:`quantile_ns` of each of ``ratios``; none when empty."""
+        if not self.count:
             return ()
+        indexes, seen = list(self.buckets), list(itertools.accumulate(self.buckets.values()))
         found: list[float] = []
-        seen = 0
-        last = 0
-        for index, count in self.buckets.items():
-            last = index
-            while len(found) < len(ratios) and seen + count >= ratios[len(found)] * total:
-                low, high = bucket_bounds_ns(index)
-                found.append(low + (high - low) * max(0.0, ratios[len(found)] * total - seen) / count)
-            seen += count
-        found.extend(float(bucket_bounds_ns(last)[1]) for _ in range(len(ratios) - len(found)))
+        for ratio in ratios:
+            rank = ratio * seen[-1]
+            at = min(bisect.bisect_left(seen, rank), len(seen) - 1)
+            below = seen[at - 1] if at else 0
+            low, high = bucket_bounds_ns(indexes[at])
+            found.append(low + (high - low) * min(1.0, max(0.0, rank - below) / max(1, seen[at] - below)))
         return tuple(found)
