@@ -1,0 +1,152 @@
+"""What a day of a busy inf1.24xlarge takes on disk, beside the same snapshots as gzipped JSON lines, in one run.
+
+Sixteen applications of four cores run a model of 7.9 ms (BERT base, as published) under the virtual clock. What the
+virtual clock has not, is added by chance: the host's return from each execution (60 µs in the mean, exponential), when
+the node is looked at, and the figures of 96 vCPUs. A minute is encoded; a day is 86,112 differences and 288 whole
+snapshots of the sizes that were measured.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.harness import Figure, report
+from neuron_tools.scenario.models import made_to_measure
+from runtime_core.engine.executor import Engine, LoadedModel
+from runtime_core.engine.virtual_clock import Process
+from runtime_core.histogram import Histogram
+from runtime_core.telemetry import Snapshot, open_source
+from runtime_core.telemetry.recording import Recording, RecordingWriter
+from runtime_core.telemetry.recording.writer import KEY_EVERY
+from runtime_core.telemetry.snapshot import CpuTimes, Host, VcpuTimes
+from runtime_core.virtual_node import VirtualNode
+
+SECONDS = 60
+DAY_SECONDS = 86_400
+APPLICATIONS, CORES_EACH, VCPUS = 16, 4, 96
+MODEL_MILLISECONDS = 7.9
+RETURN_NS = 60_000
+
+
+class Sizes(NamedTuple):
+    """Megabytes of a day, and milliseconds of encoding a snapshot."""
+
+    ours_mb: float
+    peer_mb: float
+    encode_ms: float
+
+
+def closed(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
+    """A client that executes back to back."""
+    now_ns = yield 0
+    while True:
+        placed = engine.start(model, now_ns)
+        arrival_ns, now_ns = now_ns, (yield placed.end_ns + round(rng.expovariate(1 / RETURN_NS)))
+        engine.finish(model, placed, now_ns - arrival_ns)
+
+
+def opened(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
+    """Requests at random times for half of what a core can do; they queue on it."""
+    rate = 0.5e3 / MODEL_MILLISECONDS
+    now_ns = yield 0
+    while True:
+        now_ns = yield now_ns + round(rng.expovariate(rate) * 1e9)
+        placed = engine.start(model, now_ns)
+        engine.finish(model, placed, placed.end_ns - now_ns + round(rng.expovariate(1 / RETURN_NS)))
+
+
+class HostFigures:
+    """The host as its users see it: ticks of 10 ms, by chance."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._ticks = [[0] * 7 for _ in range(VCPUS)]
+        self._cpu = [[0, 0] for _ in range(APPLICATIONS)]
+        self._switches = 0
+
+    def dressed(self, snapshot: Snapshot) -> Snapshot:
+        """``snapshot`` a second later, with host figures."""
+        rng = self._rng
+        for ticks in self._ticks:
+            user, system = rng.randrange(10, 60), rng.randrange(1, 10)
+            for kind, spent in ((0, user), (2, system), (3, 100 - user - system), (6, int(rng.random() < 0.3))):
+                ticks[kind] += spent
+        self._switches += rng.randrange(50_000, 60_000)
+        for used in self._cpu:
+            used[0] += rng.randrange(20, 60)
+            used[1] += rng.randrange(5, 15)
+        vcpus = tuple(VcpuTimes(*(tick / 100 for tick in ticks)) for ticks in self._ticks)
+        used_bytes = (40 << 30) + rng.randrange(1 << 28) // 4096 * 4096
+        host = Host(snapshot.time_ns, vcpus, self._switches, 192 << 30, used_bytes, 0, 0)
+        runtimes = tuple(
+            r._replace(cpu=CpuTimes(*(tick / 100 for tick in used)))
+            for r, used in zip(snapshot.runtimes, self._cpu, strict=True)
+        )
+        return snapshot._replace(runtimes=runtimes, host=host)
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, Histogram)
+    return [value.sum_ns, {str(bucket): count for bucket, count in value.buckets.items()}]
+
+
+def measure(client: Callable[[Engine, LoadedModel, random.Random], Process], clients: int, folder: Path) -> Sizes:
+    """Simulate a minute and encode it both ways."""
+    rng = random.Random(1)
+    neff = made_to_measure("bert-base", MODEL_MILLISECONDS, 1.0)
+    path = folder / f"{client.__name__}.nrec"
+    writer = RecordingWriter(path, source="virtual", interval_seconds=1.0)
+    lines = io.BytesIO()
+    peer = gzip.GzipFile(fileobj=lines, mode="wb", compresslevel=6, mtime=0)
+    figures, sizes, spent = HostFigures(rng), [], 0.0
+    with VirtualNode("inf1.24xlarge") as node:
+        source = open_source(f"sim:{node.root}")
+        for number in range(APPLICATIONS):
+            first = number * CORES_EACH
+            runtime = node.runtime(cores=f"{first}-{first + CORES_EACH - 1}", tag=f"app{number}")
+            for place in range(CORES_EACH):
+                model = runtime.load(neff, place)
+                for _ in range(clients):
+                    node.spawn(client(runtime.engine, model, rng), model)
+        for second in range(1, SECONDS + 1):
+            node.run(second * 10**9 + rng.randrange(2_000_000))
+            snapshot = figures.dressed(source.snapshot())
+            started, before = time.perf_counter(), writer.bytes_written
+            writer.add(snapshot)
+            spent += time.perf_counter() - started
+            sizes.append(writer.bytes_written - before)
+            peer.write(msgspec.json.encode(snapshot, enc_hook=_plain) + b"\n")
+    writer.close()
+    peer.close()
+    recording = Recording(path)
+    assert recording.snapshot(SECONDS - 1)._replace(source="") == snapshot._replace(source="")
+    keys = DAY_SECONDS // KEY_EVERY
+    day = sizes[0] * keys + sum(sizes[1:]) / (SECONDS - 1) * (DAY_SECONDS - keys)
+    return Sizes(day / 1e6, len(lines.getvalue()) / SECONDS * DAY_SECONDS / 1e6, spent / SECONDS * 1e3)
+
+
+def main() -> None:
+    """Measure both loads."""
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
+        full = measure(closed, 2, Path(folder))
+        half = measure(opened, 1, Path(folder))
+    report(
+        "recording",
+        [
+            Figure("a day, every core saturated by two clients", full.ours_mb, "MB", 100.0),
+            Figure("peer: gzipped JSON lines of it", full.peer_mb, "MB"),
+            Figure("a day, requests at random for half of it", half.ours_mb, "MB", None,
+                   note="latencies spread by queueing: each bucket that counts is kept"),
+            Figure("peer: gzipped JSON lines of that", half.peer_mb, "MB"),
+            Figure("encoding a snapshot, saturated", full.encode_ms, "ms"),
+        ],
+    )  # fmt: skip
