@@ -15,41 +15,30 @@ Tensors are bytes, as on the wire; :class:`Shared` names one that lies in shared
 
 from __future__ import annotations
 
-import contextlib
-import os
-import queue
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import grpc
-from google.protobuf.message import Message
 
-from runtime_core import __version__
-from runtime_core.rtd.config import ADDRESS_VARIABLE, DEFAULT_ADDRESS, check_address
+from runtime_core.rtd.connection import Connection, ConnectionLostError, check, chosen_address
 from runtime_core.rtd.proto import common_pb2, inspection_pb2, nmgr_counters_pb2, nmgr_pb2
 from runtime_core.rtd.shm import PROT_READ, PROT_WRITE
 from runtime_core.rtd.status import RtdError
-from runtime_core.rtd.wire import (
-    CHANNEL_OPTIONS,
-    INSPECTION,
-    NETWORK_MANAGER,
-    SESSION_MANAGER,
-    STREAM,
-    Call,
-    calls,
-)
 from runtime_core.status import Nerr
 
-CHUNK_BYTES = 1024**2
-CONNECT_SECONDS = 10.0
+__all__ = [
+    "CHUNK_BYTES",
+    "Client",
+    "ConnectionLostError",
+    "InferenceError",
+    "Shared",
+    "Tensor",
+    "chosen_address",
+    "infer_request",
+]
 
-_CALLS = {
-    call.name: call
-    for service in (NETWORK_MANAGER, SESSION_MANAGER, STREAM, INSPECTION)
-    for call in calls(service).values()
-}
-_Answer = TypeVar("_Answer", bound=Message)
+CHUNK_BYTES = 1024**2
 
 
 class Shared(NamedTuple):
@@ -70,34 +59,6 @@ class InferenceError(RtdError):
         self.outputs = outputs
 
 
-class ConnectionLostError(RtdError):
-    """The daemon can't be reached, or went away during the call."""
-
-    def __init__(self, message: str) -> None:
-        """No status came, so the code is FAIL."""
-        super().__init__(Nerr.FAIL, message)
-
-
-def chosen_address(address: str | None) -> str:
-    """``address``, else ``$NEURON_RTD_ADDRESS``, else the default.
-
-    Raises:
-        UsageError: it is malformed.
-    """
-    return check_address(address or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS)
-
-
-def _code(number: int) -> Nerr:
-    return Nerr(number) if number in Nerr.__members__.values() else Nerr.FAIL
-
-
-def _check(status: common_pb2.status) -> None:
-    if status.code != Nerr.OK.value:
-        code = _code(status.code)
-        text = status.details.decode("utf-8", "replace") or code.name
-        raise RtdError(code, f"{text} (NERR_{code.name})")
-
-
 def _ios(tensors: Mapping[str, Tensor]) -> list[nmgr_pb2.infer_io]:
     return [
         nmgr_pb2.infer_io(name=name, buf_shm=nmgr_pb2.shared_mem_buf(path=tensor.path))
@@ -112,107 +73,14 @@ def _outputs(answer: nmgr_pb2.infer_response) -> dict[str, Tensor]:
         io.name: Shared(io.buf_shm.path) if io.WhichOneof("data") == "buf_shm" else io.buf for io in answer.ofmap
     }
     try:
-        _check(answer.status)
+        check(answer.status)
     except RtdError as error:
         raise InferenceError(error.code, str(error), outputs) from None
     return outputs
 
 
-class Client:
-    """A connection to one daemon; threads may share it."""
-
-    def __init__(self, address: str | None = None) -> None:
-        """Connect when the first call is made.
-
-        Raises:
-            UsageError: the address is malformed.
-        """
-        self.address = chosen_address(address)
-        self._channel = grpc.insecure_channel(self.address, options=CHANNEL_OPTIONS)
-        self._stubs: dict[str, Callable[..., object]] = {}
-        for call in _CALLS.values():
-            self._stubs[call.name] = self._stub(call)
-
-    def _stub(self, call: Call) -> Callable[..., object]:
-        makers: dict[tuple[bool, bool], Callable[..., Callable[..., object]]] = {
-            (False, False): self._channel.unary_unary,
-            (True, False): self._channel.stream_unary,
-            (True, True): self._channel.stream_stream,
-        }
-        make = makers[call.client_streams, call.server_streams]
-        return make(call.path, call.request.SerializeToString, call.response.FromString)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection; its sessions end."""
-        self._channel.close()
-
-    def call(self, name: str, request: Message | Iterator[Message], answer: type[_Answer]) -> _Answer:
-        """Make a call by its name; the status of its answer is not looked at.
-
-        Raises:
-            ConnectionLostError: the daemon can't be reached.
-            RtdError: the call itself was refused.
-        """
-        try:
-            made = self._stubs[name](request)
-        except grpc.RpcError as error:
-            raise self._unreachable(error) from None
-        if not isinstance(made, answer):
-            raise TypeError(f"{name} answers with {type(made).__name__}")
-        return made
-
-    def _unreachable(self, error: grpc.RpcError) -> RtdError:
-        code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-            return ConnectionLostError(
-                f"no neuron-rtd answers at {self.address}: start it, or set {ADDRESS_VARIABLE} to where it listens"
-            )
-        details = error.details() if isinstance(error, grpc.Call) else str(error)
-        return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")
-
-    def wait_until_ready(self, seconds: float = CONNECT_SECONDS) -> None:
-        """Wait until the daemon accepts connections.
-
-        Raises:
-            ConnectionLostError: it does not within the time.
-        """
-        try:
-            grpc.channel_ready_future(self._channel).result(seconds)
-        except grpc.FutureTimeoutError:
-            raise ConnectionLostError(f"no neuron-rtd answers at {self.address} within {seconds:g} s") from None
-
-    # Sessions
-
-    @contextlib.contextmanager
-    def session(self) -> Iterator[int]:
-        """A session's id; what is made under it is freed when the block ends, or this process does."""
-        requests: queue.SimpleQueue[nmgr_pb2.session_monitor_request | None] = queue.SimpleQueue()
-        version = common_pb2.version(full_version=__version__)
-        requests.put(nmgr_pb2.session_monitor_request(framework_name="neuron-tools-sim", fal_version=version))
-        stream = self._stubs["session_monitor"](iter(requests.get, None))
-        if not isinstance(stream, grpc.RpcContext) or not isinstance(stream, Iterator):
-            raise TypeError("session_monitor is no stream")
-        try:
-            first = next(stream)
-        except grpc.RpcError as error:
-            requests.put(None)
-            raise self._unreachable(error) from None
-        if not isinstance(first, nmgr_pb2.session_monitor_response):
-            raise TypeError("session_monitor answers with something else")
-        try:
-            yield first.session_id
-        finally:
-            requests.put(None)
-            # The daemon ends its side when everything is freed.
-            with contextlib.suppress(grpc.RpcError):
-                for _ in stream:
-                    pass
+class Client(Connection):
+    """The calls of a daemon, one method each; threads may share it."""
 
     # Groups
 
@@ -224,18 +92,18 @@ class Client:
         """
         request = nmgr_pb2.create_eg_request(nc_count=nc_count, session_id=session)
         answer = self.call("create_eg", request, nmgr_pb2.create_eg_response)
-        _check(answer.status)
+        check(answer.status)
         return answer.h_eg.id
 
     def destroy_group(self, group: int) -> None:
         """Give an empty group's cores back."""
         request = nmgr_pb2.destroy_eg_request(h_eg=common_pb2.h_eg(id=group))
-        _check(self.call("destroy_eg", request, nmgr_pb2.destroy_eg_response).status)
+        check(self.call("destroy_eg", request, nmgr_pb2.destroy_eg_response).status)
 
     def groups(self) -> list[nmgr_pb2.eg_info]:
         """All groups."""
         answer = self.call("list_egs", common_pb2.empty(), nmgr_pb2.out_list_egs)
-        _check(answer.status)
+        check(answer.status)
         return list(answer.eg_info)
 
     # Networks
@@ -283,32 +151,32 @@ class Client:
                 yield nmgr_pb2.load_request(neff_chunk=chunk)
 
         answer = self.call("load", messages(), nmgr_pb2.load_response)
-        _check(answer.status)
+        check(answer.status)
         return answer.h_nn.id
 
     def start(self, network: int) -> None:
         """Make a network the running one of its group."""
         request = nmgr_pb2.start_request(h_nn=common_pb2.h_nn(id=network))
-        _check(self.call("start", request, nmgr_pb2.start_response).status)
+        check(self.call("start", request, nmgr_pb2.start_response).status)
 
     def stop(self, network: int) -> None:
         """Put a network in standby."""
         request = nmgr_pb2.stop_request(h_nn=common_pb2.h_nn(id=network))
-        _check(self.call("stop", request, nmgr_pb2.stop_response).status)
+        check(self.call("stop", request, nmgr_pb2.stop_response).status)
 
     def unload(self, network: int) -> None:
         """Unload a network."""
         request = nmgr_pb2.unload_request(h_nn=common_pb2.h_nn(id=network))
-        _check(self.call("unload", request, nmgr_pb2.unload_response).status)
+        check(self.call("unload", request, nmgr_pb2.unload_response).status)
 
     def unload_all(self) -> None:
         """Unload every network."""
-        _check(self.call("unload_all", common_pb2.empty(), common_pb2.status))
+        check(self.call("unload_all", common_pb2.empty(), common_pb2.status))
 
     def models(self) -> list[inspection_pb2.model_info]:
         """All networks that the daemon holds."""
         answer = self.call("list_models", common_pb2.empty(), inspection_pb2.list_models_response)
-        _check(answer.status)
+        check(answer.status)
         return list(answer.models)
 
     # Inferences
@@ -331,7 +199,7 @@ class Client:
         """
         request = infer_request(network, inputs, shm_outputs)
         answer = self.call("infer_post", request, nmgr_pb2.infer_post_response)
-        _check(answer.status)
+        check(answer.status)
         return answer.cookie
 
     def wait(self, cookie: int) -> dict[str, Tensor]:
@@ -349,7 +217,7 @@ class Client:
         """Those of ``cookies`` whose inferences have ended."""
         request = nmgr_pb2.infer_check_completion_request(cookie=list(cookies))
         answer = self.call("infer_check_completion", request, nmgr_pb2.infer_check_completion_response)
-        _check(answer.status)
+        check(answer.status)
         return list(answer.cookie)
 
     def infer_stream(
@@ -360,7 +228,7 @@ class Client:
         Raises:
             RtdError: the stream broke.
         """
-        stream = self._stubs["infer_stream"](iter(requests))
+        stream = self.stubs["infer_stream"](iter(requests))
         if not isinstance(stream, Iterator):
             raise TypeError("infer_stream is no stream")
         try:
@@ -371,7 +239,7 @@ class Client:
                 }
                 yield answer.status, outputs
         except grpc.RpcError as error:
-            raise self._unreachable(error) from None
+            raise self.unreachable(error) from None
 
     # Shared memory
 
@@ -380,12 +248,12 @@ class Client:
         request = nmgr_pb2.shm_map_request(
             path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write, session_id=session
         )
-        _check(self.call("shm_map", request, nmgr_pb2.shm_map_response).status)
+        check(self.call("shm_map", request, nmgr_pb2.shm_map_response).status)
 
     def shm_unmap(self, path: str, *, read: bool = False, write: bool = False) -> None:
         """Take a shared memory object back."""
         request = nmgr_pb2.shm_unmap_request(path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write)
-        _check(self.call("shm_unmap", request, nmgr_pb2.shm_unmap_response).status)
+        check(self.call("shm_unmap", request, nmgr_pb2.shm_unmap_response).status)
 
     # Counters
 
@@ -393,7 +261,7 @@ class Client:
         """Everything that the daemon counts."""
         request = nmgr_counters_pb2.read_all_counters_request()
         answer = self.call("read_all_counters", request, nmgr_counters_pb2.read_all_counters_response)
-        _check(answer.status)
+        check(answer.status)
         return answer
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runtime_core.neff.graph import Graph
+from runtime_core.neff.validate import cores_per_node
 from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 
@@ -83,3 +87,73 @@ def find_run(taken: list[bool], count: int) -> tuple[int, int]:
             f"of {len(taken)}: destroy a group first",
         )
     return fitting, count
+
+
+def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    """Which core of the group each model-relative core becomes.
+
+    Args:
+        graph: the model.
+        group_cores: global cores of an explicit group.
+
+    Returns:
+        The cores, and whether the model's nodes have to share them (shared-NC mode).
+
+    Raises:
+        RtdError: RESOURCE_NC, when the group is smaller than the model's largest node.
+    """
+    needed = graph.core_count
+    if needed <= len(group_cores):
+        return tuple(group_cores[:needed]), False
+    largest = max(cores_per_node(graph), default=1)
+    if largest > len(group_cores):
+        raise RtdError(
+            Nerr.RESOURCE_NC,
+            f"network {graph.name!r} needs {needed} NeuronCore(s) and {largest} at the least, "
+            f"the group has {len(group_cores)}: use a larger group",
+        )
+    return tuple(group_cores[i % len(group_cores)] for i in range(needed)), True
+
+
+class Groups:
+    """The groups of a daemon; whoever uses it excludes other threads."""
+
+    def __init__(self, cores: Sequence[int]) -> None:
+        """Groups are made of ``cores``: global indices, in the order of the links between their devices."""
+        self._cores = tuple(cores)
+        self._by_id: dict[int, Group] = {}
+        self._ids = itertools.count(1)
+
+    def all(self) -> list[Group]:
+        """All of them, oldest first."""
+        return list(self._by_id.values())
+
+    def get(self, group_id: int) -> Group:
+        """A group by its handle.
+
+        Raises:
+            RtdError: INVALID_HANDLE.
+        """
+        found = self._by_id.get(group_id)
+        if found is None:
+            raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}: create it first")
+        return found
+
+    def create(self, count: int, session_id: int, *, implicit: bool) -> Group:
+        """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
+
+        Raises:
+            RtdError: RESOURCE_NC.
+        """
+        taken = [False] * len(self._cores)
+        for group in self._by_id.values():
+            for vnc in range(group.first_vnc, group.first_vnc + len(group.cores)):
+                taken[vnc] = True
+        first, length = find_run(taken, count)
+        made = Group(next(self._ids), first, self._cores[first : first + length], implicit, session_id)
+        self._by_id[made.group_id] = made
+        return made
+
+    def remove(self, group: Group) -> None:
+        """Give a group's cores back."""
+        self._by_id.pop(group.group_id, None)

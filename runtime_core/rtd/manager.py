@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from runtime_core.engine.executor import Engine
 from runtime_core.errors import NeuronError
-from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
-from runtime_core.neff.validate import cores_per_node
-from runtime_core.rtd.groups import Group, find_run
+from runtime_core.rtd.groups import Group, Groups, place
 from runtime_core.rtd.loading import Load, NeffCache
 from runtime_core.rtd.log import Level, Log
 from runtime_core.rtd.network import Inference, Network
@@ -24,32 +20,6 @@ from runtime_core.rtd.shm import SharedMemory
 from runtime_core.rtd.status import RtdError, as_rtd_error
 from runtime_core.rtd.work import CoreWork
 from runtime_core.status import Nerr, NrtError, NrtStatus
-
-
-def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    """Which core of the group each model-relative core becomes.
-
-    Args:
-        graph: the model.
-        group_cores: global cores of an explicit group.
-
-    Returns:
-        The cores, and whether the model's nodes have to share them (shared-NC mode).
-
-    Raises:
-        RtdError: RESOURCE_NC, when the group is smaller than the model's largest node.
-    """
-    needed = graph.core_count
-    if needed <= len(group_cores):
-        return tuple(group_cores[:needed]), False
-    largest = max(cores_per_node(graph), default=1)
-    if largest > len(group_cores):
-        raise RtdError(
-            Nerr.RESOURCE_NC,
-            f"network {graph.name!r} needs {needed} NeuronCore(s) and {largest} at the least, "
-            f"the group has {len(group_cores)}: use a larger group",
-        )
-    return tuple(group_cores[i % len(group_cores)] for i in range(needed)), True
 
 
 class Manager:
@@ -72,10 +42,9 @@ class Manager:
         self.retired_work: dict[int, CoreWork] = {}
         self._engine = engine
         self.cache = NeffCache(cache_count)
-        self._groups: dict[int, Group] = {}
+        self._groups = Groups(self.cores)
         self._networks: dict[int, Network] = {}
         self._lock = threading.RLock()
-        self._group_ids = itertools.count(1)
         self._closing = False
 
     # Groups
@@ -84,7 +53,7 @@ class Manager:
     def groups(self) -> list[Group]:
         """All groups, oldest first."""
         with self._lock:
-            return list(self._groups.values())
+            return self._groups.all()
 
     def group(self, group_id: int) -> Group:
         """A group by its handle.
@@ -92,10 +61,7 @@ class Manager:
         Raises:
             RtdError: INVALID_HANDLE.
         """
-        found = self._groups.get(group_id)
-        if found is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}: create it first")
-        return found
+        return self._groups.get(group_id)
 
     def create_group(self, count: int, session_id: int, *, implicit: bool = False) -> Group:
         """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
@@ -105,15 +71,10 @@ class Manager:
         """
         with self._lock:
             self._check_open(session_id)
-            taken = [False] * len(self.cores)
-            for group in self._groups.values():
-                for vnc in range(group.first_vnc, group.first_vnc + len(group.cores)):
-                    taken[vnc] = True
-            first, length = find_run(taken, count)
-            cores = self.cores[first : first + length]
-            group = Group(next(self._group_ids), first, cores, implicit, session_id)
-            self._groups[group.group_id] = group
-        self.log.info("NMGR", "create_eg", f"NCG {group.group_id}: {length} NeuronCore(s) from vnc {first}")
+            group = self._groups.create(count, session_id, implicit=implicit)
+        self.log.info(
+            "NMGR", "create_eg", f"NCG {group.group_id}: {len(group.cores)} NeuronCore(s) from vnc {group.first_vnc}"
+        )
         return group
 
     def destroy_group(self, group_id: int) -> None:
@@ -133,7 +94,7 @@ class Manager:
     def _forget_group(self, group: Group) -> None:
         group.destroyed = True
         with self._lock:
-            self._groups.pop(group.group_id, None)
+            self._groups.remove(group)
         self.log.info("NMGR", "destroy_eg", f"NCG {group.group_id} destroyed")
 
     # Networks
@@ -308,21 +269,12 @@ class Manager:
             raise RtdError(Nerr.FAILED_STATE, "neuron-rtd is stopping: try again when it is back")
         self.sessions.check(session_id)
 
-    @contextlib.contextmanager
-    def session(self) -> Iterator[int]:
-        """A session for as long as its client lives; what was made under it is freed at the end."""
-        session_id = self.sessions.begin()
-        try:
-            yield session_id
-        finally:
-            self.end_session(session_id)
-
     def end_session(self, session_id: int) -> None:
         """Free everything that was made under a session."""
         with self._lock:
             if not self.sessions.end(session_id):
                 return
-            groups = [g for g in self._groups.values() if g.session_id == session_id]
+            groups = [g for g in self._groups.all() if g.session_id == session_id]
             networks = [
                 n for n in self._networks.values() if n.session_id == session_id or n.group.session_id == session_id
             ]
