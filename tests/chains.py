@@ -8,10 +8,10 @@ from runtime_core.neff.model import Neff
 from runtime_core.neff.writer import encode_neff
 
 
-def chain(stages=1, *, stage_seconds=0.0, rows=2, columns=3, seed=0, name="chain", identity=False):
+def chain(stages=1, *, stage_seconds=0.0, rows=2, columns=3, seed=0, name="chain", identity=False, dynamic_batch=False):
     """The NEFF of x @ w0 @ w1 …: stage i on core i, each as slow as asked.
 
-    ``identity``: stages copy, so that big tensors cost no arithmetic.
+    ``identity``: stages copy, so that big tensors cost no arithmetic. ``dynamic_batch``: any number of rows.
     """
     rng = np.random.default_rng(seed)
     shape = (rows, columns)
@@ -30,7 +30,11 @@ def chain(stages=1, *, stage_seconds=0.0, rows=2, columns=3, seed=0, name="chain
         size = columns * columns * 4
         nodes.append(Node(node, NodeKind.NEURON, (source,), (target,), i, (step,), (weight,), (), size))
         params[node] = rng.standard_normal((columns, columns), np.float32).tobytes()
-    return encode_neff(Neff(Graph(name, specs[:1], specs[-1:], tuple(nodes), core_count=stages), params))
+    batch = rows if dynamic_batch else 0
+    graph = Graph(
+        name, (specs[0],), (specs[-1],), tuple(nodes), core_count=stages, batch=batch, dynamic_batch=dynamic_batch
+    )
+    return encode_neff(Neff(graph, params))
 
 
 def chain_input(rows=2, columns=3, seed=0):

@@ -29,6 +29,8 @@ from runtime_core.status import Nerr
 MAX_CALLS = 1024
 """Calls at one time, each on a thread: sessions and waits take one for as long as they last."""
 _MAX_DETAILS_BYTES = 2048
+_ASK_FOR_THE_CLIENT = {"infer_wait"}
+"""Calls whose answer must not be lost on a client that waits no longer."""
 
 _OPTIONS = (
     *CHANNEL_OPTIONS,
@@ -70,9 +72,9 @@ def _answering(
 ) -> Callable[[object, grpc.ServicerContext], Message]:
     """A handler that turns every failure into a status: no request ends the daemon."""
 
-    def handle(request: object, _context: grpc.ServicerContext) -> Message:
+    def handle(request: object, context: grpc.ServicerContext) -> Message:
         try:
-            return answer(request)
+            return answer(request, context.is_active) if call.name in _ASK_FOR_THE_CLIENT else answer(request)
         except NeuronError as error:
             return failure(call, manager.error(call.name, error))
         except grpc.RpcError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from runtime_core import __version__
@@ -85,11 +85,15 @@ class NetworkService:
         cookie = self._manager.posted.add(Posted(network, network.post(inputs), paths))
         return nmgr_pb2.infer_post_response(status=ok(), cookie=cookie)
 
-    def infer_wait(self, request: nmgr_pb2.infer_wait_request) -> nmgr_pb2.infer_response:
-        """Wait for a posted inference and hand its results over."""
+    def infer_wait(
+        self, request: nmgr_pb2.infer_wait_request, still_there: Callable[[], bool]
+    ) -> nmgr_pb2.infer_response:
+        """Wait for a posted inference and hand its results over, unless the client has gone meanwhile."""
         posted = self._manager.posted.get(request.cookie)
         paths = self._paths(posted, request)
         posted.future.exception()  # only to wait: it tells its failures in its result
+        if not still_there():
+            raise RtdError(Nerr.INFER_CANCELLED, f"nobody waits for posted inference {request.cookie} now: it is kept")
         return self._hand_over(request.cookie, paths)
 
     def infer_poll(self, request: nmgr_pb2.infer_wait_request) -> nmgr_pb2.infer_response:

@@ -186,3 +186,29 @@ def test_random_seed_needs_a_group(client):
     for handle, code in ((group, Nerr.OK), (group + 1, Nerr.INVALID_HANDLE)):
         request = nmgr_pb2.random_seed_request(h_eg=common_pb2.h_eg(id=handle), seed=7)
         assert client.call("random_seed", request, nmgr_pb2.random_seed_response).status.code == code
+
+
+def test_a_wait_that_is_given_up_loses_no_result(daemon, client):
+    import grpc
+
+    from runtime_core.rtd.proto import nmgr_pb2
+
+    network = client.load(chain(stage_seconds=0.3))
+    cookie = client.post(network, X)
+    with grpc.insecure_channel(daemon.address) as channel:
+        wait = channel.unary_unary(
+            "/nrt.nmgr_v1/infer_wait", nmgr_pb2.infer_wait_request.SerializeToString, nmgr_pb2.infer_response.FromString
+        )
+        with pytest.raises(grpc.RpcError) as caught:
+            wait(nmgr_pb2.infer_wait_request(cookie=cookie), timeout=0.05)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert client.wait(cookie) == client.infer(network, X)
+
+
+def test_a_dynamic_batch_takes_any_number_of_samples(client):
+    network = client.load(chain(rows=4, columns=3, dynamic_batch=True))
+    x = chain_input(9, 3)
+    whole = client.infer(network, {"x": x.tobytes()})["y"]
+    parts = [client.infer(network, {"x": x[i : i + 1].tobytes()})["y"] for i in range(9)]
+    assert whole == b"".join(parts)
+    assert code_of(client.infer, network, {"x": x.tobytes()[:-4]}) is Nerr.INFER_BAD_INPUT
