@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from neuron_tools.files import write_atomically
 
 
 class Settings(NamedTuple):
@@ -60,11 +61,4 @@ def save_settings(path: Path, settings: Settings) -> None:
     """Replace the file in one step, readable by its owner alone; a directory that can't be written is no failure."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".settings-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(settings._asdict(), file)
-            os.replace(name, path)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(name)
+        write_atomically(path, json.dumps(settings._asdict()).encode())

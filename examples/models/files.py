@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from onnx import ModelProto
 
 from runtime_core.errors import UsageError
+from runtime_core.files import write_atomically
 
 
 def save_model(model: ModelProto, target: Path) -> int:
@@ -20,12 +19,5 @@ def save_model(model: ModelProto, target: Path) -> int:
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is no directory: choose another --output")
     data = model.SerializeToString(deterministic=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(target, data)
     return len(data)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.text import Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
 from neuron_monitor.signals import Signals
+from neuron_tools.files import write_atomically
 
 
 class PageSink:
@@ -74,7 +73,8 @@ class TextFile:
             f"# TYPE neuron_monitor_report_timestamp_seconds gauge\n{seen}"
         )
         try:
-            write_atomically(self._path, page.encode("utf-8", "replace"))
+            # All may read it, as node_exporter runs as another user.
+            write_atomically(self._path, page.encode("utf-8", "replace"), mode=0o644)
             self._failing = False
         except OSError as error:
             if not self._failing:
@@ -91,21 +91,3 @@ class TextFile:
             return
         with suppress(OSError):
             self._path.unlink()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that readers see whole, old or new; all may read it, as node_exporter runs as another user.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            os.fchmod(fd, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
-import os
-import tempfile
 from pathlib import Path
 
+from neuron_tools.files import write_output
 from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
 from neuron_tools.profile.timeline import Timeline, timeline_of
 from runtime_core.errors import ModelFileError, NeuronError, UsageError
@@ -55,7 +54,7 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
         from neuron_tools.profile.chrome import chrome_trace
 
         trace = chrome_trace(timeline)
-        _write(output, gzip.compress(trace, mtime=0) if output.suffix == ".gz" else trace)
+        write_output(output, gzip.compress(trace, mtime=0) if output.suffix == ".gz" else trace)
         written.append(output)
     if tensorboard is not None:
         try:
@@ -71,25 +70,11 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NeuronError(f"{target.parent} can't be made: {error.strerror}") from None
-        _write(target, xspace(timeline))
+        write_output(target, xspace(timeline))
         written.append(target)
     return "\n".join(
         [f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms, {len(timeline.spans)} spans", *map(str, written)]
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise NeuronError(f"{path} can't be written: {error.strerror}") from None
 
 
 def _name(row: Hot) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_tools import exit_codes
+from neuron_tools.files import write_output
 from neuron_tools.scenario.load import load_scenario
 from neuron_tools.scenario.monitor import shipped_rules
 from neuron_tools.scenario.report import as_json, as_junit, as_text
 from neuron_tools.scenario.run import Progress, Result, run_scenario
 from neuron_tools.scenario.schema import Scenario
 from neuron_tools.scenario.world import World
-from runtime_core.errors import NeuronError, UsageError
+from runtime_core.errors import UsageError
 
 LIBRARY = "neuron_tools.scenario.library"
 
@@ -84,7 +84,7 @@ def run(plan: RunPlan) -> int:
         failed = sum(not result.met for result in results)
         print(f"\n{len(results)} scenarios, {failed} with expectations that were not met")
     if plan.junit is not None:
-        _write_atomically(plan.junit, as_junit(results))
+        write_output(plan.junit, as_junit(results))
     return exit_codes.OK if all(result.met for result in results) else exit_codes.FAILURE
 
 
@@ -117,20 +117,6 @@ def _progress(name: str) -> Iterator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=1.0, shown="")
         yield lambda done, total: bar.update(task, completed=done, total=total, shown=f"{done:.0f} of {total:.0f} s")
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise NeuronError(f"{path} can't be written: {error.strerror}") from None
 
 
 def check(files: Sequence[Path]) -> str:

@@ -27,6 +27,7 @@ from runtime_core.driver.paths import (
     node_root,
 )
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError, UsageError
+from runtime_core.files import write_atomically
 from runtime_core.instance import DEFAULT_INSTANCE_TYPE, InstanceType, instance_type
 
 NODE_FORMAT = "neuron-sim-node"
@@ -48,17 +49,6 @@ class NodeInfo(NamedTuple):
 
 def _instance_id(rng: random.Random) -> str:
     return f"i-{rng.getrandbits(68):017x}"
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _make_datastore(root: Path, size: InstanceType, info: NodeInfo) -> None:
@@ -183,7 +173,7 @@ def set_up(
             os.close(os.open(root / LOCKS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             _make_datastore(root, size, info)
             description = {"format": NODE_FORMAT, "version": 1, **info._asdict()}
-            _write_atomically(root / NODE_FILE, json.dumps(description, indent=2).encode() + b"\n")
+            write_atomically(root / NODE_FILE, json.dumps(description, indent=2).encode() + b"\n")
             return info
         finally:
             os.close(guard)

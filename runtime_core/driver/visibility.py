@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from runtime_core.driver.paths import VISIBLE_FILE
 from runtime_core.errors import DatastoreError
+from runtime_core.files import write_atomically
 
 ALL = "ALL"
 _MAX_BYTES = 4096
@@ -33,16 +32,4 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
 
 def write_visible(path: Path, devices: Iterable[int]) -> None:
     """Write the list of visible devices, in one step."""
-    # Readers start often, and never write.
-    import tempfile
-
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(",".join(map(str, devices)) + "\n")
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    write_atomically(path, (",".join(map(str, devices)) + "\n").encode(), mode=0o644)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from runtime_core import __version__
+from runtime_core.files import write_atomically
 from runtime_core.neff.archive import NeffLimits, pack
 from runtime_core.neff.graph import NodeKind
 from runtime_core.neff.header import SUPPORTED_MAJORS, Header, Packaging, pack_header
@@ -110,15 +108,7 @@ def save_neff(neff: Neff, path: Path | str) -> None:
     """
     pieces = _pieces(neff)
     target = Path(path)
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
     try:
-        # Created by name, not by tempfile, so that the process's umask decides who may read it.
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
-            file.writelines(pieces)
-        os.replace(temporary, target)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise NeffError(NrtStatus.FAILURE, f"{target} can't be written: {error.strerror}") from None
-        raise
+        write_atomically(target, pieces, mode=None)
+    except OSError as error:
+        raise NeffError(NrtStatus.FAILURE, f"{target} can't be written: {error.strerror}") from None

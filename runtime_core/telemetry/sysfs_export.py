@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from runtime_core.errors import NodeError
+from runtime_core.files import write_atomically
 from runtime_core.telemetry.mirror import MIRROR_FILE, encode_mirror, mirror_of
 from runtime_core.telemetry.snapshot import Snapshot
 from runtime_core.telemetry.sysfs_content import TreeContent, tree_files
@@ -24,14 +23,7 @@ def _write(path: Path, content: bytes) -> None:
             return
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, content)
 
 
 def _claim(directory: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 
 from runtime_core.driver.paths import DATASTORE_FILE, NODE_FILE, REPLAY_FILE
 from runtime_core.errors import NodeError, NodeNotFoundError
+from runtime_core.files import write_atomically
 from runtime_core.telemetry.recording.replay import ReplaySource
 from runtime_core.telemetry.snapshot import Snapshot
 
@@ -36,14 +36,7 @@ def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: flo
     if (root / NODE_FILE).exists() or (root / DATASTORE_FILE).exists():
         raise NodeError(f"{root} holds a simulated node: take it down with 'neuron-sim down', or set NEURON_SIM_ROOT")
     replay = Replay(str(recording.absolute()), speed, seek_seconds, time.monotonic_ns())
-    handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{REPLAY_FILE}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(replay) + b"\n")
-        os.replace(temporary, root / REPLAY_FILE)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(root / REPLAY_FILE, msgspec.json.encode(replay) + b"\n")
 
 
 class ReplayedNode:
