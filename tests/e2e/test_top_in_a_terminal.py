@@ -25,15 +25,17 @@ def terminal(tmp_path):
     def tmux(*arguments):
         return subprocess.run(["tmux", "-S", socket, *arguments], capture_output=True, text=True, check=True).stdout
 
-    def start(module):
+    def start(module, size=(100, 30), **settings):
         environment = [f"-e{k}={os.environ[k]}" for k in ("NEURON_SIM_ROOT", "NEURON_SOURCE")]
         # What the screen remembers must not come from, or go to, whoever runs the tests.
-        environment.append(f"-eXDG_CONFIG_HOME={tmp_path}")
+        environment += [f"-eXDG_CONFIG_HOME={tmp_path}", *(f"-e{k}={v}" for k, v in settings.items())]
         tmux(
-            "new-session", "-d", "-x", "100", "-y", "30", *environment, f"{sys.executable} -m {module}; echo ended; cat"
-        )
+            "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *environment,
+            # The terminal tells its size; these would go before it.
+            f"env -u COLUMNS -u LINES {sys.executable} -m {module}; echo ended; cat",
+        )  # fmt: skip
 
-    yield start, lambda *keys: tmux("send-keys", *keys), lambda: tmux("capture-pane", "-p")
+    yield start, lambda *keys: tmux("send-keys", *keys), lambda *how: tmux("capture-pane", "-p", *how)
     subprocess.run(["tmux", "-S", socket, "kill-server"], capture_output=True, check=False)
 
 
@@ -53,3 +55,42 @@ def test_it_shows_the_node_answers_keys_and_leaves_the_terminal_as_it_was(node, 
     press("q")
     wait(lambda: "ended" in screen(), what="the end of neuron-top")
     assert "NeuronCore v1" not in screen()
+
+
+def test_a_node_that_goes_and_comes_back_is_told_and_shown_again(root, wait, command, terminal):
+    start, press, screen = terminal
+    start("neuron_top")
+    wait(lambda: "neuron-sim up" in screen(), what="how to set a node up")
+    assert command("neuron_tools.sim", "up", "--instance-type", "inf1.xlarge").returncode == 0
+    wait(lambda: "inf1.xlarge" in screen() and "ND0" in screen(), what="the node")
+    assert command("neuron_tools.sim", "down").returncode == 0
+    wait(lambda: "neuron-sim up" in screen() and "ND0" not in screen(), what="that it is gone")
+    assert command("neuron_tools.sim", "up", "--instance-type", "inf1.2xlarge").returncode == 0
+    wait(lambda: "inf1.2xlarge" in screen() and "ND0" in screen(), what="the new node")
+    press("e")
+    wait(lambda: "the node is gone" in screen(), what="the event")
+    press("q")
+    wait(lambda: "ended" in screen(), what="the end of neuron-top")
+
+
+def test_a_terminal_without_utf8_and_colours_gets_plain_characters(node, wait, terminal):
+    start, press, screen = terminal
+    start("neuron_top", LC_ALL="C", NO_COLOR="1")
+    for key, words in (("o", "Memory Usage Details"), ("c", "share of time busy"), ("h", "Throughput"),
+                       ("p", "DEVICE"), ("m", "Host Memory"), ("t", "a line"), ("e", "watching")):  # fmt: skip
+        press(key)
+        wait(lambda words=words: words in screen(), what=words)
+        assert screen().isascii()
+        # Colours are 30-37, 40-47, 90-97 and 38/48 with more; bold, dim and reverse are none.
+        codes = {c for found in re.findall(r"\x1b\[([\d;]*)m", screen("-e")) for c in found.split(";") if c}
+        assert codes <= {"0", "1", "2", "3", "4", "7", "22", "23", "24", "27", "39", "49"}, codes
+    press("q")
+    wait(lambda: "ended" in screen(), what="the end of neuron-top")
+
+
+def test_a_terminal_that_is_too_small_says_so(node, wait, terminal):
+    start, press, screen = terminal
+    start("neuron_top", (40, 10))
+    wait(lambda: "too small: 40x" in screen(), what="that it is too small")
+    press("q")
+    wait(lambda: "ended" in screen(), what="the end of neuron-top")
