@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_monitor.output import RotatedFile, StandardOutput
+from neuron_monitor.signals import handled
 from neuron_monitor.stream import JsonLines, Sink, stream
 from runtime_core.telemetry import UsageError
 
@@ -43,6 +44,8 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
     if outputs.web_config is not None and outputs.listen_address is None:
         raise UsageError("--web.config.file is for what --prometheus serves: give both")
     with ExitStack() as stack:
+        # Before anything listens: who sees it up may end it.
+        signals = stack.enter_context(handled())
         sinks: list[Sink] = []
         if outputs.file is not None:
             sinks.append(JsonLines(RotatedFile(outputs.file, outputs.max_bytes, outputs.keep)))
@@ -65,4 +68,4 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
             sinks.append(Otlp(outputs.otlp))
         for sink in sinks:
             stack.callback(sink.close)
-        stream(config_path, source_name, sinks, once=once, verbose=verbose)
+        stream(config_path, source_name, sinks, signals, once=once, verbose=verbose)

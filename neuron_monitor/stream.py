@@ -13,7 +13,7 @@ import msgspec
 from neuron_monitor.collector import Collector, Look
 from neuron_monitor.config import Config, ConfigError, default_config, load_config
 from neuron_monitor.output import LineOutput
-from neuron_monitor.signals import Signals, handled
+from neuron_monitor.signals import Signals
 from runtime_core.telemetry import open_source
 
 _TELL_SOURCE = 1
@@ -77,6 +77,7 @@ def stream(
     config_path: Path | None,
     source_name: str | None,
     sinks: list[Sink],
+    signals: Signals,
     *,
     once: bool = False,
     verbose: int = 0,
@@ -87,6 +88,7 @@ def stream(
         config_path: the configuration file; ``None``: every group, every 5 s.
         source_name: see :func:`runtime_core.telemetry.open_source`.
         sinks: what takes the reports.
+        signals: what ends it, or makes it read its configuration again.
         once: end after one report of every group.
         verbose: 0 to 4; from 1 on, say on stderr what is watched, from 3 on, how late each report was.
 
@@ -97,31 +99,30 @@ def stream(
     config = _configuration(config_path)
     source = open_source(source_name)
     watched = next((sink.watched_fd for sink in sinks if sink.watched_fd is not None), None)
-    with handled() as signals:
-        collector = Collector(source, config, time.monotonic_ns())
-        if verbose >= _TELL_SOURCE:
-            print(f"neuron-monitor: watching {source.name}", file=sys.stderr)
-        _settle()
-        while not signals.stop:
-            deadline_ns = collector.next_deadline_ns()
-            left_ns = deadline_ns - time.monotonic_ns()
-            if left_ns > 0 and not signals.wait(left_ns / 1e9, watched):
-                break
-            if signals.reload:
-                signals.reload = False
-                _reload(collector, config_path, sinks)
-                continue
-            now_ns = time.monotonic_ns()
-            if signals.stop or now_ns < deadline_ns:
-                continue
-            look = collector.collect(now_ns, everything=once)
-            wanted = all(sink.take(look, signals) for sink in sinks)
-            if verbose >= _TELL_LATENESS:
-                late_ms, written_ms = ((at - deadline_ns) / 1e6 for at in (now_ns, time.monotonic_ns()))
-                told = f"report begun {late_ms:.3f} ms late, written {written_ms:.3f} ms after its deadline"
-                print(f"neuron-monitor: {told}", file=sys.stderr)
-            if not wanted or once:
-                break
+    collector = Collector(source, config, time.monotonic_ns())
+    if verbose >= _TELL_SOURCE:
+        print(f"neuron-monitor: watching {source.name}", file=sys.stderr)
+    _settle()
+    while not signals.stop:
+        deadline_ns = collector.next_deadline_ns()
+        left_ns = deadline_ns - time.monotonic_ns()
+        if left_ns > 0 and not signals.wait(left_ns / 1e9, watched):
+            break
+        if signals.reload:
+            signals.reload = False
+            _reload(collector, config_path, sinks)
+            continue
+        now_ns = time.monotonic_ns()
+        if signals.stop or now_ns < deadline_ns:
+            continue
+        look = collector.collect(now_ns, everything=once)
+        wanted = all(sink.take(look, signals) for sink in sinks)
+        if verbose >= _TELL_LATENESS:
+            late_ms, written_ms = ((at - deadline_ns) / 1e6 for at in (now_ns, time.monotonic_ns()))
+            told = f"report begun {late_ms:.3f} ms late, written {written_ms:.3f} ms after its deadline"
+            print(f"neuron-monitor: {told}", file=sys.stderr)
+        if not wanted or once:
+            break
     source.close()
 
 
