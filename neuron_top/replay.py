@@ -56,12 +56,30 @@ class ReplayScreen(NodeScreen):
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         *NodeScreen.BINDINGS,
-        Binding("less_than_sign", "seek(-60)", "-1 min", tooltip="Go back a minute of the recording"),
-        Binding("greater_than_sign", "seek(60)", "+1 min", tooltip="Go on a minute of the recording"),
-        Binding("comma", "seek(-10)", "-10 s", show=False, tooltip="Go back ten seconds of the recording"),
-        Binding("full_stop", "seek(10)", "+10 s", show=False, tooltip="Go on ten seconds of the recording"),
-        Binding("left_parenthesis", "seek(-3600)", "-1 h", show=False, tooltip="Go back an hour of the recording"),
-        Binding("right_parenthesis", "seek(3600)", "+1 h", show=False, tooltip="Go on an hour of the recording"),
+        Binding("less_than_sign", "seek(-60)", "-1 min", key_display="<", tooltip="Go back a minute of the recording"),
+        Binding("greater_than_sign", "seek(60)", "+1 min", key_display=">", tooltip="Go on a minute of the recording"),
+        Binding(
+            "comma", "seek(-10)", "-10 s", show=False, key_display=",", tooltip="Go back ten seconds of the recording"
+        ),
+        Binding(
+            "full_stop", "seek(10)", "+10 s", show=False, key_display=".", tooltip="Go on ten seconds of the recording"
+        ),
+        Binding(
+            "left_parenthesis",
+            "seek(-3600)",
+            "-1 h",
+            show=False,
+            key_display="(",
+            tooltip="Go back an hour of the recording",
+        ),
+        Binding(
+            "right_parenthesis",
+            "seek(3600)",
+            "+1 h",
+            show=False,
+            key_display=")",
+            tooltip="Go on an hour of the recording",
+        ),
     ]
 
     def __init__(self, look: ReplayLook, interval_seconds: float, settings: Settings, glyphs: Glyphs) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime_core.driver import layout
 from runtime_core.driver.locks import LockFile, acquire_lock_file, page_byte, release_lock_file
-from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE
+from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE, REPLAY_FILE
 from runtime_core.driver.visibility import read_visible
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
 from runtime_core.instance import INSTANCE_TYPES, InstanceType
@@ -60,6 +60,10 @@ class Datastore:
         try:
             fd = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
+            if (root / REPLAY_FILE).exists():
+                raise NodeNotFoundError(
+                    f"{root} replays a recording, which can only be looked at: end it with 'neuron-sim down'"
+                ) from None
             raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
         except NotADirectoryError:
             raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None

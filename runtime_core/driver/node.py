@@ -121,6 +121,10 @@ def read_info(root: Path) -> NodeInfo:
             raise ValueError("format")
         return NodeInfo(str(raw["instance_type"]), str(raw["instance_id"]), int(raw["seed"]), int(raw["boot_ns"]))
     except (FileNotFoundError, NotADirectoryError):
+        if (root / REPLAY_FILE).exists():
+            raise NodeNotFoundError(
+                f"{root} replays a recording, which can only be looked at: end it with 'neuron-sim down'"
+            ) from None
         raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
     except PermissionError:
         raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None

@@ -6,7 +6,8 @@ import signal
 import pytest
 from worlds import BUSY, SECOND, make_snapshot
 
-from runtime_core.driver.node import set_up, take_down
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.node import read_info, set_up, take_down
 from runtime_core.errors import NodeError, NodeNotFoundError, UsageError
 from runtime_core.telemetry import open_source, rates
 from runtime_core.telemetry.recording import Recording, RecordingWriter, ReplaySource
@@ -108,6 +109,9 @@ def test_a_recording_takes_the_place_of_a_node(path, root):
     assert source.snapshot().time_ns < 10 * SECOND
     with pytest.raises(NodeError, match="replays a recording"):
         set_up(root)
+    for call in (lambda: read_info(root), lambda: Datastore(root, writable=True)):
+        with pytest.raises(NodeNotFoundError, match="only be looked at"):
+            call()
     take_down(root)
     with pytest.raises(NodeNotFoundError, match="has ended"):
         source.snapshot()
