@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.executor import Engine
+from runtime_core.engine.plan import Plan
 from runtime_core.status import NrtError, NrtStatus
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 
-def execute_samples(engine: Engine, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
+def execute_samples(
+    engine: Engine, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None = None
+) -> ExecutionResult:
     """Execute as :meth:`Engine.execute` does; a model with a dynamic batch takes any number of samples.
 
     The samples are cut along the first dimension into executions of the model's batch, one after the other. The last
@@ -26,6 +29,7 @@ def execute_samples(engine: Engine, model: LoadedModel, inputs: Mapping[str, Arr
         engine: the engine that the model is loaded on.
         model: the model.
         inputs: every IFMAP by name; with a dynamic batch the first dimension, the same in all, is free.
+        plan: of each execution, as for :meth:`Engine.execute`.
 
     Returns:
         Outputs of as many samples as went in; latencies are sums over the executions.
@@ -37,7 +41,7 @@ def execute_samples(engine: Engine, model: LoadedModel, inputs: Mapping[str, Arr
     batch = model.graph.batch
     counts = {array.shape[0] if array.ndim else -1 for array in inputs.values()}
     if not model.graph.dynamic_batch or not inputs or counts == {batch}:
-        return engine.execute(model, inputs)
+        return engine.execute(model, inputs, plan=plan)
     if len(counts) != 1 or min(counts) < 1:
         engine.count_bad_input(model)
         raise NrtError(
@@ -45,10 +49,12 @@ def execute_samples(engine: Engine, model: LoadedModel, inputs: Mapping[str, Arr
             f"inputs of {model.graph.name!r} hold {', '.join(map(str, sorted(counts)))} samples: "
             "expected the same number in each, 1 or more",
         )
-    return _in_turn(engine, model, inputs, counts.pop())
+    return _in_turn(engine, model, inputs, counts.pop(), plan)
 
 
-def _in_turn(engine: Engine, model: LoadedModel, inputs: Mapping[str, Array], count: int) -> ExecutionResult:
+def _in_turn(
+    engine: Engine, model: LoadedModel, inputs: Mapping[str, Array], count: int, plan: Plan | None
+) -> ExecutionResult:
     import numpy as np
 
     batch = model.graph.batch
@@ -57,7 +63,8 @@ def _in_turn(engine: Engine, model: LoadedModel, inputs: Mapping[str, Array], co
     for start in range(0, count, batch):
         samples = np.minimum(np.arange(start, start + batch), count - 1)
         try:
-            results.append(engine.execute(model, {name: array[samples] for name, array in inputs.items()}))
+            part = {name: array[samples] for name, array in inputs.items()}
+            results.append(engine.execute(model, part, plan=plan))
         except ExecutionError as error:
             if error.status is not NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR:
                 raise

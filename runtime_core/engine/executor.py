@@ -170,7 +170,12 @@ class Engine:
         self._page.add_host_memory(_HOST_TENSORS, delta_bytes)
 
     def execute(
-        self, model: LoadedModel, inputs: Mapping[str, Array], *, queued_since_ns: int | None = None
+        self,
+        model: LoadedModel,
+        inputs: Mapping[str, Array],
+        *,
+        queued_since_ns: int | None = None,
+        plan: Plan | None = None,
     ) -> ExecutionResult:
         """Run one execution and wait for the time the chip would take.
 
@@ -178,6 +183,7 @@ class Engine:
             model: loaded on this engine.
             inputs: every IFMAP by name, with the declared dtype and shape; ignored without numerics.
             queued_since_ns: when its caller began to wait, on the engine's clock; default: now.
+            plan: the model's, where tensors lie on the device already (:meth:`Plan.staged`).
 
         Raises:
             NrtError: EXEC_BAD_INPUT, TIMEOUT, EXEC_COMPLETED_WITH_NUM_ERR (its results are in the error),
@@ -197,7 +203,8 @@ class Engine:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
             model.in_flight += 1
         try:
-            return self._run(model, inputs, arrival_ns, arrival_ns if queued_since_ns is None else queued_since_ns)
+            since_ns = arrival_ns if queued_since_ns is None else queued_since_ns
+            return self._run(model, inputs, arrival_ns, since_ns, plan or model.plan)
         finally:
             with model.idle:
                 model.in_flight -= 1
@@ -205,9 +212,9 @@ class Engine:
                     model.idle.notify_all()
 
     def _run(
-        self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int
+        self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int, plan: Plan
     ) -> ExecutionResult:
-        placed = self._begin(model, arrival_ns, arrival_ns - self._overslept_ns(model.plan))
+        placed = self._begin(model, plan, arrival_ns, arrival_ns - self._overslept_ns(plan))
         status, problem = placed.status, ""
         outputs: Mapping[str, Array] = {}
         if status is NrtStatus.TIMEOUT:
@@ -224,6 +231,10 @@ class Engine:
         if ended.status is NrtStatus.SUCCESS:
             return result
         raise ExecutionError(ended.status, ended.problem, result)
+
+    def wait_for(self, duration_ns: int) -> None:
+        """Let ``duration_ns`` pass on the engine's clock."""
+        self._clock.sleep_until(self._clock.now_ns() + duration_ns)
 
     def _wait(self, end_ns: int) -> None:
         """Wait for the end of an execution, and remember by how much the calling thread overslept."""
@@ -250,7 +261,7 @@ class Engine:
         """
         if model.unloaded:
             raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
-        return self._begin(model, arrival_ns, arrival_ns)
+        return self._begin(model, model.plan, arrival_ns, arrival_ns)
 
     def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
         """Count a started execution that ended ``total_ns`` after its arrival; tells how it ended."""
@@ -262,7 +273,7 @@ class Engine:
         """What :attr:`LoadedModel.steady` is to say: it is loaded, its device was not reset, the node has no fault."""
         return not (model.unloaded or self._faults.known or self._page.was_reset(model.cores))
 
-    def _begin(self, model: LoadedModel, now_ns: int, arrival_ns: int) -> Placed:
+    def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
         """Place an execution that counts as come at ``arrival_ns``, under the faults of ``now_ns``."""
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
@@ -271,7 +282,7 @@ class Engine:
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)
-        return place_execution(self._page, self._shares, model.plan, arrival_ns, model.timeout_ns, harm)
+        return place_execution(self._page, self._shares, plan, arrival_ns, model.timeout_ns, harm)
 
     def _settle(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str) -> Ended:
         """How an execution ends that would have ended with ``status``, after resets and faults."""

@@ -65,6 +65,14 @@ class Plan(NamedTuple):
         stages_ns = sum(s.lead_ns + s.cpu_ns + s.link_ns + s.duration_ns[0] for s in self.stages)
         return stages_ns + self.tail_cpu_ns + self.tail_ns
 
+    def staged(self, input_ns: int, output_ns: int) -> Plan:
+        """The same without the way of tensors that lie on the device: what it takes, before and after."""
+        if not self.stages:
+            return self._replace(tail_ns=max(0, self.tail_ns - input_ns - output_ns))
+        first = self.stages[0]
+        first = first._replace(lead_ns=max(0, first.lead_ns - input_ns))
+        return self._replace(stages=(first, *self.stages[1:]), tail_ns=max(0, self.tail_ns - output_ns))
+
 
 class Placed(NamedTuple):
     """An execution on the timelines.

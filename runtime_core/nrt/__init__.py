@@ -162,15 +162,12 @@ def tensor_free(tensor: Tensor) -> None:
 
 def tensor_read(tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
     """Copy bytes out of a tensor (nrt_tensor_read)."""
-    _current()
-    return bytes(tensor.view(offset_bytes, size_bytes))
+    return _current().tensor_read(tensor, offset_bytes, size_bytes)
 
 
 def tensor_write(tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
     """Copy bytes into a tensor (nrt_tensor_write)."""
-    _current()
-    source = memoryview(data).cast("B")
-    tensor.view(offset_bytes, source.nbytes)[:] = source
+    _current().tensor_write(tensor, data, offset_bytes)
 
 
 def tensor_copy(

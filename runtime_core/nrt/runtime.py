@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -19,9 +19,11 @@ from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.executor import Engine
+from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
+from runtime_core.engine.timing import input_transfer_ns, output_transfer_ns
 from runtime_core.instance import DEVICE_MEMORY_BYTES
-from runtime_core.neff.graph import Graph
+from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.config import RuntimeConfig, format_ranges, read_config, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
@@ -264,8 +266,11 @@ class Runtime:
 
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
         """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
+        return self._infer(model, inputs, None)
+
+    def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         try:
-            result = execute_samples(self._engine, self._loaded(model), inputs)
+            result = execute_samples(self._engine, self._loaded(model), inputs, plan)
         except NrtError as error:
             if isinstance(error, ExecutionError):
                 _tell(error.result)
@@ -276,6 +281,8 @@ class Runtime:
 
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
         """Execute on tensor sets: every input and output of the model must be in its set.
+
+        Tensors on the device save the way between it and the host, which they take when they are written and read.
 
         With a dynamic batch, tensors of any whole number of samples. Without numerics the output tensors are marked as
         not computed.
@@ -292,7 +299,7 @@ class Runtime:
             self._engine.count_bad_input(model)
             raise
         try:
-            result = self.infer(model, arrays)
+            result = self._infer(model, arrays, _staged_plan(model, inputs, outputs))
         except ExecutionError as error:
             _store(error.result, targets)
             raise
@@ -337,6 +344,30 @@ class Runtime:
                 NrtStatus.FAIL_HOST_MEM_ALLOC, f"the host has no {size_bytes} bytes for tensor {name!r}"
             ) from None
 
+    def tensor_write(self, tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
+        """Copy bytes into a tensor; to one on the device they take their way.
+
+        Raises:
+            NrtError: INVALID_HANDLE when it was freed, INVALID when it has no storage or the range is outside.
+        """
+        self._check()
+        source = memoryview(data).cast("B")
+        tensor.view(offset_bytes, source.nbytes)[:] = source
+        if tensor.placement is TensorPlacement.DEVICE:
+            self._engine.wait_for(input_transfer_ns(source.nbytes))
+
+    def tensor_read(self, tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
+        """Copy bytes out of a tensor; from one on the device they take their way.
+
+        Raises:
+            NrtError: as :meth:`tensor_write`.
+        """
+        self._check()
+        data = bytes(tensor.view(offset_bytes, size_bytes))
+        if tensor.placement is TensorPlacement.DEVICE:
+            self._engine.wait_for(output_transfer_ns(len(data)))
+        return data
+
     def tensor_free(self, tensor: Tensor) -> None:
         """Give a tensor's memory back; slices of it can't be used any more."""
         self._check()
@@ -369,6 +400,18 @@ def _tell(result: ExecutionResult) -> None:
 
 def _claim_page(store: Datastore, tag: str) -> RuntimePage:
     return RuntimePage(store, tag=tag, command=_command_line(), version=__version__)
+
+
+def _staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Plan | None:
+    """The model's plan without the way of what lies on the device; ``None`` when nothing does."""
+
+    def bytes_on_device(specs: Sequence[TensorSpec], tensors: Mapping[str, Tensor]) -> int:
+        there = (s for s in specs if s.name in tensors and tensors[s.name].placement is TensorPlacement.DEVICE)
+        return sum(s.size_bytes for s in there)
+
+    taken = bytes_on_device(model.graph.inputs, inputs.tensors)
+    given = bytes_on_device(model.graph.outputs, outputs.tensors)
+    return model.plan.staged(input_transfer_ns(taken), output_transfer_ns(given)) if taken or given else None
 
 
 def _check_driver(version: str) -> None:
