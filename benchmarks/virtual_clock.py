@@ -1,7 +1,9 @@
 """Executions a second under the virtual clock, beside the same queueing network in SimPy, in one run.
 
 A busy inf1.24xlarge: a model on each of its 64 cores, two clients a core that execute back to back, neighbours that
-share the DRAM of their chip. Both programs keep busy time a core and a latency an execution, and must agree on them.
+share the DRAM of their chip. Both programs keep busy time, FLOPs and executions a core, and the latencies of executions
+in all and on the device, and must agree on them. Seconds are of CPU time, which other programs of the machine hardly
+change.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Outcome(NamedTuple):
 
     @property
     def per_second(self) -> float:
-        """Simulated executions in a second of the machine's time."""
+        """Simulated executions in a second of CPU time."""
         return self.executions / self.seconds
 
 
@@ -60,9 +62,9 @@ def under_the_virtual_clock(neff: Neff, until_ns: int) -> tuple[Outcome, Plan]:
         models = [runtime.load(neff, core) for core in range(CORES)]
         for model in models:
             node.spawn_closed_loop(runtime, model, workers=CLIENTS)
-        started = time.perf_counter()
+        started = time.process_time()
         node.run(until_ns)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         source = open_source(f"sim:{node.root}")
         (seen,) = source.snapshot().runtimes
         source.close()
@@ -78,7 +80,10 @@ def in_simpy(plan: Plan, until_ns: int) -> Outcome:
     cores = [simpy.Resource(env) for _ in range(CORES)]
     busy_until = [0] * CORES
     busy: Counter[int] = Counter()
+    executed: Counter[int] = Counter()
+    flops: Counter[int] = Counter()
     latencies: list[int] = []
+    device_latencies: list[int] = []
     (stage,) = plan.stages
     assert stage.duration_ns[3] > stage.duration_ns[0], "neighbours are to slow one another down"
 
@@ -99,13 +104,16 @@ def in_simpy(plan: Plan, until_ns: int) -> Outcome:
             if plan.tail_ns:
                 yield env.timeout(plan.tail_ns)
             latencies.append(env.now - arrival_ns)
+            device_latencies.append(duration_ns)
+            executed[core] += 1
+            flops[core] += stage.flops
 
     for core in range(CORES):
         for _ in range(CLIENTS):
             env.process(client(core))
-    started = time.perf_counter()
+    started = time.process_time()
     env.run(until=until_ns)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return Outcome(len(latencies), sum(latencies), dict(busy), seconds)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from runtime_core.driver.counting import ExecutionKind
 from runtime_core.driver.datastore import Datastore
@@ -18,12 +17,42 @@ from runtime_core.driver.timeline import TIMELINE_WORDS, Timeline
 from runtime_core.instance import MAX_CORES
 
 
-class Tally(NamedTuple):
-    """Executions of one kind that have yet to be written: a latency each, in nanoseconds, and those that never ran."""
+class Tally:
+    """Executions of one kind that have yet to be written.
 
-    totals_ns: list[int]
-    devices_ns: list[int]
-    never_ran: list[None]
+    Attributes:
+        never_ran: those without a latency.
+    """
+
+    __slots__ = ("_by_device_ns", "never_ran")
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._by_device_ns: dict[int, list[int]] = {}
+        self.never_ran = 0
+
+    def totals_ns(self, device_ns: int) -> list[int]:
+        """Where latencies in all of executions that were ``device_ns`` on the device are collected, one an execution.
+
+        The list is emptied when they have been written, and never replaced.
+        """
+        found = self._by_device_ns.get(device_ns)
+        if found is None:
+            found = self._by_device_ns[device_ns] = []
+        return found
+
+    def take(self) -> tuple[int, Counter[int], dict[int, int]]:
+        """Remove all: how many they were, and their latencies in all and on the device (nanoseconds -> count)."""
+        totals: Counter[int] = Counter()
+        devices: dict[int, int] = {}
+        for device_ns, collected in self._by_device_ns.items():
+            if collected:
+                totals.update(collected)
+                devices[device_ns] = len(collected)
+                collected.clear()
+        times = self.never_ran + sum(devices.values())
+        self.never_ran = 0
+        return times, totals, devices
 
 
 class BufferedPage(RuntimePage):
@@ -71,10 +100,10 @@ class BufferedPage(RuntimePage):
         return self._timelines[core]
 
     def tally(self, kind: ExecutionKind) -> Tally:
-        """Where executions of one kind are collected; emptied, and not replaced, by a flush."""
+        """Where executions of one kind are collected."""
         found = self._tallies.get(kind)
         if found is None:
-            found = self._tallies[kind] = Tally([], [], [])
+            found = self._tallies[kind] = Tally()
         return found
 
     def count(
@@ -83,10 +112,9 @@ class BufferedPage(RuntimePage):
         """Count one execution that ended; see :meth:`RuntimePage.count`."""
         tally = self.tally((tuple(cores), outcome, status, error))
         if total_ns < 0:
-            tally.never_ran.append(None)
+            tally.never_ran += 1
         else:
-            tally.totals_ns.append(total_ns)
-            tally.devices_ns.append(device_ns)
+            tally.totals_ns(device_ns).append(total_ns)
 
     def flush(self) -> bool:
         """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes a last time."""
@@ -99,14 +127,11 @@ class BufferedPage(RuntimePage):
                     mapped[:] = memoryview(array("Q", timeline))
             self._words[0] += 1
         for kind, tally in self._tallies.items():
-            times = len(tally.totals_ns) + len(tally.never_ran)
+            times, totals, devices = tally.take()
             if times:
-                totals = Counter(tally.totals_ns)
                 if self.kept_latencies is not None and kind[3] is None:
                     self.kept_latencies.update(totals)
-                self.count_many(kind, times, totals, Counter(tally.devices_ns))
-                for values in tally:
-                    values.clear()
+                self.count_many(kind, times, totals, devices)
         return True
 
     def release(self) -> None:

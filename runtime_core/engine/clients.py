@@ -163,7 +163,7 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
     first, second, third = stage.neighbours
     outcome = outcome_of(NrtStatus.SUCCESS)
     tally = page.tally((model.distinct_cores, outcome.execution, outcome.core_status, outcome.error))
-    count_total, count_device = tally.totals_ns.append, tally.devices_ns.append
+    count = tuple(tally.totals_ns(duration_ns).append for duration_ns in durations_ns)
     now_ns = yield start_ns
     while not stop.asked:
         arrival_ns = now_ns
@@ -172,9 +172,8 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
                 return
             now_ns = yield from _execution(engine, model, now_ns, now_ns, RETRY_NS)
             continue
-        duration_ns = durations_ns[
-            (busy_until[first] > now_ns) + (busy_until[second] > now_ns) + (busy_until[third] > now_ns)
-        ]
+        active = (busy_until[first] > now_ns) + (busy_until[second] > now_ns) + (busy_until[third] > now_ns)
+        duration_ns = durations_ns[active]
         end_ns = now_ns + lead_ns
         free_at_ns = timeline[FREE_AT_NS]
         if free_at_ns > now_ns:
@@ -195,7 +194,6 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
         timeline[FREE_AT_NS] = busy_until[core] = end_ns
         now_ns = yield end_ns + tail_ns
         if model.steady:
-            count_total(now_ns - arrival_ns)
-            count_device(duration_ns)
+            count[active](now_ns - arrival_ns)
         else:
             engine.finish(model, Placed(end_ns, duration_ns, NrtStatus.SUCCESS), now_ns - arrival_ns)
