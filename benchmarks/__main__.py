@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-_HELPERS = "busy harness networks owner scraping spawner stock_exporter terminal"
+_HELPERS = "busy harness networks owner scraping spawner spinner stock_exporter terminal"
 _NOT_BENCHMARKS = {"__main__", *_HELPERS.split()}
 
 

@@ -26,7 +26,8 @@ _QUIET_SECONDS = 20.0
 _SCRAPED_SECONDS = 20
 _BACK_TO_BACK = 200
 _REPORTS = 200
-_REPORT_PERIOD = "150ms"
+_REPORT_SECONDS = 0.15
+_REPORT_PERIOD = f"{round(_REPORT_SECONDS * 1000)}ms"
 _UNPACKED = Path(sys.prefix) / "debian/usr/bin"
 _SCRAPER = {
     # What a Prometheus server asks for.
@@ -101,23 +102,43 @@ def _quantile(values: list[float], ratio: float) -> float:
     return sorted(values)[min(len(values) - 1, int(ratio * len(values)))]
 
 
-def _report_latency(config: Path) -> tuple[list[float], list[float]]:
-    """Milliseconds from each deadline to when work began (the host's scheduler), and to when the report was written."""
+class Latency(NamedTuple):
+    """Milliseconds from each deadline to when work began (the host's scheduler), and to when the report was written.
+
+    ``cpu_milliseconds``: what a report took of a core.
+    """
+
+    begun: list[float]
+    written: list[float]
+    cpu_milliseconds: float
+
+
+def _report_latency(config: Path) -> Latency:
     command = [sys.executable, "-m", "neuron_monitor", "-c", str(config), "--verbose", "3"]
     monitor = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     begun, written = [], []
+    cpu = 0.0
     try:
         for line in monitor.stderr or ():
             told = re.search(r"begun ([\d.]+) ms late, written ([\d.]+) ms after", line)
             if told:
                 begun.append(float(told[1]))
                 written.append(float(told[2]))
+                cpu = cpu or _cpu_seconds(psutil.Process(monitor.pid))
             if len(written) == _REPORTS:
                 break
+        cpu = (_cpu_seconds(psutil.Process(monitor.pid)) - cpu) / (_REPORTS - 1) * 1e3
     finally:
         monitor.kill()
         monitor.communicate()
-    return begun, written
+    return Latency(begun, written, cpu)
+
+
+def _plain_latency(cpu_milliseconds: float) -> list[float]:
+    """The peer: a program that does as much plain arithmetic at as many such deadlines, on the same host."""
+    command = [sys.executable, "-m", "benchmarks.spinner", str(_REPORTS), str(_REPORT_SECONDS), str(cpu_milliseconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
 
 
 def _figures(folder: Path) -> list[Figure]:
@@ -143,7 +164,8 @@ def _figures(folder: Path) -> list[Figure]:
         spaced, scraped = _spaced(exporters)
         plain = {exporter.name: _scrapes(exporter, {}) for exporter in exporters}
         memory = ours.process.memory_info().rss / (1 << 20)
-    begun, lateness = _report_latency(configuration(folder, _REPORT_PERIOD))
+    latency = _report_latency(configuration(folder, _REPORT_PERIOD))
+    lateness, plain_lateness = latency.written, _plain_latency(latency.cpu_milliseconds)
     figures = [
         Figure("CPU at a 1 s period", quiet * 100, "% of a core", 2.0, note=f"{OWNERS} runtimes, not scraped"),
         Figure("CPU at a 1 s period, scraped every second", scraped * 100, "% of a core", note="gzip"),
@@ -153,9 +175,15 @@ def _figures(folder: Path) -> list[Figure]:
         ),
         Figure(
             "report latency p99, waiting for a core alone",
-            _quantile(begun, 0.99),
+            _quantile(latency.begun, 0.99),
             "ms",
             note=f"{os.getloadavg()[0]:.1f} runnable on {os.cpu_count()} cores",
+        ),
+        Figure(
+            "peer: as much plain arithmetic, p99",
+            _quantile(plain_lateness, 0.99),
+            "ms",
+            note=f"{latency.cpu_milliseconds:.1f} ms of a core at the same deadlines on this host",
         ),
         Figure("report latency p99", _quantile(lateness, 0.99), "ms", 20.0, note=f"of {len(lateness)}"),
     ]
