@@ -1,6 +1,7 @@
 """A node under a virtual clock counts what a node under the real clock counts, only sooner."""
 
 import itertools
+import json
 import random
 
 import pytest
@@ -333,3 +334,17 @@ def test_a_node_of_its_own_is_needed_and_a_temporary_one_goes(node, tmp_path):
     with VirtualNode() as gone:
         pass
     assert not gone.root.exists()
+
+
+def test_every_viewer_shows_it_without_a_host(virtual, make_neff, command, tmp_path):
+    node = virtual("inf1.xlarge", root=tmp_path / "virtual")
+    runtime = node.runtime(cores="0-1", tag="web", command="python serve.py")
+    node.spawn_closed_loop(runtime, runtime.load(make_neff()))
+    node.run(10 * SECOND)
+    where = {"NEURON_SIM_ROOT": str(node.root), "NEURON_SOURCE": "sim"}
+    assert "python serve.py" in command("neuron_ls", **where).stdout
+    assert "N/A" in command("neuron_top", "--once", **where).stdout
+    report = json.loads(command("neuron_monitor", "--once", **where).stdout)
+    (shown,) = report["neuron_runtime_data"]
+    assert (shown["pid"], shown["neuron_runtime_tag"]) == (1001, "web")
+    assert report["system_data"]["vcpu_usage"]["error"]
