@@ -61,11 +61,12 @@ def create_ncg(
 def destroy_ncg(
     context: typer.Context,
     ncg_id: Annotated[int, typer.Argument(metavar="NCG_ID", min=1, help="A group, see list-ncg.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Destroy an empty NeuronCore Group."""
     from neuron_tools.neuron_cli import commands
 
-    typer.echo(commands.destroy_group(context.obj, ncg_id))
+    typer.echo(commands.destroy_group(context.obj, ncg_id, as_json=as_json))
 
 
 @app.command(name="list-model")
@@ -100,19 +101,19 @@ def load(
 
 
 @app.command()
-def start(context: typer.Context, model_id: ModelId) -> None:
+def start(context: typer.Context, model_id: ModelId, as_json: JsonFlag = False) -> None:
     """Start a network; the one that ran on its group is stopped."""
     from neuron_tools.neuron_cli import commands
 
-    typer.echo(commands.start(context.obj, model_id))
+    typer.echo(commands.start(context.obj, model_id, as_json=as_json))
 
 
 @app.command()
-def stop(context: typer.Context, model_id: ModelId) -> None:
+def stop(context: typer.Context, model_id: ModelId, as_json: JsonFlag = False) -> None:
     """Put a network in standby."""
     from neuron_tools.neuron_cli import commands
 
-    typer.echo(commands.stop(context.obj, model_id))
+    typer.echo(commands.stop(context.obj, model_id, as_json=as_json))
 
 
 @app.command()
@@ -137,19 +138,19 @@ def infer(
 
 
 @app.command()
-def unload(context: typer.Context, model_id: ModelId) -> None:
+def unload(context: typer.Context, model_id: ModelId, as_json: JsonFlag = False) -> None:
     """Unload a network."""
     from neuron_tools.neuron_cli import commands
 
-    typer.echo(commands.unload(context.obj, model_id))
+    typer.echo(commands.unload(context.obj, model_id, as_json=as_json))
 
 
 @app.command()
-def reset(context: typer.Context) -> None:
+def reset(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Unload every network and destroy every NeuronCore Group."""
     from neuron_tools.neuron_cli import commands
 
-    typer.echo(commands.reset(context.obj))
+    typer.echo(commands.reset(context.obj, as_json=as_json))
 
 
 def main() -> None:

@@ -29,6 +29,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([rule, line(columns), rule, *(line(row) for row in cells), *([rule] if cells else [])])
 
 
+def _told(text: str, facts: dict[str, int | str], *, as_json: bool) -> str:
+    return json.dumps(facts) if as_json else text
+
+
 def list_groups(address: str | None, *, as_json: bool) -> str:
     """The daemon's groups."""
     with Client(address) as client:
@@ -44,16 +48,15 @@ def create_group(address: str | None, nc_count: int, *, as_json: bool) -> str:
     with Client(address) as client:
         group = client.create_group(nc_count)
         made = next(g for g in client.groups() if g.eg.id == group)
-    if as_json:
-        return json.dumps({"ncg_id": group, "nc_count": made.nc_count})
-    return f"NCG {group} created with {made.nc_count} NeuronCore(s)"
+    facts: dict[str, int | str] = {"ncg_id": group, "nc_count": made.nc_count}
+    return _told(f"NCG {group} created with {made.nc_count} NeuronCore(s)", facts, as_json=as_json)
 
 
-def destroy_group(address: str | None, group: int) -> str:
+def destroy_group(address: str | None, group: int, *, as_json: bool) -> str:
     """Destroy an empty group."""
     with Client(address) as client:
         client.destroy_group(group)
-    return f"NCG {group} destroyed"
+    return _told(f"NCG {group} destroyed", {"ncg_id": group, "state": "destroyed"}, as_json=as_json)
 
 
 def list_models(address: str | None, *, as_json: bool) -> str:
@@ -99,31 +102,31 @@ def load(
     content = read_file(neff)
     with Client(address) as client:
         network = client.load(content, group=group, ninfer=ninfer, timeout_seconds=timeout_seconds)
-    return json.dumps({"model_id": network}) if as_json else f"{neff.name} loaded as model {network}"
+    return _told(f"{neff.name} loaded as model {network}", {"model_id": network}, as_json=as_json)
 
 
-def start(address: str | None, network: int) -> str:
+def start(address: str | None, network: int, *, as_json: bool) -> str:
     """Start a network."""
     with Client(address) as client:
         client.start(network)
-    return f"model {network} started"
+    return _told(f"model {network} started", {"model_id": network, "model_state": "READY"}, as_json=as_json)
 
 
-def stop(address: str | None, network: int) -> str:
+def stop(address: str | None, network: int, *, as_json: bool) -> str:
     """Put a network in standby."""
     with Client(address) as client:
         client.stop(network)
-    return f"model {network} stopped"
+    return _told(f"model {network} stopped", {"model_id": network, "model_state": "STANDBY"}, as_json=as_json)
 
 
-def unload(address: str | None, network: int) -> str:
+def unload(address: str | None, network: int, *, as_json: bool) -> str:
     """Unload a network."""
     with Client(address) as client:
         client.unload(network)
-    return f"model {network} unloaded"
+    return _told(f"model {network} unloaded", {"model_id": network, "state": "unloaded"}, as_json=as_json)
 
 
-def reset(address: str | None) -> str:
+def reset(address: str | None, *, as_json: bool) -> str:
     """Unload every network and destroy every group."""
     with Client(address) as client:
         networks = len(client.models())
@@ -131,4 +134,5 @@ def reset(address: str | None) -> str:
         groups = client.groups()
         for group in groups:
             client.destroy_group(group.eg.id)
-    return f"{networks} model(s) unloaded, {len(groups)} NCG(s) destroyed"
+    text = f"{networks} model(s) unloaded, {len(groups)} NCG(s) destroyed"
+    return _told(text, {"models_unloaded": networks, "ncgs_destroyed": len(groups)}, as_json=as_json)

@@ -163,6 +163,7 @@ def test_neuron_cli(start_rtd, command, tmp_path):
     result = np.load(said["outputs"][0]["file"])
     assert (result.shape, result.dtype) == ((2, 3), np.float32)
     assert cli("list-ncg").splitlines()[3].split() == ["|", "1", "|", "2", "|", "1", "|", "0", "|"]
+    assert json.loads(cli("stop", network, "--json")) == {"model_id": network, "model_state": "STANDBY"}
     assert cli("reset") == "1 model(s) unloaded, 1 NCG(s) destroyed\n"
     assert json.loads(cli("list-ncg", "--json")) == {"neuroncore_groups": []}
     failed = command("neuron_tools.neuron_cli", "start", 5, NEURON_RTD_ADDRESS=address)
