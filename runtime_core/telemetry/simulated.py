@@ -8,15 +8,16 @@ import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults import FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.locks import page_byte
 from runtime_core.driver.paths import node_root
-from runtime_core.histogram import BUCKET_COUNT, Histogram
+from runtime_core.histogram import Histogram
 from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_DEVICES
+from runtime_core.telemetry.page_copy import BeingWritten, PageReader
+from runtime_core.telemetry.page_parts import Identity, cores_in, identity_at, models_at
 from runtime_core.telemetry.snapshot import (
     CoreMemory,
     CoreStatusCounts,
@@ -32,29 +33,18 @@ from runtime_core.telemetry.snapshot import (
     Model,
     Runtime,
     Snapshot,
-    Subgraph,
-    SubgraphDeviceMemory,
 )
-from runtime_core.topology import device_of_core, topology
+from runtime_core.topology import topology
 
 _Page = layout.Page
 _HEAD = struct.Struct("<QIIQQIIQ6Q6Q4Q6Q")
-_CORE = struct.Struct(f"<{ctypes.sizeof(layout.CoreBlock) // 8}Q")
 _DEVICE_USE = struct.Struct("<4Q")
 _DEVICE_BLOCK = struct.Struct(f"<{ctypes.sizeof(layout.DeviceBlock) // 8}Q")
-_HEAD_BYTES = _Page.cores.offset
 _DEVICES_AT = _Page.devices.offset
-_CORES_AT = _Page.cores.offset
-_BUCKETS_AT = _Page.buckets.offset
-_OWNED_WORD = _Page.owned_cores.offset // 8
 _VIRTUAL_CLOCK_WORD = layout.FileHeader.virtual_clock.offset // 8
 _VIRTUAL_NOW_WORD = layout.FileHeader.virtual_now_ns.offset // 8
 _BOOT_WORD = layout.FileHeader.boot_ns.offset // 8
 
-_LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
-_OWNED = struct.Struct("<Q")
-_TRIES = 200
-"""Copies tried in a row before the writer is given the processor."""
 
 _FOLD_TRIES = 3
 """Looks tried when the counters of a runtime that ended were moved to the totals meanwhile."""
@@ -63,37 +53,9 @@ _PATIENCE_SECONDS = 0.1
 """A writer's thread can lose the interpreter inside its guarded section for a few switch intervals (5 ms each)."""
 
 
-class _BeingWritten(Exception):
-    """A page can't be copied now."""
-
-
-class _PageCopy(NamedTuple):
-    """Bytes of one page, all of one moment."""
-
-    head: bytes
-    cores: bytes
-    buckets: tuple[bytes, bytes]
-    first_core: int
-    lows: tuple[int, int]
-    time_ns: int
-
-
-class _Identity(NamedTuple):
-    """What never changes in a runtime's life."""
-
-    tag: str
-    command: str
-    version: str
-    address: str
-
-
 @functools.cache
 def _devices_of(owned_cores: int) -> tuple[int, ...]:
     return tuple(d for d in range(MAX_DEVICES) if owned_cores >> d * CORES_PER_DEVICE & (1 << CORES_PER_DEVICE) - 1)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
 
 
 class SimulatedSource:
@@ -105,9 +67,9 @@ class SimulatedSource:
         self._store: Datastore | None = None
         self._words: memoryview = memoryview(b"")
         self._faults: FaultWatch | None = None
-        self._stuck: dict[int, int] = {}
+        self._reader: PageReader | None = None
         self._holders: dict[int, tuple[int, int | None]] = {}
-        self._identities: dict[int, tuple[tuple[int, int], _Identity]] = {}
+        self._identities: dict[int, tuple[tuple[int, int], Identity]] = {}
         self._models: dict[int, tuple[tuple[int, int, int], tuple[Model, ...]]] = {}
 
     @property
@@ -119,25 +81,25 @@ class SimulatedSource:
         """Let go of the datastore."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._reader = None
 
-    def _open(self) -> Datastore:
+    def _open(self) -> tuple[Datastore, PageReader]:
         store = self._store
-        if store is not None and store.still_there():
-            return store
+        if store is not None and self._reader is not None and store.still_there():
+            return store, self._reader
         self.close()
-        self._stuck.clear()
         self._holders.clear()
         self._identities.clear()
         self._models.clear()
         store = self._store = Datastore(self._root)
         self._words = memoryview(store.map).cast("Q")
+        self._reader = PageReader(store, self._now_ns)
         self._faults = FaultWatch(store)
-        return store
+        return store, self._reader
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
         """Look once; see :class:`runtime_core.telemetry.source.Source`."""
-        store = self._open()
+        store, reader = self._open()
         virtual = bool(self._words[_VIRTUAL_CLOCK_WORD])
         time_ns = self._now_ns()
         wall_time_ns = self._words[_BOOT_WORD] + time_ns if virtual else time.time_ns()
@@ -145,7 +107,7 @@ class SimulatedSource:
         host = host and not virtual
         for _ in range(_FOLD_TRIES):
             sequence = store.totals_sequence
-            runtimes, devices = self._look(store, with_cpu=host)
+            runtimes, devices = self._look(store, reader, with_cpu=host)
             if not sequence & 1 and store.totals_sequence == sequence:
                 break
         driver_version = store.text("driver_version")
@@ -166,7 +128,9 @@ class SimulatedSource:
             host_now() if host else None,
         )
 
-    def _look(self, store: Datastore, *, with_cpu: bool) -> tuple[list[Runtime], tuple[Device, ...]]:
+    def _look(
+        self, store: Datastore, reader: PageReader, *, with_cpu: bool
+    ) -> tuple[list[Runtime], tuple[Device, ...]]:
         """Every page, and the devices; what a page counts may be in the devices' totals too while it is folded."""
         device_dram = [0] * store.size.device_count
         device_links = [[0, 0] for _ in range(store.size.device_count)]
@@ -179,8 +143,10 @@ class SimulatedSource:
             again = []
             for index in waiting:
                 try:
-                    runtime = self._runtime(store, index, device_dram, device_links, with_cpu=with_cpu, wait=patient)
-                except _BeingWritten:
+                    runtime = self._runtime(
+                        store, reader, index, device_dram, device_links, with_cpu=with_cpu, wait=patient
+                    )
+                except BeingWritten:
                     again.append(index)
                     continue
                 if runtime is not None:
@@ -203,6 +169,7 @@ class SimulatedSource:
     def _runtime(
         self,
         store: Datastore,
+        reader: PageReader,
         index: int,
         device_dram: list[int],
         device_links: list[list[int]],
@@ -212,14 +179,14 @@ class SimulatedSource:
     ) -> Runtime | None:
         """The runtime of a page, ``None`` for a free one; what it uses of devices is added to the lists.
 
-        ``wait``: raise :class:`_BeingWritten` rather than take one that stands inside a write for unreadable.
+        ``wait``: raise :class:`BeingWritten` rather than take one that stands inside a write for unreadable.
         """
         offset = layout.page_offset(index)
         state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
         if state != layout.STATE_LIVE:
             return None
         holder = store.locks.holder(page_byte(index))
-        copy = self._copy(store, offset, wait=wait)
+        copy = reader.copy(offset, wait=wait)
         # Where nobody goes on writing, each word can be read by itself.
         data, at = (store.map, offset) if copy is None else (copy.head, 0)
         head = _HEAD.unpack_from(data, at)
@@ -236,11 +203,11 @@ class SimulatedSource:
             device_links[device][1] += use[3]
         if not alive:
             return None
-        if copy is None:
-            return self._unreadable(store, offset)
         # A process in a container knows itself by another number than the one it has here.
         # Under a virtual clock one process holds every page, in the name of the processes that it simulates.
         pid = pid if self._words[_VIRTUAL_CLOCK_WORD] else holder or pid
+        if copy is None:
+            return self._unreadable(store, offset, pid)
         identity = self._identity(store, index, offset, (pid, start_ns))
         return Runtime(
             pid,
@@ -251,7 +218,7 @@ class SimulatedSource:
             identity.command,
             identity.version,
             identity.address,
-            _cores(copy, owned),
+            cores_in(copy.cores, copy.first_core, owned, copy.time_ns),
             ExecutionCounts._make(head[8:14]),
             ErrorCounts._make(head[14:20]),
             Histogram.from_words(copy.buckets[0], copy.lows[0], head[24]),
@@ -274,54 +241,11 @@ class SimulatedSource:
             known = self._holders[index] = start_ns, None
         return holder is not None and known[1] == holder
 
-    def _copy(self, store: Datastore, offset: int, *, wait: bool) -> _PageCopy | None:
-        """Copy the changing part of a page at one moment; ``None`` when its writer stays inside too long."""
-        words, data = self._words, store.map
-        base = offset // 8
-        stuck = self._stuck.pop(offset, None)
-        if stuck is not None and words[base] == stuck:
-            # It was waited for once: one that still stands there must not hold up every look at the others.
-            self._stuck[offset] = stuck
-            return None
-        latency = offset + _Page.latency.offset
-        # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
-        # what must be of one moment, so that the copy fits between two writes of even the busiest writer.
-        owned = words[base + _OWNED_WORD]
-        first = (owned & -owned).bit_length() - 1 if owned else 0
-        cores_from = offset + _CORES_AT + first * _CORE.size
-        cores_to = offset + _CORES_AT + owned.bit_length() * _CORE.size
-        low, high, other_low, other_high = _LAYOUT_WORDS.unpack_from(data, latency)
-        at = offset + _BUCKETS_AT
-        total = slice(at + low * 8, at + (high + 1) * 8)
-        at += BUCKET_COUNT * 8
-        device = slice(at + other_low * 8, at + (other_high + 1) * 8)
-        end = offset + _HEAD_BYTES
-        before = 0
-        for _ in range(_TRIES):
-            before = words[base]
-            if before & 1:
-                continue
-            head, cores = data[offset:end], data[cores_from:cores_to]
-            total_buckets, device_buckets = data[total], data[device]
-            if words[base] != before:
-                continue
-            now_ns = self._now_ns()
-            if _LAYOUT_WORDS.unpack_from(head, _Page.latency.offset) != (low, high, other_low, other_high):
-                break
-            if _OWNED.unpack_from(head, _Page.owned_cores.offset)[0] != owned:
-                break
-            return _PageCopy(head, cores, (total_buckets, device_buckets), first, (low, other_low), now_ns)
-        if wait:
-            raise _BeingWritten
-        if before & 1 and words[base] == before:
-            self._stuck[offset] = before
-        return None
-
-    def _unreadable(self, store: Datastore, offset: int) -> Runtime:
+    def _unreadable(self, store: Datastore, offset: int, pid: int) -> Runtime:
         """A live runtime whose counters can't be read now: it was stopped in the middle of a write."""
         head = _HEAD.unpack_from(store.map, offset)
-        pid, start_ns, uid = head[2], head[3], head[5]
-        text = _identity_at(store, offset)
+        start_ns, uid = head[3], head[5]
+        text = identity_at(store, offset)
         owned = head[4]
         unknown = CoreUse(None, None, None, None, CoreMemory(), CoreStatusCounts())
         cores = {core: unknown for core in range(owned.bit_length()) if owned >> core & 1}
@@ -342,10 +266,10 @@ class SimulatedSource:
             error=f"counters of process {pid} can't be read: it stands still in the middle of a write",
         )
 
-    def _identity(self, store: Datastore, index: int, offset: int, key: tuple[int, int]) -> _Identity:
+    def _identity(self, store: Datastore, index: int, offset: int, key: tuple[int, int]) -> Identity:
         known = self._identities.get(index)
         if known is None or known[0] != key:
-            known = self._identities[index] = (key, _identity_at(store, offset))
+            known = self._identities[index] = (key, identity_at(store, offset))
         return known[1]
 
     def _model_table(
@@ -353,48 +277,8 @@ class SimulatedSource:
     ) -> tuple[Model, ...]:
         known = self._models.get(index)
         if known is None or known[0] != key:
-            known = self._models[index] = (key, _models_at(store, offset, high_water))
+            known = self._models[index] = (key, models_at(store, offset, high_water))
         return known[1]
-
-
-def _identity_at(store: Datastore, offset: int) -> _Identity:
-    page = layout.Page.from_buffer_copy(store.map, offset)
-    return _Identity(_text(page.tag), _text(page.command), _text(page.version), _text(page.address))
-
-
-def _models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:
-    page = layout.Page.from_buffer_copy(store.map, offset)
-    models = []
-    for entry in page.models[: min(high_water, layout.MAX_MODELS)]:
-        if not entry.model_id:
-            continue
-        first = min(entry.first_subgraph, layout.MAX_SUBGRAPHS)
-        slots = page.subgraphs[first : min(first + entry.subgraph_count, layout.MAX_SUBGRAPHS)]
-        subgraphs = tuple(
-            Subgraph(
-                f"sg_{number:02d}",
-                slot.core,
-                device_of_core(slot.core),
-                HostMemory(*slot.host_memory),
-                SubgraphDeviceMemory(*slot.device_memory),
-            )
-            for number, slot in enumerate(slots)
-        )
-        models.append(Model(entry.model_id, _text(entry.name), _text(entry.uuid), bool(entry.running), subgraphs))
-    return tuple(models)
-
-
-def _cores(copy: _PageCopy, owned: int) -> dict[int, CoreUse]:
-    cores = {}
-    for core in range(copy.first_core, owned.bit_length()):
-        if not owned >> core & 1:
-            continue
-        block = _CORE.unpack_from(copy.cores, (core - copy.first_core) * _CORE.size)
-        busy_ns, flops = layout.busy_done(block[0], block[1], block[2], block[3], block[4], copy.time_ns)
-        cores[core] = CoreUse(
-            busy_ns, flops, block[5], block[6], CoreMemory._make(block[21:26]), CoreStatusCounts._make(block[7:21])
-        )
-    return cores
 
 
 def _instance(store: Datastore) -> Instance:

@@ -1,0 +1,87 @@
+"""What the bytes of a page say: the runtime's identity, its cores and its models."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import NamedTuple
+
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.telemetry.snapshot import (
+    CoreMemory,
+    CoreStatusCounts,
+    CoreUse,
+    HostMemory,
+    Model,
+    Subgraph,
+    SubgraphDeviceMemory,
+)
+from runtime_core.topology import device_of_core
+
+_CORE = struct.Struct(f"<{ctypes.sizeof(layout.CoreBlock) // 8}Q")
+CORE_BYTES = _CORE.size
+"""Of the block of a core."""
+
+
+class Identity(NamedTuple):
+    """What never changes in a runtime's life."""
+
+    tag: str
+    command: str
+    version: str
+    address: str
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def identity_at(store: Datastore, offset: int) -> Identity:
+    """Of the runtime whose page is at ``offset``."""
+    page = layout.Page.from_buffer_copy(store.map, offset)
+    return Identity(_text(page.tag), _text(page.command), _text(page.version), _text(page.address))
+
+
+def models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:
+    """Of the runtime whose page is at ``offset``; no more than ``high_water`` slots were ever used."""
+    page = layout.Page.from_buffer_copy(store.map, offset)
+    models = []
+    for entry in page.models[: min(high_water, layout.MAX_MODELS)]:
+        if not entry.model_id:
+            continue
+        first = min(entry.first_subgraph, layout.MAX_SUBGRAPHS)
+        slots = page.subgraphs[first : min(first + entry.subgraph_count, layout.MAX_SUBGRAPHS)]
+        subgraphs = tuple(
+            Subgraph(
+                f"sg_{number:02d}",
+                slot.core,
+                device_of_core(slot.core),
+                HostMemory(*slot.host_memory),
+                SubgraphDeviceMemory(*slot.device_memory),
+            )
+            for number, slot in enumerate(slots)
+        )
+        models.append(Model(entry.model_id, _text(entry.name), _text(entry.uuid), bool(entry.running), subgraphs))
+    return tuple(models)
+
+
+def cores_in(blocks: bytes, first: int, owned: int, time_ns: int) -> dict[int, CoreUse]:
+    """Use of each core that a runtime owns.
+
+    Args:
+        blocks: of the cores from ``first`` on.
+        first: global index.
+        owned: a bit a core.
+        time_ns: when they were copied.
+    """
+    cores = {}
+    for core in range(first, owned.bit_length()):
+        if not owned >> core & 1:
+            continue
+        block = _CORE.unpack_from(blocks, (core - first) * _CORE.size)
+        busy_ns, flops = layout.busy_done(block[0], block[1], block[2], block[3], block[4], time_ns)
+        cores[core] = CoreUse(
+            busy_ns, flops, block[5], block[6], CoreMemory._make(block[21:26]), CoreStatusCounts._make(block[7:21])
+        )
+    return cores
