@@ -65,6 +65,15 @@ class Terminal:
                 raise TimeoutError(f"no {pattern!r}: {_ESCAPE.sub(b'', self._kept)[-400:]!r}")
             return time.perf_counter() - self.started
 
+    def press(self, keys: bytes, pattern: bytes, timeout_seconds: float = 30.0) -> float:
+        """Type, and wait until what is written from now on matches; seconds."""
+        with self._told:
+            self._kept = b""
+        began = time.perf_counter()
+        os.write(self._descriptor, keys)
+        self.seconds_until(pattern, timeout_seconds)
+        return time.perf_counter() - began
+
     def _family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -41,9 +42,10 @@ def tile(row: NodeRow, cells: int, glyphs: Glyphs, *, colour: bool, chosen: bool
     if row.problem:
         text.append("x" * (min(room, max(1, len(row.cores) // (2 if colour else 1)))), "bold #D55E00" if colour else "")
     elif colour:
-        for start in range(0, len(row.cores), 2):
-            upper, lower = (*row.cores[start : start + 2], 0.0)[:2]
-            text.append("▀", f"{_colour(upper)} on {_colour(lower)}")
+        pairs = itertools.zip_longest(row.cores[::2], row.cores[1::2], fillvalue=0.0)
+        styles = (f"{_colour(upper)} on {_colour(lower)}" for upper, lower in pairs)
+        for style, run in itertools.groupby(styles):
+            text.append("▀" * sum(1 for _ in run), style)
     else:
         steps = len(glyphs.shades) - 1
         for share in row.cores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,12 +16,16 @@ from neuron_top.model.fleet import NOT_ASKED, NodeRow, answered_row, silent_row
 from neuron_top.model.moment import Clean
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.node import RemoteLook
+from neuron_top.remote.scrape import FLEET_FAMILIES, Reader
 from runtime_core.telemetry import NodeError
 
 MAX_THREADS = 32
 _MOST_PATIENT_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 30.0
 """A node that does not answer is asked less and less often, or it would take the threads from those that do."""
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may hold the interpreter when another waits: keys must not wait for answers to be read."""
 
 MakeLook = Callable[[Endpoint], Look]
 
@@ -50,27 +55,31 @@ class Fleet:
         self.interval_seconds = interval_seconds
         self._clean = clean
         self._reading = threading.Lock()
-        self._make_look = make_look if make_look is not None else self._remote_look
+        self._make_look = make_look
+        self._reader = Reader(FLEET_FAMILIES)
         self._rows = [silent_row(str(endpoint), NOT_ASKED, None) for endpoint in self.endpoints]
         self._changed = threading.Condition()
         self._due: list[tuple[float, int, _Watched]] = []
         self._order = itertools.count()
         self._ended = False
 
-    def _remote_look(self, endpoint: Endpoint) -> Look:
+    def _look(self, endpoint: Endpoint, reader: Reader | None) -> Look:
+        if self._make_look is not None:
+            return self._make_look(endpoint)
         patience = min(_MOST_PATIENT_SECONDS, max(1.0, self.interval_seconds))
-        return RemoteLook(endpoint, patience, self._clean, self._reading)
+        return RemoteLook(endpoint, patience, self._clean, self._reading, reader)
 
     def node_look(self, number: int) -> Look:
-        """A node of the fleet to be looked at by itself."""
-        return self._make_look(self.endpoints[number])
+        """A node of the fleet to be looked at by itself, with everything that it tells."""
+        return self._look(self.endpoints[number], None)
 
     def start(self) -> None:
         """Begin to ask."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         now = time.monotonic()
         spread = self.interval_seconds / max(1, len(self.endpoints))
         for number, endpoint in enumerate(self.endpoints):
-            self._put(now + number * spread, _Watched(number, self._make_look(endpoint), 0))
+            self._put(now + number * spread, _Watched(number, self._look(endpoint, self._reader), 0))
         for number in range(min(MAX_THREADS, len(self.endpoints))):
             threading.Thread(target=self._work, daemon=True, name=f"fleet-{number}").start()
 

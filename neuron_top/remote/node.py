@@ -212,13 +212,14 @@ class RemoteLook:
         timeout_seconds: float = 5.0,
         clean: Clean = printable,
         reading: AbstractContextManager[object] | None = None,
+        reader: Reader | None = None,
     ) -> None:
-        """Nothing is asked before :meth:`moment`; ``reading`` is held while an answer is taken apart."""
+        """Nothing is asked before :meth:`moment`; ``reading`` is held while ``reader`` takes an answer apart."""
         self.endpoint = endpoint
         self._timeout_seconds = timeout_seconds
         self._clean = clean
         self._reading = reading if reading is not None else nullcontext()
-        self._reader = Reader()
+        self._reader = reader if reader is not None else Reader()
         self._last: Moment | None = None
 
     @property

@@ -39,7 +39,23 @@ FAMILIES = frozenset({
     "system_vcpu_count",
     "system_vcpu_usage_ratio",
 })  # fmt: skip
-"""Samples that are read; the many buckets of histograms are not among them."""
+"""Samples that are read of one node; the many buckets of histograms are not among them."""
+
+FLEET_FAMILIES = frozenset({
+    "execution_latency_seconds",
+    "execution_status_total",
+    "hardware_ecc_events_total",
+    "instance_info",
+    "neuron_device_memory_total_bytes",
+    "neuron_device_memory_used_bytes",
+    "neuron_hardware_info",
+    "neuron_monitor_report_age_seconds",
+    "neuron_node_readable",
+    "neuron_runtime_readable",
+    "neuroncore_owner_info",
+    "neuroncore_utilization_ratio",
+})  # fmt: skip
+"""What a table of many nodes needs of each."""
 
 
 class Sample(NamedTuple):
@@ -90,38 +106,78 @@ def fetch(endpoint: Endpoint, timeout_seconds: float) -> str:
     return body.decode("utf-8", "replace")
 
 
-class Reader:
-    """Reads one endpoint's answers one after the other.
-
-    prometheus_client's parser takes some 80 us a sample, most of it for labels, which hardly change from one answer to
-    the next: each series is parsed once, and later found by its text.
-    """
+class SeriesCache:
+    """Series that were parsed once, by their text; one for many nodes, for their series differ little."""
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
+        """Empty."""
         self._known: dict[str, tuple[str, Mapping[str, str]]] = {}
 
+    def find(self, series: str) -> tuple[str, Mapping[str, str]]:
+        """Name and labels.
+
+        Raises:
+            NodeError: this is no series.
+        """
+        found = self._known.get(series)
+        if found is None:
+            if len(self._known) >= _MOST_SERIES:
+                self._known.clear()
+            found = self._known[series] = _parse_series(series)
+        return found
+
+
+class Reader:
+    """Reads the answers of endpoints.
+
+    prometheus_client's parser takes some 50 to 80 us a series, most of it for labels, which hardly change from one
+    answer to the next: each series is parsed once, and later found by its text. The labels of the instance, which every
+    series carries, are taken off before, so that nodes share what they have in common.
+    """
+
+    def __init__(self, families: frozenset[str] = FAMILIES, cache: SeriesCache | None = None) -> None:
+        """Read ``families``."""
+        self._families = families
+        self._starts = frozenset(name[:_START] for name in families)
+        self._cache = cache if cache is not None else SeriesCache()
+
     def read(self, text: str) -> dict[str, tuple[Sample, ...]]:
-        """The samples of :data:`FAMILIES`, by name; those without a number are left out.
+        """The samples of the families, by name; those without a number are left out.
 
         Raises:
             NodeError: this is not the text format.
         """
-        known: dict[str, tuple[str, Mapping[str, str]]] = {}
         found: dict[str, list[Sample]] = {}
+        instance = _instance_labels(text)
+        find, families, starts = self._cache.find, self._families, self._starts
         for line in text.splitlines():
-            if line[:40].partition("{")[0].partition(" ")[0] not in _SHORT_NAMES:
+            if line[:_START].partition("{")[0].partition(" ")[0] not in starts:
                 continue
             series, value = _split(line)
-            if series.partition("{")[0] not in FAMILIES or value is None:
+            name = series.partition("{")[0]
+            if name not in families or value is None:
                 continue
-            name, labels = known[series] = self._known.get(series) or _parse_series(series)
+            if name == _LATENCY and not any(percentile in series for percentile in _PERCENTILES):
+                continue
+            if name != _INSTANCE:
+                series = series.replace(instance, "{", 1)
+            name, labels = find(series)
             found.setdefault(name, []).append(Sample(labels, value))
-        self._known = known
         return {name: tuple(samples) for name, samples in found.items()}
 
 
-_SHORT_NAMES = frozenset(name[:40] for name in FAMILIES)
+def _instance_labels(text: str) -> str:
+    """How the labels of every series begin, up to the comma; of a page without ``instance_info`` nothing is known."""
+    at = text.find(f"\n{_INSTANCE}{{")
+    end = text.find("}", at)
+    return text[at + len(_INSTANCE) + 1 : end] + "," if 0 <= at < end else "{"
+
+
+_START = 40
+_MOST_SERIES = 500_000
+_INSTANCE = "instance_info"
+_LATENCY = "execution_latency_seconds"
+_PERCENTILES = ('"p50"', '"p99"')
 _NOT_METRICS = "what it answers are no Prometheus metrics"
 
 

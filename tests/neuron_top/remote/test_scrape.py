@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from neuron_top.model.moment import Latency
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.node import RemoteLook, moment_of
-from neuron_top.remote.scrape import Reader, Received, Scrape, fetch, read_scrape
+from neuron_top.remote.scrape import (
+    FAMILIES,
+    FLEET_FAMILIES,
+    Reader,
+    Received,
+    Scrape,
+    _parse_series,
+    fetch,
+    read_scrape,
+)
 from runtime_core.telemetry import NodeError
 
 HERE = Endpoint("node", 8000)
@@ -101,6 +110,34 @@ def test_a_series_is_parsed_once():
     with mock.patch("prometheus_client.parser.text_string_to_metric_families", side_effect=AssertionError):
         again = reader.read(METRICS % 2)
     assert again["execution_status_total"][0].value == 2
+
+
+def test_nodes_share_what_they_have_in_common():
+    reader, other = Reader(), (METRICS % 3).replace('instance_id="i-1"', 'instance_id="i-2"')
+    first = reader.read(METRICS % 1)
+    with mock.patch("neuron_top.remote.scrape._parse_series", wraps=_parse_series) as parsed:
+        second = reader.read(other)
+    # What has no labels but those of the instance can't be shared.
+    names = {call.args[0].partition("{")[0] for call in parsed.call_args_list}
+    assert names <= {n for n in first if n.startswith("system_")} | {"instance_info"}
+    assert second["instance_info"][0].labels["instance_id"] == "i-2"
+    assert second["execution_status_total"][0].value == 3
+    assert second["execution_status_total"][0].labels == {"status_type": "completed", "runtime_tag": "web"}
+
+
+def test_a_page_without_instance_labels_is_read_all_the_same():
+    text = "".join(line for line in (METRICS % 1).splitlines(keepends=True) if not line.startswith("instance_info"))
+    samples = Reader().read(text.replace(INSTANCE + ",", ""))
+    assert samples["neuroncore_utilization_ratio"][0].labels == {"neuroncore": "0", "runtime_tag": "web"}
+    assert moment_of("node", scrape(text), None).snapshot.instance.instance_id == ""
+
+
+def test_a_fleet_reads_only_what_its_table_shows():
+    assert FLEET_FAMILIES < FAMILIES
+    found = Reader(FLEET_FAMILIES).read(METRICS % 1)
+    assert "neuroncore_memory_usage_tensors" not in found
+    moment = moment_of("node", Scrape(1, 1, found), None)
+    assert moment.rates.core_utilization() == {0: 0.25, 1: 0.75}
 
 
 def test_names_and_label_values_may_hold_anything():
