@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from runtime_core.driver import layout
+from runtime_core.driver.words import (
+    BUCKETS,
+    CORE_WORDS,
+    CORES,
+    ERRORS,
+    EXECUTIONS,
+    INFERENCES,
+    LATENCY,
+    LATENCY_WORDS,
+    STATUS,
+)
 from runtime_core.histogram import BUCKET_COUNT, bucket_index
 
 ExecutionKind: TypeAlias = tuple[tuple[int, ...], int, int, int | None]
 """Cores, outcome, status and error: the first arguments of :func:`count_execution`."""
-
-_WORD = 8
-_Page = layout.Page
-_Core = layout.CoreBlock
-_EXECUTIONS = _Page.executions.offset // _WORD
-_ERRORS = _Page.errors.offset // _WORD
-_CORES = _Page.cores.offset // _WORD
-_CORE_WORDS = ctypes.sizeof(_Core) // _WORD
-_STATUS = _Core.status.offset // _WORD
-_INFERENCES = _Core.inference_count.offset // _WORD
-_LATENCY = _Page.latency.offset // _WORD
-_LATENCY_WORDS = ctypes.sizeof(layout.HistogramHead) // _WORD
-_BUCKETS = _Page.buckets.offset // _WORD
 
 
 def count_execution(
@@ -36,16 +32,16 @@ def count_execution(
     device_ns: int,
 ) -> None:
     """Count one execution; see :meth:`runtime_core.driver.page.RuntimePage.count`."""
-    words[_EXECUTIONS + outcome] += 1
+    words[EXECUTIONS + outcome] += 1
     if error is not None:
-        words[_ERRORS + error] += 1
+        words[ERRORS + error] += 1
     for core in cores:
-        base = _CORES + core * _CORE_WORDS
-        words[base + _STATUS + status] += 1
+        base = CORES + core * CORE_WORDS
+        words[base + STATUS + status] += 1
         if total_ns >= 0:
-            words[base + _INFERENCES] += 1
+            words[base + INFERENCES] += 1
     if total_ns >= 0:
-        head, buckets = _LATENCY, _BUCKETS
+        head, buckets = LATENCY, BUCKETS
         for latency_ns in (total_ns, device_ns):
             bucket = bucket_index(latency_ns)
             words[head] += latency_ns
@@ -54,7 +50,7 @@ def count_execution(
             if bucket > words[head + 2]:
                 words[head + 2] = bucket
             words[buckets + bucket] += 1
-            head += _LATENCY_WORDS
+            head += LATENCY_WORDS
             buckets += BUCKET_COUNT
 
 
@@ -67,15 +63,15 @@ def count_executions(
 ) -> None:
     """Count several; see :meth:`runtime_core.driver.page.RuntimePage.count_many`."""
     cores, outcome, status, error = kind
-    words[_EXECUTIONS + outcome] += times
+    words[EXECUTIONS + outcome] += times
     if error is not None:
-        words[_ERRORS + error] += times
+        words[ERRORS + error] += times
     ran = sum(total_latencies.values())
     for core in cores:
-        base = _CORES + core * _CORE_WORDS
-        words[base + _STATUS + status] += times
-        words[base + _INFERENCES] += ran
-    head, buckets = _LATENCY, _BUCKETS
+        base = CORES + core * CORE_WORDS
+        words[base + STATUS + status] += times
+        words[base + INFERENCES] += ran
+    head, buckets = LATENCY, BUCKETS
     for latencies in (total_latencies, device_latencies):
         for latency_ns, count in latencies.items():
             bucket = bucket_index(latency_ns)
@@ -83,5 +79,5 @@ def count_executions(
             words[head + 1] = min(words[head + 1], bucket)
             words[head + 2] = max(words[head + 2], bucket)
             words[buckets + bucket] += count
-        head += _LATENCY_WORDS
+        head += LATENCY_WORDS
         buckets += BUCKET_COUNT

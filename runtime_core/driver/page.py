@@ -7,7 +7,6 @@ assignment a word, so that a reader sees the old or the new value of each and ne
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import threading
 import time
@@ -15,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from runtime_core.driver import counting, layout, model_table
+from runtime_core.driver import words as at
+from runtime_core.driver.claim import claim_page
 from runtime_core.driver.counting import ExecutionKind
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
@@ -30,27 +31,6 @@ from runtime_core.driver.timeline import (
 )
 from runtime_core.driver.totals import fold
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
-from runtime_core.status import NrtError, NrtStatus
-
-_WORD = 8
-_Page = layout.Page
-_Core = layout.CoreBlock
-
-_HOST_MEMORY = _Page.host_memory.offset // _WORD
-_CORES = _Page.cores.offset // _WORD
-_CORE_WORDS = ctypes.sizeof(_Core) // _WORD
-_STATUS = _Core.status.offset // _WORD
-_MEMORY = _Core.memory.offset // _WORD
-_PEAKS = _Core.memory_peak.offset // _WORD
-_PEAK_EPOCHS = _Core.peak_epoch.offset // _WORD
-_DEVICES = _Page.devices.offset // _WORD
-_DEVICE_WORDS = ctypes.sizeof(layout.DeviceUse) // _WORD
-_RESETS = (layout.DEVICES_OFFSET + layout.DeviceBlock.reset_count.offset) // _WORD
-_DEVICE_BLOCK_WORDS = ctypes.sizeof(layout.DeviceBlock) // _WORD
-_TOTALS = layout.TOTALS_OFFSET // _WORD
-_TOTALS_WORDS = ctypes.sizeof(layout.CoreTotals) // _WORD
-_CURRENT_EPOCHS = layout.CoreTotals.peak_epoch.offset // _WORD
-_BUSY_UNTIL = layout.FileHeader.core_busy_until_ns.offset // _WORD
 
 _T = TypeVar("_T")
 
@@ -84,7 +64,7 @@ class RuntimePage:
             NrtError: RESOURCE, when every page is taken or the disk has no room for one.
         """
         self.store = store
-        self.index = self._claim()
+        self.index = claim_page(store)
         self._guard = threading.Lock()
         self._pid = os.getpid()
         offset = layout.page_offset(self.index)
@@ -92,8 +72,8 @@ class RuntimePage:
         self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
         self._file_words = memoryview(store.map)[: layout.PAGES_OFFSET].cast("Q")
         self._resets = self._reset_counts()
-        self._busy_until: memoryview | list[int] = self._file_words[_BUSY_UNTIL : _BUSY_UNTIL + MAX_CORES]
-        starts = range(_CORES, _CORES + _CORE_WORDS * MAX_CORES, _CORE_WORDS)
+        self._busy_until: memoryview | list[int] = self._file_words[at.BUSY_UNTIL : at.BUSY_UNTIL + MAX_CORES]
+        starts = range(at.CORES, at.CORES + at.CORE_WORDS * MAX_CORES, at.CORE_WORDS)
         self._timelines: list[Timeline] = [self._words[start : start + TIMELINE_WORDS] for start in starts]
         self._page = store.page(self.index)
         ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
@@ -109,34 +89,6 @@ class RuntimePage:
         for head in page.latency:
             head.low = len(page.buckets[0])
         page.state = layout.STATE_LIVE
-
-    def _claim(self) -> int:
-        store = self.store
-        for index in range(layout.PAGE_COUNT):
-            if not store.locks.try_lock(page_byte(index)):
-                continue
-            try:
-                os.posix_fallocate(store.fd, layout.page_offset(index), layout.PAGE_BYTES)
-                store.locks.wait(TABLE_BYTE)
-                try:
-                    if index < store.header.backed_pages:
-                        fold(store, index)
-                    else:
-                        store.header.backed_pages = index + 1
-                finally:
-                    store.locks.unlock(TABLE_BYTE)
-            except OSError as error:
-                store.locks.unlock(page_byte(index))
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise NrtError(
-                        NrtStatus.RESOURCE, f"no room on the disk for a runtime's counters in {store.root}: free some"
-                    ) from None
-                raise
-            return index
-        raise NrtError(
-            NrtStatus.RESOURCE,
-            f"the node's process table is full ({layout.PAGE_COUNT} runtimes): end one, or use another node",
-        )
 
     @property
     def start_ns(self) -> int:
@@ -172,14 +124,14 @@ class RuntimePage:
         self._guarded(change)
 
     def _reset_counts(self) -> list[int]:
-        return [self._file_words[_RESETS + device * _DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
+        return [self._file_words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
 
     def was_reset(self, cores: Sequence[int]) -> bool:
         """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost."""
         words, opened = self._file_words, self._resets
         for core in cores:
             device = core // CORES_PER_DEVICE
-            if words[_RESETS + device * _DEVICE_BLOCK_WORDS] != opened[device]:
+            if words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] != opened[device]:
                 return True
         return False
 
@@ -275,45 +227,45 @@ class RuntimePage:
         """Count a failure that is not an execution (``status``: index into CoreStatusCounts)."""
         with self._guard:
             for core in cores:
-                self._words[_CORES + core * _CORE_WORDS + _STATUS + status] += 1
+                self._words[at.CORES + core * at.CORE_WORDS + at.STATUS + status] += 1
 
     def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
         """Count bytes that ``device`` sent over its East or West link."""
         with self._guard:
-            self._words[_DEVICES + device * _DEVICE_WORDS + 2 + (not eastward)] += size_bytes
+            self._words[at.DEVICES + device * at.DEVICE_WORDS + 2 + (not eastward)] += size_bytes
 
     def add_core_memory(self, core: int, category: int, delta_bytes: int) -> None:
         """Account device memory of a core (``category``: index into CoreMemory)."""
         with self._guard:
             if delta_bytes < 0:
                 self._raise_peaks(core, category)
-            self._words[_CORES + core * _CORE_WORDS + _MEMORY + category] += delta_bytes
+            self._words[at.CORES + core * at.CORE_WORDS + at.MEMORY + category] += delta_bytes
             if delta_bytes > 0:
                 self._raise_peaks(core, category)
 
     def _raise_peaks(self, core: int, category: int) -> None:
-        words, base = self._words, _CORES + core * _CORE_WORDS
-        used = words[base + _MEMORY : base + _MEMORY + layout.PEAK_COUNT - 1]
+        words, base = self._words, at.CORES + core * at.CORE_WORDS
+        used = words[base + at.MEMORY : base + at.MEMORY + layout.PEAK_COUNT - 1]
         for peak, now in ((category, used[category]), (layout.PEAK_COUNT - 1, sum(used))):
             # A peak that was cleared since it was set begins anew.
-            epoch = self._file_words[_TOTALS + core * _TOTALS_WORDS + _CURRENT_EPOCHS + peak]
-            if words[base + _PEAK_EPOCHS + peak] != epoch or now > words[base + _PEAKS + peak]:
-                words[base + _PEAKS + peak] = now
-                words[base + _PEAK_EPOCHS + peak] = epoch
+            epoch = self._file_words[at.TOTALS + core * at.TOTALS_WORDS + at.CURRENT_EPOCHS + peak]
+            if words[base + at.PEAK_EPOCHS + peak] != epoch or now > words[base + at.PEAKS + peak]:
+                words[base + at.PEAKS + peak] = now
+                words[base + at.PEAK_EPOCHS + peak] = epoch
 
     def add_host_memory(self, category: int, delta_bytes: int) -> None:
         """Account host memory (``category``: index into HostMemory)."""
         with self._guard:
-            self._words[_HOST_MEMORY + category] += delta_bytes
+            self._words[at.HOST_MEMORY + category] += delta_bytes
 
     def dram_bytes(self, device: int) -> tuple[int, ...]:
         """DRAM of ``device`` that this process holds, by channel."""
-        base = _DEVICES + device * _DEVICE_WORDS
+        base = at.DEVICES + device * at.DEVICE_WORDS
         return tuple(self._words[base : base + 2])
 
     def set_dram_bytes(self, device: int, channels: Sequence[int]) -> None:
         """Publish DRAM use; the caller holds the device's lock."""
-        base = _DEVICES + device * _DEVICE_WORDS
+        base = at.DEVICES + device * at.DEVICE_WORDS
         for channel, used in enumerate(channels):
             self._words[base + channel] = used
 
