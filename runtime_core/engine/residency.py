@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from runtime_core.neff.graph import ITEM_BYTES, DType, EngineKind, Instruction, Node, TensorSpec
@@ -76,36 +77,46 @@ class _Memory:
         self._values = values
         self._resident: dict[str, int] = {}
         self._stored = {name: values.sizes[name] for name in values.in_dram if name in values.sizes}
-
-    @property
-    def held_bytes(self) -> int:
-        return sum(self._resident.values())
+        self.held_bytes = 0
+        self._touched: set[str] = set()
+        # The value that is needed last comes first; one that was used since stands there with a use that has passed.
+        self._last_needed: list[tuple[int, str]] = []
+        self._next_use: dict[str, int] = {}
 
     def use(self, instruction: Instruction) -> tuple[int, int]:
         """Read and write what an instruction does; returns what is read from DRAM, and written to it, for that."""
-        values, resident = self._values, self._resident
+        values = self._values
         read, written = values.read(instruction), values.written(instruction)
-        missing_bytes = sum(values.sizes[name] - resident.get(name, 0) for name in read)
-        resident.update({name: values.sizes[name] for name in (*read, *written)})
+        missing_bytes = sum(values.sizes[name] - self._resident.get(name, 0) for name in read)
+        self._touched = read | written
+        for name in self._touched:
+            self._hold(name, values.sizes[name])
         return missing_bytes, sum(values.sizes[name] for name in written if name in values.given)
+
+    def _hold(self, name: str, size_bytes: int) -> None:
+        self.held_bytes += size_bytes - self._resident.get(name, 0)
+        self._resident[name] = size_bytes
 
     def make_room(self, position: int, room_bytes: int) -> int:
         """Drop what nobody reads any more, then what is read last; returns what had to be written for it."""
-        values, resident = self._values, self._resident
-        next_use = {name: values.next_use(name, position) for name in resident}
-        for name, use in next_use.items():
+        for name in self._touched:
+            use = self._values.next_use(name, position)
             if use is None:
-                del resident[name]
-        over = self.held_bytes - room_bytes
+                self.held_bytes -= self._resident.pop(name)
+                self._next_use.pop(name, None)
+            else:
+                self._next_use[name] = use
+                heappush(self._last_needed, (-use, name))
         written = 0
-        for name in sorted(resident, key=lambda n: next_use[n] or 0, reverse=True):
-            if over <= 0:
-                break
-            dropped = min(over, resident[name])
-            resident[name] -= dropped
-            over -= dropped
+        while self.held_bytes > room_bytes and self._last_needed:
+            use, name = self._last_needed[0]
+            if self._next_use.get(name) != -use or not self._resident.get(name):
+                heappop(self._last_needed)
+                continue
+            left = max(0, self._resident[name] - (self.held_bytes - room_bytes))
+            self._hold(name, left)
             # What DRAM holds already need not be written again.
-            missing = max(0, values.sizes[name] - resident[name] - self._stored.get(name, 0))
+            missing = max(0, self._values.sizes[name] - left - self._stored.get(name, 0))
             self._stored[name] = self._stored.get(name, 0) + missing
             written += missing
         return written
