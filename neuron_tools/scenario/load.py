@@ -152,8 +152,8 @@ def _problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
         if [model.neff, model.onnx, model.milliseconds].count(None) != 2:
             yield f"$.models.{name}", "expected one of neff, onnx and milliseconds"
         for file in (model.neff, model.onnx):
-            if file is not None and not (path.parent / file).is_file():
-                yield f"$.models.{name}", f"no such model file: {path.parent / file}"
+            if file is not None:
+                yield from _file_problems(f"$.models.{name}", path.parent, file, "model")
     yield from _application_problems(scenario, path, size)
     for number, event in enumerate(scenario.timeline):
         for problem in _event_problems(scenario, event, size):
@@ -166,6 +166,15 @@ def _problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
             parse_expectation(expectation, tags, size)
         except NeuronError as error:
             yield f"$.expectations[{number}].expect", str(error)
+
+
+def _file_problems(place: str, folder: Path, file: str, what: str) -> Iterator[tuple[str, str]]:
+    """A scenario may come from anywhere, so it names files beside it or below, and no others."""
+    target = folder / file
+    if "\0" in file or not target.resolve().is_relative_to(folder.resolve()):
+        yield place, f"{file!r} leads out of the scenario's folder"
+    elif not target.is_file():
+        yield place, f"no such {what} file: {target}"
 
 
 def _application_problems(scenario: Scenario, path: Path, size: InstanceType) -> Iterator[tuple[str, str]]:
@@ -187,8 +196,8 @@ def _application_problems(scenario: Scenario, path: Path, size: InstanceType) ->
         if len(chosen) != 1:
             yield f"{place}.arrivals", f"expected one of {', '.join(_ARRIVALS)}"
         trace = application.arrivals.trace
-        if trace is not None and not (path.parent / trace).is_file():
-            yield f"{place}.arrivals.trace", f"no such trace file: {path.parent / trace}"
+        if trace is not None:
+            yield from _file_problems(f"{place}.arrivals.trace", path.parent, trace, "trace")
         if application.end and nanoseconds_of(application.end) <= nanoseconds_of(application.start):
             yield f"{place}.end", "it ends before it starts"
 

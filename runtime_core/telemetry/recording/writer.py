@@ -35,9 +35,11 @@ class RecordingWriter:
         Raises:
             NeuronError: it exists, or can't be made.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_TRUNC if overwrite else os.O_EXCL)
         try:
-            self._fd = os.open(path, flags, 0o600)
+            # A new file, never the old one cut short: who still reads that one has it mapped.
+            if overwrite and path.is_file():
+                path.unlink()
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
             raise NeuronError(f"{path} exists already: choose another file, or add --overwrite") from None
         except OSError as error:

@@ -1,7 +1,9 @@
 """What is recorded reads back to the last bit, from any place, also after a crash; nothing in a file is trusted."""
 
+import os
 import stat
 import zlib
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -102,9 +104,31 @@ def test_a_file_is_private_and_never_overwritten_unasked(path):
         RecordingWriter(path.parent / "no" / "file", source="x", interval_seconds=1)
 
 
-def test_a_full_disk_is_told_in_a_sentence():
-    with pytest.raises(NeuronError, match="/dev/full can't be written: No space left"):
-        RecordingWriter(__import__("pathlib").Path("/dev/full"), source="x", interval_seconds=1, overwrite=True)
+def test_a_full_disk_is_told_in_a_sentence_and_keeps_what_was_whole(path, monkeypatch):
+    snapshots = day(4)
+    out = RecordingWriter(path, source="x", interval_seconds=1)
+    for snapshot in snapshots[:3]:
+        out.add(snapshot)
+    write_all = os.write
+    monkeypatch.setattr(writer.os, "write", lambda fd, data: write_all(fd, data[:10]))
+    with pytest.raises(NeuronError, match="can't be written: no room on the disk"):
+        out.add(snapshots[3])
+    monkeypatch.undo()
+    out.close()
+    assert read_all(path) == snapshots[:3]
+    assert Recording(path).damage == ""
+
+
+def test_a_device_is_no_place_for_a_recording():
+    with pytest.raises(NeuronError, match="/dev/null exists already"):
+        RecordingWriter(Path("/dev/null"), source="x", interval_seconds=1, overwrite=True)
+
+
+def test_overwriting_leaves_a_reader_what_it_reads(path):
+    snapshots = day(5)
+    reader = Recording(write(path, snapshots))
+    RecordingWriter(path, source="y", interval_seconds=1, overwrite=True).close()
+    assert reader.snapshot(4) == snapshots[4]
 
 
 def test_wherever_a_crash_cuts_the_file_only_the_torn_frame_is_lost(path):

@@ -9,6 +9,7 @@ from worlds import BUSY, SECOND, make_snapshot
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import read_info, set_up, take_down
 from runtime_core.errors import NodeError, NodeNotFoundError, UsageError
+from runtime_core.nrt import Runtime
 from runtime_core.telemetry import open_source, rates
 from runtime_core.telemetry.recording import Recording, RecordingWriter, ReplaySource
 from runtime_core.telemetry.recording.node import start_replay
@@ -195,3 +196,20 @@ def test_every_viewer_shows_what_was_recorded(node, tmp_path, spawn, command, wa
     down = command("neuron_tools.sim", "down", **elsewhere)
     assert down.returncode == 0
     assert command("neuron_ls", **elsewhere).returncode == 1
+
+
+@pytest.mark.e2e
+def test_a_real_nodes_sysfs_is_recorded_as_it_is(node, tmp_path, command):
+    """What sysfs can't tell stays not available in the recording, and is not shown as 0."""
+    with Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0-1", "NEURON_PROCESS_TAG": "web"}):
+        assert command("neuron_tools.sim", "sysfs", "--export", tmp_path / "tree").returncode == 0
+        spec = f"sysfs:{tmp_path / 'tree'}"
+        target = tmp_path / "sysfs.nrec"
+        done = command("neuron_tools.sim", "record", target, "--source", spec, "--interval", "0.2", "--duration", "1")
+        assert done.returncode == 0, done.stderr
+        recording = Recording(target)
+        assert recording.header.source == spec
+        now, recorded = open_source(spec).snapshot(), recording.snapshot(len(recording) - 1)
+    assert recorded.devices == now.devices
+    assert recorded.instance == now.instance
+    assert any(None in device.ecc for device in recorded.devices)
