@@ -10,13 +10,13 @@ from typing import NamedTuple
 from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.models import make_model
 from neuron_tools.scenario.schema import ApplicationSpec, Scenario, nanoseconds_of, seconds_of
-from neuron_tools.scenario.world import StartError
+from neuron_tools.scenario.world import StartError, allocate_tensors
 from runtime_core.driver import faults
 from runtime_core.driver.fault_spec import FaultSpec
 from runtime_core.driver.reset import reset_device
 from runtime_core.engine.clients import RequestQueue, Stop, closed_loop, open_loop
 from runtime_core.engine.execution import LoadedModel
-from runtime_core.nrt import Runtime, TensorPlacement
+from runtime_core.nrt import Runtime
 from runtime_core.status import NrtError
 from runtime_core.telemetry import Source, open_source
 from runtime_core.virtual_node import VirtualNode
@@ -60,9 +60,7 @@ class VirtualWorld:
             raise StartError(f"{error} (status {error.status.value})") from None
         try:
             models = self._load(runtime, application)
-            tensor_bytes = round(application.tensors_mib * 2**20)
-            if tensor_bytes:
-                runtime.tensor_allocate(TensorPlacement.DEVICE, tensor_bytes)
+            allocate_tensors(runtime, application)
         except NrtError as error:
             runtime.close()
             raise StartError(f"{error} (status {error.status.value})") from None

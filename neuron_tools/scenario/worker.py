@@ -20,8 +20,9 @@ import msgspec
 from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.models import make_model
 from neuron_tools.scenario.schema import ApplicationSpec, ModelSpec, seconds_of
+from neuron_tools.scenario.world import allocate_tensors
 from runtime_core.errors import NeuronError
-from runtime_core.nrt import LoadedModel, NrtError, Runtime, TensorPlacement
+from runtime_core.nrt import LoadedModel, NrtError, Runtime
 
 _PAUSE_SECONDS = 0.001
 """After an execution that was refused at once, as under the virtual clock."""
@@ -94,8 +95,7 @@ def run_job(job: Job) -> None:
             needed = neff.graph.core_count
             last = max(1, len(runtime.cores) - needed + 1)
             models += [runtime.load(neff, first) for first in range(0, last, needed)]
-        if application.tensors_mib:
-            runtime.tensor_allocate(TensorPlacement.DEVICE, round(application.tensors_mib * 2**20))
+        allocate_tensors(runtime, application)
         threads = _threads(job, runtime, models, stopped)
         for thread in threads:
             thread.start()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from neuron_tools.scenario.schema import ApplicationSpec
 from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.nrt import Runtime
 from runtime_core.telemetry import Source
 
 
@@ -64,3 +65,14 @@ class World(Protocol):
     def close(self) -> None:
         """End everything and leave nothing behind."""
         ...
+
+
+def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
+    """Take the device memory that an application asks for beside its models: accounted, with no bytes behind it.
+
+    Raises:
+        NrtError: RESOURCE, when there is not so much.
+    """
+    size_bytes = round(application.tensors_mib * 2**20)
+    if size_bytes:
+        runtime.engine.allocate_tensor(runtime.cores[0], size_bytes)
