@@ -36,9 +36,7 @@ class Look(Protocol):
 
 
 class SourceLook:
-    """A node of this machine."""
-
-    local = True
+    """A node of this machine, or a recording of one."""
 
     def __init__(self, source: Source, clean: Clean = printable) -> None:
         """Look at ``source``; ``clean`` makes its texts fit for the terminal."""
@@ -50,6 +48,11 @@ class SourceLook:
     def name(self) -> str:
         """What is looked at."""
         return self._source.name
+
+    @property
+    def local(self) -> bool:
+        """Whether its processes run here and now; those of a recording may long be others."""
+        return not self.name.startswith("replay:")
 
     def moment(self) -> Moment:
         """Look once; see :meth:`Look.moment`."""

@@ -26,8 +26,6 @@ from runtime_core.telemetry.recording import ReplaySource
 class ReplayLook(SourceLook):
     """A recording; every look knows its rates, for what was before is in the file."""
 
-    local = False
-
     def __init__(self, path: Path, clean: Clean = printable) -> None:
         """Play the recording at ``path`` from its start.
 

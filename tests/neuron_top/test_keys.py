@@ -261,6 +261,18 @@ def test_a_signal_is_sent_after_a_question(key, number, sleeper):
     assert sleeper.returncode == -number
 
 
+def test_processes_of_a_recording_get_no_signal(sleeper):
+    source = with_process(sleeper.pid)
+    source.name = "replay:/tmp/incident.nrec"
+
+    async def check(app, pilot):
+        await pilot.press("p", "k")
+        await until(pilot, lambda: "this machine only" in text(app), "the refusal")
+        assert app.screen is app.node
+
+    drive(check, (120, 40), source)
+
+
 @pytest.mark.parametrize("key", ["n", "escape", "q"])
 def test_no_signal_is_sent_when_the_answer_is_no(key, sleeper):
     async def check(app, pilot):
