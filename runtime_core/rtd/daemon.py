@@ -64,14 +64,11 @@ class Daemon:
             self._check_driver(FaultWatch(self._store).active(clock.now_ns()))
             cores = [core for device in self.devices for core in layout.devices[device].core_ids]
             self._cores = self._claim(cores)
-            tag = os.environ.get("NEURON_PROCESS_TAG") or config.file.name or str(os.getpid())
-            self._page = RuntimePage(
-                self._store,
-                tag=tag[:MAX_TAG_CHARACTERS],
-                command=Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip(),
-                version=__version__,
-                address=self.address,
-            )
+            try:
+                self._page = self._claim_page(config.file.name)
+            except BaseException:
+                ownership.release_cores(self._store.locks, self._cores)
+                raise
         except BaseException:
             self._store.close()
             raise
@@ -108,6 +105,13 @@ class Daemon:
                 "end it, or give this daemon other devices (see neuron-ls)",
             )
         return tuple(claimed)
+
+    def _claim_page(self, name: str) -> RuntimePage:
+        tag = os.environ.get("NEURON_PROCESS_TAG") or name or str(os.getpid())
+        command = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        return RuntimePage(
+            self._store, tag=tag[:MAX_TAG_CHARACTERS], command=command, version=__version__, address=self.address
+        )
 
     def start(self) -> None:
         """Answer calls, and tell systemd."""
