@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 20
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_ACTIONS = ("fault", "clear", "kill", "reset", "monitor")
+_ACTIONS = ("fault", "clear", "kill", "hold", "reset", "monitor")
 _ARRIVALS = ("constant", "poisson", "diurnal", "trace", "closed")
 
 
@@ -214,7 +214,10 @@ def _event_problems(scenario: Scenario, event: EventSpec, size: InstanceType) ->
             check_spec(fault_spec(event), size.device_count)
         except NeuronError as error:
             yield str(error)
-    if event.kill is not None and event.kill not in {a.tag for a in scenario.applications}:
-        yield f"no application {event.kill!r}"
+    for tag in (event.kill, event.hold):
+        if tag is not None and tag not in {a.tag for a in scenario.applications}:
+            yield f"no application {tag!r}"
+    if event.hold is not None and event.lasting is None:
+        yield "hold needs for: how long"
     if event.reset is not None and event.reset >= size.device_count:
         yield f"no Neuron Device {event.reset}: {size.name} has 0 to {size.device_count - 1}"

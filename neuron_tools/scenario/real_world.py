@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import msgspec
 
 from neuron_tools.scenario.schema import ApplicationSpec, Scenario
 from neuron_tools.scenario.worker import Job
-from neuron_tools.scenario.world import StartError
+from neuron_tools.scenario.world import StartError, stand_still
 from runtime_core.driver import faults
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.fault_spec import FaultSpec
@@ -95,6 +96,24 @@ class RealWorld:
         for process in self._processes.pop(tag, []):
             process.kill()
             _reap(process)
+
+    def hold(self, tag: str) -> None:
+        """See the protocol."""
+        for process in self._processes.get(tag, []):
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            self._still(process.pid, still=True)
+
+    def release(self, tag: str) -> None:
+        """See the protocol."""
+        for process in self._processes.get(tag, []):
+            self._still(process.pid, still=False)
+            process.send_signal(signal.SIGCONT)
+
+    def _still(self, pid: int, *, still: bool) -> None:
+        for index in range(self._store.header.backed_pages):
+            if self._store.page(index).pid == pid and self._store.page_alive(index):
+                stand_still(self._store, index, still=still)
 
     def inject(self, fault: FaultSpec) -> None:
         """See the protocol."""

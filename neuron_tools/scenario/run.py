@@ -108,6 +108,8 @@ class _Run:
                 agenda.append((nanoseconds_of(application.end), 0, self._stopper(application.tag)))
         for event in self._scenario.timeline:
             agenda.append((nanoseconds_of(event.at), 0, self._happening(event)))
+            if event.hold is not None:
+                agenda.append((round(_over_seconds(event) * 1e9), 0, self._releasing(event.hold)))
         step_ns = nanoseconds_of(self._scenario.sample)
         asked_ns = {nanoseconds_of(e.at) for e in self._scenario.expectations if e.at is not None}
         samples_ns = {*range(step_ns, self._end_ns + 1, step_ns), *asked_ns, self._end_ns}
@@ -149,6 +151,10 @@ class _Run:
                 self._look()
                 self._world.kill(event.kill)
                 text = f"{event.kill} killed"
+            elif event.hold is not None:
+                self._look()
+                self._world.hold(event.hold)
+                text = f"{event.hold} stands still for {event.lasting}"
             elif event.reset is not None:
                 self._world.reset(event.reset)
                 text = f"device {event.reset} reset"
@@ -162,13 +168,21 @@ class _Run:
 
         return happen
 
+    def _releasing(self, tag: str) -> Callable[[int], None]:
+        def release(at_ns: int) -> None:
+            self._world.release(tag)
+            self._happened.append((at_ns / 1e9, f"{tag} goes on"))
+
+        return release
+
     def _sample(self, at_ns: int) -> None:
         self._monitor.sample(at_ns + self._offset_ns)
         self._look()
 
     def _look(self) -> None:
         for runtime in self._world.source.snapshot().runtimes:
-            self._last_seen.setdefault(runtime.tag, {})[runtime.key] = runtime
+            if not runtime.error:
+                self._last_seen.setdefault(runtime.tag, {})[runtime.key] = runtime
 
     def _application(self, tag: str) -> ApplicationResult:
         """All runtimes that bore the tag, together."""

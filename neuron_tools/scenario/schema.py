@@ -70,7 +70,7 @@ class ApplicationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lasting": "for"}):
-    """Something that happens: a fault, its end, a kill, a reset, or what the monitor does."""
+    """Something that happens: a fault, its end, a kill, a hold, a reset, or what the monitor does."""
 
     at: Seconds
     fault: FaultKind | None = None
@@ -88,6 +88,7 @@ class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     lasting: Seconds | None = None
     clear: bool | None = None
     kill: Name | None = None
+    hold: Name | None = None
     reset: Annotated[int, Meta(ge=0, le=15)] | None = None
     monitor: Annotated[str, Meta(pattern="^(up|down|stalled|absent)$")] | None = None
 

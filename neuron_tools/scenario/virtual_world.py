@@ -10,7 +10,7 @@ from typing import NamedTuple
 from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.models import make_model
 from neuron_tools.scenario.schema import ApplicationSpec, Scenario, nanoseconds_of, seconds_of
-from neuron_tools.scenario.world import StartError, allocate_tensors
+from neuron_tools.scenario.world import StartError, allocate_tensors, stand_still
 from runtime_core.driver import faults
 from runtime_core.driver.fault_spec import FaultSpec
 from runtime_core.driver.reset import reset_device
@@ -104,6 +104,18 @@ class VirtualWorld:
             running.runtime.close()
 
     kill = stop
+
+    def hold(self, tag: str) -> None:
+        """See the protocol."""
+        self._still(tag, still=True)
+
+    def release(self, tag: str) -> None:
+        """See the protocol."""
+        self._still(tag, still=False)
+
+    def _still(self, tag: str, *, still: bool) -> None:
+        for running in self._running.get(tag, []):
+            stand_still(self._node.store, running.runtime.engine.page.index, still=still)
 
     def inject(self, fault: FaultSpec) -> None:
         """See the protocol."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from neuron_tools.scenario.schema import ApplicationSpec
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.fault_spec import FaultSpec
 from runtime_core.nrt import Runtime
 from runtime_core.telemetry import Source
@@ -50,6 +52,14 @@ class World(Protocol):
         """End applications of a tag at once; no effect when there is none."""
         ...
 
+    def hold(self, tag: str) -> None:
+        """Let the counters of a tag's applications stand still in the middle of a write; no effect without one."""
+        ...
+
+    def release(self, tag: str) -> None:
+        """Let them go on."""
+        ...
+
     def inject(self, fault: FaultSpec) -> None:
         """Break something."""
         ...
@@ -76,3 +86,17 @@ def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
     size_bytes = round(application.tensors_mib * 2**20)
     if size_bytes:
         runtime.engine.allocate_tensor(runtime.cores[0], size_bytes)
+
+
+def stand_still(store: Datastore, index: int, *, still: bool) -> None:
+    """Leave a page as a process does that is stopped in the middle of a write, or as one that goes on.
+
+    Args:
+        store: the node's, writable; nobody writes the page meanwhile.
+        index: of the page.
+        still: begin, or end.
+    """
+    words = memoryview(store.map).cast("Q")
+    place = (layout.page_offset(index) + layout.Page.sequence.offset) // 8
+    if bool(words[place] & 1) is not still:
+        words[place] += 1
