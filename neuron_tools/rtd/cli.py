@@ -7,7 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import examples_epilog, new_app, run, show_version
+from neuron_tools.console import examples_epilog, new_app, show_version
+from neuron_tools.rtd.extra import run_with_grpc
 
 EXAMPLES = """neuron-rtd -g unix:/run/user/1000/neuron.sock
 neuron-rtd -t 0000:00:1f.0 -t 0000:00:1e.0 -g unix:/tmp/neuron1.sock
@@ -55,4 +56,4 @@ def rtd(
 
 def main() -> None:
     """Entry point of the console script."""
-    run(app)
+    run_with_grpc(app)
