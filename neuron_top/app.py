@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -43,10 +46,14 @@ class Shell(App[Settings]):
         self._glyphs = glyphs if glyphs is not None else terminal_glyphs()
 
     def on_mount(self) -> None:
-        """Take the theme that was chosen last."""
+        """Take the theme that was chosen last; end in order when the system asks for it."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
         self.set_class(self._glyphs is ASCII, "ascii")
+        # Only the main thread takes signals.
+        with suppress(RuntimeError, ValueError):
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.end)
 
     def remembered(self) -> Settings:
         """What the next run begins with."""
@@ -65,9 +72,13 @@ class Shell(App[Settings]):
         except OSError as error:
             self.notify(f"can't write into {Path.cwd()}: {error.strerror}", severity="error")
 
-    async def action_quit(self) -> None:
-        """End, and return what is to be remembered."""
+    def end(self) -> None:
+        """Give the terminal back, and return what is to be remembered."""
         self.exit(self.remembered())
+
+    async def action_quit(self) -> None:
+        """End."""
+        self.end()
 
 
 class NeuronTop(Shell):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 
+import psutil
 import pytest
 
 from runtime_core.telemetry import open_source
@@ -86,6 +87,20 @@ def test_a_terminal_without_utf8_and_colours_gets_plain_characters(node, wait, t
         assert codes <= {"0", "1", "2", "3", "4", "7", "22", "23", "24", "27", "39", "49"}, codes
     press("q")
     wait(lambda: "ended" in screen(), what="the end of neuron-top")
+
+
+def test_a_signal_to_end_gives_the_terminal_back(node, wait, terminal, tmp_path):
+    start, press, screen = terminal
+    start("neuron_top")
+    wait(lambda: "ND0" in screen(), what="the node")
+    press("c")
+    wait(lambda: "share of time busy" in screen(), what="the cores")
+    (top,) = [p for p in psutil.process_iter(["cmdline", "environ"])
+              if (p.info["cmdline"] or [])[1:3] == ["-m", "neuron_top"]
+              and (p.info["environ"] or {}).get("XDG_CONFIG_HOME") == str(tmp_path)]  # fmt: skip
+    top.terminate()
+    wait(lambda: "ended" in screen() and "share of time busy" not in screen(), what="the end of neuron-top")
+    assert '"view": "cores"' in (tmp_path / "neuron-top" / "settings.json").read_text()
 
 
 def test_a_terminal_that_is_too_small_says_so(node, wait, terminal):
