@@ -25,7 +25,9 @@ neuron-sim fault clear""",
 
 @app.command()
 def inject(
-    kind: Annotated[FaultKind, typer.Argument(help="What to break; 'neuron-sim fault kinds' explains each.")],
+    kind: Annotated[
+        FaultKind, typer.Argument(metavar="KIND", help="What to break; 'neuron-sim fault kinds' lists them.")
+    ],
     device: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--device", "-d", help="Neuron Devices: 0, 0-3 or 1,4-5; default: all."),
