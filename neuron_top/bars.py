@@ -37,6 +37,21 @@ def sparkline(values: Sequence[float | None], maximum: float, glyphs: Glyphs = U
     return "".join(cells)
 
 
+def curve_rows(values: Sequence[float | None], maximum: float, rows: int, glyphs: Glyphs = UNICODE) -> list[str]:
+    """A curve ``rows`` lines high, from the top; like :func:`sparkline` in each column."""
+    if rows == 1:
+        return [sparkline(values, maximum, glyphs)]
+    top = len(glyphs.levels) - 1
+    filled = [
+        0 if v is None or v <= 0 or maximum <= 0 else max(1, min(rows * top, round(v / maximum * rows * top)))
+        for v in values
+    ]
+    return [
+        "".join(glyphs.levels[max(0, min(top, steps - below * top))] for steps in filled)
+        for below in range(rows - 1, -1, -1)
+    ]
+
+
 def load_colour(ratio: float | None) -> str:
     """The colour of a load."""
     share = ratio or 0.0

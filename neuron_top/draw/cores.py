@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from neuron_top.bars import heat_colour, heat_style, sparkline
+from neuron_top.bars import curve_rows, heat_colour, heat_style
 from neuron_top.draw.overview import CoreSeries
 from neuron_top.formatting import NOT_AVAILABLE, format_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
@@ -17,6 +19,9 @@ _HEAT_CELLS = 7
 _OWNER_CELLS = 12
 _MIN_CELLS = 18
 _LEGEND_STEPS = 10
+_FLOPS_CELLS = 13
+_MOST_LINES = 6
+_GAP_FROM_LINES = 3
 
 
 def _number(cell: CoreCell, flops: bool) -> str:
@@ -32,35 +37,64 @@ def _shade(ratio: float | None, glyphs: Glyphs) -> str:
     return glyphs.shades[min(len(glyphs.shades) - 1, round(ratio * (len(glyphs.shades) - 1)))]
 
 
+class Plan(NamedTuple):
+    """How the place is used: cells of a core, of its number, owner and curve; lines of a device and below it."""
+
+    each: int
+    heat: int
+    owner: int
+    curve: int
+    lines: int
+    gap: int
+
+
+def plan(width: int, height: int, rows: Sequence[DeviceRow], *, flops: bool = False) -> Plan:
+    """Share ``width`` among a device's cores, and what ``height`` the heading leaves among the devices."""
+    most = max((len(row.cores) for row in rows), default=1)
+    each = max(_MIN_CELLS, (width - _LABEL_CELLS) // max(1, most))
+    heat = _FLOPS_CELLS if flops else _HEAT_CELLS
+    rest = each - heat - 2
+    owner = _OWNER_CELLS + 1 if rest >= _OWNER_CELLS + 6 else 0
+    room = (height - 1) // max(1, len(rows))
+    gap = 1 if room >= _GAP_FROM_LINES else 0
+    return Plan(each, heat, owner, max(1, rest - owner), max(1, min(_MOST_LINES, room - gap)), gap)
+
+
 def _cell(
-    cell: CoreCell, width: int, owner: str, recent: list[float | None], *, flops: bool, glyphs: Glyphs, colour: bool
-) -> Text:
-    heat_cells = 13 if flops else _HEAT_CELLS
-    number = f"{_number(cell, flops):>{heat_cells - 1}}"
+    cell: CoreCell,
+    place: Plan,
+    owner: str,
+    recent: Sequence[float | None],
+    *,
+    flops: bool,
+    glyphs: Glyphs,
+    colour: bool,
+) -> list[Text]:
+    """The lines of one core: the number in the first, the curve over all of them."""
+    number = f"{_number(cell, flops):>{place.heat - 1}}"
     ratio = cell.utilization_ratio
-    text = Text()
-    if colour:
-        text.append(number + " ", heat_style(ratio) if cell.owned or ratio else "dim")
-    else:
-        text.append(_shade(ratio, glyphs) + number)
-    text.append(" ")
-    rest = width - heat_cells - 2
-    if rest >= _OWNER_CELLS + 6:
-        text.append(f"{shorten(owner, _OWNER_CELLS, glyphs.ellipsis):<{_OWNER_CELLS}} ", "dim")
-        rest -= _OWNER_CELLS + 1
-    text.append(sparkline(recent[-max(1, rest) :], 1.0, glyphs).ljust(max(1, rest)), "#56B4E9" if colour else "")
-    text.append(" ")
-    return text
-
-
-def spark_cells(width: int, cores_per_device: int) -> int:
-    """How many values a core's sparkline can show."""
-    return max(1, (width - _LABEL_CELLS) // max(1, cores_per_device) - _HEAT_CELLS)
+    lines = []
+    for row, curve in enumerate(curve_rows(recent, 1.0, place.lines, glyphs)):
+        text = Text()
+        shown = number if row == 0 else " " * (place.heat - 1)
+        if colour:
+            text.append(shown + " ", heat_style(ratio) if cell.owned or ratio else "dim")
+        else:
+            text.append((_shade(ratio, glyphs)) + shown)
+        text.append(" ")
+        if place.owner:
+            name = shorten(owner, _OWNER_CELLS, glyphs.ellipsis) if row == 0 else ""
+            text.append(name, "dim").append(" " * (place.owner - cell_len(name)))
+        text.append(curve.ljust(place.curve), "#56B4E9" if colour else "")
+        text.append(" ")
+        lines.append(text)
+    return lines
 
 
 def heat_lines(
     rows: tuple[DeviceRow, ...],
     width: int,
+    place: Plan,
     owners: Mapping[int, str],
     recent: CoreSeries,
     *,
@@ -68,23 +102,24 @@ def heat_lines(
     glyphs: Glyphs = UNICODE,
     colour: bool = True,
 ) -> list[Text]:
-    """A line a device; ``owners``: global core -> tag; ``recent``: global core -> its last utilizations."""
-    most = max((len(row.cores) for row in rows), default=1)
-    each = max(_MIN_CELLS, (width - _LABEL_CELLS) // max(1, most))
+    """Some lines a device; ``owners``: global core -> tag; ``recent``: global core -> its last utilizations."""
     header = Text(" " * _LABEL_CELLS, style="dim")
-    for place in range(most):
-        header.append(f"NC{place}".ljust(each))
+    for number in range(max((len(row.cores) for row in rows), default=1)):
+        header.append(f"NC{number}".ljust(place.each))
     header.truncate(width)
     lines = [header]
     for row in rows:
-        line = Text().append(f"ND{row.device}".ljust(_LABEL_CELLS), "bold")
+        parts = [Text().append((f"ND{row.device}" if i == 0 else "").ljust(_LABEL_CELLS), "bold")
+                 for i in range(place.lines)]  # fmt: skip
         for cell in row.cores:
-            series = list(recent.get(cell.core, ()))
-            line.append_text(
-                _cell(cell, each, owners.get(cell.core, ""), series, flops=flops, glyphs=glyphs, colour=colour)
-            )
-        line.truncate(width)
-        lines.append(line)
+            series = recent.get(cell.core, ())
+            drawn = _cell(cell, place, owners.get(cell.core, ""), series, flops=flops, glyphs=glyphs, colour=colour)
+            for part, text in zip(parts, drawn, strict=True):
+                part.append_text(text)
+        parts += [Text()] * place.gap
+        for part in parts:
+            part.truncate(width)
+        lines += parts
     return lines
 
 

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 
-from neuron_top.draw.cores import heat_lines, legend, spark_cells
+from neuron_top.draw.cores import heat_lines, legend, plan
 from neuron_top.model.history import HISTORY_SECONDS
 from neuron_top.model.overview import chosen_runtimes, core_rows
 from neuron_top.shown import Shown
@@ -16,7 +16,7 @@ from neuron_top.widgets.section import Section
 
 
 class CoresView(View):
-    """A line a device: each core's load as colour and number, whose it is, and the last five minutes."""
+    """Some lines a device: each core's load as colour and number, whose it is, and the last five minutes."""
 
     NOTES = "Each core shows its load, its owner where there is room, and its last five minutes."
     DEFAULT_CSS = """
@@ -54,9 +54,15 @@ class CoresView(View):
         snapshot = shown.moment.snapshot
         rows = core_rows(snapshot, shown.moment.rates, chosen_runtimes(snapshot, shown.selected))
         owners = {core: runtime.tag for core, runtime in snapshot.core_owner.items()}
-        cells = spark_cells(width, max((len(row.cores) for row in rows), default=1))
-        recent = shown.history.core_series(snapshot.time_ns, HISTORY_SECONDS, cells)
-        return heat_lines(rows, width, owners, recent, flops=shown.flops, glyphs=shown.glyphs, colour=shown.colour)
+        place = plan(width, self._frame.size.height, rows, flops=shown.flops)
+        recent = shown.history.core_series(snapshot.time_ns, HISTORY_SECONDS, place.curve)
+        return heat_lines(
+            rows, width, place, owners, recent, flops=shown.flops, glyphs=shown.glyphs, colour=shown.colour
+        )
+
+    def on_resize(self) -> None:
+        """A higher place has room for higher curves."""
+        self.call_after_refresh(self._heat.update)
 
     def _legend(self, width: int) -> list[Text]:
         return [] if self._shown is None else [legend(width, self._shown.glyphs, colour=self._shown.colour)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_top.bars import bar, heat_colour, load_colour, sparkline
+from neuron_top.bars import bar, curve_rows, heat_colour, load_colour, sparkline
 from neuron_top.draw.charts import AXIS_CELLS, Chart, chart_lines, scale_top, time_axis
 from neuron_top.formatting import format_bytes, format_percent
 from neuron_top.glyphs import ASCII, UNICODE
@@ -68,6 +68,17 @@ def test_a_sparkline_has_a_character_a_value_and_shows_the_least_load(values):
     assert len(line) == len(values)
     for value, character in zip(values, line):
         assert (character == " ") == (value is None or value <= 0)
+
+
+@given(st.lists(st.none() | st.floats(-1, 2), max_size=40), st.integers(1, 6), st.sampled_from([UNICODE, ASCII]))
+def test_a_curve_of_several_lines_is_a_higher_sparkline(values, rows, glyphs):
+    lines = curve_rows(values, 1.0, rows, glyphs)
+    assert [len(line) for line in lines] == [len(values)] * rows
+    steps = len(glyphs.levels) - 1
+    for value, *cells in zip(values, *lines):
+        height = sum(glyphs.levels.index(c) for c in cells)
+        wanted = 0 if value is None or value <= 0 else max(1, min(rows * steps, round(value * rows * steps)))
+        assert height == wanted
 
 
 def test_colours_follow_the_load():
