@@ -32,10 +32,18 @@ def command_of(wish: Wish) -> list[str]:
     return [*command, "--", *wish.names] if wish.names else command
 
 
-def free_port() -> int:
-    """A port that nobody uses now."""
+def free_port(wanted: int) -> int:
+    """``wanted``, or for 0 any port that nobody uses now.
+
+    Raises:
+        UsageError: somebody uses it, or it may not be used.
+    """
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, wanted))
+        except OSError as error:
+            raise UsageError(f"port {wanted} of {_HOST}: {error.strerror}; choose another with --port") from error
         return int(probe.getsockname()[1])
 
 
@@ -54,7 +62,7 @@ def serve_wish(wish: Wish, port: int) -> None:
     server = PageServer(
         shlex.join(command_of(wish)),
         host=_HOST,
-        port=port or free_port(),
+        port=free_port(port),
         title="neuron-top",
         templates_path=str(Path(__file__).parent / "templates"),
     )

@@ -1,11 +1,12 @@
 """--serve: what a page runs, and whose requests are refused."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
-from neuron_top.serve.server import command_of, serve_wish
+from neuron_top.serve.server import command_of, free_port, serve_wish
 from neuron_top.start import Wish, start
 from runtime_core.telemetry import UsageError
 
@@ -55,6 +56,14 @@ def test_the_server_refuses_before_it_starts_a_program():
         pass
 
     asyncio.run(check())
+
+
+def test_a_port_that_somebody_uses_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} .*Address already in use; choose another"):
+            free_port(port)
+    assert free_port(0) > 0
 
 
 def test_options_that_do_not_go_together_are_told():
