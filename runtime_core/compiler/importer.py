@@ -9,6 +9,7 @@ import numpy as np
 
 from runtime_core.compiler.batch import fix_batch, free_reshapes
 from runtime_core.compiler.bodies import reads
+from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import MAX_FOLDED_BYTES, fold_constants, fold_shapes
 from runtime_core.compiler.ir import Module
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 MIN_OPSET = 7
 _CONVERTED_OPSET = 9
-
-
-def default_opset(model: ModelProto) -> int:
-    """Version of the default operator set; the newest for a model that names none."""
-    import onnx
-
-    versions = (o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    return max(versions, default=onnx.defs.onnx_opset_version())
 
 
 def import_model(source: Source, where: str, batch: int | None) -> tuple[Module, list[NodeProto], ModelProto]:

@@ -6,6 +6,10 @@ _LONGEST = 200
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of another library's message, or the error's name when it says nothing."""
+    """The first sentence of another library's message, or the error's name when it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:_LONGEST] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    # A line that ends with a colon says nothing without those that follow it.
+    said = " ".join(lines) if lines[0].endswith(":") else lines[0]
+    return said[:_LONGEST]

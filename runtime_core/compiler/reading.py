@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.compiler.bodies import every_node
+from runtime_core.compiler.declared import check_operator_set, check_operators, open_shapes
 from runtime_core.compiler.ir import Array
 from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
@@ -65,10 +66,13 @@ def check_model(model: ModelProto, where: str) -> Source:
 
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(f"{where} is no ONNX model: it has no graph")
+    check_operator_set(model, where)
+    open_shapes(model, where)
     source = _split(model, where)
     try:
         onnx.checker.check_model(source.model)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
+        check_operators(source.model, where)
         raise ModelFileError(f"{where} is malformed: {one_line(error)}") from None
     for node in every_node((*model.graph.node, *(n for f in model.functions for n in f.node))):
         _check_text(node, where)

@@ -133,3 +133,30 @@ def test_a_mutated_file_compiles_or_is_refused_and_never_anything_else(tmp_path_
         compile_model(path)
     except NeuronError as error:
         assert "\n" not in str(error)
+
+
+def test_an_operator_that_its_operator_set_has_not(tmp_path):
+    unknown = refused(model([helper.make_node("Frobnicate", ["x"], ["y"], name="frob")]), tmp_path)
+    assert "'frob'" in unknown and "Frobnicate" in unknown and "operator set 18" in unknown
+    early = refused(model([helper.make_node("Gelu", ["x"], ["y"], name="g1")], opset=17), tmp_path)
+    assert "'g1'" in early and "export the model with operator set 20" in early
+
+
+def test_an_operator_set_from_after_the_onnx_package(tmp_path):
+    newest = onnx.defs.onnx_opset_version()
+    assert f"knows {newest} at most" in refused(model([RELU], opset=newest + 1), tmp_path)
+
+
+def test_an_input_without_a_shape(tmp_path):
+    assert "input 'x' has no shape" in refused(model([RELU], inputs=[value("x", None)]), tmp_path)
+
+
+def test_an_output_without_a_shape_gets_it_from_inference(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model([RELU], outputs=[value("y", None)]).SerializeToString())
+    assert compile_model(path).graph.outputs[0].shape == (1, 3)
+
+
+def test_a_value_that_nothing_makes_is_named_with_its_reader(tmp_path):
+    said = refused(model([helper.make_node("Relu", ["q"], ["y"], name="reader")]), tmp_path)
+    assert "'q'" in said and "reader" in said

@@ -1,0 +1,80 @@
+"""What a model declares, held against what the onnx package knows: operator sets, operators, shapes of its ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime_core.compiler.bodies import every_node
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def default_opset(model: ModelProto) -> int:
+    """Version of the default operator set; the newest for a model that names none."""
+    import onnx
+
+    versions = (o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS)
+    return max(versions, default=onnx.defs.onnx_opset_version())
+
+
+def check_operator_set(model: ModelProto, where: str) -> None:
+    """Refuse an operator set from after the onnx package: what its operators mean is not known here.
+
+    Raises:
+        ModelFileError: naming both versions.
+    """
+    import onnx
+
+    opset, newest = default_opset(model), onnx.defs.onnx_opset_version()
+    if opset > newest:
+        raise ModelFileError(
+            f"{where} uses operator set {opset}, and the installed onnx package knows {newest} at most: "
+            "upgrade it, or export the model with an older one"
+        )
+
+
+def check_operators(model: ModelProto, where: str) -> None:
+    """Find the first operator of the default domain that the model's operator set does not have.
+
+    Raises:
+        ModelFileError: naming the operator, its node, and the operator set.
+    """
+    import onnx
+
+    opset = default_opset(model)
+    own = {(f.domain, f.name) for f in model.functions}
+    for node in every_node(model.graph.node) if opset > 0 else ():
+        name = node.op_type
+        if isinstance(name, bytes):
+            # Not UTF-8: protobuf's C decoder hands it on as it is, and the checker's own words are the right ones.
+            continue
+        if node.domain not in DEFAULT_DOMAINS or (node.domain, name) in own or onnx.defs.has(name, opset):
+            continue
+        mend = "replace it in the model"
+        if onnx.defs.has(name):
+            mend = f"export the model with operator set {onnx.defs.get_schema(name).since_version}"
+        raise ModelFileError(
+            f"{where}: nothing can run operator {name} (domain 'ai.onnx', operator set {opset}) of node "
+            f"{node.name or next(iter(node.output), '')!r}: {mend}"
+        )
+
+
+def open_shapes(model: ModelProto, where: str) -> None:
+    """Give an output without a shape one that says nothing: exporters leave it to inference, the checker wants one.
+
+    Raises:
+        ModelFileError: naming an input without a shape, which nothing can be inferred from.
+    """
+    constants = {t.name for t in model.graph.initializer}
+    for value in model.graph.input:
+        tensor = value.type.tensor_type
+        if value.name not in constants and value.type.HasField("tensor_type") and not tensor.HasField("shape"):
+            raise ModelFileError(f"{where}: input {value.name!r} has no shape: export the model with fixed shapes")
+    for value in model.graph.output:
+        tensor = value.type.tensor_type
+        if value.type.HasField("tensor_type") and not tensor.HasField("shape"):
+            tensor.shape.dim.add()
