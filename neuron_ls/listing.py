@@ -38,7 +38,7 @@ def render(snapshot: Snapshot, view: View, watchers: tuple[Watcher, ...] = (), *
 
 
 def _colour_wanted() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show(view: View, source_name: str | None, watch_seconds: float | None) -> None:
@@ -49,6 +49,7 @@ def show(view: View, source_name: str | None, watch_seconds: float | None) -> No
     """
     source = open_source(source_name)
     bold = _colour_wanted()
+    clears = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     deadline = time.monotonic()
     while True:
         snapshot = source.snapshot()
@@ -64,6 +65,6 @@ def show(view: View, source_name: str | None, watch_seconds: float | None) -> No
             print(text)
             return
         # On a terminal each list replaces the one before it.
-        print(f"\x1b[2J\x1b[H{text}" if sys.stdout.isatty() else text, flush=True)
+        print(f"\x1b[2J\x1b[H{text}" if clears else text, flush=True)
         deadline += watch_seconds
         time.sleep(max(0.0, deadline - time.monotonic()))

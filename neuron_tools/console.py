@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -54,14 +55,21 @@ def drop_stdout() -> None:
 
 
 def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
-    """Print ``message`` as one line on stderr, under the command's name, and end with ``code``."""
-    line = " ".join(message.split())
+    """Print ``message`` as one line on stderr, under the command's name, and end with ``code``.
+
+    A message may quote a file that anybody made: nothing in it drives the terminal.
+    """
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
     print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
     raise SystemExit(code)
 
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command to its end: expected failures become one line, Ctrl-C ends it quietly."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # In an ASCII locale a link's arrow is shown as "?": the rest of the line is worth more than an error.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UsageError as error:

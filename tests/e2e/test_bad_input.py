@@ -129,3 +129,21 @@ def test_a_disk_with_room_for_the_node_and_not_for_a_runtime(command, tmp_path, 
         assert command("neuron_ls", **environment).returncode == 0
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_message_that_quotes_a_file_does_not_drive_the_terminal(command, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor_value_info("x", 1, [1]), onnx.helper.make_tensor_value_info("y", 1, [1])
+    node = onnx.helper.make_node("Frob\x1b[31m", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", value[:1], value[1:])
+    path = tmp_path / "m.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8), path)
+    assert "\x1b" not in one_line(command("neuron_tools.cc", "compile", path), 1)
+
+
+def test_an_ascii_locale_shows_what_it_can(node):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = [sys.executable, "-m", "neuron_ls", "--topology"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[ 0 ]????[ 1 ]" in done.stdout
