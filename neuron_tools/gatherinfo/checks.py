@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from neuron_tools.gatherinfo import host_checks, node_checks
 from neuron_tools.gatherinfo.finding import Finding, Surroundings
-from runtime_core.errors import NodeError
+from runtime_core.errors import NodeError, UsageError
 from runtime_core.telemetry import open_source
 
 CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
@@ -26,14 +27,17 @@ CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
 )
 
 DEFAULT_MONITOR = "127.0.0.1:8000"
+_ADDRESS = re.compile(r"[^\s/]+:[0-9]{1,5}")
 
 
 def look_around(source_name: str | None, monitor: str | None, environment: Mapping[str, str]) -> Surroundings:
     """Look at the node once, for all checks.
 
     Raises:
-        UsageError: there is no such kind of source.
+        UsageError: there is no such kind of source, or ``monitor`` is no address.
     """
+    if monitor is not None and not _ADDRESS.fullmatch(monitor):
+        raise UsageError(f"{monitor!r} is no address of an exporter: expected HOST:PORT, like {DEFAULT_MONITOR}")
     source = open_source(source_name)
     kind, _, place = source.name.partition(":")
     root = Path(place) if kind == "sim" else None

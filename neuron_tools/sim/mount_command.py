@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -75,6 +76,10 @@ class TreeOperations:
         """Clear a counter or reset a device."""
         self._tree.write(path.lstrip("/"), data)
         return len(data)
+
+    def create(self, path: str, mode: int, file: _OpenFile) -> int:
+        """No file can be made: the driver makes them all."""
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     def truncate(self, path: str, length: int, file: _OpenFile | None = None) -> int:
         """A shell's ``>`` truncates first; that alone changes nothing."""

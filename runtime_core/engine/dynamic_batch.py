@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.executor import Engine
 from runtime_core.engine.plan import Plan
+from runtime_core.neff.graph import Graph
 from runtime_core.status import NrtError, NrtStatus
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def execute_samples(
     """
     batch = model.graph.batch
     counts = {array.shape[0] if array.ndim else -1 for array in inputs.values()}
-    if not model.graph.dynamic_batch or not inputs or counts == {batch}:
+    # What is wrong with more than the number of samples, the engine tells best, of the arrays as they came.
+    if not model.graph.dynamic_batch or counts == {batch} or not _are_samples(model.graph, inputs):
         return engine.execute(model, inputs, plan=plan)
     if len(counts) != 1 or min(counts) < 1:
         engine.count_bad_input(model)
@@ -50,6 +52,15 @@ def execute_samples(
             "expected the same number in each, 1 or more",
         )
     return _in_turn(engine, model, inputs, counts.pop(), plan)
+
+
+def _are_samples(graph: Graph, inputs: Mapping[str, Array]) -> bool:
+    """Whether the inputs are the graph's, but for the first dimension."""
+    declared = {t.name: t for t in graph.inputs}
+    return inputs.keys() == declared.keys() and all(
+        a.dtype.name == declared[n].dtype and (not a.ndim or a.shape[1:] == declared[n].shape[1:])
+        for n, a in inputs.items()
+    )
 
 
 def _in_turn(

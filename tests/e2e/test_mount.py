@@ -53,6 +53,7 @@ def test_a_shell_reads_clears_and_resets(mounted, spawn, wait, squeezenet_neff):
     assert "busy" in busy.stderr
     assert shell(f"echo force > {mounted}/neuron0/reset").returncode == 0
     wait(lambda: int((mounted / "neuron0/neuron_core0/stats/status/hw_error/present").read_text()))
+    assert "denied" in shell(f"echo 1 > {mounted}/neuron0/no_such_file").stderr
 
 
 @needs_fuse

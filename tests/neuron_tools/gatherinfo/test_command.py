@@ -101,3 +101,10 @@ def test_nothing_of_the_surroundings_is_changed(node, command, tmp_path):
     command("neuron_tools.gatherinfo", "--bundle", tmp_path / "info.tgz")
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in node.iterdir()} == before
     assert os.listdir(tmp_path) != []
+
+
+@pytest.mark.parametrize("address", ["nohost", ":", "host:", "host:port", "http://host:1/x"])
+def test_an_address_that_is_none_is_wrong_usage(node, command, address):
+    done = command("neuron_tools.gatherinfo", "--monitor", address)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "HOST:PORT" in done.stderr

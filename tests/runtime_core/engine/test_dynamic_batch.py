@@ -78,6 +78,21 @@ def test_what_are_no_samples_is_bad_input(runtime, model, shape):
     assert caught.value.status is NrtStatus.EXEC_BAD_INPUT
 
 
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"x": np.zeros((1, 2), np.float32)}, r"is float32\[1, 2\]"),
+        ({"q": np.zeros((1, 3), np.float32)}, "'x' of 'g' is missing"),
+        ({}, "'x' of 'g' is missing"),
+        ({"x": np.zeros((5, 3))}, r"is float64\[5, 3\]"),
+    ],
+)
+def test_other_faults_are_told_of_the_arrays_as_they_came(runtime, model, inputs, said):
+    with pytest.raises(NrtError, match=said) as caught:
+        runtime.infer(model, inputs)
+    assert caught.value.status is NrtStatus.EXEC_BAD_INPUT
+
+
 def test_a_nan_in_one_execution_keeps_the_results_of_all(runtime, model):
     x = samples(9)
     x[1, 0] = np.nan
