@@ -37,9 +37,21 @@ class NeuronRep(BackendRep):
         self._program = program
 
     def run(self, inputs: Sequence[Array], **_options: object) -> tuple[Array, ...]:
-        """Outputs in the graph's order from inputs in the graph's order."""
-        names = [t.name for t in self.neff.graph.inputs]
-        found = self._program.run({n: np.asarray(v) for n, v in zip(names, inputs, strict=True)})
+        """Outputs in the graph's order from inputs in the graph's order.
+
+        Raises:
+            ValueError: too few or many inputs, or one of another shape than the model was compiled for.
+        """
+        specs = self.neff.graph.inputs
+        if len(inputs) != len(specs):
+            raise ValueError(f"{len(inputs)} inputs: {self.neff.graph.name!r} takes {len(specs)}")
+        arrays = {spec.name: np.asarray(value) for spec, value in zip(specs, inputs, strict=True)}
+        for spec in specs:
+            shape = arrays[spec.name].shape
+            # The first dimension may have been open in the model: there the program itself refuses what it can't take.
+            if len(shape) != len(spec.shape) or shape[1:] != spec.shape[1:]:
+                raise ValueError(f"input {spec.name!r} has the shape {list(shape)}, expected {list(spec.shape)}")
+        found = self._program.run(arrays)
         return tuple(found[t.name] for t in self.neff.graph.outputs)
 
 

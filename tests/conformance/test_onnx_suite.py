@@ -9,6 +9,7 @@ import unittest
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx")
@@ -117,3 +118,12 @@ def test_one_operator_alone():
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
     (y,) = NeuronBackend.run_node(node, [np.array([-1.0, 2.0], np.float32)])
     assert y.tolist() == [0.0, 2.0]
+
+
+def test_inputs_of_another_shape_or_number_are_refused():
+    ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    rep = NeuronBackend.prepare(onnx.helper.make_model(graph))
+    for inputs, said in (([np.zeros((4, 1), np.float32)], "shape"), ([], "0 inputs")):
+        with pytest.raises(ValueError, match=said):
+            rep.run(inputs)
