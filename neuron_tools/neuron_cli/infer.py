@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -21,7 +22,10 @@ from runtime_core.status import Nerr
 
 
 def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
-    """A tensor's bytes; an .npy file must hold the shape and type that the network takes."""
+    """A tensor's bytes; an .npy file must hold the shape and type that the network takes.
+
+    The number of samples is left to the daemon, which knows whether the network's batch is dynamic.
+    """
     dtype, shape = numpy_dtype(DType(info.dtype)), tuple(info.shape)
     try:
         if path.suffix != ".npy":
@@ -29,7 +33,7 @@ def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"input {info.name!r}: {path} can't be read: {error}") from None
-    if array.shape != shape or array.dtype != dtype:
+    if array.dtype != dtype or array.ndim != len(shape) or array.shape[1:] != shape[1:]:
         raise UsageError(
             f"input {info.name!r}: {path} holds {array.dtype.name}{list(array.shape)}, "
             f"the network takes {info.dtype}{list(shape)}"
@@ -52,6 +56,12 @@ def _parse_inputs(given: Sequence[str], model: inspection_pb2.model_info) -> dic
         first = infos[min(missing)]
         raise UsageError(f"give --input {first.name}=FILE with {first.dtype}{list(first.shape)}")
     return tensors
+
+
+def _to_array(data: bytes, info: inspection_pb2.tensor_info) -> NDArray[np.generic]:
+    """An output; with a dynamic batch it holds as many samples as went in."""
+    values, shape = np.frombuffer(data, numpy_dtype(DType(info.dtype))), tuple(info.shape)
+    return values.reshape(shape if values.size == math.prod(shape) else (-1, *shape[1:]))
 
 
 def _target(directory: Path, name: str) -> Path:
@@ -93,7 +103,7 @@ def infer(
         data = outputs[info.name]
         if not isinstance(data, bytes):
             raise NeuronError(f"output {info.name!r} did not come back inline")
-        arrays[info.name] = np.frombuffer(data, numpy_dtype(DType(info.dtype))).reshape(tuple(info.shape))
+        arrays[info.name] = _to_array(data, info)
     files = {}
     if output_dir is not None:
         output_dir.mkdir(parents=True, exist_ok=True)

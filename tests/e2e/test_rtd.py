@@ -171,6 +171,33 @@ def test_neuron_cli(start_rtd, command, tmp_path):
     assert "network 5 is not loaded: load it first (NERR_INVALID_HANDLE)" in failed.stderr
 
 
+def test_neuron_cli_sends_any_number_of_samples_to_a_dynamic_batch(start_rtd, command, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["N", 3]) for n in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "relu", ends[:1], ends[1:])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
+    samples = np.arange(-7, 8, dtype=np.float32).reshape(5, 3)
+    np.save(tmp_path / "x.npy", samples)
+    _, address = start_rtd("-t", bdf(1))
+
+    def inferred(*options):
+        neff = tmp_path / f"m{len(options)}.neff"
+        assert command("neuron_tools.cc", "compile", tmp_path / "m.onnx", "-o", neff, *options).returncode == 0
+        here = {"NEURON_RTD_ADDRESS": address}
+        network = json.loads(command("neuron_tools.neuron_cli", "load", neff, "--json", **here).stdout)["model_id"]
+        command("neuron_tools.neuron_cli", "start", network, **here)
+        return command(
+            "neuron_tools.neuron_cli", "infer", network, "-i", f"x={tmp_path}/x.npy", "-o", tmp_path, "--json", **here
+        )
+
+    done = inferred("--batch", "2", "--dynamic-batch")
+    assert done.returncode == 0, done.stderr
+    result = np.load(json.loads(done.stdout)["outputs"][0]["file"])
+    np.testing.assert_array_equal(result, np.maximum(samples, 0))
+    assert "takes 12 bytes, 60 were sent (NERR_INFER_BAD_INPUT)" in inferred().stderr
+
+
 def test_neuron_cli_without_a_daemon(command, sockets):
     done = command("neuron_tools.neuron_cli", "list-ncg", NEURON_RTD_ADDRESS=f"unix:{sockets}/none.sock")
     assert done.returncode == 1
