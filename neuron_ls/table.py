@@ -60,8 +60,9 @@ def _text(value: object | None) -> str:
 def _left_columns(device: Device, *, wide: bool) -> list[str]:
     columns = [
         str(device.index),
-        str(len(device.core_ids)),
-        format_ids(device.core_ids),
+        # No device is without cores: none are listed where the driver tells of none.
+        str(len(device.core_ids) or NOT_AVAILABLE),
+        format_ids(device.core_ids) if device.core_ids else NOT_AVAILABLE,
         format_memory(device.memory_total_bytes),
     ]
     if wide:

@@ -142,8 +142,13 @@ def check_devices(around: Surroundings) -> Iterator[Finding]:
         yield warned(
             "devices", found, f"reset it ('neuron-sim reset {bad[0]}'); replace the instance if they come back"
         )
-    elif any(d.ecc.mem_ecc_uncorrected is not None for d in devices):
+        return
+    silent = [d.index for d in devices if d.ecc.mem_ecc_uncorrected is None or d.ecc.sram_ecc_uncorrected is None]
+    if not silent:
         yield passed("devices", "no uncorrected ECC events")
+    elif len(silent) < len(devices):
+        found = f"ECC events of Neuron Device {', '.join(map(str, silent))} are not known, on the others none"
+        yield warned("devices", found, "see whether the driver has their stats/hardware files, and reload it")
 
 
 def check_room(around: Surroundings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """neuron-ls prints what the contract says, character by character."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -127,3 +128,10 @@ def test_show_all_finds_this_very_process(command, node):
     done = command("neuron_ls", "-a", "-j")
     commands = [p["command"] for p in json.loads(done.stdout)[0]["neuron_processes"]]
     assert any("neuron_ls" in c for c in commands)
+
+
+def test_cores_that_the_driver_does_not_tell_are_not_shown_as_none():
+    snapshot = make_snapshot("inf1.xlarge")
+    bare = dataclasses.replace(snapshot.devices[0], core_ids=())
+    text = render(snapshot._replace(devices=(bare,)), View())
+    assert "| 0      | NA     | NA       |" in text

@@ -102,6 +102,19 @@ def test_uncorrected_memory_errors(monkeypatch):
     assert (found.verdict, found.found) == (Verdict.WARN, "uncorrected ECC events on Neuron Device 2")
 
 
+def test_memory_errors_that_a_device_does_not_tell_are_not_taken_for_none():
+    import dataclasses
+
+    snapshot = make_snapshot()
+    silent = dataclasses.replace(snapshot.devices[1], ecc=EccCounts())
+    devices = (snapshot.devices[0], silent, *snapshot.devices[2:])
+    (found,) = node_checks.check_devices(around(snapshot=snapshot._replace(devices=devices)))
+    assert found.verdict is Verdict.WARN
+    assert "Neuron Device 1 are not known" in found.found
+    everywhere = tuple(dataclasses.replace(d, ecc=EccCounts()) for d in snapshot.devices)
+    assert not list(node_checks.check_devices(around(snapshot=snapshot._replace(devices=everywhere))))
+
+
 def test_no_room_for_runtimes(node, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(node_checks.shutil, "disk_usage", lambda path: usage)
