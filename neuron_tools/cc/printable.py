@@ -25,3 +25,15 @@ def flops_text(flops: int) -> str:
             return f"{value:.3g}{unit}"
         value /= 1000
     return f"{value:.4g} T"
+
+
+def size_text(size_bytes: int) -> str:
+    """A size to three digits or whole bytes: ``48.7 MiB``."""
+    value = float(size_bytes)
+    if value < 1024:
+        return f"{size_bytes} B"
+    for unit in ("KiB", "MiB"):
+        value /= 1024
+        if value < 999.5:
+            return f"{value:.3g} {unit}"
+    return f"{value / 1024:.4g} GiB"
