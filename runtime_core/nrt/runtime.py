@@ -266,7 +266,9 @@ class Runtime:
 
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
         """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
-        return self._infer(model, inputs, None)
+        import numpy as np
+
+        return self._infer(model, {name: np.asarray(value) for name, value in inputs.items()}, None)
 
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         try:

@@ -85,6 +85,7 @@ def test_what_are_no_samples_is_bad_input(runtime, model, shape):
         ({"q": np.zeros((1, 3), np.float32)}, "'x' of 'g' is missing"),
         ({}, "'x' of 'g' is missing"),
         ({"x": np.zeros((5, 3))}, r"is float64\[5, 3\]"),
+        ({"x": [[0.0] * 3]}, r"is float64\[1, 3\]"),
     ],
 )
 def test_other_faults_are_told_of_the_arrays_as_they_came(runtime, model, inputs, said):
