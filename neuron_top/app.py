@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from neuron_top.glyphs import ASCII, Glyphs, terminal_glyphs
+from neuron_top.hangup import when_gone
 from neuron_top.looks import Look
 from neuron_top.screens.node import NodeScreen
 from neuron_top.settings import Settings
@@ -54,6 +56,9 @@ class Shell(App[Settings]):
         with suppress(RuntimeError, ValueError):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, self.end)
+        if not self.is_headless and sys.stdin is not None and sys.stdin.isatty():
+            loop = asyncio.get_running_loop()
+            when_gone(sys.stdin.fileno(), lambda: loop.call_soon_threadsafe(self.end))
 
     def remembered(self) -> Settings:
         """What the next run begins with."""
