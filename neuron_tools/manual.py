@@ -123,7 +123,7 @@ def write_pages(directory: Path) -> list[Path]:
 
 def main() -> None:
     """Write the pages into the directory that the command line names."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         fail("give the directory for the pages: python -m neuron_tools.manual DIRECTORY", USAGE)
     for path in write_pages(Path(sys.argv[1])):
         print(path)

@@ -51,7 +51,8 @@ def test_text_that_roff_would_take_for_a_request_stays_text():
     assert manual._escaped(".so /etc/passwd\n'x\\n - y") == "\\&.so /etc/passwd\n\\&'x\\en \\- y"
 
 
-def test_the_directory_must_be_named(command):
-    done = command("neuron_tools.manual")
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["a", "b"]])
+def test_the_directory_must_be_named(command, arguments):
+    done = command("neuron_tools.manual", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "DIRECTORY" in done.stderr
