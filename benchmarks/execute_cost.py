@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.harness import Figure, microseconds_per_call, report
 from runtime_core.driver import ownership
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 
 
 def telemetry_cost_us() -> float:

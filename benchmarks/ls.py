@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.harness import Figure, microseconds_per_call, processes_seconds, report
 from runtime_core.driver.node import set_up
-from runtime_core.telemetry.sysfs import SysfsSource
-from runtime_core.telemetry.sysfs_mirror import NodeMirror
+from runtime_core.mirror.reader import NodeMirror
+from runtime_core.telemetry.sysfs.source import SysfsSource
 
 _BIN = Path(sys.executable).parent
 _LOOKS = 40

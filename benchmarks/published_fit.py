@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from benchmarks.harness import Figure, report
 from benchmarks.published import ROWS, Published, graph_of
-from runtime_core.engine.parameters import PARAMETERS, TimingParameters
-from runtime_core.engine.timing import time_graph
+from runtime_core.engine.timing.model import time_graph
+from runtime_core.engine.timing.parameters import PARAMETERS, TimingParameters
 from runtime_core.neff.graph import Graph
 
 EXPECTED: Mapping[str, float] = {

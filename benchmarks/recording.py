@@ -22,13 +22,13 @@ import msgspec
 from benchmarks.harness import Figure, report
 from neuron_tools.scenario.models import made_to_measure
 from runtime_core.engine.executor import Engine, LoadedModel
-from runtime_core.engine.virtual_clock import Process
 from runtime_core.histogram import Histogram
 from runtime_core.telemetry import Snapshot, open_source
 from runtime_core.telemetry.recording import Recording, RecordingWriter
 from runtime_core.telemetry.recording.writer import KEY_EVERY
 from runtime_core.telemetry.snapshot import CpuTimes, Host, VcpuTimes
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.clock import Process
+from runtime_core.virtual.node import VirtualNode
 
 SECONDS = 60
 DAY_SECONDS = 86_400

@@ -19,8 +19,8 @@ from google.protobuf.message import Message
 
 from benchmarks.harness import Figure, report
 from runtime_core.driver.node import set_up
-from runtime_core.engine.parameters import CORE_SINGLE_FLOPS
 from runtime_core.engine.plan import plan_of
+from runtime_core.engine.timing.parameters import CORE_SINGLE_FLOPS
 from runtime_core.instance import instance_type
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff

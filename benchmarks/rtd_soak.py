@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.harness import Figure, report
 from runtime_core.driver.node import set_up
 from runtime_core.engine.numerics import load_program
-from runtime_core.engine.parameters import CORE_SINGLE_FLOPS
+from runtime_core.engine.timing.parameters import CORE_SINGLE_FLOPS
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.neff.reader import read_neff

@@ -10,7 +10,7 @@ import time
 
 from runtime_core.driver import ownership
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 
 _KILLED_RATIO = 1 / 3
 TAGS = 16

@@ -22,7 +22,7 @@ from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.telemetry import open_source
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.node import VirtualNode
 
 SIZE = "inf1.24xlarge"
 CORES = 64

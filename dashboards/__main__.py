@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dashboards.files import write
-from neuron_tools.console import new_app, run
+from neuron_console.command import new_app, run
 
 app = new_app("Write dashboards and rules from their Python definitions.")
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from neuron_ls.report import render_json
 from neuron_ls.table import render_table
 from neuron_ls.topology_view import render_topology
+from neuron_ls.watchers import Watcher
 from runtime_core.telemetry import NodeNotFoundError, Snapshot, open_source
 
 
@@ -20,13 +21,6 @@ class View(NamedTuple):
     show_all: bool = False
     topology: bool = False
     as_json: bool = False
-
-
-class Watcher(NamedTuple):
-    """A process that looks at the node without using a device."""
-
-    pid: int
-    command: str
 
 
 def render(snapshot: Snapshot, view: View, watchers: tuple[Watcher, ...] = (), *, bold: bool = False) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from neuron_ls.listing import Watcher
+    from neuron_ls.watchers import Watcher
     from runtime_core.telemetry.snapshot import Device, Snapshot
 
 

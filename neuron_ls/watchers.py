@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from neuron_ls.listing import Watcher
 from runtime_core.telemetry import Snapshot
-from runtime_core.telemetry.source import REAL_NODE
+from runtime_core.telemetry.real_node import REAL_NODE
+
+
+class Watcher(NamedTuple):
+    """A process that looks at the node without using a device."""
+
+    pid: int
+    command: str
+
 
 VIEWERS = frozenset({"neuron-ls", "neuron-top", "neuron-monitor", "neuron_ls", "neuron_top", "neuron_monitor"})
 

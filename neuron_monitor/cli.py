@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'

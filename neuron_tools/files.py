@@ -1,4 +1,4 @@
-"""Writing files, for commands and viewers."""
+"""Writing files that the user named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from runtime_core.errors import NeuronError
 from runtime_core.files import write_atomically
-
-__all__ = ["write_atomically", "write_output"]
 
 
 def write_output(path: Path, content: bytes) -> None:

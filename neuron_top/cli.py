@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import examples_epilog, new_app, run, show_version
+from neuron_console.command import examples_epilog, new_app, run, show_version
 
 EXAMPLES = """neuron-top
 neuron-top --interval 0.5 --view processes

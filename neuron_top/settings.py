@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from neuron_tools.files import write_atomically
+from runtime_core.telemetry import write_atomically
 
 
 class Settings(NamedTuple):

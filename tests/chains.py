@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime_core.engine.parameters import CORE_SINGLE_FLOPS
+from runtime_core.engine.timing.parameters import CORE_SINGLE_FLOPS
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.neff.writer import encode_neff

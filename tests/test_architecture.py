@@ -9,14 +9,89 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VIEWERS = ("neuron_ls", "neuron_top", "neuron_monitor")
+# From the ground up; packages on one floor may use each other in one direction.
+FLOORS = ({"runtime_core"}, {"neuron_console"}, {*VIEWERS, "dashboards"}, {"neuron_tools"})
+PACKAGES = tuple(package for floor in FLOORS for package in sorted(floor))
+FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path):
+    """Each name that a file imports, wherever the import stands, except for type checking only."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def import_graph():
+    """Module to modules of ours that it imports; a package stands for its ``__init__``."""
+    files = {module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    return {module: {name for name in imports(path) if name in files} - {module} for module, path in files.items()}
+
+
+def circles(graph):
+    """Groups of nodes that reach each other (Tarjan), of two nodes or more."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in graph[node]:
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            members = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(members) > 1:
+                found.append(sorted(members))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def package_arrows(graph):
+    """The packages that each package imports."""
+    arrows = {package: set() for package in PACKAGES}
+    for module, targets in graph.items():
+        package = module.partition(".")[0]
+        arrows[package] |= {target.partition(".")[0] for target in targets} - {package}
+    return arrows
+
+
+def test_arrows_between_packages_run_downwards_and_in_no_circle():
+    arrows = package_arrows(import_graph())
+    for package, targets in arrows.items():
+        print(f"{package} -> {', '.join(sorted(targets)) or '-'}")
+        upward = {target for target in targets if FLOOR_OF[target] > FLOOR_OF[package]}
+        assert not upward, f"{package} imports what stands above it"
+    assert circles(arrows) == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = import_graph()
+    # A package's table of contents imports its rooms and is imported by nobody inside them.
+    inside = {
+        module: {target for target in targets if not module.startswith(f"{target}.")}
+        for module, targets in graph.items()
+    }
+    assert circles(inside) == []
+
+
+def test_a_circle_and_an_upward_arrow_would_be_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert FLOOR_OF["neuron_tools"] > FLOOR_OF["neuron_ls"] > FLOOR_OF["neuron_console"] > FLOOR_OF["runtime_core"]
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
@@ -24,17 +99,23 @@ def test_viewers_read_telemetry_and_nothing_else_of_the_machine(viewer):
     for path in (ROOT / viewer).rglob("*.py"):
         for name in imports(path):
             if name.startswith("runtime_core."):
-                assert name.startswith("runtime_core.telemetry"), f"{path} imports {name}"
+                assert name.startswith(("runtime_core.telemetry", "runtime_core.__version__")), f"{path} imports {name}"
+
+
+def test_the_ground_for_commands_imports_none_of_ours():
+    for path in (ROOT / "neuron_console").rglob("*.py"):
+        for name in imports(path):
+            assert name.partition(".")[0] not in set(PACKAGES) - {"neuron_console"}, f"{path} imports {name}"
 
 
 def test_the_machine_knows_no_screen_and_no_command_line():
     for path in (ROOT / "runtime_core").rglob("*.py"):
         for name in imports(path):
             top = name.partition(".")[0]
-            assert top not in {"typer", "rich", "textual", "neuron_tools", *VIEWERS}, f"{path} imports {name}"
+            assert top not in {"typer", "rich", "textual", *PACKAGES} - {"runtime_core"}, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("package", ["runtime_core", "neuron_tools", *VIEWERS])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_nothing_is_unpickled_and_no_shell_is_used(package):
     for path in (ROOT / package).rglob("*.py"):
         assert not {"pickle", "marshal", "shelve", "dill"} & set(imports(path)), path
@@ -44,7 +125,7 @@ def test_nothing_is_unpickled_and_no_shell_is_used(package):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("runtime_core.telemetry.simulated", ("numpy", "msgspec", "psutil", "tempfile", "shutil", "random")),
+        ("runtime_core.telemetry.simulated.source", ("numpy", "msgspec", "psutil", "tempfile", "shutil", "random")),
         ("neuron_ls.listing", ("numpy", "rich", "textual", "psutil", "msgspec", "grpc", "onnx")),
         ("neuron_monitor.stream", ("numpy", "rich", "textual", "onnx", "prometheus_client")),
         ("neuron_top.cli", ("numpy", "textual", "onnx")),

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
 
 app = new_app("Write a reference network with seeded random weights as an ONNX file.")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor | neuron-monitor-cloudwatch.py --namespace Neuron --region us-east-1
 neuron-monitor | neuron-monitor-cloudwatch.py --namespace Neuron --dry-run | jq .

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from neuron_console.command import drop_stdout
 from neuron_monitor.cloudwatch.send import COMMAND, Sender, tell_on_stderr
 from neuron_monitor.cloudwatch.table import figures
 from neuron_monitor.cloudwatch.window import Datum, Window
 from neuron_monitor.lines import each_report
 from neuron_monitor.report import Report
 from neuron_monitor.signals import Signals
-from neuron_tools.console import drop_stdout
 from runtime_core.telemetry import NeuronError
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, fail, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, fail, new_app, run
 
 EXAMPLES = """neuron-monitor | neuron-monitor-k8s-info.py --period 15
 neuron-monitor | neuron-monitor-k8s-info.py | jq .neuron_k8s_info

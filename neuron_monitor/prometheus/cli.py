@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor | neuron-monitor-prometheus.py --port 8000
 neuron-monitor | neuron-monitor-prometheus.py --web.listen-address :8000

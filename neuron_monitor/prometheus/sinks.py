@@ -13,7 +13,7 @@ from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.text import Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
 from neuron_monitor.signals import Signals
-from neuron_tools.files import write_atomically
+from runtime_core.telemetry import write_atomically
 
 
 class PageSink:

@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from neuron_console.command import JsonFlag, VersionFlag, examples_epilog, new_app, run
 from neuron_tools.bench.setups import ClockKind
-from neuron_tools.console import JsonFlag, VersionFlag, examples_epilog, new_app, run
 
 app = new_app("Measure throughput, latency and cost of a model on a simulated Inf1 instance.")
 

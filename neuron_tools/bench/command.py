@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from neuron_tools import exit_codes
+from neuron_console import exit_codes
 from neuron_tools.bench.networks import Networks
 from neuron_tools.bench.setups import ClockKind, Setup, Wanted, parse_counts, setups_of
 from neuron_tools.bench.sweep import Run, sweep

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from neuron_tools.bench.setups import Setup
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.executor import Engine
-from runtime_core.engine.virtual_clock import Process
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.clock import Process
+from runtime_core.virtual.node import VirtualNode
 
 _SAMPLES = 20_000
 """Of a trial: 200 of them lie beyond the 99th percentile."""

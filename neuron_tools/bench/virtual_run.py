@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from neuron_tools.bench.result import Observed
 from neuron_tools.bench.setups import Setup
 from neuron_tools.bench.window import look, observed, window_of
-from runtime_core.driver.buffered_page import BufferedPage
-from runtime_core.engine.clients import RequestQueue, closed_loop, open_loop
+from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.errors import NeuronError
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.runtime import Runtime
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.clients import RequestQueue, closed_loop, open_loop
+from runtime_core.virtual.node import VirtualNode
 
 
 def run_virtual(setup: Setup, neff: Neff, *, seconds: float | None, rate_per_second: float | None = None) -> Observed:

@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.cc.frameworks import Framework
-from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+from neuron_console.command import JsonFlag, VersionFlag, new_app, run
+from neuron_tools.cc.frameworks.choice import Framework
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 
 app = new_app(

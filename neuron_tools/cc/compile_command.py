@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from neuron_tools.cc.frameworks import Framework, read_model
+from neuron_tools.cc.frameworks.choice import Framework, read_model
 from neuron_tools.cc.inspect import inspect_report
 from neuron_tools.cc.printable import flops_text, size_text
 from neuron_tools.cc.report_table import format_report

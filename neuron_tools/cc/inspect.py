@@ -9,7 +9,7 @@ import msgspec
 
 from neuron_tools.cc.printable import columns, printable
 from runtime_core.engine.footprint import footprints
-from runtime_core.engine.timing import estimate_device_ns
+from runtime_core.engine.timing.model import estimate_device_ns
 from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
 from runtime_core.neff.header import unpack_header
 from runtime_core.neff.reader import hash_matches, read_file, read_neff

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import JsonFlag, VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-gatherinfo
 neuron-gatherinfo --json

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, VersionFlag, new_app
+from neuron_console.command import JsonFlag, VersionFlag, new_app
 from neuron_tools.rtd.extra import run_with_grpc
 
 app = new_app(

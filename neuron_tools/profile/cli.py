@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+from neuron_console.command import JsonFlag, VersionFlag, new_app, run
 
 app = new_app(
     "Show where the time of one execution goes: engines, DRAM, links, CPU nodes.",

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runtime_core.engine import timing
+from runtime_core.engine.timing import model as timing
 from runtime_core.instance import InstanceType
 from runtime_core.neff.graph import Graph, Instruction, Node, NodeKind
 from runtime_core.topology import device_of_core, topology

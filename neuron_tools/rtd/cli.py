@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import examples_epilog, new_app, show_version
+from neuron_console.command import examples_epilog, new_app, show_version
 from neuron_tools.rtd.extra import run_with_grpc
 
 EXAMPLES = """neuron-rtd -g unix:/run/user/1000/neuron.sock

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from neuron_tools.console import fail, run
+from neuron_console.command import fail, run
 
 _PACKAGES = {"grpc", "google", "grpc_health", "grpc_reflection"}
 

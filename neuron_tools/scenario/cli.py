@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, new_app
+from neuron_console.command import JsonFlag, new_app
 
 app = new_app(
     "Rehearse incidents: run scenario files against the shipped alert rules, under a virtual clock or the real one.",

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from neuron_tools import exit_codes
+from neuron_console import exit_codes
 from neuron_tools.files import write_output
 from neuron_tools.scenario.load import load_scenario
 from neuron_tools.scenario.monitor import shipped_rules

@@ -11,7 +11,7 @@ import yaml
 
 from neuron_tools.scenario.expectations import parse_expectation
 from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
-from runtime_core.driver.fault_spec import FaultSpec, check_spec
+from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.instance import InstanceType, instance_type
 from runtime_core.nrt.config import parse_ranges

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from neuron_tools.scenario.schema import ModelSpec
-from runtime_core.engine import timing
+from runtime_core.engine.timing import model as timing
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.neff.reader import read_neff

@@ -16,9 +16,9 @@ import msgspec
 from neuron_tools.scenario.schema import ApplicationSpec, Scenario
 from neuron_tools.scenario.worker import Job
 from neuron_tools.scenario.world import StartError, stand_still
-from runtime_core.driver import faults
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.spec import FaultSpec
 from runtime_core.driver.node import set_up
 from runtime_core.driver.paths import ROOT_VARIABLE
 from runtime_core.driver.reset import reset_device

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from neuron_monitor.durations import parse_duration
-from runtime_core.driver.fault_table import ErrorClass, FaultKind, Side
+from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 
 Seconds = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
 """A duration: ``90s``, ``1m30s``, ``500ms``, ``6h``."""

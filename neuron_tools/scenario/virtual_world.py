@@ -11,15 +11,15 @@ from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.models import make_model
 from neuron_tools.scenario.schema import ApplicationSpec, Scenario, nanoseconds_of, seconds_of
 from neuron_tools.scenario.world import StartError, allocate_tensors, stand_still
-from runtime_core.driver import faults
-from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.spec import FaultSpec
 from runtime_core.driver.reset import reset_device
-from runtime_core.engine.clients import RequestQueue, Stop, closed_loop, open_loop
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.nrt import Runtime
 from runtime_core.status import NrtError
 from runtime_core.telemetry import Source, open_source
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.clients import RequestQueue, Stop, closed_loop, open_loop
+from runtime_core.virtual.node import VirtualNode
 
 
 class _Running(NamedTuple):

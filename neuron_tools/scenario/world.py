@@ -7,7 +7,7 @@ from typing import Protocol
 from neuron_tools.scenario.schema import ApplicationSpec
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultSpec
+from runtime_core.driver.faults.spec import FaultSpec
 from runtime_core.nrt import Runtime
 from runtime_core.telemetry import Source
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, VersionFlag, new_app, run
+from neuron_console.command import JsonFlag, VersionFlag, new_app, run
 from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from neuron_tools import exit_codes
+from neuron_console import exit_codes
 from runtime_core.driver.node import set_up, take_down
 from runtime_core.driver.paths import ROOT_VARIABLE
 from runtime_core.errors import ModelFileError, NodeError

@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_tools.console import JsonFlag, new_app
-from runtime_core.driver.fault_table import ErrorClass, FaultKind, Side
+from neuron_console.command import JsonFlag, new_app
+from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 
 app = new_app(
     "Break the node on purpose: running applications meet a fault at their next execution.",
@@ -60,7 +60,7 @@ def inject(
 ) -> None:
     """Inject a fault."""
     from neuron_tools.sim import fault_commands
-    from runtime_core.driver.fault_spec import FaultSpec
+    from runtime_core.driver.faults.spec import FaultSpec
 
     spec = FaultSpec(
         kind,

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runtime_core.driver import faults
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultSpec
-from runtime_core.driver.fault_table import CLASS_STATUS, FAULTS, FaultKind, Parameter, Scope
-from runtime_core.driver.faults import Fault
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.slots import Fault
+from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Parameter, Scope
 from runtime_core.driver.paths import node_root
 from runtime_core.errors import UsageError
 from runtime_core.instance import CORES_PER_DEVICE

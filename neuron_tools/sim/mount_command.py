@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from neuron_tools.sim.live_tree import EntryKind, LiveTree
 from runtime_core.errors import NodeError
+from runtime_core.mirror.live_tree import EntryKind, LiveTree
 
 _DEVICE = Path("/dev/fuse")
 _INSTEAD = "or keep a directory refreshed with 'neuron-sim sysfs --export DIR --follow 1'"

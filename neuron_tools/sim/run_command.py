@@ -10,7 +10,7 @@ import threading
 import time
 from types import FrameType
 
-from neuron_tools import exit_codes
+from neuron_console import exit_codes
 from neuron_tools.sim.load import Load, LoadPlan, LoadSummary, check_plan, neff_bytes, process_environment
 from runtime_core.nrt import Runtime
 

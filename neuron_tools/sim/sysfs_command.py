@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from runtime_core.telemetry.sysfs_mirror import NodeMirror
+from runtime_core.mirror.reader import NodeMirror
 
 
 def export(directory: Path, period_seconds: float | None) -> None:

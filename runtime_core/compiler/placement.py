@@ -11,7 +11,7 @@ from runtime_core.compiler.options import Precision
 from runtime_core.compiler.partition import partition
 from runtime_core.compiler.pipeline import stage_sizes
 from runtime_core.engine.footprint import footprints
-from runtime_core.engine.timing import dram_transfer_ns, instruction_seconds, streamed_bytes
+from runtime_core.engine.timing.model import dram_transfer_ns, instruction_seconds, streamed_bytes
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_CORES
 from runtime_core.neff.graph import Graph, NodeKind

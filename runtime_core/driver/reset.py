@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.device_lock import locked_devices
 from runtime_core.driver.locks import core_byte
-from runtime_core.driver.memory import locked_devices
 from runtime_core.driver.ownership import claim_cores, release_cores
 from runtime_core.errors import NodeError, UsageError
 from runtime_core.instance import CORES_PER_DEVICE

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime_core.driver import memory
+from runtime_core.driver.pages import memory
 from runtime_core.engine.footprint import SubgraphFootprint
 from runtime_core.engine.plan import Plan
 from runtime_core.neff.graph import Graph

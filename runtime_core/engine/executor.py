@@ -7,8 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from runtime_core.driver import memory
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages import memory
+from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import Clock
 from runtime_core.engine.compute import check_inputs, compute
 from runtime_core.engine.execution import Ended, ExecutionError, ExecutionResult, LoadedModel

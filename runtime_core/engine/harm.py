@@ -7,11 +7,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime_core.driver import ecc
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_table import CLASS_STATUS, FAULTS, FaultKind, Side
-from runtime_core.driver.faults import Fault, FaultWatch, strike
-from runtime_core.engine.timing import dram_transfer_ns
+from runtime_core.driver.faults import ecc
+from runtime_core.driver.faults.slots import Fault, FaultWatch, strike
+from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Side
+from runtime_core.engine.timing.model import dram_transfer_ns
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 

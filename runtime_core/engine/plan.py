@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime_core.driver.page import RuntimePage
-from runtime_core.engine import timing
+from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.harm import Harm
 from runtime_core.engine.shares import Link, NodeShares
+from runtime_core.engine.timing import model as timing
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.status import NrtStatus

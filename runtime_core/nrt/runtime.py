@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from runtime_core import __version__
 from runtime_core.driver import ownership
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.faults import Fault, FaultWatch, device_present, seen_driver_version
-from runtime_core.driver.memory import used_by_channel
+from runtime_core.driver.faults.slots import Fault, FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.memory import used_by_channel
+from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.executor import Engine
 from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
-from runtime_core.engine.timing import input_transfer_ns, output_transfer_ns
+from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.neff.model import Neff

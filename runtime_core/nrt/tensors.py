@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 
-from runtime_core.driver.memory import Allocation
+from runtime_core.driver.pages.memory import Allocation
 from runtime_core.status import NrtError, NrtStatus
 
 

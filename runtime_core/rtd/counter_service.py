@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from runtime_core.driver.page import RuntimePage
-from runtime_core.engine.parameters import PE_CLOCK_HZ
+from runtime_core.driver.pages.page import RuntimePage
+from runtime_core.engine.timing.parameters import PE_CLOCK_HZ
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.rtd.manager import Manager
 from runtime_core.rtd.metrics import Metrics
@@ -16,7 +16,7 @@ from runtime_core.rtd.service import ok
 from runtime_core.rtd.status import RtdError
 from runtime_core.rtd.work import CoreWork
 from runtime_core.status import Nerr
-from runtime_core.telemetry.simulated import SimulatedSource
+from runtime_core.telemetry.simulated.source import SimulatedSource
 from runtime_core.telemetry.snapshot import Device, Runtime
 from runtime_core.topology import device_of_core
 

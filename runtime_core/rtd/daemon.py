@@ -13,9 +13,9 @@ from types import FrameType
 
 from runtime_core import __version__
 from runtime_core.driver import ownership
-from runtime_core.driver.faults import Fault, FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.faults.slots import Fault, FaultWatch, device_present, seen_driver_version
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import RealClock
 from runtime_core.engine.executor import Engine
 from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_ranges

@@ -6,19 +6,28 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from runtime_core.neff.graph import Graph
 from runtime_core.neff.validate import cores_per_node
 from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 
-if TYPE_CHECKING:
-    from runtime_core.rtd.network import Network
+
+class Startable(Protocol):
+    """What a group asks of its networks."""
+
+    @property
+    def started(self) -> bool:
+        """Whether it runs now."""
+        ...
+
+
+N = TypeVar("N", bound=Startable)
 
 
 @dataclass(eq=False)
-class Group:
+class Group(Generic[N]):
     """A NeuronCore Group.
 
     Attributes:
@@ -39,12 +48,12 @@ class Group:
     implicit: bool
     session_id: int
     lock: threading.RLock = field(default_factory=threading.RLock)
-    networks: dict[int, Network] = field(default_factory=dict)
+    networks: dict[int, N] = field(default_factory=dict)
     destroyed: bool = False
     random_seed: int | None = None
 
     @property
-    def started(self) -> Network | None:
+    def started(self) -> N | None:
         """The network that runs now."""
         return next((n for n in self.networks.values() if n.started), None)
 
@@ -115,20 +124,20 @@ def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bo
     return tuple(group_cores[i % len(group_cores)] for i in range(needed)), True
 
 
-class Groups:
+class Groups(Generic[N]):
     """The groups of a daemon; whoever uses it excludes other threads."""
 
     def __init__(self, cores: Sequence[int]) -> None:
         """Groups are made of ``cores``: global indices, in the order of the links between their devices."""
         self._cores = tuple(cores)
-        self._by_id: dict[int, Group] = {}
+        self._by_id: dict[int, Group[N]] = {}
         self._ids = itertools.count(1)
 
-    def all(self) -> list[Group]:
+    def all(self) -> list[Group[N]]:
         """All of them, oldest first."""
         return list(self._by_id.values())
 
-    def get(self, group_id: int) -> Group:
+    def get(self, group_id: int) -> Group[N]:
         """A group by its handle.
 
         Raises:
@@ -139,7 +148,7 @@ class Groups:
             raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}: create it first")
         return found
 
-    def create(self, count: int, session_id: int, *, implicit: bool) -> Group:
+    def create(self, count: int, session_id: int, *, implicit: bool) -> Group[N]:
         """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
 
         Raises:
@@ -150,10 +159,10 @@ class Groups:
             for vnc in range(group.first_vnc, group.first_vnc + len(group.cores)):
                 taken[vnc] = True
         first, length = find_run(taken, count)
-        made = Group(next(self._ids), first, self._cores[first : first + length], implicit, session_id)
+        made: Group[N] = Group(next(self._ids), first, self._cores[first : first + length], implicit, session_id)
         self._by_id[made.group_id] = made
         return made
 
-    def remove(self, group: Group) -> None:
+    def remove(self, group: Group[N]) -> None:
         """Give a group's cores back."""
         self._by_id.pop(group.group_id, None)

@@ -42,7 +42,7 @@ class Manager:
         self.retired_work: dict[int, CoreWork] = {}
         self._engine = engine
         self.cache = NeffCache(cache_count)
-        self._groups = Groups(self.cores)
+        self._groups: Groups[Network] = Groups(self.cores)
         self._networks: dict[int, Network] = {}
         self._lock = threading.RLock()
         self._closing = False
@@ -50,12 +50,12 @@ class Manager:
     # Groups
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[Group[Network]]:
         """All groups, oldest first."""
         with self._lock:
             return self._groups.all()
 
-    def group(self, group_id: int) -> Group:
+    def group(self, group_id: int) -> Group[Network]:
         """A group by its handle.
 
         Raises:
@@ -63,7 +63,7 @@ class Manager:
         """
         return self._groups.get(group_id)
 
-    def create_group(self, count: int, session_id: int, *, implicit: bool = False) -> Group:
+    def create_group(self, count: int, session_id: int, *, implicit: bool = False) -> Group[Network]:
         """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
 
         Raises:
@@ -91,7 +91,7 @@ class Manager:
                 )
             self._forget_group(group)
 
-    def _forget_group(self, group: Group) -> None:
+    def _forget_group(self, group: Group[Network]) -> None:
         group.destroyed = True
         with self._lock:
             self._groups.remove(group)
@@ -149,7 +149,7 @@ class Manager:
         self.log.info("NMGR", "load", f"loaded {neff.graph.name!r} as {network.handle} into {where}")
         return network
 
-    def _load_into(self, group: Group, neff: Neff, load: Load) -> Network:
+    def _load_into(self, group: Group[Network], neff: Neff, load: Load) -> Network:
         with group.lock:
             if group.destroyed:
                 raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group.group_id}: create it first")
@@ -289,7 +289,7 @@ class Manager:
             freed = f"{len(groups)} NCG(s) and {len(networks)} network(s) freed"
             self.log.info("NMGR", "session_monitor", f"session {session_id} ended: {freed}")
 
-    def _clear_group(self, group: Group) -> None:
+    def _clear_group(self, group: Group[Network]) -> None:
         """Destroy a group with whatever was loaded into it meanwhile."""
         with group.lock:
             if group.destroyed:

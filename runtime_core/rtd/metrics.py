@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runtime_core.engine.parameters import PE_CLOCK_HZ
+from runtime_core.engine.timing.parameters import PE_CLOCK_HZ
 from runtime_core.histogram import Histogram, bucket_bounds_ns
 from runtime_core.rtd.proto import nmgr_counters_pb2
 from runtime_core.rtd.samples import Event, Sample, Samples

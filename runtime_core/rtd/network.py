@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime_core.driver import memory
+from runtime_core.driver.pages import memory
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.execution import ExecutionError, LoadedModel
 from runtime_core.engine.executor import Engine
@@ -57,7 +57,14 @@ class Network:
     """
 
     def __init__(
-        self, engine: Engine, model: LoadedModel, group: Group, parameters: Parameters, session_id: int, *, shared: bool
+        self,
+        engine: Engine,
+        model: LoadedModel,
+        group: Group[Network],
+        parameters: Parameters,
+        session_id: int,
+        *,
+        shared: bool,
     ) -> None:
         """Take memory for the queue's slots beyond the one that the model has.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runtime_core.engine.execution import LoadedModel
-from runtime_core.engine.timing import instruction_seconds
+from runtime_core.engine.timing.model import instruction_seconds
 from runtime_core.neff.graph import EngineKind, NodeKind
 
 _MATRIX_OPCODES = ("conv", "matmul", "gemm", "einsum")

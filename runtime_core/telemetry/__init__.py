@@ -1,6 +1,7 @@
 """The reading side: snapshots of a node, where they come from, and rates between two of them."""
 
 from runtime_core.errors import NeuronError, NodeError, NodeNotFoundError, UsageError
+from runtime_core.files import write_atomically
 from runtime_core.histogram import Histogram
 from runtime_core.telemetry.rates import Rates, rates
 from runtime_core.telemetry.snapshot import Snapshot
@@ -17,4 +18,5 @@ __all__ = [
     "UsageError",
     "open_source",
     "rates",
+    "write_atomically",
 ]

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from runtime_core.errors import UsageError
+from runtime_core.telemetry.real_node import REAL_NODE
 from runtime_core.telemetry.snapshot import Snapshot
-
-REAL_NODE = Path("/sys/devices/virtual/neuron_device")
 
 
 class Source(Protocol):
@@ -56,11 +55,11 @@ def open_source(spec: str | None = None) -> Source:
             from runtime_core.telemetry.recording.node import ReplayedNode
 
             return ReplayedNode(directory)
-        from runtime_core.telemetry.simulated import SimulatedSource
+        from runtime_core.telemetry.simulated.source import SimulatedSource
 
         return SimulatedSource(directory)
     if kind == "sysfs":
-        from runtime_core.telemetry.sysfs import SysfsSource
+        from runtime_core.telemetry.sysfs.source import SysfsSource
 
         return SysfsSource(Path(root) if root else REAL_NODE)
     if kind == "replay" and root:

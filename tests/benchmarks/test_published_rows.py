@@ -9,7 +9,7 @@ from benchmarks.published_fit import Case, predict
 from neuron_tools.bench.result import result_of
 from neuron_tools.bench.setups import ClockKind
 from neuron_tools.bench.virtual_run import run_virtual
-from runtime_core.engine.parameters import PARAMETERS
+from runtime_core.engine.timing.parameters import PARAMETERS
 from runtime_core.neff.model import Neff
 
 

@@ -18,7 +18,7 @@ for name in ("stream", "listing", "cli"):
         module = importlib.import_module(f"{sys.argv[1]}.{name}")
     except ModuleNotFoundError:
         continue
-import runtime_core.telemetry.simulated, runtime_core.telemetry.host
+import runtime_core.telemetry.simulated.source, runtime_core.telemetry.host
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.argv = sys.argv[1:]
 module.main()

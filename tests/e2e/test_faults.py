@@ -13,10 +13,10 @@ from neuron_monitor.collector import Collector
 from neuron_monitor.config import default_config
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.page import Page
-from runtime_core.driver import faults
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultSpec
-from runtime_core.driver.fault_table import FAULTS, ErrorClass, FaultKind, Side
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core.driver.faults.table import FAULTS, ErrorClass, FaultKind, Side
 from runtime_core.nrt import NrtError, NrtStatus, Runtime, TensorPlacement
 from runtime_core.telemetry import NodeError, open_source
 

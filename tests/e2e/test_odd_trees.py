@@ -9,8 +9,8 @@ import sys
 import pytest
 from worlds import BUSY, make_snapshot
 
-from runtime_core.telemetry.sysfs_content import TreeContent
-from runtime_core.telemetry.sysfs_export import export_tree
+from runtime_core.mirror.content import TreeContent
+from runtime_core.mirror.export import export_tree
 
 pytestmark = pytest.mark.e2e
 

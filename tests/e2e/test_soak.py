@@ -21,10 +21,10 @@ import pytest
 
 from neuron_tools.scenario.schema import ApplicationSpec, Arrivals, Closed, ModelSpec
 from neuron_tools.scenario.worker import Job
-from runtime_core.driver import faults
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultSpec
-from runtime_core.driver.fault_table import ErrorClass, FaultKind, Side
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 from runtime_core.driver.node import set_up
 from runtime_core.driver.reset import reset_device
 from runtime_core.nrt import Runtime

@@ -9,8 +9,9 @@ import pytest
 from worlds import BUSY, make_runtime, make_snapshot
 
 from neuron_ls.cli import with_watch_seconds
-from neuron_ls.listing import View, Watcher, render
+from neuron_ls.listing import View, render
 from neuron_ls.table import cell_width, cut, format_memory
+from neuron_ls.watchers import Watcher
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")

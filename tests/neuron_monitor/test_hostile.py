@@ -13,7 +13,7 @@ MID_WRITE = """
 import os, sys, time
 from runtime_core.driver import ownership
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 store = open_or_set_up()
 core = int(sys.argv[1])
 page = RuntimePage(store, tag=f"writer{core}", command="test", version="0")

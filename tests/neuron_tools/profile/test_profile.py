@@ -14,7 +14,7 @@ from neuron_tools.profile.xplane_pb2 import XSpace
 from neuron_tools.scenario.models import made_to_measure
 from runtime_core.instance import instance_type
 from runtime_core.neff.reader import read_neff
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.node import VirtualNode
 
 SIZE = instance_type("inf1.6xlarge")
 

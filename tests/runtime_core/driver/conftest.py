@@ -4,7 +4,7 @@ import pytest
 
 from runtime_core.driver import ownership
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 
 
 @pytest.fixture

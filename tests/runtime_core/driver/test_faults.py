@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime_core.driver import faults, layout
-from runtime_core.driver.fault_spec import FaultSpec
-from runtime_core.driver.fault_table import FAULTS, ErrorClass, FaultKind, Parameter, Side
-from runtime_core.driver.faults import FaultWatch, device_present, seen_driver_version
+from runtime_core.driver import layout
+from runtime_core.driver.faults import slots as faults
+from runtime_core.driver.faults.slots import FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core.driver.faults.table import FAULTS, ErrorClass, FaultKind, Parameter, Side
 from runtime_core.errors import UsageError
 
 HANG = FaultSpec(FaultKind.CORE_HANG, cores=(3,))
@@ -82,7 +83,7 @@ def test_a_fault_that_was_cleared_strikes_no_more(store):
 STRIKER = """
 import sys
 from pathlib import Path
-from runtime_core.driver import faults
+from runtime_core.driver.faults import slots as faults
 from runtime_core.driver.datastore import Datastore
 store = Datastore(Path(sys.argv[1]), writable=True)
 (fault,) = faults.list_faults(store)

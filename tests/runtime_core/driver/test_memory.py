@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime_core.driver.memory import _spread, allocate, release, used_by_channel
+from runtime_core.driver.pages.memory import _spread, allocate, release, used_by_channel
 from runtime_core.instance import CHANNEL_MEMORY_BYTES, DEVICE_MEMORY_BYTES
 from runtime_core.status import NrtError, NrtStatus
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runtime_core.driver import layout, ownership
 from runtime_core.driver.locks import core_byte, page_byte
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.telemetry import open_source
 
@@ -134,7 +134,7 @@ VICTIM = """
 import sys, time
 from runtime_core.driver import ownership
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 store = open_or_set_up()
 page = RuntimePage(store, tag="victim", command="victim", version="1")
 assert ownership.claim_cores(store.locks, [1])

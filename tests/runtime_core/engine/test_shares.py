@@ -10,7 +10,7 @@ from runtime_core.instance import instance_type
 from runtime_core.neff.graph import DType, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.telemetry import open_source
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.node import VirtualNode
 
 SECOND = 10**9
 

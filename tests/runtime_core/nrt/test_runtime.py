@@ -34,7 +34,7 @@ def neff(flops=0, cores=1, opcode="matmul", params=PARAMS, name="tiny"):
 
 
 def one_second_flops(seconds=1.0):
-    from runtime_core.engine.parameters import CORE_SINGLE_FLOPS
+    from runtime_core.engine.timing.parameters import CORE_SINGLE_FLOPS
 
     return int(CORE_SINGLE_FLOPS * seconds)
 

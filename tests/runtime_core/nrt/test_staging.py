@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from runtime_core.engine.timing import input_transfer_ns, output_transfer_ns
+from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.neff.writer import encode_neff
 from runtime_core.nrt import TensorPlacement
 from runtime_core.nrt.tensors import TensorSet
-from runtime_core.virtual_node import VirtualNode
+from runtime_core.virtual.node import VirtualNode
 
 SHAPE = (256, 1024)
 SIZE = 256 * 1024 * 4

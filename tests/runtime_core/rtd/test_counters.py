@@ -3,7 +3,7 @@
 import pytest
 from chains import chain, chain_input
 
-from runtime_core.engine.parameters import PE_CLOCK_HZ
+from runtime_core.engine.timing.parameters import PE_CLOCK_HZ
 from runtime_core.rtd.proto import common_pb2, nmgr_counters_pb2
 from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr

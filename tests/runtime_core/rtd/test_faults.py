@@ -6,8 +6,8 @@ import pytest
 from chains import chain, chain_input
 
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.fault_spec import FaultKind, FaultSpec
-from runtime_core.driver.faults import clear, inject
+from runtime_core.driver.faults.slots import clear, inject
+from runtime_core.driver.faults.spec import FaultKind, FaultSpec
 from runtime_core.rtd.proto import nmgr_counters_pb2
 from runtime_core.rtd.status import RtdError, nerr_of
 from runtime_core.status import Nerr, NrtStatus

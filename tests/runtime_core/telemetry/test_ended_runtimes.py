@@ -11,7 +11,7 @@ RUNTIME = """
 import sys
 from runtime_core.driver import ownership
 from runtime_core.driver.node import open_or_set_up
-from runtime_core.driver.page import RuntimePage
+from runtime_core.driver.pages.page import RuntimePage
 store = open_or_set_up()
 page = RuntimePage(store, tag="first", command="test", version="0")
 ownership.claim_cores(store.locks, [0])

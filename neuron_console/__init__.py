@@ -1,0 +1,1 @@
+"""What every command shares: its application, its errors on a terminal, its exit codes."""

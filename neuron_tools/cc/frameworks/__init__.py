@@ -1,0 +1,1 @@
+"""The frameworks that models come from; one module reads each."""

@@ -1,0 +1,30 @@
+"""The lock on the accounting of devices: DRAM, ECC and lasting counters change under it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from runtime_core.driver.locks import device_byte
+
+if TYPE_CHECKING:
+    from runtime_core.driver.datastore import Datastore
+
+# Threads of one process share its record locks, so they exclude each other here first.
+_threads = threading.RLock()
+
+
+@contextlib.contextmanager
+def locked_devices(store: Datastore, devices: Sequence[int]) -> Iterator[None]:
+    """Hold the accounting of several devices; always in ascending order, so that two processes can't wait crosswise."""
+    with _threads:
+        ordered = sorted(set(devices))
+        for device in ordered:
+            store.locks.wait(device_byte(device))
+        try:
+            yield
+        finally:
+            for device in ordered:
+                store.locks.unlock(device_byte(device))

@@ -1,0 +1,118 @@
+"""A fault as somebody asks for it, and whether it makes sense."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runtime_core.driver.faults.table import FAULTS, ErrorClass, FaultKind, Parameter, Scope, Side
+from runtime_core.errors import UsageError
+from runtime_core.instance import CORES_PER_DEVICE
+
+
+class FaultSpec(NamedTuple):
+    """A fault to inject.
+
+    Attributes:
+        kind: which.
+        devices, cores: what it hits; both empty: everything of the node that the kind can hit.
+        ratio: share of executions (loads) that it strikes, 0..1.
+        rate_per_second: events in a second of a core's busy time (ECC).
+        times: strikes this often (ECC: so many events), then it is gone; ``None``: no end.
+        factor: times as long.
+        share: what is left, 0..1.
+        free_bytes: DRAM left to take.
+        side: which links of the devices.
+        error: class of the error.
+        version: of the driver.
+        delay_seconds, seconds: when it begins, and how long it lasts (``None``: until cleared).
+    """
+
+    kind: FaultKind
+    devices: tuple[int, ...] = ()
+    cores: tuple[int, ...] = ()
+    ratio: float | None = None
+    rate_per_second: float | None = None
+    times: int | None = None
+    factor: float | None = None
+    share: float | None = None
+    free_bytes: int | None = None
+    side: Side | None = None
+    error: ErrorClass | None = None
+    version: str | None = None
+    delay_seconds: float = 0.0
+    seconds: float | None = None
+
+
+_AMOUNTS = {
+    Parameter.RATE: "rate_per_second",
+    Parameter.FACTOR: "factor",
+    Parameter.SHARE: "share",
+    Parameter.FREE: "free_bytes",
+}
+_FIELDS = {
+    **_AMOUNTS,
+    Parameter.RATIO: "ratio",
+    Parameter.COUNT: "times",
+    Parameter.SIDE: "side",
+    Parameter.ERROR: "error",
+    Parameter.VERSION: "version",
+}
+_BOUNDS: dict[Parameter, tuple[float, float, str]] = {
+    Parameter.RATIO: (1e-12, 1.0, "more than 0, up to 1"),
+    Parameter.RATE: (1e-9, 1e9, "events a second, more than 0"),
+    Parameter.COUNT: (1, 1 << 62, "1 or more"),
+    Parameter.FACTOR: (1.0, 1e6, "1 or more"),
+    Parameter.SHARE: (1e-6, 1.0, "more than 0, up to 1"),
+    Parameter.FREE: (0, 1 << 62, "bytes, 0 or more"),
+}
+
+
+def check_spec(spec: FaultSpec, device_count: int) -> None:
+    """Refuse a fault that makes no sense.
+
+    Raises:
+        UsageError: a parameter that the kind does not take or needs, a value or target out of range.
+    """
+    row = FAULTS[spec.kind]
+    for parameter, field in _FIELDS.items():
+        value = getattr(spec, field)
+        if value is None:
+            continue
+        if parameter not in row.parameters:
+            takes = ", ".join(row.parameters) or "no parameter"
+            raise UsageError(f"{spec.kind} has no {parameter}: it takes {takes}")
+        if parameter in _BOUNDS:
+            low, high, expected = _BOUNDS[parameter]
+            if not low <= value <= high:
+                raise UsageError(f"{spec.kind}: {parameter} {value:g} is out of range: expected {expected}")
+    if row.needs and all(getattr(spec, _FIELDS[p]) is None for p in row.needs):
+        raise UsageError(f"{spec.kind} needs {' or '.join(row.needs)}")
+    if not 0 <= spec.delay_seconds < 1e9 or (spec.seconds is not None and not 0 < spec.seconds < 1e9):
+        raise UsageError(f"{spec.kind}: a delay is 0 seconds or more, a length more than 0")
+    if spec.cores and row.scope is not Scope.CORE:
+        raise UsageError(f"{spec.kind} is aimed at a {row.scope.value}, not at a core")
+    if spec.devices and row.scope is Scope.NODE:
+        raise UsageError(f"{spec.kind} is a fault of the whole node: it has no device")
+    for name, targets, count in (
+        ("Neuron Device", spec.devices, device_count),
+        ("NeuronCore", spec.cores, device_count * CORES_PER_DEVICE),
+    ):
+        for target in targets:
+            if not 0 <= target < count:
+                raise UsageError(f"{spec.kind}: there is no {name} {target}: the node has 0 to {count - 1}")
+
+
+def target_mask(spec: FaultSpec, device_count: int) -> int:
+    """The cores that a fault hits, as a bit mask of global indices."""
+    if not spec.devices and not spec.cores:
+        return (1 << device_count * CORES_PER_DEVICE) - 1
+    mask = sum(1 << core for core in set(spec.cores))
+    for device in spec.devices:
+        mask |= (1 << CORES_PER_DEVICE) - 1 << device * CORES_PER_DEVICE
+    return mask
+
+
+def amount_of(spec: FaultSpec) -> float:
+    """The kind's own parameter: rate, factor, share or bytes; 0 when it has none."""
+    given = (getattr(spec, field) for field in _AMOUNTS.values())
+    return next((float(value) for value in given if value is not None), 0.0)

@@ -1,0 +1,1 @@
+"""A runtime process's page of the datastore: claim, counters, models, memory, timeline."""

@@ -1,0 +1,48 @@
+"""Claiming a page of the datastore."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.locks import TABLE_BYTE, page_byte
+from runtime_core.driver.pages.totals import fold
+from runtime_core.status import NrtError, NrtStatus
+
+
+def claim_page(store: Datastore) -> int:
+    """Take the first free page for this process; that of a process that died is folded and reused.
+
+    Returns:
+        Its index.
+
+    Raises:
+        NrtError: RESOURCE, when every page is taken or the disk has no room for one.
+    """
+    for index in range(layout.PAGE_COUNT):
+        if not store.locks.try_lock(page_byte(index)):
+            continue
+        try:
+            os.posix_fallocate(store.fd, layout.page_offset(index), layout.PAGE_BYTES)
+            store.locks.wait(TABLE_BYTE)
+            try:
+                if index < store.header.backed_pages:
+                    fold(store, index)
+                else:
+                    store.header.backed_pages = index + 1
+            finally:
+                store.locks.unlock(TABLE_BYTE)
+        except OSError as error:
+            store.locks.unlock(page_byte(index))
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NrtError(
+                    NrtStatus.RESOURCE, f"no room on the disk for a runtime's counters in {store.root}: free some"
+                ) from None
+            raise
+        return index
+    raise NrtError(
+        NrtStatus.RESOURCE,
+        f"the node's process table is full ({layout.PAGE_COUNT} runtimes): end one, or use another node",
+    )

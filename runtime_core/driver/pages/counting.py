@@ -1,0 +1,83 @@
+"""Counting executions into a page's words; the caller guards them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from runtime_core.driver.pages.words import (
+    BUCKETS,
+    CORE_WORDS,
+    CORES,
+    ERRORS,
+    EXECUTIONS,
+    INFERENCES,
+    LATENCY,
+    LATENCY_WORDS,
+    STATUS,
+)
+from runtime_core.histogram import BUCKET_COUNT, bucket_index
+
+ExecutionKind: TypeAlias = tuple[tuple[int, ...], int, int, int | None]
+"""Cores, outcome, status and error: the first arguments of :func:`count_execution`."""
+
+
+def count_execution(
+    words: memoryview,
+    cores: Sequence[int],
+    outcome: int,
+    status: int,
+    error: int | None,
+    total_ns: int,
+    device_ns: int,
+) -> None:
+    """Count one execution; see :meth:`runtime_core.driver.pages.page.RuntimePage.count`."""
+    words[EXECUTIONS + outcome] += 1
+    if error is not None:
+        words[ERRORS + error] += 1
+    for core in cores:
+        base = CORES + core * CORE_WORDS
+        words[base + STATUS + status] += 1
+        if total_ns >= 0:
+            words[base + INFERENCES] += 1
+    if total_ns >= 0:
+        head, buckets = LATENCY, BUCKETS
+        for latency_ns in (total_ns, device_ns):
+            bucket = bucket_index(latency_ns)
+            words[head] += latency_ns
+            if bucket < words[head + 1]:
+                words[head + 1] = bucket
+            if bucket > words[head + 2]:
+                words[head + 2] = bucket
+            words[buckets + bucket] += 1
+            head += LATENCY_WORDS
+            buckets += BUCKET_COUNT
+
+
+def count_executions(
+    words: memoryview,
+    kind: ExecutionKind,
+    times: int,
+    total_latencies: Mapping[int, int],
+    device_latencies: Mapping[int, int],
+) -> None:
+    """Count several; see :meth:`runtime_core.driver.pages.page.RuntimePage.count_many`."""
+    cores, outcome, status, error = kind
+    words[EXECUTIONS + outcome] += times
+    if error is not None:
+        words[ERRORS + error] += times
+    ran = sum(total_latencies.values())
+    for core in cores:
+        base = CORES + core * CORE_WORDS
+        words[base + STATUS + status] += times
+        words[base + INFERENCES] += ran
+    head, buckets = LATENCY, BUCKETS
+    for latencies in (total_latencies, device_latencies):
+        for latency_ns, count in latencies.items():
+            bucket = bucket_index(latency_ns)
+            words[head] += latency_ns * count
+            words[head + 1] = min(words[head + 1], bucket)
+            words[head + 2] = max(words[head + 2], bucket)
+            words[buckets + bucket] += count
+        head += LATENCY_WORDS
+        buckets += BUCKET_COUNT

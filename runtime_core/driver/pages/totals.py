@@ -1,0 +1,83 @@
+"""What a node keeps of its cores over the end of runtimes: counters, what was cleared of them, peaks of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from runtime_core.driver import layout
+from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.device_lock import locked_devices
+from runtime_core.topology import device_of_core
+
+
+@contextmanager
+def _changing(store: Datastore) -> Iterator[None]:
+    """Tell readers that totals and pages don't fit together; the caller holds the table lock."""
+    # A process that was killed in here left the count odd.
+    store.header.totals_sequence |= 1
+    try:
+        yield
+    finally:
+        store.header.totals_sequence += 1
+
+
+def fold(store: Datastore, index: int) -> None:
+    """Add what a page counted to the node's lasting totals, and free the page.
+
+    The caller holds the page's lock and the table lock.
+    """
+    page = store.page(index)
+    if page.state == layout.STATE_LIVE:
+        with _changing(store):
+            for core in range(store.size.core_count):
+                if page.owned_cores >> core & 1:
+                    _fold_core(page.cores[core], store.core_totals(core))
+            for device in range(store.size.device_count):
+                target = store.device_block(device)
+                for way in range(2):
+                    target.link_bytes[way] += page.devices[device].link_bytes[way]
+            page.state = layout.STATE_FREE
+    page.state = layout.STATE_FREE
+    page.owned_cores = 0
+
+
+def _fold_core(block: layout.CoreBlock, totals: layout.CoreTotals) -> None:
+    totals.busy_ns += block.busy_ns
+    totals.flops += block.flops
+    totals.inference_count += block.inference_count
+    totals.model_load_count += block.model_load_count
+    for status in range(len(block.status)):
+        totals.status[status] += block.status[status]
+    for category, peak in enumerate(live_peaks(block, totals)):
+        totals.memory_peak[category] = max(totals.memory_peak[category], peak)
+
+
+def live_peaks(block: layout.CoreBlock, totals: layout.CoreTotals) -> list[int]:
+    """The most memory that a runtime used on a core since that was last cleared: by category, then in all (bytes)."""
+    now = [*block.memory, sum(block.memory)]
+    return [
+        peak if epoch == current else used
+        for used, peak, epoch, current in zip(now, block.memory_peak, block.peak_epoch, totals.peak_epoch, strict=True)
+    ]
+
+
+def clear_counter(store: Datastore, core: int, counter: int, read: Callable[[], int]) -> None:
+    """Let a counter of a core begin at zero again; what the runtimes themselves count is not touched.
+
+    Args:
+        store: of the node, open for writing.
+        core: global index.
+        counter: its place in ``CoreTotals.cleared``.
+        read: gives the counter's value as it is shown; called while nobody else clears.
+    """
+    with locked_devices(store, [device_of_core(core)]):
+        store.core_totals(core).cleared[counter] += read()
+
+
+def clear_peak(store: Datastore, core: int, category: int) -> None:
+    """Let a peak of device memory begin at what is used now (``category``: index into CoreMemory, last: in all)."""
+    with locked_devices(store, [device_of_core(core)]):
+        totals = store.core_totals(core)
+        totals.memory_peak[category] = 0
+        totals.peak_epoch[category] += 1

@@ -1,0 +1,238 @@
+"""How long the chip and its host would take, from what a graph's instructions compute and move.
+
+The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/timing.md`` derives the model.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from runtime_core.engine.timing.parameters import (
+    CHANNEL_BYTES_PER_SECOND,
+    DRAM_BYTES_PER_SECOND,
+    LINK_BYTES_PER_SECOND,
+    PARAMETERS,
+    PCIE_BYTES_PER_SECOND,
+    TimingParameters,
+)
+from runtime_core.engine.timing.residency import VIEWS, Traffic, peak_bytes, traffic
+from runtime_core.engine.timing.tiles import pe_seconds
+from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.neff.graph import EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
+
+
+class NodeTiming(NamedTuple):
+    """Modelled cost of one node.
+
+    Attributes:
+        flops: floating-point operations.
+        duration_ns: time on its core when 1, 2, 3 or 4 cores of the chip are active.
+        dram_bytes: what passes between the core and the chip's DRAM.
+    """
+
+    flops: int
+    duration_ns: tuple[int, ...]
+    dram_bytes: int
+
+
+class GraphTiming(NamedTuple):
+    """Modelled cost of one execution of a model that is loaded on its cores.
+
+    Attributes:
+        nodes: in the graph's order.
+        before_ns: from the call until the first node may start: the runtime's own work, and the IFMAPs to the device.
+        after_ns: from the end of the last node until the call returns: the OFMAPs to the host, and the runtime's rest.
+    """
+
+    nodes: tuple[NodeTiming, ...]
+    before_ns: int
+    after_ns: int
+
+
+def time_graph(
+    graph: Graph, cores: Sequence[int] | None = None, parameters: TimingParameters = PARAMETERS
+) -> GraphTiming:
+    """Model a graph. The weights of a core's nodes stay on chip between executions where they leave room for more.
+
+    Args:
+        graph: a NEFF's.
+        cores: where it is placed, by the cores that its nodes name; ``None``: each on its own.
+        parameters: of the model.
+    """
+    places = [node.core if cores is None or node.kind is NodeKind.CPU else cores[node.core] for node in graph.nodes]
+    params_bytes: dict[int, int] = {}
+    for node, place in zip(graph.nodes, places, strict=True):
+        if node.kind is NodeKind.NEURON:
+            params_bytes[place] = params_bytes.get(place, 0) + streamed_bytes(node)
+    nodes = tuple(
+        time_node(node, params_bytes.get(place, 0), parameters) for node, place in zip(graph.nodes, places, strict=True)
+    )
+    overhead_ns = round(parameters.execution_overhead_seconds / 2 * 1e9)
+    return GraphTiming(
+        nodes,
+        overhead_ns + input_transfer_ns(sum(t.size_bytes for t in graph.inputs), parameters),
+        overhead_ns + output_transfer_ns(sum(t.size_bytes for t in graph.outputs), parameters),
+    )
+
+
+def time_node(
+    node: Node, core_params_bytes: int | None = None, parameters: TimingParameters = PARAMETERS
+) -> NodeTiming:
+    """Model one node; a CPU node is taken to touch each element of its tensors once.
+
+    Args:
+        node: of any kind.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
+        parameters: of the model.
+    """
+    overhead = parameters.node_overhead_seconds
+    if node.kind is NodeKind.CPU:
+        elements = sum(t.element_count for t in (*node.inputs, *node.outputs))
+        duration = round((overhead + elements / parameters.vcpu_elements_per_second) * 1e9)
+        return NodeTiming(0, (duration,) * CORES_PER_DEVICE, 0)
+    costs = _costs(node, core_params_bytes, parameters)
+    durations = tuple(
+        round((overhead + sum(_timeline(costs, active, parameters))) * 1e9) for active in range(1, CORES_PER_DEVICE + 1)
+    )
+    return NodeTiming(node.flops, durations, sum(c.loaded_bytes + c.stored_bytes for c in costs))
+
+
+def instruction_seconds(
+    node: Node, core_params_bytes: int | None = None, active_cores: float = 1, parameters: TimingParameters = PARAMETERS
+) -> list[float]:
+    """What each instruction of a Neuron node adds to its time.
+
+    Args:
+        node: a Neuron node.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
+        active_cores: cores of the chip that share its DRAM bandwidth, this one included; a part of one has more than
+            there is, which tells what the engines take by themselves.
+        parameters: of the model.
+    """
+    return _timeline(_costs(node, core_params_bytes, parameters), active_cores, parameters)
+
+
+class _Cost(NamedTuple):
+    """An instruction's time on its engine, the bytes that it needs from DRAM, and those that it sends there."""
+
+    engine_seconds: float
+    loaded_bytes: int
+    stored_bytes: int
+    view: bool
+
+
+def streamed_bytes(node: Node) -> int:
+    """Weights of a node that instructions read as a whole; tables that are read by index stay in DRAM."""
+    by_index = {i.inputs[0] for i in node.instructions if i.opcode.startswith("gather") and i.inputs}
+    return sum(p.spec.size_bytes for p in node.parameters if p.spec.name not in by_index)
+
+
+def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParameters) -> list[_Cost]:
+    specs = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers, *(p.spec for p in node.parameters))}
+    held = streamed_bytes(node) if core_params_bytes is None else core_params_bytes
+    pinned, room = _divide_memory(held, peak_bytes(node), parameters)
+    streamed_ratio = 1 - pinned / held if held else 0.0
+    return [
+        _Cost(
+            _engine_seconds(instruction, moved, specs, parameters),
+            round(streamed_ratio * moved.parameter_bytes) + moved.read_bytes,
+            moved.written_bytes,
+            instruction.opcode in VIEWS,
+        )
+        for instruction, moved in zip(node.instructions, traffic(node, room), strict=True)
+    ]
+
+
+def _divide_memory(weights: int, activations: int, parameters: TimingParameters) -> tuple[int, int]:
+    """On-chip bytes for weights that stay from execution to execution, and for activations, which go first."""
+    spare = parameters.on_chip_bytes - activations
+    if weights <= spare:
+        return weights, parameters.on_chip_bytes - weights
+    pinned = max(0, spare - parameters.transfer_buffer_bytes)
+    return pinned, parameters.on_chip_bytes - parameters.transfer_buffer_bytes - pinned
+
+
+def _engine_seconds(
+    instruction: Instruction, moved: Traffic, specs: dict[str, TensorSpec], parameters: TimingParameters
+) -> float:
+    if instruction.engine is EngineKind.PE:
+        return pe_seconds(instruction, specs, parameters)
+    if instruction.engine is EngineKind.DMA:
+        return moved.moved_bytes / parameters.move_bytes_per_second
+    return instruction.flops / parameters.vector_flops_per_second
+
+
+def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingParameters) -> list[float]:
+    """Run the instructions one after the other, DRAM beside them: what each adds.
+
+    The order of everything is known when a model is compiled, so data is read ahead of its use and written behind it,
+    as far as the buffer for it holds. An instruction ends when its engine is done and the last of its data has come;
+    the node ends when all is written.
+    """
+    bandwidth = core_dram_bandwidth(active_cores)
+    slack = parameters.transfer_buffer_bytes / bandwidth
+    now = dram_free = 0.0
+    ahead: deque[tuple[int, float]] = deque()  # what was read into the buffer, and when each is done with
+    buffered = 0
+    added = []
+    for cost in costs:
+        end = now + cost.engine_seconds
+        if cost.loaded_bytes:
+            start = dram_free
+            while ahead and buffered + cost.loaded_bytes > parameters.transfer_buffer_bytes:
+                size_bytes, done = ahead.popleft()
+                buffered -= size_bytes
+                start = max(start, done)
+            dram_free = start + cost.loaded_bytes / bandwidth
+            end = max(end, dram_free)
+        if cost.stored_bytes:
+            dram_free = max(dram_free, now) + cost.stored_bytes / bandwidth
+            end = max(end, dram_free - slack)
+        if not cost.view:
+            end += parameters.instruction_overhead_seconds
+        if cost.loaded_bytes:
+            ahead.append((cost.loaded_bytes, end))
+            buffered += cost.loaded_bytes
+        added.append(end - now)
+        now = end
+    if added:
+        added[-1] += max(0.0, dram_free - now)
+    return added
+
+
+def input_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+    """Time of IFMAPs from the application's memory to a chip: laid out for its partitions, then over PCIe."""
+    return round((size_bytes / parameters.layout_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+
+
+def output_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+    """Time of OFMAPs from a chip to the application's memory: its DMA writes them in order, a host thread copies."""
+    return round((size_bytes / parameters.copy_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+
+
+def core_dram_bandwidth(active_cores: float) -> float:
+    """Bytes/s between a core and DRAM, with ``active_cores`` of the chip at work, this one included.
+
+    What a core works on lies in the channel near it, so one alone has no more than that channel's bandwidth. A part of
+    a core has more than there is: see :func:`instruction_seconds`.
+    """
+    shared = DRAM_BYTES_PER_SECOND / active_cores
+    return min(CHANNEL_BYTES_PER_SECOND, shared) if active_cores >= 1 else shared
+
+
+def dram_transfer_ns(size_bytes: int, active_cores: float, ratio: float = 1.0) -> int:
+    """Time of a transfer between a core and DRAM that has kept a ``ratio`` of its bandwidth."""
+    return round(size_bytes / (core_dram_bandwidth(active_cores) * ratio) * 1e9)
+
+
+def link_transfer_ns(size_bytes: int, hops: int) -> int:
+    """Time of a transfer over ``hops`` East/West links, store and forward."""
+    return round(size_bytes / LINK_BYTES_PER_SECOND * 1e9) * hops
+
+
+def estimate_device_ns(graph: Graph) -> int:
+    """Device time of one execution on an otherwise idle chip: the sum over the Neuron nodes."""
+    timings = time_graph(graph).nodes
+    return sum(t.duration_ns[0] for node, t in zip(graph.nodes, timings, strict=True) if node.kind is NodeKind.NEURON)

@@ -1,0 +1,1 @@
+"""Writes the tree of files that the Neuron driver keeps in sysfs, from a snapshot of a node."""

@@ -1,0 +1,144 @@
+"""The files of the tree that the Neuron driver would show of a node, and what each holds (``contracts/sysfs.md``).
+
+A figure that is not known has no content: a reader shows it as not available. Of counters, ``present`` is what the
+live runtime counted and ``total`` adds what ended ones did, both since they were cleared. Of device memory, ``present``
+is what is used now and ``peak`` the most that was; what memory came to in all (``total``) is not modelled, nor are
+peaks of host memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from runtime_core.mirror.lasting import Lasting
+from runtime_core.telemetry.snapshot import (
+    CoreMemory,
+    CoreStatusCounts,
+    CoreUse,
+    Device,
+    HostMemory,
+    Snapshot,
+    sum_known,
+)
+from runtime_core.telemetry.sysfs.identity import INFERENTIA_ARCHITECTURE, INFERENTIA_NAME
+from runtime_core.telemetry.sysfs.tree import ECC_FILES, USE_COUNTERS
+
+Content = int | str | None
+File = tuple[str, Content]
+"""Path below the root, and what it holds; ``None``: not known, no file."""
+
+CORE_COUNTERS = (
+    *(f"other_info/{name}" for name in USE_COUNTERS.values()),
+    *(f"status/{name}" for name in CoreStatusCounts._fields),
+    "other_info/reset_req_count",
+    "other_info/reset_fail_count",
+)
+"""The counters of a core in the order of ``CoreTotals.cleared``, by their directory below ``stats``."""
+
+CORE_PEAKS = (*(f"memory_usage/device_mem/{name}" for name in CoreMemory._fields), "memory_usage/device_mem")
+"""The peaks of a core in the order of ``CoreTotals.memory_peak``, by their directory below ``stats``."""
+
+
+class TreeContent(NamedTuple):
+    """What a tree is made of.
+
+    Attributes:
+        snapshot: the node.
+        lasting: global core index -> what it keeps over the end of runtimes. A core that is left out: not known, then
+            its counters have no ``total`` and its memory no ``peak``.
+    """
+
+    snapshot: Snapshot
+    lasting: Mapping[int, Lasting] = {}
+
+
+_IDLE = CoreUse(0, 0, 0, 0, CoreMemory(*(0 for _ in CoreMemory._fields)), CoreStatusCounts(*(0 for _ in range(14))))
+
+
+def _counts(use: CoreUse) -> tuple[int | None, ...]:
+    return use.busy_ns, use.flops, use.inference_count, use.model_load_count, *use.status
+
+
+def _present(live: int | None, total: int | None) -> int | None:
+    # What was cleared while the runtime lived is not in the total, nor is it present.
+    return live if live is None or total is None else min(live, total)
+
+
+def _counters(stats: str, use: CoreUse, lasting: Lasting | None) -> Iterator[File]:
+    live = _counts(use)
+    totals: tuple[int | None, ...] = (None,) * len(live)
+    if lasting is not None:
+        kept = _counts(lasting.counts)
+        totals = tuple(None if a is None or b is None else max(0, a + b) for a, b in zip(live, kept, strict=True))
+    values = [(_present(one, total), total) for one, total in zip(live, totals, strict=True)]
+    if lasting is not None:
+        values += [(count, count) for count in (lasting.reset_requests, lasting.refused_resets)]
+    # Without what lasts, resets are not known and have no files.
+    for name, (present, total) in zip(CORE_COUNTERS, values, strict=lasting is not None):
+        yield f"{stats}/{name}/present", present
+        yield f"{stats}/{name}/total", total
+
+
+def core_files(content: TreeContent, device: Device, number: int) -> Iterator[File]:
+    """The files of a core; paths begin below its own directory.
+
+    Args:
+        content: the node.
+        device: the core's device.
+        number: the core's number within it.
+    """
+    core = device.core_ids[number]
+    owner = content.snapshot.core_owner.get(core)
+    use, lasting = _IDLE if owner is None else owner.cores[core], content.lasting.get(core)
+    yield "info/architecture/arch_type", "NCv1"
+    yield from _counters("stats", use, lasting)
+    peaks: tuple[int | None, ...] = (None,) * len(CORE_PEAKS) if lasting is None else lasting.memory_peaks
+    for name, used, peak in zip(CORE_PEAKS, (*use.memory, use.memory.total_bytes), peaks, strict=True):
+        yield f"stats/{name}/present", used
+        # Memory that was taken since the peak was read counts already.
+        yield f"stats/{name}/peak", peak if peak is None or used is None else max(peak, used)
+
+
+def _serial_number(instance_id: str, device: int) -> str:
+    """Sixteen hex digits that stay with the device of this instance: the simulated chip's own."""
+    return hashlib.blake2b(f"{instance_id}/{device}".encode(), digest_size=8).hexdigest()
+
+
+def _host_memory(snapshot: Snapshot, device: Device) -> HostMemory:
+    """Host memory of each runtime on the first of its devices: the driver counts it by device, a runtime as a whole."""
+    parts = [
+        runtime.host_memory or HostMemory()
+        for runtime in snapshot.runtimes
+        if next((d.index for d in snapshot.devices if runtime.uses(d)), None) == device.index
+    ]
+    if not parts:
+        return HostMemory(*(0 for _ in HostMemory._fields))
+    return HostMemory(*(sum_known(values) for values in zip(*parts, strict=True)))
+
+
+def device_files(content: TreeContent, device: Device) -> Iterator[File]:
+    """The files of a device, those of its cores left out; paths begin below its own directory."""
+    yield "connected_devices", ", ".join(map(str, device.connected))
+    yield "core_count", len(device.core_ids)
+    yield "info/serial_number", _serial_number(content.snapshot.instance.instance_id, device.index)
+    yield "info/architecture/arch_type", INFERENTIA_ARCHITECTURE
+    yield "info/architecture/device_name", INFERENTIA_NAME
+    yield "info/architecture/instance_type", "Inf1"
+    for field, name in ECC_FILES.items():
+        yield f"stats/hardware/{name}", getattr(device.ecc, field)
+    yield "stats/power/utilization", "POWER_STATUS_NO_DATA"
+    host_memory = _host_memory(content.snapshot, device)
+    for name in HostMemory._fields:
+        yield f"stats/memory_usage/host_mem/{name}/present", getattr(host_memory, name)
+
+
+def tree_files(content: TreeContent) -> Iterator[File]:
+    """Every file of the tree."""
+    for device in content.snapshot.devices:
+        directory = f"neuron{device.index}"
+        yield from ((f"{directory}/{path}", value) for path, value in device_files(content, device))
+        for number in range(len(device.core_ids)):
+            below = f"{directory}/neuron_core{number}"
+            yield from ((f"{below}/{path}", value) for path, value in core_files(content, device, number))

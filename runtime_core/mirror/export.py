@@ -1,0 +1,67 @@
+"""Writes the tree that the Neuron driver would show of a node into a directory."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from runtime_core.errors import NodeError
+from runtime_core.files import write_atomically
+from runtime_core.mirror.content import TreeContent, tree_files
+from runtime_core.mirror.surroundings import encode_mirror, mirror_of
+from runtime_core.telemetry.snapshot import Snapshot
+from runtime_core.telemetry.sysfs.surroundings import MIRROR_FILE
+
+_DEVICE_DIRECTORY = re.compile(r"neuron\d+")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step; one that holds this already is left alone."""
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(path, content)
+
+
+def _claim(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (directory / MIRROR_FILE).exists() and any(directory.iterdir()):
+        raise NodeError(f"{directory} is not empty and no mirror of a node: choose another directory")
+
+
+def _drop_other_devices(snapshot: Snapshot, directory: Path) -> None:
+    kept = {f"neuron{device.index}" for device in snapshot.devices}
+    for entry in directory.iterdir():
+        if _DEVICE_DIRECTORY.fullmatch(entry.name) and entry.name not in kept and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def export_tree(content: TreeContent, directory: Path) -> None:
+    """Write ``directory``'s files so that a reader of the driver's tree sees the content.
+
+    Each file is replaced in one step, so a reader never sees half a number; the files change one after another, as the
+    driver's own counters do. ``mirror.json`` keeps what such a tree has no place for (see
+    :mod:`runtime_core.telemetry.sysfs.surroundings`).
+
+    Args:
+        content: the node.
+        directory: becomes the root of the ``neuron<N>`` directories; made with mode 0700 when it is not there.
+
+    Raises:
+        NodeError: the directory holds something else.
+        OSError: it can't be written.
+    """
+    _claim(directory)
+    _drop_other_devices(content.snapshot, directory)
+    _write(directory / MIRROR_FILE, encode_mirror(mirror_of(content.snapshot)))
+    for name, value in tree_files(content):
+        path = directory / name
+        if value is None:
+            with suppress(FileNotFoundError):
+                path.unlink()
+            continue
+        _write(path, f"{value}\n".encode())

@@ -1,0 +1,5 @@
+"""Snapshots of a simulated node from its datastore."""
+
+from runtime_core.telemetry.simulated.source import SimulatedSource
+
+__all__ = ["SimulatedSource"]

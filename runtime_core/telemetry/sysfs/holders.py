@@ -1,0 +1,176 @@
+"""Who holds Neuron Devices open, from ``/proc``, and which cores of them a process can be said to own.
+
+Source: ``contracts/sysfs.md``: a process uses a device while it holds ``/dev/neuron<N>`` open. What another user's
+process holds can only be seen with the right to look into it (root, or CAP_SYS_PTRACE): without it such a process is
+not listed, and a device that it shares looks as if the others held it alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.telemetry.sysfs.tree import names_in, numbered, printable
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_MAX_TAG_CHARACTERS = 255
+_MAX_CORE = 4096
+_MAX_LIST_CHARACTERS = 1024
+_DEVICE_PREFIX = "neuron"
+
+
+class Holder(NamedTuple):
+    """A process with Neuron Devices open.
+
+    Attributes:
+        pid: process id; ``start_ns`` (since boot) tells it from others that had the same.
+        tag: its ``NEURON_PROCESS_TAG``, or the pid as text.
+        devices: the devices it holds open, ascending.
+        visible_cores: what its ``NEURON_RT_VISIBLE_CORES`` names; ``None`` without one, or when it can't be read.
+        version, address: of its runtime, "" where that can't be seen from outside.
+    """
+
+    pid: int
+    start_ns: int
+    uid: int
+    tag: str
+    command: str
+    devices: tuple[int, ...]
+    visible_cores: frozenset[int] | None
+    version: str = ""
+    address: str = ""
+
+
+def parse_core_list(text: str) -> frozenset[int] | None:
+    """Global core indices of a list like ``0-3,6``; ``None`` when it is not one."""
+    if len(text) > _MAX_LIST_CHARACTERS:
+        return None
+    cores: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        last = last if dash else first
+        if not all(piece.isascii() and piece.isdigit() and len(piece) <= 7 for piece in (first, last)):
+            return None
+        if not int(first) <= int(last) < _MAX_CORE:
+            return None
+        cores.update(range(int(first), int(last) + 1))
+    return frozenset(cores)
+
+
+def _held_devices(process: Path, prefix: str) -> tuple[int, ...]:
+    held = set()
+    try:
+        with os.scandir(process / "fd") as entries:
+            for entry in entries:
+                try:
+                    target = os.readlink(entry.path)
+                except OSError:
+                    continue
+                number = target.removeprefix(prefix)
+                if number != target and number.isascii() and number.isdigit() and len(number) <= 4:
+                    held.add(int(number))
+    except OSError:
+        # Ended meanwhile, or another user's.
+        return ()
+    return tuple(sorted(held))
+
+
+def _start_ns(process: Path) -> int:
+    """Start since boot: field 22 of ``stat``; the command before it may hold blanks and brackets."""
+    return int((process / "stat").read_bytes().rpartition(b")")[2].split()[19]) * 10**9 // _TICKS_PER_SECOND
+
+
+def _environment(process: Path) -> dict[str, str]:
+    try:
+        raw = (process / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.decode("utf-8", "replace").partition("=") for entry in raw.split(b"\0"))
+    return {name: value for name, _, value in pairs if name in ("NEURON_PROCESS_TAG", "NEURON_RT_VISIBLE_CORES")}
+
+
+def _holder(process: Path, prefix: str) -> Holder | None:
+    devices = _held_devices(process, prefix)
+    if not devices:
+        return None
+    try:
+        start_ns, uid = _start_ns(process), process.stat().st_uid
+        command = (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")
+    except (OSError, ValueError, IndexError):
+        return None
+    environment = _environment(process)
+    visible = environment.get("NEURON_RT_VISIBLE_CORES")
+    tag = environment.get("NEURON_PROCESS_TAG", "")[:_MAX_TAG_CHARACTERS]
+    return Holder(
+        int(process.name),
+        start_ns,
+        uid,
+        printable(tag) or process.name,
+        printable(command),
+        devices,
+        parse_core_list(visible) if visible is not None else None,
+    )
+
+
+def find_holders(dev: Path, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
+    """The processes that hold a Neuron Device of ``dev`` open, in the order in which they started.
+
+    Args:
+        dev: where the ``neuron<N>`` device files are; without any, no process is looked at.
+        proc: where processes are seen.
+    """
+    if not numbered(names_in(str(dev)), _DEVICE_PREFIX):
+        return ()
+    pids = [name for name in names_in(str(proc)) if name.isdigit()]
+    prefix = f"{dev}/{_DEVICE_PREFIX}"
+    found = (_holder(proc / pid, prefix) for pid in pids)
+    return tuple(sorted((h for h in found if h is not None), key=lambda h: (h.start_ns, h.pid)))
+
+
+class Attribution(NamedTuple):
+    """Whose the cores are.
+
+    Attributes:
+        cores: pid -> global indices of the cores that are surely its own.
+        unclear: devices that several processes hold, without telling whose their cores are.
+    """
+
+    cores: Mapping[int, frozenset[int]]
+    unclear: frozenset[int]
+
+
+def attribute_cores(core_ids: Mapping[int, Sequence[int]], holders: Sequence[Holder]) -> Attribution:
+    """Which cores each process owns, as far as that can be known.
+
+    The driver counts by core and says nothing of processes. Every core of a device belongs to the one process that
+    holds the device; a process that was started with ``NEURON_RT_VISIBLE_CORES`` owns no others than those. Where
+    several hold one device, its cores are known when all of them were started so, and no core is named twice. A list
+    that names cores of a device which its process does not hold means something else (a container numbers its cores
+    anew) and is not used.
+
+    Args:
+        core_ids: device index -> its global core indices.
+        holders: the processes.
+    """
+    named: dict[int, frozenset[int] | None] = {}
+    for holder in holders:
+        held = {core for device in holder.devices for core in core_ids.get(device, ())}
+        usable = holder.visible_cores is not None and holder.visible_cores <= held
+        named[holder.pid] = holder.visible_cores if usable else None
+    owned: dict[int, frozenset[int]] = {holder.pid: frozenset() for holder in holders}
+    unclear: set[int] = set()
+    for device, ids in core_ids.items():
+        every_core = frozenset(ids)
+        parts = {
+            holder.pid: every_core if (own := named[holder.pid]) is None else own & every_core
+            for holder in holders
+            if device in holder.devices
+        }
+        if sum(map(len, parts.values())) != len(frozenset().union(*parts.values())):
+            unclear.add(device)
+            continue
+        for pid, part in parts.items():
+            owned[pid] |= part
+    return Attribution(owned, frozenset(unclear))

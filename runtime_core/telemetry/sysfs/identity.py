@@ -1,0 +1,118 @@
+"""Which instance a sysfs tree belongs to, and where its devices hang on the host: what lies beside the driver's tree.
+
+Sources: on Nitro instances the firmware's DMI tables give the instance type as product name and the instance id as
+asset tag of the board; PCI addresses, CPU affinity and NUMA node are the PCI bus's; the rest is the size table of
+``runtime_core.instance``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime_core.instance import INSTANCE_TYPES, InstanceType, pci_bdf
+from runtime_core.telemetry.snapshot import Instance
+from runtime_core.telemetry.sysfs.tree import read_count, read_text
+
+INFERENTIA_ARCHITECTURE = "NDv1"
+INFERENTIA_NAME = "Inferentia"
+
+_TREE_BELOW_SYS = ("devices", "virtual", "neuron_device")
+_AMAZON_VENDOR_ID = "0x1d0f"
+_INFERENTIA_PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067")
+"""PCI device ids of Inferentia, as in the Neuron driver's table."""
+_INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,24}\.[a-z0-9-]{1,24}")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
+
+
+class Place(NamedTuple):
+    """Where a device hangs on the host; ``None`` where it can't be told."""
+
+    bdf: str | None = None
+    cpu_affinity: str | None = None
+    numa_node: int | None = None
+
+
+class Identity(NamedTuple):
+    """Whose devices these are. ``driver_version`` is "" where unknown; ``places`` has an entry for each device."""
+
+    instance: Instance
+    driver_version: str
+    places: Mapping[int, Place]
+
+
+def is_inferentia(device_directory: str) -> bool:
+    """Whether the driver calls the device an Inferentia."""
+    architecture = f"{device_directory}/info/architecture"
+    return (
+        read_text(f"{architecture}/arch_type") == INFERENTIA_ARCHITECTURE
+        or read_text(f"{architecture}/device_name") == INFERENTIA_NAME
+    )
+
+
+def sys_above(root: Path) -> Path | None:
+    """The ``/sys`` that the driver's tree is part of; ``None`` for a tree that stands alone."""
+    return root.parents[2] if root.parts[-3:] == _TREE_BELOW_SYS else None
+
+
+def size_by_devices(devices: Sequence[int]) -> InstanceType | None:
+    """The size that alone has these devices: four make an inf1.6xlarge, sixteen an inf1.24xlarge."""
+    fitting = [size for size in INSTANCE_TYPES.values() if tuple(devices) == tuple(range(size.device_count))]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _inferentia_addresses(sys_root: Path) -> list[str]:
+    bus = f"{sys_root}/bus/pci/devices"
+    try:
+        addresses = sorted(os.listdir(bus))
+    except OSError:
+        return []
+    return [
+        address
+        for address in addresses
+        if read_text(f"{bus}/{address}/vendor") == _AMAZON_VENDOR_ID
+        and read_text(f"{bus}/{address}/device") in _INFERENTIA_PCI_IDS
+    ]
+
+
+def _place(sys_root: Path, address: str) -> Place:
+    directory = f"{sys_root}/bus/pci/devices/{address}"
+    # The kernel says -1 where it does not know: no count, so None.
+    return Place(address, read_text(f"{directory}/local_cpulist"), read_count(f"{directory}/numa_node"))
+
+
+def _places(sys_root: Path | None, devices: Sequence[int], size: InstanceType | None) -> dict[int, Place]:
+    addresses = _inferentia_addresses(sys_root) if sys_root is not None else []
+    if sys_root is not None and len(addresses) == len(devices):
+        # The addresses of an instance's devices run in the order of their numbers.
+        return {device: _place(sys_root, address) for device, address in zip(devices, addresses, strict=True)}
+    if size is not None and tuple(devices) == tuple(range(size.device_count)):
+        return {device: Place(pci_bdf(size, device)) for device in devices}
+    return dict.fromkeys(devices, Place())
+
+
+def read_identity(root: Path, devices: Sequence[int], *, inferentia: bool) -> Identity:
+    """Find out whose devices these are.
+
+    Args:
+        root: the driver's tree.
+        devices: the devices in it.
+        inferentia: whether they are Inferentia chips, so that the size table applies.
+    """
+    sys_root = sys_above(root)
+    name = instance_id = version = None
+    if sys_root is not None:
+        name = read_text(f"{sys_root}/devices/virtual/dmi/id/product_name")
+        instance_id = read_text(f"{sys_root}/devices/virtual/dmi/id/board_asset_tag")
+        version = read_text(f"{sys_root}/module/neuron/version")
+    size = None
+    if name is None or not _INSTANCE_TYPE.fullmatch(name):
+        size = size_by_devices(devices) if inferentia else None
+        name = size.name if size is not None else ""
+    elif inferentia:
+        size = INSTANCE_TYPES.get(name)
+    known_id = instance_id if instance_id is not None and _INSTANCE_ID.fullmatch(instance_id) else ""
+    return Identity(Instance(name, known_id), version or "", _places(sys_root, devices, size))

@@ -1,0 +1,110 @@
+"""What a mirrored node's sysfs tree can't hold: identity, PCI addresses and processes.
+
+On a real node these come from other places (DMI, the PCI bus, ``/proc``); the mirror of a simulated node keeps them in
+one file beside the ``neuron<N>`` directories, so that a reader of the mirror sees the same node.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from runtime_core.telemetry.snapshot import Instance
+from runtime_core.telemetry.sysfs.holders import Holder
+from runtime_core.telemetry.sysfs.identity import Identity, Place
+from runtime_core.telemetry.sysfs.tree import printable, read_bytes
+
+MIRROR_FILE = "mirror.json"
+_MAX_BYTES = 4 << 20
+
+
+class MirrorDevice(msgspec.Struct, frozen=True):
+    """Where a device hangs on the host."""
+
+    index: int
+    bdf: str | None
+    cpu_affinity: str | None
+    numa_node: int | None
+
+
+class MirrorProcess(msgspec.Struct, frozen=True):
+    """A runtime process and the global indices of the cores it owned when the mirror was written."""
+
+    pid: int
+    start_ns: int
+    uid: int
+    tag: str
+    command: str
+    version: str
+    address: str
+    cores: tuple[int, ...]
+
+
+class MirrorInstance(msgspec.Struct, frozen=True):
+    """Identity of the instance, as :class:`runtime_core.telemetry.snapshot.Instance`."""
+
+    instance_type: str
+    instance_id: str
+    instance_name: str = ""
+    availability_zone: str = ""
+    availability_zone_id: str = ""
+    region: str = ""
+    ami_id: str = ""
+    subnet_id: str = ""
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """The file."""
+
+    instance: MirrorInstance
+    driver_version: str
+    devices: tuple[MirrorDevice, ...]
+    processes: tuple[MirrorProcess, ...]
+
+
+def read_mirror(root: Path) -> Mirror | None:
+    """The file of a mirror; ``None`` when ``root`` is not a mirror, or its file is not one of ours."""
+    raw = read_bytes(f"{root}/{MIRROR_FILE}", _MAX_BYTES)
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=Mirror)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else printable(text)
+
+
+def read_surroundings(root: Path, cores_per_device: int) -> tuple[Identity, tuple[Holder, ...]] | None:
+    """Identity and processes of the mirrored node; ``None`` when ``root`` has no such file, or it is not one of ours.
+
+    Args:
+        root: the mirror.
+        cores_per_device: NeuronCores of each device, to tell the devices from the cores.
+    """
+    mirror = read_mirror(root)
+    if mirror is None:
+        return None
+    identity = Identity(
+        Instance(*map(printable, msgspec.structs.astuple(mirror.instance))),
+        printable(mirror.driver_version),
+        {d.index: Place(_shown(d.bdf), _shown(d.cpu_affinity), d.numa_node) for d in mirror.devices},
+    )
+    holders = tuple(
+        Holder(
+            p.pid,
+            p.start_ns,
+            p.uid,
+            printable(p.tag),
+            printable(p.command),
+            tuple(sorted({core // cores_per_device for core in p.cores})) if cores_per_device else (),
+            frozenset(p.cores),
+            printable(p.version),
+            printable(p.address),
+        )
+        for p in mirror.processes
+    )
+    return identity, holders
