@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo soak test lint bench docs man proto clean
+.PHONY: demo soak test lint bench docs site man proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -31,9 +31,14 @@ proto: $(VENV)/.installed-dev
 	  $$(git ls-files --cached --others --exclude-standard '*.proto')
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python -m runtime_core.compiler.operators > docs/operators.md
-	$(BIN)/python -m neuron_monitor.prometheus.docs > docs/metrics.md
+	$(BIN)/python -m runtime_core.compiler.operators > docs/reference/operators.md
+	$(BIN)/python -m neuron_monitor.prometheus.docs > docs/reference/metrics.md
 	$(BIN)/python -m dashboards
+	cp 'tests/neuron_top/__snapshots__/test_snapshots/test_view[overview-120x40].svg' docs/images/neuron-top.svg
+
+# The documentation site, in build/site; a broken link or a missing page is an error.
+site: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # From the text of --help; read one with 'man -l build/man/neuron-ls.1'.
 man: $(VENV)/.installed

@@ -1,4 +1,4 @@
-"""What somebody should know of; ``docs/runbooks.md`` says what to do about each."""
+"""What somebody should know of; ``docs/how-to/runbooks.md`` says what to do about each."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import yaml
 
-RUNBOOKS = "docs/runbooks.md"
-"""Each alert has a section there, with its name as headline."""
+RUNBOOKS = "https://neuron-tools-sim.example/how-to/runbooks/"
+"""The published page with a section for each alert. ``.example`` is a reserved name: set it, and the URLs in
+``pyproject.toml``, to the real address when the documentation has one."""
 
 
 class Severity(enum.StrEnum):
@@ -20,7 +21,7 @@ class Severity(enum.StrEnum):
 
 
 class Recording(NamedTuple):
-    """A series that is computed ahead, named ``level:metric:operations``."""
+    """A precomputed series, named ``level:metric:operations``."""
 
     record: str
     expr: str
@@ -28,12 +29,12 @@ class Recording(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """A condition that somebody should know of.
+    """A condition that needs attention.
 
     Attributes:
-        name: also the headline of its section in ``docs/runbooks.md``.
-        lasting: how long it holds before it is told, a Prometheus duration.
-        summary, description: templates; the first in a line, the second with the figures.
+        name: also the headline of its section in ``docs/how-to/runbooks.md``.
+        lasting: how long it holds before it fires, a Prometheus duration.
+        summary, description: templates; the first fits on one line, the second with the figures.
     """
 
     name: str
@@ -60,7 +61,7 @@ def anchor(name: str) -> str:
     return name.lower()
 
 
-def _alert(alert: Alert) -> dict[str, object]:
+def _alert(alert: Alert, runbooks: str) -> dict[str, object]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
@@ -69,7 +70,7 @@ def _alert(alert: Alert) -> dict[str, object]:
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,
-            "runbook_url": f"{RUNBOOKS}#{anchor(alert.name)}",
+            "runbook_url": f"{runbooks}#{anchor(alert.name)}",
         },
     }
 
@@ -90,8 +91,8 @@ def _recording_group(recordings: Sequence[Recording]) -> dict[str, object]:
     return {"name": "neuron-recordings", "rules": [_recording(r) for r in recordings]}
 
 
-def _alert_group(alerts: Sequence[Alert]) -> dict[str, object]:
-    return {"name": "neuron-alerts", "rules": [_alert(a) for a in alerts]}
+def _alert_group(alerts: Sequence[Alert], runbooks: str) -> dict[str, object]:
+    return {"name": "neuron-alerts", "rules": [_alert(a, runbooks) for a in alerts]}
 
 
 def recordings_file(recordings: Sequence[Recording]) -> str:
@@ -99,13 +100,15 @@ def recordings_file(recordings: Sequence[Recording]) -> str:
     return _yaml({"groups": [_recording_group(recordings)]}, "dashboards/recordings.py")
 
 
-def alerts_file(alerts: Sequence[Alert]) -> str:
-    """The rule file of alerts."""
-    return _yaml({"groups": [_alert_group(alerts)]}, "dashboards/alerts.py")
+def alerts_file(alerts: Sequence[Alert], runbooks: str = RUNBOOKS) -> str:
+    """The rule file of alerts. ``runbooks`` is the URL of the page that their links point to."""
+    return _yaml({"groups": [_alert_group(alerts, runbooks)]}, "dashboards/alerts.py")
 
 
-def operator_file(recordings: Sequence[Recording], alerts: Sequence[Alert], namespace: str) -> str:
-    """All rules as the resource that the Prometheus operator takes them in."""
+def operator_file(
+    recordings: Sequence[Recording], alerts: Sequence[Alert], namespace: str, runbooks: str = RUNBOOKS
+) -> str:
+    """All rules as a PrometheusRule, the resource that the Prometheus operator reads."""
     resource = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -114,6 +117,6 @@ def operator_file(recordings: Sequence[Recording], alerts: Sequence[Alert], name
             "namespace": namespace,
             "labels": {"app.kubernetes.io/name": "neuron-monitor"},
         },
-        "spec": {"groups": [_recording_group(recordings), _alert_group(alerts)]},
+        "spec": {"groups": [_recording_group(recordings), _alert_group(alerts, runbooks)]},
     }
     return _yaml(resource, "dashboards/*.py")

@@ -1,4 +1,4 @@
-"""``docs/metrics.md`` from the metric table: ``python -m neuron_monitor.prometheus.docs > docs/metrics.md``."""
+"""The page ``docs/reference/metrics.md``, from the metric table. ``make docs`` writes it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One execution of a model as spans of time: engines, DRAM, links, CPU nodes and the runtime's own work.
 
-The times are those of the timing model (``docs/timing.md``) on cores that nothing else uses.
+The times are those of the timing model (``docs/explanation/timing.md``) on cores that nothing else uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a scenario file holds, as msgspec validates it. ``docs/scenarios.md`` explains every field."""
+"""What a scenario file holds, as msgspec validates it. ``docs/how-to/scenarios.md`` explains every field."""
 
 from __future__ import annotations
 

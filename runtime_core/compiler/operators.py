@@ -1,4 +1,4 @@
-"""Every operator and where it runs, as a page: ``python -m runtime_core.compiler.operators > docs/operators.md``."""
+"""The page ``docs/reference/operators.md``: every operator and where it runs. ``make docs`` writes it."""
 
 from __future__ import annotations
 

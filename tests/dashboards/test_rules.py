@@ -11,6 +11,7 @@ from real_prometheus import REPOSITORY, program
 from dashboards.alerts import ALERTS
 from dashboards.files import FOLDER, KUBERNETES
 from dashboards.recordings import RECORDINGS
+from dashboards.rules import RUNBOOKS
 
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
@@ -43,18 +44,18 @@ def test_every_alert_has_a_case_in_which_it_is_raised():
 
 
 def test_every_alert_points_at_its_section_of_the_runbooks():
-    headlines = re.findall(r"^## (\w+)$", (REPOSITORY / "docs/runbooks.md").read_text(), re.MULTILINE)
+    headlines = re.findall(r"^## (\w+)$", (REPOSITORY / "docs/how-to/runbooks.md").read_text(), re.MULTILINE)
     assert headlines == [alert.name for alert in ALERTS]
     alerts = [rule for rule in SHIPPED if "alert" in rule]
     assert len(alerts) == len(ALERTS)
     for rule in alerts:
-        file, _, fragment = rule["annotations"]["runbook_url"].partition("#")
-        assert (file, fragment) == ("docs/runbooks.md", rule["alert"].lower())
+        page, _, fragment = rule["annotations"]["runbook_url"].partition("#")
+        assert (page, fragment) == (RUNBOOKS, rule["alert"].lower())
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
 
 def test_links_within_the_runbooks_lead_somewhere():
-    text = (REPOSITORY / "docs/runbooks.md").read_text()
+    text = (REPOSITORY / "docs/how-to/runbooks.md").read_text()
     names = {alert.name.lower() for alert in ALERTS}
     assert set(re.findall(r"\(#(\w+)\)", text)) <= names
 

@@ -1,6 +1,6 @@
 """How long the chip and its host would take, from what a graph's instructions compute and move.
 
-The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/timing.md`` derives the model.
+The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/explanation/timing.md`` derives the model.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The figures that the timing model works with: each with its unit and where it comes from, in this one place.
 
-"fitted" figures were found on the published rows by ``python -m benchmarks published_fit`` (``docs/timing.md``);
+"fitted" figures were found on the published rows by ``python -m benchmarks published_fit`` (see ``timing.md``);
 "assumed" figures are not published for this chip and stand for the order of magnitude.
 """
 

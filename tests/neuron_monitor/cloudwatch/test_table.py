@@ -57,7 +57,7 @@ def test_the_documentation_lists_every_metric_with_its_unit_and_dimensions(repor
         (f.name, str(f.unit), ", ".join(name for name, _ in f.dimensions[1:]))
         for f in figures(msgspec.convert(report, Report))
     }
-    text = (Path(__file__).parents[3] / "docs/cloudwatch.md").read_text()
+    text = (Path(__file__).parents[3] / "docs/how-to/cloudwatch.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \| ([\w/]+) \| (?:(.+) )?\|$", text, re.MULTILINE)
     assert set(listed) == sent
     assert len(sent) == len(METRICS)

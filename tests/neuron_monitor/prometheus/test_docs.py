@@ -4,8 +4,8 @@ from pathlib import Path
 
 from neuron_monitor.prometheus.docs import markdown
 
-DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
+DOCS = Path(__file__).parents[3] / "docs/reference/metrics.md"
 
 
 def test_the_page_is_up_to_date():
-    assert DOCS.read_text() == markdown(), "run python -m neuron_monitor.prometheus.docs > docs/metrics.md"
+    assert DOCS.read_text() == markdown(), "run make docs"

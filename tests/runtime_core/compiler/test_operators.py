@@ -1,4 +1,4 @@
-"""docs/operators.md and the rules it is made from."""
+"""docs/reference/operators.md and the rules it is made from."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from runtime_core.compiler.operators import on_engines, operators_markdown  # no
 from runtime_core.errors import ModelFileError  # noqa: E402
 from runtime_core.neff.graph import EngineKind  # noqa: E402
 
-PAGE = Path(__file__).parents[3] / "docs/operators.md"
+PAGE = Path(__file__).parents[3] / "docs/reference/operators.md"
 
 
 def test_the_page_is_what_the_code_says():

@@ -240,7 +240,7 @@ def test_kinds_are_explained(command):
 
 
 def test_the_documentation_has_every_row():
-    text = (Path(__file__).parents[3] / "docs" / "faults.md").read_text()
+    text = (Path(__file__).parents[3] / "docs/reference/faults.md").read_text()
     for kind, row in FAULTS.items():
         assert f"| `{kind}` | {row.summary} |" in text
         assert f"| {row.counter} | `{row.call}` {row.message} |" in text
