@@ -1,4 +1,4 @@
-"""neuron-ls: the Neuron Devices of this instance and who uses them."""
+"""neuron-ls: lists the Neuron Devices of this instance and the processes that use them."""
 
 from __future__ import annotations
 
@@ -26,32 +26,38 @@ app = new_app(
 
 @app.command(epilog=examples_epilog(EXAMPLES))
 def list_devices(
-    wide: Annotated[bool, typer.Option("--wide", "-w", help="Longer commands, and EAST and WEST columns.")] = False,
-    show_all: Annotated[
-        bool, typer.Option("--show-all-procs", "-a", help="Also processes that only watch, like neuron-top.")
+    wide: Annotated[
+        bool, typer.Option("--wide", "-w", help="Show longer commands, and EAST and WEST on Inf1.")
     ] = False,
-    topology: Annotated[bool, typer.Option("--topology", "-t", help="Also draw how the devices are joined.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--show-all-procs", "-a", help="Include processes that only watch, such as neuron-top.")
+    ] = False,
+    topology: Annotated[
+        bool, typer.Option("--topology", "-t", help="Draw the links between devices below the table.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json-output", "-j", help="Print JSON instead of a table.")] = False,
     watch: Annotated[
         Optional[float],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="[SECONDS]", min=0.1, help="Print again every so many seconds (2), until Ctrl-C."),
+        typer.Option(metavar="[SECONDS]", min=0.1, help="Repeat every SECONDS (default 2) until Ctrl-C."),
     ] = None,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
+        typer.Option(
+            help="Node to read: sim, sysfs, sysfs:ROOT or replay:FILE. Default: a real node if present, else sim."
+        ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """List the Neuron Devices of this instance, their NeuronCores, memory and links, and who uses them."""
+    """List the Neuron Devices of this instance: NeuronCores, memory, links and the processes that use them."""
     from neuron_ls.listing import View, show
 
     show(View(wide=wide, show_all=show_all, topology=topology, as_json=as_json), source, watch)
 
 
 def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
-    """The arguments with ``--watch`` given a number where it has none: Typer has no options with an optional value."""
+    """The arguments with ``--watch`` followed by a number: Typer has no options with an optional value."""
     result: list[str] = []
     for position, argument in enumerate(arguments):
         result.append(argument)

@@ -1,4 +1,4 @@
-"""From a snapshot to what is printed."""
+"""Turns snapshots into printed text."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def _colour_wanted() -> bool:
 
 
 def show(view: View, source_name: str | None, watch_seconds: float | None) -> None:
-    """Print the node once, or again and again.
+    """Print the node once, or repeatedly.
 
     Raises:
-        NodeNotFoundError: there is no device.
+        NodeNotFoundError: the node has no device.
     """
     source = open_source(source_name)
     bold = _colour_wanted()

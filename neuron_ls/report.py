@@ -1,4 +1,7 @@
-"""The JSON output: ``contracts/neuron-ls.md`` fixes keys, order and types; keys of our own follow."""
+"""The JSON output: keys, order and types are those of the original neuron-ls; keys of our own follow.
+
+``logical_neuroncore_config`` is there only for chips that join physical NeuronCores, as in the original.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) 
 
 
 def _device(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) -> dict[str, object]:
+    logical = {"logical_neuroncore_config": device.physical_cores_per_core}
     return {
         "neuron_device": device.index,
         "bdf": device.bdf or "",
@@ -28,12 +32,15 @@ def _device(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) -> 
         "numa_node": "-1" if device.numa_node is None else str(device.numa_node),
         "connected_to": list(device.connected) or None,
         "nc_count": len(device.core_ids),
+        **(logical if device.chip.physical_cores_per_core > 1 else {}),
         "memory_size": device.memory_total_bytes,
         "neuroncore_ids": list(device.core_ids),
         "neuron_processes": _processes(snapshot, device, watchers),
         "instance_type": snapshot.instance.instance_type,
         "east": device.east,
         "west": device.west,
+        "device_name": device.chip.name,
+        "neuroncore_version": device.core_version,
     }
 
 

@@ -1,4 +1,4 @@
-"""The table, character by character as ``contracts/neuron-ls.md`` has it."""
+"""The table, character by character as the original neuron-ls prints it."""
 
 from __future__ import annotations
 
@@ -57,25 +57,60 @@ def _text(value: object | None) -> str:
     return NOT_AVAILABLE if value is None else str(value)
 
 
-def _left_columns(device: Device, *, wide: bool) -> list[str]:
+class _Layout(NamedTuple):
+    """Which columns the table has.
+
+    Attributes:
+        busy: a process uses a device, so the table names processes.
+        wide: longer commands.
+        east_west: the chips name their links East and West, and ``wide`` was asked for.
+        links: more than one device, or links to devices that cannot be seen.
+    """
+
+    busy: bool
+    wide: bool
+    east_west: bool
+    links: bool
+
+
+def _layout(devices: Sequence[Device], *, busy: bool, wide: bool) -> _Layout:
+    links = len(devices) > 1 or any(device.connected for device in devices)
+    return _Layout(busy, wide, wide and links and any(d.chip.name == "Inferentia" for d in devices), links)
+
+
+def _left_columns(device: Device, layout: _Layout) -> list[str]:
     columns = [
         str(device.index),
-        # No device is without cores: none are listed where the driver tells of none.
+        # No device is without cores: none are listed where the driver does not say.
         str(len(device.core_ids) or NOT_AVAILABLE),
         format_ids(device.core_ids) if device.core_ids else NOT_AVAILABLE,
         format_memory(device.memory_total_bytes),
     ]
-    if wide:
+    if layout.east_west:
         columns += [_text(device.east), _text(device.west)]
-    return [*columns, ", ".join(str(c) for c in device.connected) or NOT_AVAILABLE, _text(device.bdf)]
+    if layout.links:
+        columns.append(", ".join(str(c) for c in device.connected) or NOT_AVAILABLE)
+    return [*columns, _text(device.bdf)]
 
 
-def _headings(*, wide: bool, busy: bool) -> list[str]:
+def _headings(layout: _Layout) -> list[str]:
     headings = ["NEURON\nDEVICE", "NEURON\nCORES", "NEURON\nCORE IDS", "NEURON\nMEMORY"]
-    if wide:
+    if layout.east_west:
         headings += ["EAST", "WEST"]
-    headings += ["CONNECTED\nDEVICES", "PCI\nBDF"]
-    return [*headings, *(["PID", "COMMAND", "RUNTIME\nVERSION"] if busy else ["CPU\nAFFINITY", "NUMA\nNODE"])]
+    if layout.links:
+        headings.append("CONNECTED\nDEVICES")
+    headings.append("PCI\nBDF")
+    return [*headings, *(["PID", "COMMAND", "RUNTIME\nVERSION"] if layout.busy else ["CPU\nAFFINITY", "NUMA\nNODE"])]
+
+
+def _header(snapshot: Snapshot) -> list[str]:
+    """The lines above the table; chips other than Inferentia are named."""
+    lines = [f"instance-type: {snapshot.instance.instance_type}", f"instance-id: {snapshot.instance.instance_id}"]
+    joined = {d.physical_cores_per_core for d in snapshot.devices if d.chip.physical_cores_per_core > 1}
+    lines += [f"logical-neuroncore-config: {size}" for size in sorted(joined)]
+    chips = {(d.chip.name, d.core_version or NOT_AVAILABLE) for d in snapshot.devices if d.chip.name}
+    lines += [f"neuron-device: {chip}, NeuronCore {core}" for chip, core in sorted(chips) if chip != "Inferentia"]
+    return lines
 
 
 def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], limit: int) -> list[_Process]:
@@ -87,13 +122,13 @@ def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], 
     return users + [_Process(str(w.pid), cut(w.command, limit), NOT_AVAILABLE) for w in watchers]
 
 
-def _rows(snapshot: Snapshot, watchers: Sequence[Watcher], *, wide: bool, busy: bool) -> list[list[list[str]]]:
+def _rows(snapshot: Snapshot, watchers: Sequence[Watcher], layout: _Layout) -> list[list[list[str]]]:
     """A list of lines for each device."""
-    limit = WIDE_COMMAND_CHARACTERS if wide else COMMAND_CHARACTERS
+    limit = WIDE_COMMAND_CHARACTERS if layout.wide else COMMAND_CHARACTERS
     result = []
     for device in snapshot.devices:
-        left = _left_columns(device, wide=wide)
-        if not busy:
+        left = _left_columns(device, layout)
+        if not layout.busy:
             result.append([[*left, _text(device.cpu_affinity), _text(device.numa_node)]])
             continue
         lines = _processes(snapshot, device, watchers, limit) or [_Process(*[NOT_AVAILABLE] * 3)]
@@ -109,19 +144,20 @@ def render_table(
 
     Args:
         snapshot: the node.
-        watchers: processes to show that only watch.
-        wide: longer commands, EAST and WEST.
+        watchers: processes that only watch the node.
+        wide: longer commands; EAST and WEST where the chips name their links so.
         bold: headings in bold, for a terminal.
     """
     busy = bool(watchers) or any(r.uses(d) for r in snapshot.runtimes for d in snapshot.devices)
-    headings = [h.split("\n") for h in _headings(wide=wide, busy=busy)]
-    devices = _rows(snapshot, watchers, wide=wide, busy=busy)
+    layout = _layout(snapshot.devices, busy=busy, wide=wide)
+    headings = [h.split("\n") for h in _headings(layout)]
+    devices = _rows(snapshot, watchers, layout)
     widths = [
         max(*(len(part) for part in heading), *(cell_width(line[column]) for lines in devices for line in lines))
         for column, heading in enumerate(headings)
     ]
     rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
-    out = [f"instance-type: {snapshot.instance.instance_type}", f"instance-id: {snapshot.instance.instance_id}", rule]
+    out = [*_header(snapshot), rule]
     for number in range(2):
         cells = [(h[number] if number < len(h) else "").center(w) for h, w in zip(headings, widths, strict=True)]
         line = "| " + " | ".join(cells) + " |"

@@ -1,36 +1,69 @@
-"""The devices drawn with their East/West links."""
+"""The devices drawn with their links: a line, a ring or a torus."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime_core.telemetry.links import torus_columns
+
 if TYPE_CHECKING:
-    from runtime_core.telemetry.snapshot import Snapshot
+    from collections.abc import Iterator, Sequence
+
+    from runtime_core.telemetry.snapshot import Device, Snapshot
 
 _LINK = "◄––►"
 _WRAP_IN = "*––►"
 _WRAP_OUT = "◄––*"
+_CELL_CHARACTERS = len("[ 0 ]") + len(_LINK)
 
 
-def render_topology(snapshot: Snapshot) -> str:
-    """One row of devices; a ring's last link wraps around."""
-    devices = {d.index: d for d in snapshot.devices}
-    order = sorted(devices)
+def _row(devices: Sequence[Device]) -> tuple[list[str], list[str]]:
+    """A line or a ring, and its legend. Links that such a drawing has no place for follow as text."""
+    by_index = {device.index: device for device in devices}
+    order = sorted(by_index)
     drawn = ""
-    for position, index in enumerate(order):
+    shown = set()
+    for index, following in zip(order, [*order[1:], None], strict=True):
         drawn += f"[ {index} ]"
-        following = order[position + 1] if position + 1 < len(order) else None
         if following is not None:
-            drawn += _LINK if following in devices[index].connected else "    "
-    wraps = len(order) > 2 and order[0] in devices[order[-1]].connected
+            linked = following in by_index[index].connected
+            drawn += _LINK if linked else "    "
+            shown |= {(index, following)} if linked else set()
+    wraps = len(order) > 2 and order[0] in by_index[order[-1]].connected
     if wraps:
         drawn = f"{_WRAP_IN}{drawn}{_WRAP_OUT}"
-    lines = ["", "Neuron Device Topology", drawn]
+        shown.add((order[0], order[-1]))
+    links = {(min(d.index, n), max(d.index, n)) for d in devices for n in d.connected if n in by_index}
+    others = [f"[ {one} ]{_LINK}[ {other} ]" for one, other in sorted(links - shown)]
+    named = any(device.east is not None or device.west is not None for device in devices)
     legend = []
     if len(order) > 1:
-        legend.append(f"         {_LINK} = East/West link")
+        legend.append(f"         {_LINK} = {'East/West link' if named else 'NeuronLink'}")
     if wraps:
         legend.append(f"         {_WRAP_IN} = Wrap-around link")
     if not legend:
         legend.append("         one device, no links")
-    return "\n".join([*lines, "", "Legend:", "", *legend])
+    return [drawn, *others], legend
+
+
+def _between(marks: str, columns: int) -> Iterator[str]:
+    """Lines of one mark below (or above) each device of a row."""
+    for mark in marks:
+        yield "".join(f"{'':6}{mark}{'':{_CELL_CHARACTERS - 7}}" for _ in range(columns)).rstrip()
+
+
+def _torus(columns: int, count: int) -> tuple[list[str], list[str]]:
+    lines = list(_between("*│▼", columns))
+    for first in range(0, count, columns):
+        if first:
+            lines += _between("▲│▼", columns)
+        lines.append(_WRAP_IN + _LINK.join(f"[{index:>2} ]" for index in range(first, first + columns)) + _WRAP_OUT)
+    lines += _between("▲│*", columns)
+    return lines, [f"         {_WRAP_IN} = Wrap-around link"]
+
+
+def render_topology(snapshot: Snapshot) -> str:
+    """The devices in one row, or in the rows of a torus, and what the arrows mean."""
+    columns = torus_columns(snapshot.devices)
+    drawing, legend = _row(snapshot.devices) if columns is None else _torus(columns, len(snapshot.devices))
+    return "\n".join(["", "Neuron Device Topology", *drawing, "", "Legend:", "", *legend])

@@ -29,7 +29,7 @@ def _arguments(process: Path) -> list[str]:
 
 
 def _holds(process: Path, path: str) -> bool:
-    """Whether a process has ``path`` open; what can't be seen (ended, another user's) is not held."""
+    """Whether a process has ``path`` open; False when that cannot be seen (it ended, or belongs to another user)."""
     try:
         with os.scandir(process / "fd") as entries:
             for entry in entries:

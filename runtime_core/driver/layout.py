@@ -14,14 +14,16 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
 MAX_FAULTS = 64
 
-RUNTIME_COUNTER_COUNT = 18
-"""Counters of a core that runtimes keep: busy time, FLOPs, executions, loads, and the fourteen statuses."""
+STATUS_COUNT = 24
+"""Statuses of a core, in the order of ``telemetry.snapshot.CoreStatusCounts``."""
+RUNTIME_COUNTER_COUNT = 4 + STATUS_COUNT
+"""Counters of a core that runtimes keep: busy time, FLOPs, executions, loads, and the statuses."""
 COUNTER_COUNT = RUNTIME_COUNTER_COUNT + 2
 """Those, and the requested and the refused resets."""
 PEAK_COUNT = 6
@@ -118,7 +120,7 @@ class CoreTotals(ctypes.Structure):
         ("flops", _U64),
         ("inference_count", _U64),
         ("model_load_count", _U64),
-        ("status", _U64 * 14),
+        ("status", _U64 * STATUS_COUNT),
         ("cleared", _U64 * COUNTER_COUNT),
         ("memory_peak", _U64 * PEAK_COUNT),
         ("peak_epoch", _U64 * PEAK_COUNT),
@@ -140,7 +142,7 @@ class CoreBlock(ctypes.Structure):
         ("backlog_flops", _U64),
         ("inference_count", _U64),
         ("model_load_count", _U64),
-        ("status", _U64 * 14),
+        ("status", _U64 * STATUS_COUNT),
         ("memory", _U64 * 5),
         ("memory_peak", _U64 * PEAK_COUNT),
         ("peak_epoch", _U64 * PEAK_COUNT),

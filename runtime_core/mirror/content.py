@@ -22,12 +22,14 @@ from runtime_core.telemetry.snapshot import (
     Snapshot,
     sum_known,
 )
-from runtime_core.telemetry.sysfs.identity import INFERENTIA_ARCHITECTURE, INFERENTIA_NAME
-from runtime_core.telemetry.sysfs.tree import ECC_FILES, USE_COUNTERS
+from runtime_core.telemetry.sysfs.tree import USE_COUNTERS
 
 Content = int | str | None
 File = tuple[str, Content]
 """Path below the root, and what it holds; ``None``: not known, no file."""
+
+WRITTEN_ECC = ("mem_ecc_uncorrected", "sram_ecc_uncorrected", "mem_ecc_repairable_uncorrected")
+"""Files of ``stats/hardware``: those of drivers before 2.30, which do not count corrected events."""
 
 CORE_COUNTERS = (
     *(f"other_info/{name}" for name in USE_COUNTERS.values()),
@@ -54,7 +56,9 @@ class TreeContent(NamedTuple):
     lasting: Mapping[int, Lasting] = {}
 
 
-_IDLE = CoreUse(0, 0, 0, 0, CoreMemory(*(0 for _ in CoreMemory._fields)), CoreStatusCounts(*(0 for _ in range(14))))
+_IDLE = CoreUse(
+    0, 0, 0, 0, CoreMemory(*(0 for _ in CoreMemory._fields)), CoreStatusCounts(*(0 for _ in CoreStatusCounts._fields))
+)
 
 
 def _counts(use: CoreUse) -> tuple[int | None, ...]:
@@ -123,11 +127,11 @@ def device_files(content: TreeContent, device: Device) -> Iterator[File]:
     yield "connected_devices", ", ".join(map(str, device.connected))
     yield "core_count", len(device.core_ids)
     yield "info/serial_number", _serial_number(content.snapshot.instance.instance_id, device.index)
-    yield "info/architecture/arch_type", INFERENTIA_ARCHITECTURE
-    yield "info/architecture/device_name", INFERENTIA_NAME
+    yield "info/architecture/arch_type", "NDv1"
+    yield "info/architecture/device_name", device.chip.name
     yield "info/architecture/instance_type", "Inf1"
-    for field, name in ECC_FILES.items():
-        yield f"stats/hardware/{name}", getattr(device.ecc, field)
+    for name in WRITTEN_ECC:
+        yield f"stats/hardware/{name}", getattr(device.ecc, name)
     yield "stats/power/utilization", "POWER_STATUS_NO_DATA"
     host_memory = _host_memory(content.snapshot, device)
     for name in HostMemory._fields:

@@ -20,10 +20,14 @@ from runtime_core.telemetry.snapshot import (
 
 
 class CoreRate(NamedTuple):
-    """One runtime on one core: share of the time it was busy (0..1), and FLOP/s; ``None`` where unknown."""
+    """One runtime on one core: share of the time it was busy (0..1), and FLOP/s; ``None`` where unknown.
+
+    ``parts`` is the utilization of each physical core of a logical one, ascending.
+    """
 
     utilization_ratio: float | None
     flops_per_second: float | None
+    parts: tuple[float | None, ...] = ()
 
 
 class RuntimeRate(NamedTuple):
@@ -89,12 +93,21 @@ def _core_rate(after: CoreUse, before: CoreUse | None, interval_ns: int) -> Core
     busy_before, flops_before = (before.busy_ns, before.flops) if before is not None else _NO_USE
     busy = _delta(after.busy_ns, busy_before)
     flops = _delta(after.flops, flops_before)
+    parts: tuple[float | None, ...] = ()
+    if after.part_busy_ns:
+        earlier = before.part_busy_ns if before is not None else (0,) * len(after.part_busy_ns)
+        parts = tuple(
+            _share(_delta(now, then), interval_ns) for now, then in zip(after.part_busy_ns, earlier, strict=False)
+        )
     if interval_ns <= 0:
-        return CoreRate(None if busy is None else 0.0, None if flops is None else 0.0)
-    return CoreRate(
-        None if busy is None else min(1.0, busy / interval_ns),
-        None if flops is None else flops * 1e9 / interval_ns,
-    )
+        return CoreRate(_share(busy, interval_ns), None if flops is None else 0.0, parts)
+    return CoreRate(_share(busy, interval_ns), None if flops is None else flops * 1e9 / interval_ns, parts)
+
+
+def _share(busy_ns: int | None, interval_ns: int) -> float | None:
+    if busy_ns is None:
+        return None
+    return min(1.0, busy_ns / interval_ns) if interval_ns > 0 else 0.0
 
 
 def _runtime_rate(after: Runtime, before: Runtime | None, since_ns: int) -> RuntimeRate:
@@ -150,7 +163,11 @@ def _since_cleared(before: CoreUse, after: CoreUse) -> CoreUse:
         0 if old is not None and new is not None and new < old else old
         for old, new in ((before.busy_ns, after.busy_ns), (before.flops, after.flops))
     )
-    return before._replace(busy_ns=busy_ns, flops=flops)
+    parts = tuple(
+        0 if old is not None and new is not None and new < old else old
+        for old, new in zip(before.part_busy_ns, after.part_busy_ns, strict=False)
+    )
+    return before._replace(busy_ns=busy_ns, flops=flops, part_busy_ns=parts)
 
 
 def _counted_cores(before: Snapshot, after: Snapshot) -> dict[int, CoreRate]:

@@ -1,7 +1,7 @@
 """What a viewer sees of a node at one time, as immutable records.
 
 Counters are cumulative since their runtime (or the node) started; :mod:`runtime_core.telemetry.rates` subtracts two
-snapshots. A figure that a source can't give is ``None``, never 0.
+snapshots. A figure that a source cannot give is ``None``, never 0.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from runtime_core.chips import INFERENTIA, Chip
 from runtime_core.histogram import Histogram
 
 
@@ -68,10 +69,25 @@ class CoreStatusCounts(NamedTuple):
     invalid_error: int | None = None
     unsupported_neff_version: int | None = None
     oob_error: int | None = None
+    hw_collectives_error: int | None = None
+    hw_hbm_ue_error: int | None = None
+    hw_nc_ue_error: int | None = None
+    hw_dma_abort_error: int | None = None
+    execute_sw_nq_overflow: int | None = None
+    execute_sw_semaphore_error: int | None = None
+    execute_sw_event_error: int | None = None
+    execute_sw_psum_collision: int | None = None
+    execute_sw_sequencer_fatal: int | None = None
+    hw_repairable_hbm_ue_error: int | None = None
 
 
 class CoreUse(NamedTuple):
-    """One runtime on one NeuronCore. ``busy_ns`` and ``flops`` count a running execution for the part already done."""
+    """One runtime on one NeuronCore. ``busy_ns`` and ``flops`` count a running execution for the part already done.
+
+    Attributes:
+        part_busy_ns: ``busy_ns`` of each physical core of a logical one, ascending; empty for a core that is not
+            divided. ``busy_ns`` is then their mean.
+    """
 
     busy_ns: int | None
     flops: int | None
@@ -79,6 +95,7 @@ class CoreUse(NamedTuple):
     model_load_count: int | None
     memory: CoreMemory
     status: CoreStatusCounts
+    part_busy_ns: tuple[int | None, ...] = ()
 
 
 class ExecutionCounts(NamedTuple):
@@ -121,7 +138,7 @@ class Subgraph(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A loaded model; ``running`` tells a started network from one in standby."""
+    """A loaded model; ``running`` is true for a started network and false for one in standby."""
 
     model_id: int
     name: str
@@ -139,9 +156,10 @@ class Runtime(NamedTuple):
         tag: ``NEURON_PROCESS_TAG`` or the pid as text.
         address: gRPC address of a neuron-rtd, "" for a 2.x application.
         cores: global NeuronCore index -> use; its keys are the cores it owns.
-        executions, errors, total_latency, device_latency, host_memory, cpu: ``None`` where the source can't tell.
+        executions, errors, total_latency, device_latency, host_memory, cpu: ``None`` where the source
+            does not provide it.
         error: why the figures could not be read ("" when fine); then the counters are ``None`` or empty.
-        devices: indices of devices it holds open; only from a source that tells devices apart from cores (sysfs).
+        devices: indices of devices it holds open; only from a source that knows devices apart from cores (sysfs).
     """
 
     pid: int
@@ -174,12 +192,13 @@ class Runtime(NamedTuple):
 
 
 class EccCounts(NamedTuple):
-    """ECC events of one device; cumulative. ``None`` where the driver does not tell."""
+    """ECC events of one device; cumulative. ``None`` where the driver does not count them."""
 
     mem_ecc_corrected: int | None = None
     mem_ecc_uncorrected: int | None = None
     sram_ecc_corrected: int | None = None
     sram_ecc_uncorrected: int | None = None
+    mem_ecc_repairable_uncorrected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +206,20 @@ class Device:
     """One Neuron Device (chip).
 
     Attributes:
-        index: device number; its cores are ``core_ids`` (global indices).
+        index: device number; its cores are ``core_ids`` (global indices of logical NeuronCores).
         bdf: PCI address in full domain form, ``None`` where unknown.
-        connected: neighbours in firmware order (East first); empty when there is none.
-        east, west: the neighbour over that link, or ``None``.
-        memory_total_bytes, memory_used_bytes: DRAM; used is the sum over live runtimes.
+        connected: neighbours in firmware order (East first on Inferentia, without meaning elsewhere); empty when there
+            is none, or when they cannot be read.
+        east, west: the neighbour over that link, or ``None``; only Inferentia names its links so.
+        memory_total_bytes, memory_used_bytes: device memory; used is the sum over live runtimes, or what the driver
+            counts for the whole device (sysfs).
         cpu_affinity, numa_node: nearness on the host, ``None`` where unknown.
         link_east_bytes, link_west_bytes: traffic sent over the links, cumulative.
         cores: global core index -> everything that core counted since the driver was loaded, for whatever process;
             empty from a source that counts by process (the simulated node).
+        chip: what kind of device it is.
+        physical_cores_per_core: how many physical NeuronCores make one of ``core_ids`` (the logical NeuronCore
+            configuration, LNC); 1 where a core is just a core.
     """
 
     index: int
@@ -212,6 +236,13 @@ class Device:
     link_east_bytes: int | None
     link_west_bytes: int | None
     cores: Mapping[int, CoreUse] = field(default_factory=dict)
+    chip: Chip = INFERENTIA
+    physical_cores_per_core: int = 1
+
+    @property
+    def core_version(self) -> str:
+        """Version of a core as neuron-monitor reports it: ``v3d`` for two joined cores of version ``v3``."""
+        return f"{self.chip.core_version}d" if self.physical_cores_per_core > 1 else self.chip.core_version
 
 
 class VcpuTimes(NamedTuple):
@@ -239,7 +270,7 @@ class Host(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """Identity of the instance; a field that can't be known is ""."""
+    """Identity of the instance; an unknown field is ""."""
 
     instance_type: str
     instance_id: str
@@ -275,6 +306,18 @@ class Snapshot(NamedTuple):
     def core_owner(self) -> dict[int, Runtime]:
         """Global NeuronCore index -> the runtime that owns it, for owned cores."""
         return {core: runtime for runtime in self.runtimes for core in runtime.cores}
+
+    def unattributed_memory_bytes(self, device: Device) -> int | None:
+        """Device memory in use on ``device`` that no runtime of this snapshot accounts for.
+
+        ``None`` when the device's use is unknown, or that of a runtime on it.
+        """
+        if device.memory_used_bytes is None:
+            return None
+        owned = [runtime.cores[core].memory.total_bytes for runtime in self.runtimes for core in runtime.cores
+                 if core in device.core_ids]  # fmt: skip
+        known = [used for used in owned if used is not None]
+        return None if len(known) < len(owned) else max(0, device.memory_used_bytes - sum(known))
 
 
 def sum_known(values: tuple[int | None, ...]) -> int | None:

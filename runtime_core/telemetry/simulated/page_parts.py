@@ -66,6 +66,10 @@ def models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ..
     return tuple(models)
 
 
+_FIRST_STATUS = layout.CoreBlock.status.offset // 8
+_STATUSES_END = _FIRST_STATUS + layout.STATUS_COUNT
+
+
 def cores_in(blocks: bytes, first: int, owned: int, time_ns: int) -> dict[int, CoreUse]:
     """Use of each core that a runtime owns.
 
@@ -82,6 +86,11 @@ def cores_in(blocks: bytes, first: int, owned: int, time_ns: int) -> dict[int, C
         block = _CORE.unpack_from(blocks, (core - first) * _CORE.size)
         busy_ns, flops = layout.busy_done(block[0], block[1], block[2], block[3], block[4], time_ns)
         cores[core] = CoreUse(
-            busy_ns, flops, block[5], block[6], CoreMemory._make(block[21:26]), CoreStatusCounts._make(block[7:21])
+            busy_ns,
+            flops,
+            block[5],
+            block[6],
+            CoreMemory._make(block[_STATUSES_END : _STATUSES_END + 5]),
+            CoreStatusCounts._make(block[_FIRST_STATUS:_STATUSES_END]),
         )
     return cores

@@ -1,8 +1,8 @@
 """Which instance a sysfs tree belongs to, and where its devices hang on the host: what lies beside the driver's tree.
 
 Sources: on Nitro instances the firmware's DMI tables give the instance type as product name and the instance id as
-asset tag of the board; PCI addresses, CPU affinity and NUMA node are the PCI bus's; the rest is the size table of
-``runtime_core.instance``.
+asset tag of the board; PCI addresses, CPU affinity and NUMA node come from the PCI bus; the rest from the size tables
+of ``runtime_core.instance`` and ``runtime_core.chips``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from runtime_core.chips import INFERENTIA, MACHINES, Chip, find_chip
 from runtime_core.instance import INSTANCE_TYPES, InstanceType, pci_bdf
 from runtime_core.telemetry.snapshot import Instance
 from runtime_core.telemetry.sysfs.tree import read_count, read_text
 
-INFERENTIA_ARCHITECTURE = "NDv1"
-INFERENTIA_NAME = "Inferentia"
-
 _TREE_BELOW_SYS = ("devices", "virtual", "neuron_device")
 _AMAZON_VENDOR_ID = "0x1d0f"
-_INFERENTIA_PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067")
-"""PCI device ids of Inferentia, as in the Neuron driver's table."""
+_PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067", "0x7164", "0x7264", "0x7364")
+"""PCI device ids of Inf1 (four), Trn1, Inf2 and Trn2, as in the Neuron driver's table."""
 _INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,24}\.[a-z0-9-]{1,24}")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 
 
 class Place(NamedTuple):
-    """Where a device hangs on the host; ``None`` where it can't be told."""
+    """Where a device is attached to the host; ``None`` where unknown."""
 
     bdf: str | None = None
     cpu_affinity: str | None = None
@@ -44,12 +42,14 @@ class Identity(NamedTuple):
     places: Mapping[int, Place]
 
 
-def is_inferentia(device_directory: str) -> bool:
-    """Whether the driver calls the device an Inferentia."""
+def read_chip(device_directory: str, core_directory: str) -> Chip:
+    """What kind of device the driver describes."""
     architecture = f"{device_directory}/info/architecture"
-    return (
-        read_text(f"{architecture}/arch_type") == INFERENTIA_ARCHITECTURE
-        or read_text(f"{architecture}/device_name") == INFERENTIA_NAME
+    return find_chip(
+        read_text(f"{architecture}/device_name") or "",
+        read_text(f"{architecture}/instance_type") or "",
+        read_text(f"{architecture}/arch_type") or "",
+        read_text(f"{core_directory}/info/architecture/arch_type") or "",
     )
 
 
@@ -59,12 +59,17 @@ def sys_above(root: Path) -> Path | None:
 
 
 def size_by_devices(devices: Sequence[int]) -> InstanceType | None:
-    """The size that alone has these devices: four make an inf1.6xlarge, sixteen an inf1.24xlarge."""
+    """The Inf1 size that alone has these devices: four make an inf1.6xlarge, sixteen an inf1.24xlarge."""
     fitting = [size for size in INSTANCE_TYPES.values() if tuple(devices) == tuple(range(size.device_count))]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _inferentia_addresses(sys_root: Path) -> list[str]:
+def _name_by_devices(chip: Chip | None, devices: Sequence[int]) -> str:
+    whole = tuple(devices) == tuple(range(len(devices)))
+    return next((m.name for m in MACHINES if m.chip == chip and m.device_count == len(devices) and whole), "")
+
+
+def _addresses(sys_root: Path) -> list[str]:
     bus = f"{sys_root}/bus/pci/devices"
     try:
         addresses = sorted(os.listdir(bus))
@@ -74,7 +79,7 @@ def _inferentia_addresses(sys_root: Path) -> list[str]:
         address
         for address in addresses
         if read_text(f"{bus}/{address}/vendor") == _AMAZON_VENDOR_ID
-        and read_text(f"{bus}/{address}/device") in _INFERENTIA_PCI_IDS
+        and read_text(f"{bus}/{address}/device") in _PCI_IDS
     ]
 
 
@@ -84,23 +89,24 @@ def _place(sys_root: Path, address: str) -> Place:
     return Place(address, read_text(f"{directory}/local_cpulist"), read_count(f"{directory}/numa_node"))
 
 
-def _places(sys_root: Path | None, devices: Sequence[int], size: InstanceType | None) -> dict[int, Place]:
-    addresses = _inferentia_addresses(sys_root) if sys_root is not None else []
-    if sys_root is not None and len(addresses) == len(devices):
-        # The addresses of an instance's devices run in the order of their numbers.
+def _places(
+    sys_root: Path | None, devices: Sequence[int], size: InstanceType | None, *, ordered: bool
+) -> dict[int, Place]:
+    addresses = _addresses(sys_root) if sys_root is not None else []
+    if sys_root is not None and len(addresses) == len(devices) and (ordered or len(devices) == 1):
         return {device: _place(sys_root, address) for device, address in zip(devices, addresses, strict=True)}
     if size is not None and tuple(devices) == tuple(range(size.device_count)):
         return {device: Place(pci_bdf(size, device)) for device in devices}
     return dict.fromkeys(devices, Place())
 
 
-def read_identity(root: Path, devices: Sequence[int], *, inferentia: bool) -> Identity:
+def read_identity(root: Path, devices: Sequence[int], chip: Chip | None) -> Identity:
     """Find out whose devices these are.
 
     Args:
         root: the driver's tree.
         devices: the devices in it.
-        inferentia: whether they are Inferentia chips, so that the size table applies.
+        chip: what they all are; ``None`` when they differ.
     """
     sys_root = sys_above(root)
     name = instance_id = version = None
@@ -108,11 +114,14 @@ def read_identity(root: Path, devices: Sequence[int], *, inferentia: bool) -> Id
         name = read_text(f"{sys_root}/devices/virtual/dmi/id/product_name")
         instance_id = read_text(f"{sys_root}/devices/virtual/dmi/id/board_asset_tag")
         version = read_text(f"{sys_root}/module/neuron/version")
+    inferentia = chip == INFERENTIA
     size = None
     if name is None or not _INSTANCE_TYPE.fullmatch(name):
         size = size_by_devices(devices) if inferentia else None
-        name = size.name if size is not None else ""
+        name = size.name if size is not None else _name_by_devices(chip, devices)
     elif inferentia:
         size = INSTANCE_TYPES.get(name)
     known_id = instance_id if instance_id is not None and _INSTANCE_ID.fullmatch(instance_id) else ""
-    return Identity(Instance(name, known_id), version or "", _places(sys_root, devices, size))
+    # Only on Inf1 the PCI addresses run in the order of the device numbers.
+    places = _places(sys_root, devices, size, ordered=inferentia)
+    return Identity(Instance(name, known_id), version or "", places)

@@ -13,9 +13,32 @@ from runtime_core.telemetry.snapshot import (
     sum_known,
 )
 
+_HARDWARE_ERRORS = (
+    "hw_error",
+    "hw_collectives_error",
+    "hw_hbm_ue_error",
+    "hw_nc_ue_error",
+    "hw_dma_abort_error",
+    "hw_repairable_hbm_ue_error",
+)
+_SOFTWARE_ERRORS = (
+    "execute_sw_semaphore_error",
+    "execute_sw_event_error",
+    "execute_sw_psum_collision",
+    "execute_sw_sequencer_fatal",
+)
+"""What a wrong program makes the chip report."""
+
 EXECUTION_STATUSES: dict[str, tuple[str, ...]] = {
     "completed": ("success",),
-    "completed_with_err": ("execute_completed_with_error", "hw_error", "oob_error", "generic_error"),
+    "completed_with_err": (
+        "execute_completed_with_error",
+        "oob_error",
+        "generic_error",
+        "execute_sw_nq_overflow",
+        *_HARDWARE_ERRORS,
+        *_SOFTWARE_ERRORS,
+    ),
     "completed_with_num_err": ("execute_completed_with_num_error",),
     "timed_out": ("timeout",),
     "incorrect_input": ("exec_bad_input",),
@@ -27,18 +50,21 @@ ERROR_STATUSES: dict[str, tuple[str, ...]] = {
     "generic": ("timeout", "exec_bad_input", "generic_error"),
     "numerical": ("execute_completed_with_num_error",),
     "transient": ("execute_failed_to_queue",),
-    "model": ("execute_completed_with_error", "oob_error"),
-    "runtime": (),
-    "hardware": ("hw_error",),
+    "model": ("execute_completed_with_error", "oob_error", *_SOFTWARE_ERRORS),
+    "runtime": ("execute_sw_nq_overflow",),
+    "hardware": _HARDWARE_ERRORS,
 }
-"""Field of ErrorCounts -> the driver's statuses that it sums; an error of the runtime itself has none."""
+"""Field of ErrorCounts -> the driver's statuses that it sums. ``runtime`` is 0 where the driver has no such status."""
 
 _OwnedCore = tuple[tuple[int, int], int]
 _Counters = tuple[int | None, ...]
 
 
 def _counters(use: CoreUse) -> _Counters:
-    return use.busy_ns, use.flops, use.inference_count, use.model_load_count, *use.status
+    return use.busy_ns, use.flops, use.inference_count, use.model_load_count, *use.status, *use.part_busy_ns
+
+
+_STATUSES_END = 4 + len(CoreStatusCounts._fields)
 
 
 class CoreLedger:
@@ -73,7 +99,8 @@ class CoreLedger:
                 # Cleared meanwhile, so it counts from zero again; what the runtime had counted stays counted.
                 start = base[i] = start - before
             own.append(None if value is None or start is None else value - start)
-        return CoreUse(own[0], own[1], own[2], own[3], total.memory, CoreStatusCounts(*own[4:]))
+        status, parts = CoreStatusCounts(*own[4:_STATUSES_END]), tuple(own[_STATUSES_END:])
+        return CoreUse(own[0], own[1], own[2], own[3], total.memory, status, parts)
 
     def end_look(self, totals: Mapping[int, CoreUse], alive: Iterable[_OwnedCore]) -> None:
         """Keep this look's totals, and forget the runtimes and cores that are not ``alive``."""
@@ -92,7 +119,7 @@ class CoreLedger:
 
 
 def _summed(statuses: Sequence[CoreStatusCounts], names: tuple[str, ...]) -> int | None:
-    """The sum over those statuses that the driver has; ``None`` when it has none, or one core's can't be read."""
+    """The sum over those statuses that the driver has; ``None`` when it has none, or one core's cannot be read."""
     counts: list[list[int | None]] = [[getattr(status, name) for status in statuses] for name in names]
     values = tuple(value for count in counts if any(v is not None for v in count) for value in count)
     # A sum that leaves a core out would be taken for the whole, and go back.
@@ -110,8 +137,10 @@ def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:
 def errors_of(cores: Iterable[CoreUse]) -> ErrorCounts | None:
     """Execution errors by class, summed over cores; ``None`` unless every class is counted."""
     statuses = [use.status for use in cores]
-    counts = [_summed(statuses, names) if names else 0 for names in ERROR_STATUSES.values()]
-    known = [count for count in counts if count is not None]
+    counts = {name: _summed(statuses, names) for name, names in ERROR_STATUSES.items()}
+    if counts["runtime"] is None and all(status.execute_sw_nq_overflow is None for status in statuses):
+        counts["runtime"] = 0
+    known = [count for count in counts.values() if count is not None]
     return ErrorCounts(*known) if statuses and len(known) == len(counts) else None
 
 

@@ -21,12 +21,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from runtime_core.chips import INFERENTIA, Chip
 from runtime_core.errors import NodeError, NodeNotFoundError
-from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.telemetry.real_node import REAL_NODE
 from runtime_core.telemetry.snapshot import CoreUse, CpuTimes, Device, EccCounts, Host, HostMemory, Runtime, Snapshot
 from runtime_core.telemetry.sysfs.holders import Attribution, Holder, attribute_cores, find_holders
-from runtime_core.telemetry.sysfs.identity import Identity, Place, is_inferentia, read_identity
+from runtime_core.telemetry.sysfs.identity import Identity, Place, read_chip, read_identity
+from runtime_core.telemetry.sysfs.logical import join_cores, physical_cores_per_core
 from runtime_core.telemetry.sysfs.runtimes import CoreLedger, add_host_memory, errors_of, executions_of
 from runtime_core.telemetry.sysfs.tree import (
     MAX_CORES_PER_DEVICE,
@@ -47,11 +48,12 @@ _MIRROR_FILE = "mirror.json"
 
 
 class _Reading(NamedTuple):
-    """One device directory, read at ``time_ns``; ``cores`` by their number within the device."""
+    """One device directory, read at ``time_ns``; ``cores`` are logical ones by their number within the device."""
 
     number: int
     time_ns: int
-    inferentia: bool
+    chip: Chip
+    physical_cores_per_core: int
     connected: tuple[int, ...]
     ecc: EccCounts
     host_memory: HostMemory
@@ -72,7 +74,7 @@ class SysfsSource:
         self._root = root
         self._dev = dev
         self._core_paths: dict[tuple[int, int], CorePaths] = {}
-        self._identity: tuple[tuple[int, ...], bool, Identity] | None = None
+        self._identity: tuple[tuple[int, ...], Chip | None, Identity] | None = None
         self._ledger = CoreLedger()
 
     @property
@@ -132,11 +134,14 @@ class SysfsSource:
             found = [core for core in numbered(names_in(directory), "neuron_core") if core < MAX_CORES_PER_DEVICE]
             count = found[-1] + 1 if found else 0
         time_ns = time.monotonic_ns()
-        cores = tuple(self._paths(index, core).read() for core in range(count))
+        chip = read_chip(directory, f"{directory}/neuron_core0")
+        size = physical_cores_per_core(chip)
+        cores = join_cores([self._paths(index, core).read() for core in range(count)], size)
         return _Reading(
             index,
             time_ns,
-            is_inferentia(directory),
+            chip,
+            size,
             parse_connected(read_text(f"{directory}/connected_devices"), index),
             read_ecc(directory),
             read_host_memory(directory),
@@ -159,9 +164,10 @@ class SysfsSource:
             if mirrored is not None:
                 return mirrored
         indices = tuple(reading.number for reading in readings)
-        inferentia = all(reading.inferentia for reading in readings)
-        if self._identity is None or self._identity[:2] != (indices, inferentia):
-            self._identity = indices, inferentia, read_identity(self._root, indices, inferentia=inferentia)
+        chips = {reading.chip for reading in readings}
+        chip = chips.pop() if len(chips) == 1 else None
+        if self._identity is None or self._identity[:2] != (indices, chip):
+            self._identity = indices, chip, read_identity(self._root, indices, chip)
         dev = self._dev or (Path("/dev") if _is_live(self._root) else None)
         return self._identity[2], find_holders(dev) if dev is not None else ()
 
@@ -206,7 +212,7 @@ def _is_live(root: Path) -> bool:
 def _device(reading: _Reading, core_ids: tuple[int, ...], place: Place) -> Device:
     memory = [figures.memory_bytes for figures in reading.cores]
     known = [value for value in memory if value is not None]
-    east, west = east_west(reading.connected, reading.number)
+    east, west = east_west(reading.connected, reading.number) if reading.chip == INFERENTIA else (None, None)
     return Device(
         reading.number,
         place.bdf,
@@ -214,8 +220,7 @@ def _device(reading: _Reading, core_ids: tuple[int, ...], place: Place) -> Devic
         reading.connected,
         east,
         west,
-        # sysfs does not tell the size; every Inferentia has the same.
-        DEVICE_MEMORY_BYTES if reading.inferentia else None,
+        reading.chip.memory_bytes,
         # A sum that leaves a core out would be taken for the whole.
         sum(known) if known and len(known) == len(memory) else None,
         reading.ecc,
@@ -224,6 +229,8 @@ def _device(reading: _Reading, core_ids: tuple[int, ...], place: Place) -> Devic
         None,
         None,
         {core: figures.use for core, figures in zip(core_ids, reading.cores, strict=True)},
+        reading.chip,
+        reading.physical_cores_per_core,
     )
 
 

@@ -1,6 +1,7 @@
 """The files of the Neuron driver's sysfs tree: their names as data, and reads that never fail.
 
-Source: ``contracts/sysfs.md``. A file that is missing, unreadable or holds no plain number is ``None``, one by one.
+Sources: the Neuron driver's sysfs layout up to driver 2.30. A file that is missing, unreadable or holds no plain number
+gives ``None`` for its own figure only. What a tree holds beyond these files is skipped.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ USE_COUNTERS = {
 The driver documents no unit for ``nc_time_in_use``; it is taken for nanoseconds.
 """
 
-ECC_FILES = {"mem_ecc_uncorrected": "mem_ecc_uncorrected", "sram_ecc_uncorrected": "sram_ecc_uncorrected"}
-"""Field of EccCounts -> its file in ``stats/hardware``; corrected events are not in sysfs."""
+ECC_FILES = tuple(EccCounts._fields)
+"""Files of ``stats/hardware``, named as the fields of EccCounts.
+
+The driver has none of them on Inferentia, and counts corrected events from 2.30 on. The simulated tree writes those
+that :data:`runtime_core.mirror.content.WRITTEN_ECC` lists.
+"""
 
 MAX_CORES_PER_DEVICE = 64
-"""A larger ``core_count`` is not believed: the largest Neuron Device has a tenth of it."""
+"""A larger ``core_count`` is ignored: the largest known Neuron Device has 8 cores."""
 
 _READ_BYTES = 4096
 _MAX_COUNT = (1 << 64) - 1
@@ -46,7 +51,7 @@ _NUMBERED = re.compile(r"(neuron|neuron_core)(0|[1-9]\d{0,3})")
 
 
 def read_bytes(path: str, limit_bytes: int = _READ_BYTES) -> bytes | None:
-    """The first bytes of a file; ``None`` when it can't be read."""
+    """The first bytes of a file; ``None`` when it cannot be read."""
     try:
         fd = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError):
@@ -88,7 +93,7 @@ def read_text(path: str) -> str | None:
 
 
 def names_in(directory: str) -> list[str]:
-    """The entries of a directory; none when it can't be listed."""
+    """The entries of a directory; none when it cannot be listed."""
     try:
         return os.listdir(directory)
     except OSError:
@@ -102,7 +107,7 @@ def numbered(names: Iterable[str], prefix: str) -> list[int]:
 
 
 def parse_connected(text: str | None, own: int) -> tuple[int, ...]:
-    """The neighbours in ``connected_devices``, in firmware order; none of them is believed when one is odd."""
+    """The neighbours in ``connected_devices``, in firmware order; none of them when one is invalid."""
     parts = [part.strip() for part in (text or "").split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= len(str(_MAX_DEVICES)) for part in parts):
         return ()
@@ -111,7 +116,7 @@ def parse_connected(text: str | None, own: int) -> tuple[int, ...]:
 
 
 def east_west(connected: tuple[int, ...], own: int) -> tuple[int | None, int | None]:
-    """East and West neighbour: the firmware names East first; the one link of a line's end points along the line."""
+    """East and West neighbour of an Inferentia: the firmware names East first; an end of a line has one link."""
     match connected:
         case (east, west):
             return east, west
@@ -122,10 +127,20 @@ def east_west(connected: tuple[int, ...], own: int) -> tuple[int | None, int | N
 
 
 class CoreFigures(NamedTuple):
-    """What a NeuronCore's directory tells: its counters, and the device memory it uses in all (bytes)."""
+    """The counters of one NeuronCore, and the device memory in use on it (bytes)."""
 
     use: CoreUse
     memory_bytes: int | None
+
+
+def _read_memory(paths: tuple[str, str]) -> int | None:
+    """Memory in use: ``total``, or ``present`` of trees that have no ``total``."""
+    total = read_count(paths[0])
+    return read_count(paths[1]) if total is None else total
+
+
+def _memory_paths(directory: str) -> tuple[str, str]:
+    return f"{directory}/total", f"{directory}/present"
 
 
 class CorePaths:
@@ -136,8 +151,8 @@ class CorePaths:
         stats = f"{directory}/stats"
         memory = f"{stats}/memory_usage/device_mem"
         self._use = [f"{stats}/other_info/{name}/total" for name in USE_COUNTERS.values()]
-        self._categories = [f"{memory}/{name}/present" for name in CoreMemory._fields]
-        self._memory = f"{memory}/present"
+        self._categories = [_memory_paths(f"{memory}/{name}") for name in CoreMemory._fields]
+        self._memory = _memory_paths(memory)
         self._status = [
             (f"{stats}/status/{name}/total", f"{stats}/status/{older}/total" if older else None)
             for name, older in ((name, OLDER_STATUS_NAMES.get(name)) for name in CoreStatusCounts._fields)
@@ -150,18 +165,17 @@ class CorePaths:
         for path, older_path in self._status:
             count = read_count(path)
             status.append(read_count(older_path) if count is None and older_path is not None else count)
-        categories = CoreMemory(*map(read_count, self._categories))
+        categories = CoreMemory(*map(_read_memory, self._categories))
         use = CoreUse(busy_ns, flops, inferences, loads, categories, CoreStatusCounts(*status))
-        return CoreFigures(use, read_count(self._memory))
+        return CoreFigures(use, _read_memory(self._memory))
 
 
 def read_ecc(device_directory: str) -> EccCounts:
     """ECC events of a device."""
-    known = {field: read_count(f"{device_directory}/stats/hardware/{name}") for field, name in ECC_FILES.items()}
-    return EccCounts(**known)
+    return EccCounts(*(read_count(f"{device_directory}/stats/hardware/{name}") for name in ECC_FILES))
 
 
 def read_host_memory(device_directory: str) -> HostMemory:
     """Host memory used on behalf of a device now."""
     directory = f"{device_directory}/stats/memory_usage/host_mem"
-    return HostMemory(*(read_count(f"{directory}/{name}/present") for name in HostMemory._fields))
+    return HostMemory(*(_read_memory(_memory_paths(f"{directory}/{name}")) for name in HostMemory._fields))

@@ -44,7 +44,18 @@ def test_another_chip_is_not_taken_for_an_inferentia(tree):
         tree.write(f"neuron{index}/info/architecture/device_name", "Trainium2")
     snapshot = look(tree)
     assert snapshot.instance.instance_type == ""
-    assert {d.memory_total_bytes for d in snapshot.devices} == {None}
+    assert {d.memory_total_bytes for d in snapshot.devices} == {96 << 30}
+    assert {(d.east, d.west) for d in snapshot.devices} == {(None, None)}
+
+
+def test_an_unknown_chip_keeps_the_drivers_own_words(tree):
+    for index in range(4):
+        tree.write(f"neuron{index}/info/architecture/arch_type", "NDv9")
+        tree.write(f"neuron{index}/info/architecture/device_name", "Cerebrum9")
+        tree.write(f"neuron{index}/neuron_core0/info/architecture/arch_type", "NCv1")
+    device = look(tree).devices[0]
+    assert (device.chip.name, device.chip.device_type, device.chip.device_version) == ("Cerebrum9", "Cerebrum9", "NDv9")
+    assert (device.chip.core_version, device.memory_total_bytes) == ("NCv1", None)
 
 
 def test_identity_comes_from_firmware_bus_and_module(whole_sys):
@@ -108,7 +119,7 @@ def test_missing_files_are_not_available_one_by_one(tree):
     tree.remove("neuron0/connected_devices")
     tree.remove("neuron0/core_count")
     device = look(tree).devices[0]
-    assert device.ecc == (None, 0, None, None)
+    assert device.ecc[:4] == (None, 0, None, None)
     assert device.memory_used_bytes is None
     assert device.connected == ()
     assert device.core_ids == (0, 1, 2, 3)
@@ -249,7 +260,7 @@ def test_statuses_are_summed_as_the_simulated_node_counts_them():
     for outcome in OUTCOMES.values():
         status = CoreStatusCounts._fields[outcome.core_status]
         assert status in EXECUTION_STATUSES[execution_fields[outcome.execution]]
-        # The driver has no status for errors of the runtime itself: sysfs tells them as generic.
+        # The driver has no status for most errors of the runtime itself: sysfs counts them as generic.
         if outcome.error is not None and error_fields[outcome.error] != "runtime":
             assert status in ERROR_STATUSES[error_fields[outcome.error]]
     assert list(EXECUTION_STATUSES) == execution_fields
