@@ -301,7 +301,7 @@ def _devices(store: Datastore, dram: list[int], links: list[list[int]]) -> tuple
                 device.west,
                 DEVICE_MEMORY_BYTES,
                 dram[device.index],
-                EccCounts(*block[1:5], 0),
+                EccCounts._make((*block[1:5], 0)),
                 device.cpu_affinity,
                 device.numa_node,
                 block[5] + links[device.index][0],
