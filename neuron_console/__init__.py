@@ -1,1 +1,1 @@
-"""What every command shares: its application, its errors on a terminal, its exit codes."""
+"""What all commands share: the application, errors, extras, text for a terminal, units, exit codes."""

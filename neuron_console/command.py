@@ -1,4 +1,4 @@
-"""What every command does the same way: how its application is made, how it fails, how it shows its version."""
+"""What all commands share: how they are built, how they report errors, how they print their version."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated, NoReturn, Protocol, runtime_checkable
 import typer
 
 from neuron_console import exit_codes
-
-_DISTRIBUTION = "neuron-tools-sim"
+from neuron_console.extras import DISTRIBUTION, missing_extra
+from neuron_console.text import printable
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class UserError(Protocol):
 
 
 def examples_epilog(examples: str) -> str:
-    """Help's last part: one example a line, shown as they stand."""
+    """The last part of the help: one example per line, printed unchanged."""
     # A \b line keeps the help formatter from re-flowing the lines that follow it.
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.splitlines())
 
@@ -35,7 +35,7 @@ def new_app(summary: str, examples: str | None = None) -> typer.Typer:
 
     Args:
         summary: one paragraph on what the command does.
-        examples: one example a line; an application of one command gives them to that command instead.
+        examples: one example per line; an application with a single command passes them to that command instead.
     """
     return typer.Typer(
         help=summary,
@@ -47,37 +47,80 @@ def new_app(summary: str, examples: str | None = None) -> typer.Typer:
 
 
 def show_version(wanted: bool) -> None:
-    """Callback of an eager ``--version`` option: print the suite's version and end."""
+    """Callback of an eager ``--version`` option: print the version of the suite and exit."""
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"{os.path.basename(sys.argv[0])} {version(_DISTRIBUTION)}")
+        typer.echo(f"{command_name()} {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
 VersionFlag = Annotated[
-    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def drop_stdout() -> None:
-    """The reader went away: send what is left nowhere, or Python would complain when it flushes stdout at exit."""
+    """The reader is gone: discard what is still buffered, or Python would report an error when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def command_name() -> str:
+    """The name under which this command was started."""
+    return os.path.basename(sys.argv[0])
+
+
+def format_error(error: UserError) -> str:
+    """The line that a user reads: where, what is wrong, how to mend it."""
+    mend = error.mend
+    if not mend and isinstance(error, BaseException):
+        # The machine names the missing package; which extra installs it is known here only.
+        missing = missing_extra(error.__cause__)
+        mend = missing.mend if missing else ""
+    return ": ".join(part for part in (error.where, error.what, mend) if part)
+
+
 def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
-    """Print ``message`` as one line on stderr, under the command's name, and end with ``code``.
+    """Print ``message`` as one line on stderr, under the command's name, and exit with ``code``.
 
     A message may quote a file that anybody made: nothing in it drives the terminal.
     """
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
-    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    print(f"{command_name()}: {printable(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code)
 
 
+def open_standard_streams() -> None:
+    """Put /dev/null in the place of standard streams that the caller closed, and end if nobody can read the output.
+
+    Without this, the next file that the process opens would take the descriptor of the closed stream.
+    """
+    closed = [fd for fd in range(3) if not _is_open(fd)]
+    for _ in closed:
+        # The lowest free descriptor is the one that is missing.
+        # Written only, standard input too: whoever reads a closed input fails instead of finding it empty.
+        os.open(os.devnull, os.O_WRONLY)
+    if 0 in closed:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a standard stream stays open
+    if 1 in closed:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if 2 in closed:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if 1 in closed:
+        fail("standard output is closed: give it a terminal, a pipe, a file or /dev/null")
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command to its end: expected failures become one line, Ctrl-C ends it quietly."""
+    """Run a command to its end: an expected failure becomes one line, Ctrl-C ends the command without a message."""
+    open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # In an ASCII locale a link's arrow is shown as "?": the rest of the line is worth more than an error.
@@ -91,10 +134,15 @@ def run(app: typer.Typer) -> NoReturn:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         fail(f"{error.strerror or error}{where}")
+    except ImportError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        fail(format_error(missing), missing.exit_code)
     except Exception as error:
         if not isinstance(error, UserError):
             raise
-        fail(str(error), error.exit_code)
+        fail(format_error(error), error.exit_code)
     except KeyboardInterrupt:
         raise SystemExit(exit_codes.INTERRUPTED) from None
     raise SystemExit(exit_codes.OK)

@@ -47,11 +47,16 @@ class Lines:
 
 
 def require_stream(fd: int) -> None:
-    """A companion that is started by hand has nothing to read.
+    """Refuse a stream that cannot hold reports.
 
     Raises:
         UsageError: ``fd`` is a terminal.
+        NeuronError: ``fd`` cannot be read.
     """
+    try:
+        os.read(fd, 0)
+    except OSError:
+        raise NeuronError("standard input is closed", mend="pipe neuron-monitor into this command") from None
     if os.isatty(fd):
         raise UsageError("standard input is a terminal: pipe neuron-monitor into this command")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuron_console.extras import requires
 from runtime_core.compiler import CompileOptions, compile_model
 from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
@@ -61,13 +62,9 @@ def load_pt2(path: Path) -> ModelProto:
 
 
 def _require_torch() -> None:
-    try:
+    with requires("torch"):
         import onnxscript  # noqa: F401 - torch's exporter needs it
         import torch  # noqa: F401
-    except ImportError as error:
-        raise ModelFileError(
-            f"PyTorch models need the {error.name!r} package: pip install 'neuron-tools-sim[torch]'"
-        ) from None
 
 
 def _exported(

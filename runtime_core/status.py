@@ -66,9 +66,8 @@ class NrtError(NeuronError):
         status: the NRT_STATUS code that the C library would return.
     """
 
-    def __init__(self, status: NrtStatus, message: str) -> None:
-        """Carry ``status`` beside the one-line ``message``."""
-        super().__init__(message)
+    def __init__(self, status: NrtStatus, what: str, *, where: str = "", mend: str = "") -> None:
+        super().__init__(what, where=where, mend=mend)
         self.status = status
 
 

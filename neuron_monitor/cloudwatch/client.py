@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from neuron_console.extras import requires
 from neuron_monitor.cloudwatch.send import Client, NotSent
 from neuron_monitor.cloudwatch.window import Datum
 from runtime_core.telemetry import NeuronError
@@ -31,14 +32,13 @@ def connect(region: str | None, endpoint_url: str | None) -> Client:
         endpoint_url: ``None``: AWS's own.
 
     Raises:
-        NeuronError: boto3, a region or credentials are missing.
+        NeuronError: the region or the credentials are missing.
+        MissingExtraError: boto3 is not installed.
     """
-    try:
+    with requires("cloudwatch"):
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, NoRegionError
-    except ImportError:
-        raise NeuronError("boto3 is missing: install it with pip install 'neuron-tools-sim[cloudwatch]'") from None
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

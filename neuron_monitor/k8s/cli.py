@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from neuron_console.command import VersionFlag, examples_epilog, fail, new_app, run
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
+from neuron_console.extras import requires
 
 EXAMPLES = """neuron-monitor | neuron-monitor-k8s-info.py --period 15
 neuron-monitor | neuron-monitor-k8s-info.py | jq .neuron_k8s_info
@@ -29,10 +30,8 @@ def annotate(
     Every line gets the kubelet's last answer as `neuron_k8s_info`. While the kubelet does not answer, its `error` says
     why, and the stream goes on.
     """
-    try:
+    with requires("k8s"):
         from neuron_monitor.k8s.kubelet import Kubelet
-    except ImportError:
-        fail("grpcio is missing: install it with pip install 'neuron-tools-sim[k8s]'")
     from neuron_monitor.k8s.pipe import follow
     from neuron_monitor.k8s.watch import Watch
     from neuron_monitor.lines import require_stream

@@ -9,19 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from neuron_console.extras import requires
 from neuron_monitor.collector import Look
 from neuron_monitor.otlp.endpoint import Endpoint, Protocol, parse_endpoint
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.totals import Totals
 from neuron_monitor.signals import Signals
-from runtime_core.telemetry import NeuronError
 
-try:
+with requires("otel"):
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
     from neuron_monitor.otlp.data import metrics_data
-except ImportError:
-    raise NeuronError("--otlp needs OpenTelemetry: pip install 'neuron-tools-sim[otel]'") from None
 
 _CLOSE_SECONDS = 3.0
 

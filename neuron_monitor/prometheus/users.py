@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from neuron_monitor.prometheus.webconfig import MISSING, WebConfigError
+from neuron_console.extras import requires
 
 _CACHED = 256
 _MAX_WAITING = 32
@@ -30,12 +30,10 @@ class Users:
         """``hashes``: user -> bcrypt hash of the password.
 
         Raises:
-            WebConfigError: bcrypt is not installed.
+            MissingExtraError: bcrypt is not installed.
         """
-        try:
+        with requires("web"):
             from bcrypt import checkpw
-        except ImportError:
-            raise WebConfigError(MISSING) from None
         self._checkpw = checkpw
         self._hashes = {user.encode(): text.encode() for user, text in hashes.items()}
         # An unknown user takes as long to refuse as a wrong password: names can't be found by the clock.

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import msgspec
 
+from neuron_console.extras import requires
 from runtime_core.telemetry import NeuronError
 
-MISSING = "--web.config.file needs PyYAML and bcrypt: pip install 'neuron-tools-sim[web]'"
 _HEADERS = (
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -84,11 +84,10 @@ def parse_web_config(content: bytes, name: str) -> WebConfig:
 
     Raises:
         WebConfigError: naming the file, the place and what was expected.
+        MissingExtraError: PyYAML is not installed.
     """
-    try:
+    with requires("web"):
         import yaml
-    except ImportError:
-        raise WebConfigError(MISSING) from None
     try:
         found = msgspec.convert(yaml.safe_load(content) or {}, WebConfig)
         _check(found)

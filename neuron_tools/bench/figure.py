@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from neuron_console.extras import requires
 from neuron_tools.bench.result import Result
-from runtime_core.errors import NeuronError
 
 _MARKERS = "osD^vP*X"
 
@@ -15,14 +15,12 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
     """Write the figure: a line for each place (size, cores, pipeline), a point for each batch.
 
     Raises:
-        NeuronError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         OSError: the file can't be written.
     """
-    try:
+    with requires("plot"):
         import matplotlib as mpl
         from matplotlib.figure import Figure
-    except ImportError:
-        raise NeuronError("--plot needs matplotlib: pip install 'neuron-tools-sim[plot]'") from None
     lines: dict[tuple[str, int, int, int, int], list[Result]] = {}
     for r in results:
         if r.p99_ms is not None and r.p50_ms is not None:

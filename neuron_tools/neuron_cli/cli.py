@@ -7,8 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import JsonFlag, VersionFlag, new_app
-from neuron_tools.rtd.extra import run_with_grpc
+from neuron_console.command import JsonFlag, VersionFlag, new_app, run
 
 app = new_app(
     "Manage the NeuronCore Groups and networks of a neuron-rtd; $NEURON_RTD_ADDRESS says where it listens.",
@@ -156,4 +155,4 @@ def reset(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    run_with_grpc(app)
+    run(app)

@@ -7,6 +7,7 @@ import gzip
 import json
 from pathlib import Path
 
+from neuron_console.extras import requires
 from neuron_tools.files import write_output
 from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
 from neuron_tools.profile.timeline import Timeline, timeline_of
@@ -57,12 +58,8 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
         write_output(output, gzip.compress(trace, mtime=0) if output.suffix == ".gz" else trace)
         written.append(output)
     if tensorboard is not None:
-        try:
+        with requires("profile"):
             from neuron_tools.profile.xplane import profile_path, xspace
-        except ImportError:
-            raise NeuronError(
-                "--tensorboard needs protobuf: install it with pip install 'neuron-tools-sim[rtd]'"
-            ) from None
         # A folder a capture: TensorBoard keeps what it has made of one.
         run = datetime.datetime.now(datetime.UTC).strftime("%Y_%m_%d_%H_%M_%S")
         target = profile_path(tensorboard, f"{path.stem}_{run}", "neuron-sim")

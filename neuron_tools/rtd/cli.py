@@ -7,8 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import examples_epilog, new_app, show_version
-from neuron_tools.rtd.extra import run_with_grpc
+from neuron_console.command import examples_epilog, new_app, run, show_version
 
 EXAMPLES = """neuron-rtd -g unix:/run/user/1000/neuron.sock
 neuron-rtd -t 0000:00:1f.0 -t 0000:00:1e.0 -g unix:/tmp/neuron1.sock
@@ -56,4 +55,4 @@ def rtd(
 
 def main() -> None:
     """Entry point of the console script."""
-    run_with_grpc(app)
+    run(app)

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_console.command import JsonFlag, new_app
+from neuron_console.extras import requires
 
 app = new_app(
     "Rehearse incidents: run scenario files against the shipped alert rules, under a virtual clock or the real one.",
@@ -42,7 +43,8 @@ def run_scenarios(
     as_json: JsonFlag = False,
 ) -> None:
     """Run scenarios; exit status 1 when an expectation is not met."""
-    from neuron_tools.scenario import command
+    with requires("scenario"):
+        from neuron_tools.scenario import command
 
     plan = command.RunPlan(tuple(scenarios or ()), clock is ClockName.VIRTUAL, seed, junit, as_json)
     raise typer.Exit(command.run(plan))
@@ -51,7 +53,8 @@ def run_scenarios(
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.")]) -> None:
     """Check scenario files without running them."""
-    from neuron_tools.scenario import command
+    with requires("scenario"):
+        from neuron_tools.scenario import command
 
     typer.echo(command.check(files))
 
@@ -59,6 +62,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="S
 @app.command(name="list")
 def list_library() -> None:
     """List the library of scenarios."""
-    from neuron_tools.scenario import command
+    with requires("scenario"):
+        from neuron_tools.scenario import command
 
     typer.echo(command.describe_library())

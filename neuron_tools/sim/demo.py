@@ -15,9 +15,10 @@ from types import FrameType
 from typing import NamedTuple
 
 from neuron_console import exit_codes
+from neuron_console.extras import requires
 from runtime_core.driver.node import set_up, take_down
 from runtime_core.driver.paths import ROOT_VARIABLE
-from runtime_core.errors import ModelFileError, NodeError
+from runtime_core.errors import NodeError
 from runtime_core.telemetry import open_source
 
 _NETWORKS = ("light_resnet50", "light_squeezenet")
@@ -45,10 +46,8 @@ class _Ended(Exception):
 
 
 def _networks() -> dict[str, Path]:
-    try:
+    with requires("compiler"):
         from onnx.backend.test import loader
-    except ImportError:
-        raise ModelFileError("the demo compiles ONNX networks: pip install 'neuron-tools-sim[compiler]'") from None
     folder = Path(loader.DATA_DIR) / "light"
     return {name: folder / f"{name}.onnx" for name in _NETWORKS}
 

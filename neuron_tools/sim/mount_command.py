@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from neuron_console.extras import requires
 from runtime_core.errors import NodeError
 from runtime_core.mirror.live_tree import EntryKind, LiveTree
 
@@ -129,9 +130,8 @@ def mount(directory: Path) -> None:
     _check_directory(directory)
     _check_device()
     try:
-        import mfusepy
-    except ImportError:
-        raise NodeError(f"the FUSE binding is missing: pip install 'neuron-tools-sim[fuse]', {_INSTEAD}") from None
+        with requires("fuse"):
+            import mfusepy
     except OSError:
         raise NodeError(f"libfuse is missing: apt-get install fuse3, {_INSTEAD}") from None
     operations = TreeOperations(LiveTree())

@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
+from neuron_console.extras import requires
 from neuron_top.start import Wish
 from runtime_core.telemetry import UsageError
 
@@ -51,14 +52,13 @@ def serve_wish(wish: Wish, port: int) -> None:
     """Serve until the user ends it.
 
     Raises:
-        UsageError: textual-serve is not installed, or the options do not go together.
+        UsageError: the options do not go together.
+        MissingExtraError: textual-serve is not installed.
     """
     if wish.once:
         raise UsageError("--once prints a frame, --serve shows pages: give only one of them")
-    try:
+    with requires("serve"):
         from neuron_top.serve.pages import PageServer
-    except ImportError as error:
-        raise UsageError(f"--serve needs {error.name}: pip install 'neuron-tools-sim[serve]'") from error
     server = PageServer(
         shlex.join(command_of(wish)),
         host=_HOST,

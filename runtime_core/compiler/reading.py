@@ -41,10 +41,10 @@ def read_onnx(path: Path) -> Source:
     try:
         import onnx
         from google.protobuf.message import DecodeError
-    except ImportError:
+    except ImportError as error:
         raise ModelFileError(
-            "compiling needs the 'onnx' package: install it with pip install 'neuron-tools-sim[compiler]'"
-        ) from None
+            f"compiling a model requires the Python package {error.name!r}, which is not installed"
+        ) from error
     if not path.is_file():
         raise ModelFileError(f"{path}: no such model file")
     try:

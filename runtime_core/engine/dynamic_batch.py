@@ -88,5 +88,5 @@ def _in_turn(
         sum(r.device_ns for r in results),
     )
     if failed is not None:
-        raise ExecutionError(failed.status, str(failed), whole)
+        raise ExecutionError(failed.status, failed.what, whole)
     return whole

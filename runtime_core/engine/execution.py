@@ -88,7 +88,6 @@ class LoadedModel:
 class ExecutionError(NrtError):
     """An execution that ran and did not succeed; ``result`` holds what there is of it."""
 
-    def __init__(self, status: NrtStatus, message: str, result: ExecutionResult) -> None:
-        """Carry the partial ``result``."""
-        super().__init__(status, message)
+    def __init__(self, status: NrtStatus, what: str, result: ExecutionResult) -> None:
+        super().__init__(status, what)
         self.result = result

@@ -53,9 +53,8 @@ Tensor: TypeAlias = bytes | Shared
 class InferenceError(RtdError):
     """An inference that did not succeed; ``outputs`` holds what there is of its results."""
 
-    def __init__(self, code: Nerr, message: str, outputs: Mapping[str, Tensor]) -> None:
-        """Carry the partial ``outputs``."""
-        super().__init__(code, message)
+    def __init__(self, code: Nerr, what: str, outputs: Mapping[str, Tensor]) -> None:
+        super().__init__(code, what)
         self.outputs = outputs
 
 
@@ -75,7 +74,7 @@ def _outputs(answer: nmgr_pb2.infer_response) -> dict[str, Tensor]:
     try:
         check(answer.status)
     except RtdError as error:
-        raise InferenceError(error.code, str(error), outputs) from None
+        raise InferenceError(error.code, error.what, outputs) from None
     return outputs
 
 

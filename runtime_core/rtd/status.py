@@ -13,9 +13,8 @@ class RtdError(NeuronError):
         code: the NERR code of the answer's status.
     """
 
-    def __init__(self, code: Nerr, message: str) -> None:
-        """Carry ``code`` beside the one-line ``message``."""
-        super().__init__(message)
+    def __init__(self, code: Nerr, what: str, *, where: str = "", mend: str = "") -> None:
+        super().__init__(what, where=where, mend=mend)
         self.code = code
 
 
@@ -57,4 +56,9 @@ def as_rtd_error(error: NeuronError) -> RtdError:
     """Any expected failure of the suite as one that has a NERR code."""
     if isinstance(error, RtdError):
         return error
-    return RtdError(nerr_of(error.status) if isinstance(error, NrtError) else Nerr.FAIL, str(error))
+    return RtdError(
+        nerr_of(error.status) if isinstance(error, NrtError) else Nerr.FAIL,
+        error.what,
+        where=error.where,
+        mend=error.mend,
+    )

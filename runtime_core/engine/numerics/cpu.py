@@ -73,11 +73,10 @@ def load_cpu_node(node: Node, model: bytes) -> CpuProgram:
     """
     try:
         from onnx import load_from_string
-    except ImportError:
+    except ImportError as error:
         raise NeffError(
-            NrtStatus.FAILURE,
-            f"CPU node {node.name!r} needs the 'onnx' package: pip install 'neuron-tools-sim[compiler]'",
-        ) from None
+            NrtStatus.FAILURE, f"CPU node {node.name!r} requires the Python package 'onnx', which is not installed"
+        ) from error
     try:
         parsed = load_from_string(model)
         evaluate = _onnxruntime(node, parsed) or _reference(parsed)

@@ -1,0 +1,48 @@
+"""Text for a terminal: foreign text made safe, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def printable(text: str) -> str:
+    """The text with every control character replaced by ``?``: no name in a file or process can drive a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
+def ascii_only(text: str) -> str:
+    """The text for a terminal without UTF-8: every other character replaced by ``?``."""
+    return printable(text).encode("ascii", "replace").decode()
+
+
+def cell_width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two, combining characters none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, width: int) -> str:
+    """The text filled with spaces to ``width`` terminal columns."""
+    return text + " " * (width - cell_width(text))
+
+
+def _cells(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[list[str]], list[int]]:
+    cells = [[printable(str(value)) for value in row] for row in (headings, *rows)]
+    return cells, [max(map(cell_width, column)) for column in zip(*cells, strict=True)]
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Lines of left-aligned columns, two spaces apart, the headings first."""
+    cells, widths = _cells(headings, rows)
+    return ["  ".join(map(padded, row, widths)).rstrip() for row in cells]
+
+
+def framed(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Lines of a table in an ASCII frame; a table without rows ends below its headings."""
+    cells, widths = _cells(headings, rows)
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+    lines = ["| " + " | ".join(map(padded, row, widths)) + " |" for row in cells]
+    return [rule, lines[0], rule, *lines[1:], *([rule] if rows else [])]

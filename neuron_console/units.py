@@ -1,0 +1,98 @@
+"""Numbers with their units, as people write and read them: bytes, quantities, durations, numbers in JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+NOT_AVAILABLE = "N/A"
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+_DECIMAL = ("", "K", "M", "G", "T", "P")
+
+_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_MAX_PERIOD_SECONDS = 366 * 86400.0
+
+_JSON_DIGITS = 12
+"""Significant digits of a number in JSON: more than any of our figures means, fewer than float noise needs."""
+
+
+def format_bytes(size_bytes: int | None) -> str:
+    """A size in at most ten characters: ``58.5 MiB``; ``N/A`` for ``None``."""
+    if size_bytes is None:
+        return NOT_AVAILABLE
+    value = float(size_bytes)
+    for unit in _BINARY:
+        if abs(value) < 1024 or unit == _BINARY[-1]:
+            break
+        value /= 1024
+    return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def format_quantity(value: float | None, unit: str) -> str:
+    """A number with a decimal prefix: ``2.46 TFLOPS``; ``N/A`` for ``None``."""
+    if value is None:
+        return NOT_AVAILABLE
+    for prefix in _DECIMAL:
+        if value < 1000 or prefix == _DECIMAL[-1]:
+            break
+        value /= 1000
+    return f"{value:.2f} {prefix}{unit}"
+
+
+def format_latency(value_ns: float | None) -> str:
+    """A latency in at most nine characters: ``1.47 ms``; ``N/A`` for ``None``."""
+    if value_ns is None:
+        return NOT_AVAILABLE
+    for limit, unit in ((1e6, "us"), (1e9, "ms")):
+        if value_ns < limit * 0.999995:
+            return f"{value_ns / limit * 1e3:.2f} {unit}"
+    return f"{value_ns / 1e9:.2f} s"
+
+
+def format_span(seconds: float) -> str:
+    """A span of time in whole seconds, or minutes where it is long: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def parse_period(text: str) -> float:
+    """Seconds of a Go duration string that is used as a period: ``1s``, ``500ms``, ``1m30s``.
+
+    Raises:
+        ValueError: the text is not a duration, or the duration is outside 1 ms to 366 days.
+    """
+    at = 0
+    seconds = 0.0
+    while at < len(text):
+        part = _PART.match(text, at)
+        if part is None:
+            break
+        seconds += float(part[1]) * _UNIT_SECONDS[part[2]]
+        at = part.end()
+    if not text or at < len(text):
+        raise ValueError(f'expected a duration like "1s", "500ms" or "1m30s", got {text!r}')
+    if not 0.001 <= seconds <= _MAX_PERIOD_SECONDS:
+        raise ValueError(f"a period of {text!r} is out of range: expected 1ms to 8784h")
+    return seconds
+
+
+def rounded(value: object) -> object:
+    """The value, or the JSON tree of values, with each float rounded to twelve significant digits.
+
+    What is left out is the noise of binary arithmetic: ``0.00040343552000000004`` becomes ``0.00040343552``.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.{_JSON_DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [rounded(item) for item in value]
+    return value
