@@ -46,7 +46,7 @@ def main() -> None:
     figures.append(Figure("light networks, geometric mean", geometric_mean(ratios), "x"))
     with tempfile.TemporaryDirectory() as folder:
         model, target = Path(folder, "resnet50.onnx"), Path(folder, "resnet50.neff")
-        command = [sys.executable, "-m", "examples.models", "resnet50", "--batch", "1", "-o", str(model)]
+        command = [sys.executable, "-m", "neuron_tools.models", "resnet50", "--batch", "1", "-o", str(model)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         ours, theirs = best_seconds(lambda: encode_neff(compile_model(model)), lambda: session(model))
         note = f"{ours * 1e3:.0f} ms; onnxruntime's session {theirs * 1e3:.0f} ms"

@@ -6,10 +6,10 @@ import statistics
 from typing import NamedTuple
 
 from benchmarks.harness import Figure, report
-from examples.models import ModelOptions, build
 from neuron_tools.bench.result import result_of
 from neuron_tools.bench.setups import ClockKind, Setup
 from neuron_tools.bench.virtual_run import run_virtual
+from neuron_tools.models.catalogue import ModelOptions, build
 from runtime_core.compiler import CompileOptions, compile_model
 from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
@@ -19,7 +19,7 @@ class Published(NamedTuple):
     """One row of the published tables.
 
     Attributes:
-        network: of ``examples.models``.
+        network: of ``neuron_tools.models``.
         setup: how it ran; each copy of the model has its own core.
         throughput: samples a second.
         p50_ms: median latency of an execution.

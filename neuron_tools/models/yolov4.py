@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto
 
-from examples.models.builder import NetworkBuilder
+from neuron_tools.models.builder import NetworkBuilder
 
 SIZE = 608
 CLASSES = 80

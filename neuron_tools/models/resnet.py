@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import ModelProto
 
-from examples.models.builder import NetworkBuilder
+from neuron_tools.models.builder import NetworkBuilder
 
 SIZE = 224
 CLASSES = 1000

@@ -21,7 +21,7 @@ Attribute: TypeAlias = int | float | str | Sequence[int]
 
 
 class NetworkBuilder:
-    """One network in the making; values go by name."""
+    """A network under construction; values are referred to by name."""
 
     def __init__(self, name: str, seed: int, dtype: str = "float32") -> None:
         """Start an empty network.
@@ -34,7 +34,7 @@ class NetworkBuilder:
         self._random = np.random.default_rng(seed)
         self._dtype = np.dtype(dtype)
         # Filled in place: weights are never held twice.
-        self._model = ModelProto(ir_version=_IR_VERSION, producer_name="examples.models")
+        self._model = ModelProto(ir_version=_IR_VERSION, producer_name="neuron_tools.models")
         self._model.opset_import.append(helper.make_opsetid("", OPSET))
         self._graph = self._model.graph
         self._graph.name = name
@@ -65,7 +65,7 @@ class NetworkBuilder:
         return outputs
 
     def constant(self, values: Constant) -> str:
-        """Enter an initializer as it stands."""
+        """Add an initializer unchanged."""
         name = f"constant_{len(self._graph.initializer)}"
         tensor = self._graph.initializer.add()
         tensor.name = name
@@ -79,11 +79,11 @@ class NetworkBuilder:
         return self.constant(np.asarray(value, self._dtype))
 
     def whole_numbers(self, *values: int) -> str:
-        """An int64 vector, as shapes and axes are given."""
+        """An int64 vector, the type of shapes and axes."""
         return self.constant(np.asarray(values, np.int64))
 
     def table(self, values: NDArray[np.floating]) -> str:
-        """Known figures in the network's element type."""
+        """Constant values in the network's element type."""
         return self.constant(values.astype(self._dtype))
 
     def weight(self, shape: Sequence[int], fan_in: int, gain: float = 1.0) -> str:
@@ -125,7 +125,7 @@ class NetworkBuilder:
         return self.op("MaxPool", x, kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[padding] * 4)
 
     def finish(self, outputs: dict[str, str]) -> ModelProto:
-        """The model; ``outputs``: values by the names that the model's outputs shall have."""
+        """The finished model; ``outputs`` maps the names of its outputs to values."""
         for name, value in outputs.items():
             self._graph.node.append(helper.make_node("Identity", [value], [name], name=f"output_{name}"))
             self._graph.output.append(helper.make_empty_tensor_value_info(name))

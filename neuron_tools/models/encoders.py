@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from onnx import ModelProto
 
-from examples.models.builder import NetworkBuilder
+from neuron_tools.models.builder import NetworkBuilder
 
 HIDDEN = 768
 HEADS = 12

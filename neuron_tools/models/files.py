@@ -1,4 +1,4 @@
-"""Models to files, whole or not at all."""
+"""Writes models to files, atomically."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from onnx import ModelProto
 
-from examples.models.encoders import (
+from neuron_tools.models.encoders import (
     BERT_BASE_CASED,
     BERT_BASE_UNCASED,
     DISTILBERT,
@@ -16,18 +16,18 @@ from examples.models.encoders import (
     Encoder,
     build_encoder,
 )
-from examples.models.openpose import build_openpose
-from examples.models.resnet import build_resnet50
-from examples.models.yolov4 import build_yolov4
+from neuron_tools.models.openpose import build_openpose
+from neuron_tools.models.resnet import build_resnet50
+from neuron_tools.models.yolov4 import build_yolov4
 from runtime_core.errors import UsageError
 
 
 class ModelOptions(NamedTuple):
-    """What a network can be built with.
+    """Options of a network.
 
     Attributes:
-        batch: samples an execution.
-        sequence: tokens of a sample; networks over images have none.
+        batch: samples per execution.
+        sequence: tokens per sample; image networks ignore it.
         seed: of the weights.
         dtype: element type of weights and activations, ``float32`` or ``float16``.
     """
@@ -44,7 +44,7 @@ Network: TypeAlias = Callable[[ModelOptions], ModelProto]
 def _encoder(name: str, encoder: Encoder, options: ModelOptions) -> ModelProto:
     longest = encoder.positions - encoder.first_position
     if not 1 <= options.sequence <= longest:
-        raise UsageError(f"{options.sequence} tokens: {name} takes 1 to {longest}")
+        raise UsageError(f"{name} accepts 1 to {longest} tokens, not {options.sequence}", where="--seq")
     return build_encoder(name, encoder, options.batch, options.sequence, options.seed, options.dtype)
 
 
@@ -68,13 +68,13 @@ def build(name: str, options: ModelOptions | None = None) -> ModelProto:
     """Build a network.
 
     Raises:
-        UsageError: an unknown name, or options that the network can't have.
+        UsageError: an unknown name, or an option out of range.
     """
     options = options or ModelOptions()
     if name not in NETWORKS:
-        raise UsageError(f"no network {name!r}: there are {', '.join(NETWORKS)}")
+        raise UsageError(f"unknown network {name!r}", mend=f"choose one of {', '.join(NETWORKS)}")
     if options.batch < 1:
-        raise UsageError(f"batch {options.batch}: expected 1 or more")
+        raise UsageError(f"expected 1 or more, not {options.batch}", where="--batch")
     if options.seed < 0:
-        raise UsageError(f"seed {options.seed}: expected 0 or more")
+        raise UsageError(f"expected 0 or more, not {options.seed}", where="--seed")
     return NETWORKS[name](options)

@@ -7,7 +7,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from examples.models import NETWORKS, ModelOptions, build  # noqa: E402
+from neuron_tools.models.catalogue import NETWORKS, ModelOptions, build  # noqa: E402
 from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import UsageError  # noqa: E402
@@ -107,11 +107,11 @@ def test_what_makes_no_sense_is_refused(name, options):
 
 def test_the_command_writes_a_model_that_the_compiler_takes(command, tmp_path):
     target = tmp_path / "r.onnx"
-    done = command("examples.models", "resnet50", "--batch", "2", "-o", target)
+    done = command("neuron_tools.models", "resnet50", "--batch", "2", "-o", target)
     assert (done.returncode, done.stderr) == (0, "")
     assert "batch 2" in done.stdout
     assert compile_model(target).graph.batch == 2
-    refused = command("examples.models", "resnet51", "-o", tmp_path / "x.onnx")
+    refused = command("neuron_tools.models", "resnet51", "-o", tmp_path / "x.onnx")
     assert refused.returncode == 2
     assert "bert-base" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

@@ -1,1 +1,0 @@
-"""Programs that show how the suite is used."""
