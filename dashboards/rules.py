@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-RUNBOOKS = "https://neuron-tools-sim.example/how-to/runbooks/"
-"""The published page with a section for each alert. ``.example`` is a reserved name: set it, and the URLs in
-``pyproject.toml``, to the real address when the documentation has one."""
+from dashboards.runbooks import RUNBOOKS
 
 
 class Severity(enum.StrEnum):
@@ -61,7 +59,7 @@ def anchor(name: str) -> str:
     return name.lower()
 
 
-def _alert(alert: Alert, runbooks: str) -> dict[str, object]:
+def _alert(alert: Alert) -> dict[str, object]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
@@ -70,7 +68,7 @@ def _alert(alert: Alert, runbooks: str) -> dict[str, object]:
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,
-            "runbook_url": f"{runbooks}#{anchor(alert.name)}",
+            "runbook_url": f"{RUNBOOKS}#{anchor(alert.name)}",
         },
     }
 
@@ -91,8 +89,8 @@ def _recording_group(recordings: Sequence[Recording]) -> dict[str, object]:
     return {"name": "neuron-recordings", "rules": [_recording(r) for r in recordings]}
 
 
-def _alert_group(alerts: Sequence[Alert], runbooks: str) -> dict[str, object]:
-    return {"name": "neuron-alerts", "rules": [_alert(a, runbooks) for a in alerts]}
+def _alert_group(alerts: Sequence[Alert]) -> dict[str, object]:
+    return {"name": "neuron-alerts", "rules": [_alert(a) for a in alerts]}
 
 
 def recordings_file(recordings: Sequence[Recording]) -> str:
@@ -100,14 +98,12 @@ def recordings_file(recordings: Sequence[Recording]) -> str:
     return _yaml({"groups": [_recording_group(recordings)]}, "dashboards/recordings.py")
 
 
-def alerts_file(alerts: Sequence[Alert], runbooks: str = RUNBOOKS) -> str:
-    """The rule file of alerts. ``runbooks`` is the URL of the page that their links point to."""
-    return _yaml({"groups": [_alert_group(alerts, runbooks)]}, "dashboards/alerts.py")
+def alerts_file(alerts: Sequence[Alert]) -> str:
+    """The rule file of alerts."""
+    return _yaml({"groups": [_alert_group(alerts)]}, "dashboards/alerts.py")
 
 
-def operator_file(
-    recordings: Sequence[Recording], alerts: Sequence[Alert], namespace: str, runbooks: str = RUNBOOKS
-) -> str:
+def operator_file(recordings: Sequence[Recording], alerts: Sequence[Alert], namespace: str) -> str:
     """All rules as a PrometheusRule, the resource that the Prometheus operator reads."""
     resource = {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -117,6 +113,6 @@ def operator_file(
             "namespace": namespace,
             "labels": {"app.kubernetes.io/name": "neuron-monitor"},
         },
-        "spec": {"groups": [_recording_group(recordings), _alert_group(alerts, runbooks)]},
+        "spec": {"groups": [_recording_group(recordings), _alert_group(alerts)]},
     }
     return _yaml(resource, "dashboards/*.py")

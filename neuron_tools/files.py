@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime_core.errors import NeuronError
-from runtime_core.files import write_atomically
+from runtime_core.files import PRIVATE, write_atomically
 
 
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file that the user named.
+def write_output(path: Path, content: bytes, *, mode: int | None = PRIVATE) -> None:
+    """Write a file that the user named, atomically.
+
+    Args:
+        path: the file; its folder exists.
+        content: its bytes.
+        mode: permissions; ``None`` for those that the umask gives to new files.
 
     Raises:
-        NeuronError: it can't be written; it says why.
+        NeuronError: it cannot be written; the error has the reason.
     """
     try:
-        write_atomically(path, content)
+        write_atomically(path, content, mode=mode)
     except OSError as error:
-        raise NeuronError(f"{path} can't be written: {error.strerror}") from None
+        raise NeuronError(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -11,7 +11,7 @@ from real_prometheus import REPOSITORY, program
 from dashboards.alerts import ALERTS
 from dashboards.files import FOLDER, KUBERNETES
 from dashboards.recordings import RECORDINGS
-from dashboards.rules import RUNBOOKS
+from dashboards.runbooks import RUNBOOKS
 
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))

@@ -48,13 +48,13 @@ def test_rules_are_where_the_configuration_looks_for_them(services, deploy):
     assert rules == ["rules/*.yml"]
     targets = mounts(services["prometheus"])
     assert targets["../prometheus/prometheus.yml"] == "/etc/prometheus/prometheus.yml"
-    assert targets["../../dashboards/rules"] == "/etc/prometheus/rules"
+    assert targets["../prometheus/rules"] == "/etc/prometheus/rules"
 
 
 def test_grafana_finds_the_dashboards_and_prometheus(services, folder):
     (provider,) = yaml.safe_load((folder / "provisioning/dashboards/neuron.yml").read_text())["providers"]
     targets = mounts(services["grafana"])
-    assert targets["../../dashboards/json"] == provider["options"]["path"]
+    assert targets["./dashboards"] == provider["options"]["path"]
     assert targets["./provisioning"] == "/etc/grafana/provisioning"
     home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home.parent == Path(provider["options"]["path"])

@@ -5,6 +5,8 @@ import tomllib
 
 import pytest
 
+from runtime_core import __version__
+
 
 @pytest.fixture
 def packages(deploy):
@@ -12,19 +14,23 @@ def packages(deploy):
     return {pattern.rstrip("*") for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]}
 
 
-def test_every_package_is_copied_and_not_ignored(deploy, packages):
-    copied = set(re.findall(r"^COPY (\w+) \1$", (deploy / "container/Dockerfile").read_text(), re.MULTILINE))
-    assert copied == packages
+def test_no_package_is_kept_from_the_build(deploy, packages):
     ignored = (deploy.parent / ".dockerignore").read_text().splitlines()
     assert ignored[0] == "*"
-    assert {line[1:] for line in ignored if line.startswith("!")} == packages | {"pyproject.toml", "README.md"}
+    kept = {line[1:] for line in ignored if line.startswith("!")}
+    assert kept == packages | {"pyproject.toml", "README.md", "LICENSE", "deploy"}
 
 
 def test_it_asks_for_extras_that_there_are(deploy):
     text = (deploy / "container/Dockerfile").read_text()
-    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", text)
+    (extras,) = re.findall(r'"\$1\[([\w,]+)\]"', text)
     project = tomllib.loads((deploy.parent / "pyproject.toml").read_text())
     assert set(extras.split(",")) <= project["project"]["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize("file", ["grafana/compose.yml", "kubernetes/daemonset.yaml"])
+def test_its_tag_is_the_version_of_the_suite(deploy, file):
+    assert re.findall(r"image: neuron-tools-sim:(\S+)", (deploy / file).read_text()) == [__version__]
 
 
 def test_it_runs_as_nobody_in_particular(deploy):

@@ -1,0 +1,7 @@
+"""Where the alerts' runbooks are published."""
+
+from __future__ import annotations
+
+RUNBOOKS = "https://neuron-tools-sim.example/how-to/runbooks/"
+"""The page with a section for each alert. ``.example`` is a name reserved for documentation: set this, and the URLs in
+``pyproject.toml`` and ``mkdocs.yml``, to the real address when the documentation has one."""
