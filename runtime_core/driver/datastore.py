@@ -129,6 +129,11 @@ class Datastore:
             self.map, layout.DEVICES_OFFSET + ctypes.sizeof(layout.DeviceBlock) * device
         )
 
+    def reset_count(self, device: int) -> int:
+        """How often a device was reset."""
+        at = layout.DEVICES_OFFSET + ctypes.sizeof(layout.DeviceBlock) * device + layout.DeviceBlock.reset_count.offset
+        return int.from_bytes(self.map[at : at + 8], "little")
+
     def core_totals(self, core: int) -> layout.CoreTotals:
         """What ended runtimes left on a core, as a live structure (writable maps only)."""
         return layout.CoreTotals.from_buffer(self.map, layout.TOTALS_OFFSET + ctypes.sizeof(layout.CoreTotals) * core)

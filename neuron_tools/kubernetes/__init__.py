@@ -1,0 +1,1 @@
+"""Neuron on Kubernetes: device plugin, scheduler extension, problem detector."""

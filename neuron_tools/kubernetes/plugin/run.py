@@ -1,0 +1,192 @@
+"""The plugin's life: looks at the node, keeps the ledger, and keeps registered until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from neuron_monitor.k8s.kubelet import Kubelet, KubeletError
+from neuron_monitor.signals import handled
+from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCES, RESOURCES
+from neuron_tools.kubernetes.plugin.grants import Grants
+from neuron_tools.kubernetes.plugin.ledger import Ledger
+from neuron_tools.kubernetes.plugin.node import Health, Node, look, node_of
+from neuron_tools.kubernetes.plugin.server import ResourceServer
+from neuron_tools.kubernetes.plugin.service import PluginService
+from runtime_core.errors import NodeError
+from runtime_core.telemetry import Source, open_source
+
+if TYPE_CHECKING:
+    from neuron_tools.kubernetes.plugin.pods import PendingPods
+
+log = logging.getLogger("neuron-device-plugin")
+
+
+class Settings(NamedTuple):
+    """How the plugin runs.
+
+    Attributes:
+        kubelet_dir: folder of the kubelet's socket and of the plugin's.
+        pod_resources: socket of the kubelet's pod-resources service.
+        state_dir: folder of the files that containers mount; a path of the host.
+        cdi_dir: where CDI files go; ``None``: containers get device files and mounts.
+        resources: what is offered.
+        period_seconds: from look to look.
+        source: as ``--source`` of the viewers.
+    """
+
+    kubelet_dir: Path
+    pod_resources: Path
+    state_dir: Path
+    cdi_dir: Path | None = None
+    resources: tuple[str, ...] = RESOURCES
+    period_seconds: float = 2.0
+    source: str | None = None
+
+
+def _resets(node: Node) -> Callable[[int], int | None]:
+    """How often each device was reset; a real node's files do not tell."""
+    if node.simulated is None:
+        return lambda _device: None
+    from runtime_core.driver.datastore import Datastore
+
+    return Datastore(node.simulated).reset_count
+
+
+class Plugin:
+    """The plugin of a node."""
+
+    def __init__(self, settings: Settings, source: Source, pending: PendingPods | None = None) -> None:
+        """Look at the node.
+
+        Raises:
+            NodeError: there is none, or it cannot be read.
+        """
+        self._settings = settings
+        self._source = source
+        self._kubelet = Kubelet(settings.pod_resources)
+        self._kubelet_told = True
+        self._kubelet_lock = threading.Lock()
+        self.node = node_of(source.snapshot())
+        self.ledger = Ledger(self.node.silicon)
+        self._health = Health(self.node, _resets(self.node))
+        self._unhealthy: dict[int, str] = {}
+        grants = Grants(self.node, settings.state_dir, cdi_dir=settings.cdi_dir)
+        self.services = [
+            PluginService(
+                resource,
+                self.node,
+                self.ledger,
+                grants,
+                refresh=self.reconcile,
+                changed=self._changed,
+                pending=pending,
+            )
+            for resource in settings.resources
+        ]
+        self.servers = [ResourceServer(service, settings.kubelet_dir) for service in self.services]
+
+    def _changed(self) -> None:
+        for service in self.services:
+            service.wake()
+
+    def reconcile(self) -> None:
+        """Bring the ledger up to date with what the kubelet lists; without an answer it stays as it is."""
+        with self._kubelet_lock:
+            try:
+                holdings = self._kubelet.holdings()
+            except KubeletError as error:
+                if self._kubelet_told:
+                    log.warning("%s: what ended pods held stays taken until it answers", error)
+                self._kubelet_told = False
+                return
+            self._kubelet_told = True
+            self.ledger.reconcile(
+                (CORE_RESOURCE if h.resource_name == CORE_RESOURCE else DEVICE_RESOURCES[0], ids)
+                for h in holdings
+                if h.resource_name == CORE_RESOURCE or h.resource_name in DEVICE_RESOURCES
+                if (ids := self._ids_of(h.device_ids)) is not None
+            )
+
+    def _ids_of(self, texts: tuple[str, ...]) -> list[int] | None:
+        ids = [int(text) for text in texts if text.isascii() and text.isdigit()]
+        known = [index for index in ids if index < self.node.silicon.core_count]
+        return known or None
+
+    def look(self) -> None:
+        """Look at devices and pods, and tell the kubelet what is new."""
+        try:
+            snapshot = look(self._source)
+        except NodeError as error:
+            log.warning("%s", error)
+            snapshot = None
+        if snapshot is None:
+            unhealthy = dict.fromkeys(range(self.node.silicon.device_count), "there is no node")
+        else:
+            unhealthy = dict(self._health.update(snapshot))
+        for device in sorted(unhealthy.keys() ^ self._unhealthy.keys()):
+            log.warning("Neuron Device %d: %s", device, unhealthy.get(device, "healthy again"))
+        self._unhealthy = unhealthy
+        self.reconcile()
+        for service in self.services:
+            service.update(unhealthy)
+
+    def keep(self) -> None:
+        """Keep listening and registered."""
+        for server in self.servers:
+            server.keep()
+
+    def register_again(self) -> None:
+        """Register anew, as SIGHUP asks."""
+        for server in self.servers:
+            server.forget()
+
+    def close(self) -> None:
+        """End the streams, remove the sockets."""
+        for service in self.services:
+            service.close()
+        for server in self.servers:
+            server.stop()
+        self._kubelet.close()
+        self._source.close()
+
+
+def ticks(period_seconds: float) -> Iterator[bool]:
+    """One item per second, at most: whether it is time to look again."""
+    passed = period_seconds
+    while True:
+        due = passed >= period_seconds
+        passed = (0.0 if due else passed) + min(1.0, period_seconds)
+        yield due
+
+
+def serve(settings: Settings, pending: PendingPods | None = None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP registers again.
+
+    Raises:
+        NeuronError: there is no node, or the folder of the kubelet cannot be used.
+    """
+    plugin = Plugin(settings, open_source(settings.source), pending)
+    try:
+        silicon = plugin.node.silicon
+        log.info(
+            "%d Neuron Devices, %d NeuronCores (%s)", silicon.device_count, silicon.core_count, silicon.shape.value
+        )
+        for server in plugin.servers:
+            server.start()
+        with handled() as signals:
+            for due in ticks(settings.period_seconds):
+                if due:
+                    plugin.look()
+                plugin.keep()
+                signals.wait(min(1.0, settings.period_seconds))
+                if signals.stop:
+                    return
+                if signals.reload:
+                    signals.reload = False
+                    plugin.register_again()
+    finally:
+        plugin.close()
