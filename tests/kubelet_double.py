@@ -62,7 +62,7 @@ class PluginSeen:
 
 
 class KubeletDouble:
-    """``admit`` gives a pod what it asks for as the kubelet does: its own free ids, the plugin's preference, Allocate."""
+    """``admit`` gives a pod what it asks for as the kubelet does: free ids, the plugin's preference, Allocate."""
 
     def __init__(self):
         # The path of a unix socket is limited to 107 bytes.
