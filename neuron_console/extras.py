@@ -22,7 +22,7 @@ EXTRAS = {
     "compiler": Extra(("onnx",), "Compiling a model"),
     "rtd": Extra(("grpc", "google", "grpc_health", "grpc_reflection"), "neuron-rtd and its clients"),
     "cloudwatch": Extra(("boto3", "botocore"), "Sending to CloudWatch"),
-    "k8s": Extra(("grpc", "google"), "Asking the kubelet"),
+    "k8s": Extra(("grpc", "google", "kubernetes"), "Neuron on Kubernetes"),
     "web": Extra(("yaml", "bcrypt"), "--web.config.file"),
     "otel": Extra(("opentelemetry",), "--otlp"),
     "scenario": Extra(("yaml", "promql_parser"), "Reading scenarios"),

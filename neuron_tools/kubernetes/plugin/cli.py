@@ -8,9 +8,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import VersionFlag, examples_epilog, new_app
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
+from neuron_console.extras import requires
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCE, RESOURCES
-from neuron_tools.rtd.extra import run_with_grpc
 
 EXAMPLES = """neuron-device-plugin
 neuron-device-plugin --kubelet-dir /tmp/kubelet --source sim
@@ -65,7 +65,8 @@ def plugin(
     """Run the plugin."""
     import logging
 
-    from neuron_tools.kubernetes.plugin.run import Settings, serve
+    with requires("k8s"):
+        from neuron_tools.kubernetes.plugin.run import Settings, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     resources = tuple(_NAMES[offer] for offer in resource) if resource else RESOURCES
@@ -74,4 +75,4 @@ def plugin(
 
 def main() -> None:
     """Entry point of the console script."""
-    run_with_grpc(app)
+    run(app)

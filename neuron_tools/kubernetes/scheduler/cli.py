@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import VersionFlag, examples_epilog, new_app
-from neuron_tools.rtd.extra import run_with_grpc
+from neuron_console.command import VersionFlag, examples_epilog, new_app, run
+from neuron_console.extras import requires
 
 EXAMPLES = """neuron-scheduler --listen 0.0.0.0:12345
 neuron-scheduler --server http://127.0.0.1:8001"""
@@ -35,7 +35,8 @@ def scheduler(
     """Run the extension."""
     import logging
 
-    from neuron_tools.kubernetes.scheduler.run import serve
+    with requires("k8s"):
+        from neuron_tools.kubernetes.scheduler.run import serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     serve(listen, server)
@@ -43,4 +44,4 @@ def scheduler(
 
 def main() -> None:
     """Entry point of the console script."""
-    run_with_grpc(app)
+    run(app)
