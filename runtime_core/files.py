@@ -1,25 +1,96 @@
-"""Files that readers see whole: the old one or the new one."""
+"""Files: written so that readers see the old one or the new one, and opened only where they are regular files."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 PRIVATE = 0o600
+
+_HANDED_OVER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Pipes that the caller's shell passed by name, such as ``<(command)``: the caller chose to wait for them."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
+    """Open a regular file; never wait for a FIFO's other end and never touch a device.
+
+    Args:
+        path: the file. A pipe that a shell passed as ``/dev/fd/N`` is accepted.
+        flags: of :func:`os.open`; ``O_CLOEXEC`` is added.
+        dir_fd: the folder that a relative path starts from.
+
+    Returns:
+        A descriptor, which the caller closes.
+
+    Raises:
+        OSError: the file cannot be opened, or is not a regular file; ``strerror`` says which.
+    """
+    # O_NONBLOCK has no effect on regular files; without it, a FIFO blocks the caller before its type is known.
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=dir_fd)
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            if stat.S_ISFIFO(mode) and os.fspath(path).startswith(_HANDED_OVER):
+                os.set_blocking(fd, True)
+            else:
+                kind = next((name for matches, name in _KINDS if matches(mode)), "of an unknown type")
+                raise OSError(errno.EINVAL, f"not a regular file but {kind}", os.fspath(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read_regular(path: str | os.PathLike[str], limit_bytes: int | None = None, *, dir_fd: int | None = None) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: see :func:`open_regular`.
+        limit_bytes: refuse a longer file; ``None``: any length.
+        dir_fd: the folder that a relative path starts from.
+
+    Raises:
+        OSError: as :func:`open_regular`, or the file is longer than ``limit_bytes``.
+    """
+    with open(open_regular(path, dir_fd=dir_fd), "rb") as file:
+        if limit_bytes is None:
+            return file.read()
+        # One byte more tells a longer file; a size known beforehand spares the buffer of the whole limit.
+        known = os.fstat(file.fileno()).st_size
+        if known > limit_bytes:
+            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", os.fspath(path))
+        pieces: list[bytes] = []
+        left = limit_bytes + 1
+        while left and (piece := file.read(min(left, 1 << 20))):
+            pieces.append(piece)
+            left -= len(piece)
+        if not left:
+            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", os.fspath(path))
+        return b"".join(pieces)
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int | None = PRIVATE) -> None:
     """Write a file beside its place and move it in.
 
     Args:
-        path: the file; its folder is there.
+        path: the file; its folder exists.
         content: its bytes, or pieces of them.
         mode: permissions; ``None`` for what the process's umask gives to new files.
 
     Raises:
-        OSError: it can't be written; nothing is left behind.
+        OSError: the file cannot be written; nothing is left behind.
     """
     temporary = path.with_name(f".{path.name[:200]}.{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -27,7 +98,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int 
         with open(os.open(temporary, flags, 0o666 if mode is None else PRIVATE), "wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
             if mode is not None:
-                # The umask has no say in what was asked for.
+                # The umask must not widen or narrow the mode that was asked for.
                 os.fchmod(file.fileno(), mode)
         os.replace(temporary, path)
     except BaseException:

@@ -1,4 +1,4 @@
-"""Who may scrape, by a web configuration file that is read again when it, or a certificate it names, changes."""
+"""Who may scrape: by a web configuration file, which is read again when it changes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,32 @@ from typing import NamedTuple
 from neuron_monitor.prometheus.request import Answer, Request
 from neuron_monitor.prometheus.tls import names_of_peer, tls_context, tls_files
 from neuron_monitor.prometheus.users import TooManyGuessesError, Users
-from neuron_monitor.prometheus.webconfig import WebConfig, WebConfigError, load_web_config
+from neuron_monitor.prometheus.webconfig import (
+    ClientAuth,
+    WebConfig,
+    WebConfigError,
+    lowered,
+    parse_web_config,
+    read_web_config,
+)
 
 _LOOK_SECONDS = 1.0
 _PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 _CHALLENGE = ("WWW-Authenticate", 'Basic realm="neuron-monitor"')
 UNAUTHORIZED = Answer(
     "401 Unauthorized",
-    b"user and password are needed\n",
+    b"a user and a password are required\n",
     (_PLAIN, _CHALLENGE),
 )
-FORBIDDEN = Answer("403 Forbidden", b"the client certificate is not one of those allowed\n")
-BUSY = Answer("429 Too Many Requests", b"too many passwords wait to be checked\n", (_PLAIN, ("Retry-After", "5")))
+FORBIDDEN = Answer("403 Forbidden", b"the client certificate is not allowed\n")
+ENCRYPTED_ONLY = Answer("403 Forbidden", b"TLS is required\n", last=True)
+BUSY = Answer("429 Too Many Requests", b"too many passwords are being checked\n", (_PLAIN, ("Retry-After", "5")))
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 def _stamp(paths: Iterable[Path]) -> _Stamp:
-    """Tells files from what they were: a renewed certificate is a link to another file, or a newer one."""
+    """Changes when a file changes: a renewed certificate is a link to another file, or a newer one."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:
@@ -44,55 +52,92 @@ class _State(NamedTuple):
     config: WebConfig
     tls: ssl.SSLContext | None
     stamp: _Stamp
+    ends_with_newline: bool
 
 
 class FileAccess:
-    """See :class:`neuron_monitor.prometheus.http.Access`. A broken change is told, and what was before stays."""
+    """See :class:`neuron_monitor.prometheus.http.Access`.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    The file is read again when it, or a file that it names, changes. A change that is wrong, not whole, or that would
+    lower protection is reported and not used: what was in force stays in force. Only a restart lowers protection.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         """Read the file.
 
         Args:
             path: the web configuration.
-            clock: seconds; the files are looked at once a second at most, when somebody asks.
+            clock: seconds; the files are looked at once per second at most, when a client connects or asks.
+            refused: called once per change that is not used.
 
         Raises:
-            WebConfigError: it can't be used.
+            WebConfigError: the file cannot be used.
         """
         self._path = path
         self._clock = clock
+        self._refused = refused
         self._users: Users | None = None
-        self._state = self._read(load_web_config(path))
+        self._state = self._read()
         self._looked = clock()
 
-    def _paths(self, config: WebConfig) -> tuple[Path, ...]:
+    def _stamp_of(self, config: WebConfig) -> _Stamp:
         tls = config.tls_server_config
-        return (self._path, *(() if tls is None else tls_files(tls, self._path.parent)))
+        return _stamp((self._path, *(() if tls is None else tls_files(tls, self._path.parent))))
 
-    def _read(self, config: WebConfig) -> _State:
-        # Stamped before it is read: what changes meanwhile is read again.
-        stamp = _stamp(self._paths(config))
+    def _read(self, in_force: _State | None = None) -> _State:
+        own = _stamp((self._path,))
+        content = read_web_config(self._path)
+        whole = content.endswith(b"\n")
+        config = parse_web_config(content, str(self._path))
+        if in_force is not None:
+            lost = lowered(in_force.config, config)
+            if lost:
+                raise WebConfigError(
+                    f"it would lower protection ({', '.join(lost)})",
+                    where=str(self._path),
+                    mend="restart neuron-monitor if that is what you want",
+                )
+        if in_force is not None and in_force.ends_with_newline and not whole:
+            # A file that is being written can be valid up to any byte, and name other clients than it will.
+            raise WebConfigError("it is not whole: it does not end with a newline", where=str(self._path))
+        # Stamped before they are read: what changes meanwhile is read again.
+        stamp = self._stamp_of(config)
         tls = config.tls_server_config
-        state = _State(config, None if tls is None else tls_context(tls, self._path.parent), stamp)
+        context = None if tls is None else tls_context(tls, self._path.parent)
+        if stamp[:1] != own or self._stamp_of(config) != stamp:
+            raise WebConfigError("it changed while it was read", where=str(self._path))
+        users = Users(config.basic_auth_users) if config.basic_auth_users else None
         if self._users is not None:
             self._users.close()
-        self._users = Users(config.basic_auth_users) if config.basic_auth_users else None
-        return state
+        self._users = users
+        return _State(config, context, stamp, whole)
 
     def _refresh(self) -> None:
         now = self._clock()
         if now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
-        stamp = _stamp(self._paths(self._state.config))
+        stamp = self._stamp_of(self._state.config)
         if stamp == self._state.stamp:
             return
         try:
-            self._state = self._read(load_web_config(self._path))
+            self._state = self._read(self._state)
         except WebConfigError as error:
-            # Told once a change, not once a scrape.
+            # Reported once per change, not once per scrape.
             self._state = self._state._replace(stamp=stamp)
+            self._refused()
             print(f"neuron-monitor: web configuration not reloaded: {error}", file=sys.stderr)
+
+    @property
+    def config(self) -> WebConfig:
+        """The configuration in force."""
+        self._refresh()
+        return self._state.config
 
     @property
     def tls(self) -> ssl.SSLContext | None:
@@ -106,12 +151,18 @@ class FileAccess:
         return tuple(self._state.config.http_server_config.headers.items())
 
     async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """The answer to a request that may not pass."""
+        """The answer to a request that may not pass; ``None``: it may."""
         self._refresh()
-        config = self._state.config
-        allowed = config.tls_server_config.client_allowed_sans if config.tls_server_config is not None else ()
-        if allowed and (tls is None or not set(allowed).intersection(names_of_peer(tls))):
-            return FORBIDDEN
+        wanted = self._state.config.tls_server_config
+        if wanted is not None:
+            # A connection that opened before TLS or client certificates were turned on does not outlive the change.
+            if tls is None:
+                return ENCRYPTED_ONLY
+            if wanted.client_auth_type is ClientAuth.REQUIRED and not tls.getpeercert():
+                return FORBIDDEN
+            allowed = wanted.client_allowed_sans
+            if allowed and not set(allowed).intersection(names_of_peer(tls)):
+                return FORBIDDEN
         if self._users is None:
             return None
         try:

@@ -35,9 +35,13 @@ In the pipe form what the stream does not carry is missing: the histogram, links
 
 _WEB = """## TLS and users
 
-`--web.config.file FILE` takes the [file of Prometheus' exporters][toolkit]: certificates (read again when they
-change), client certificates and the names that they may bear, users with bcrypt hashes, headers. `promtool check
-web-config FILE` checks it.
+`--web.config.file FILE` reads the [file of Prometheus' exporters][toolkit]: certificates, client certificates and the
+names that they may have, users with bcrypt hashes, headers. `promtool check web-config FILE` checks it.
+
+The file and the certificates are read again when they change. A change is not used if it is invalid, if the file is
+not whole (it no longer ends with a newline), or if it would lower protection: no TLS, no or optional client
+certificates, no users, an older TLS version, fewer headers. The monitor then keeps what is in force, logs one line and
+counts it in `neuron_monitor_web_config_refused_reloads_total`. Only a restart lowers protection.
 
 ```yaml
 tls_server_config:

@@ -1,10 +1,14 @@
-"""A small HTTP server for scrapes, in a thread of its own: slow, many and odd clients can't hold up collection."""
+"""A small HTTP server for scrapes, in a thread of its own: slow, many or odd clients do not hold up collection."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import resource
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -19,7 +23,16 @@ from runtime_core import __version__
 
 _MAX_HEAD_BYTES = 16 * 1024
 _PIECE_BYTES = 64 * 1024
-"""A body goes out in pieces, so that a connection holds no more than one of its own."""
+"""A body goes out in pieces, so that a connection buffers no more than one of them."""
+
+_BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted; beyond it a client waits a second or more to try again."""
+
+_OTHER_DESCRIPTORS = 64
+"""Left for the collection, files and sockets of the rest of the process."""
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_LOG_SECONDS = 60.0
 
 _MISSED_REPORTS = 3
 _LANDING = b"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>neuron-monitor</title></head><body>
@@ -28,17 +41,18 @@ _LANDING = b"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title
 """
 _OFFERS = tuple((offer.media_type, offer.parameters) for offer in Format)
 _GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
-"""Slow, gone, talking too much, or told to stop: nobody is left to tell."""
+"""Slow, gone, too long, or told to stop: nobody is left to answer."""
 
 
 class Limits(NamedTuple):
-    """How much a client may ask for.
+    """What clients may use.
 
     Attributes:
-        connections: at a time; one more and the one that was quiet for longest goes.
-        head_seconds: for TLS, and for a request to come in.
+        connections: open at a time; for one more, the one that was quiet for longest is closed. Fewer where the
+            process may open fewer descriptors.
+        head_seconds: for the TLS handshake, and for a request to arrive.
         idle_seconds: between requests.
-        send_seconds: for an answer to be taken.
+        send_seconds: for the client to receive an answer.
     """
 
     connections: int = 128
@@ -48,11 +62,11 @@ class Limits(NamedTuple):
 
 
 class Access(Protocol):
-    """Who may come in, and how."""
+    """Who may connect, and how."""
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """For the connection that opens now; ``None``: it is plain."""
+        """For the connection that opens now; ``None``: no TLS."""
         ...
 
     @property
@@ -61,12 +75,12 @@ class Access(Protocol):
         ...
 
     async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """The answer to a request that may not pass."""
+        """The answer to a request that may not pass; ``None``: it may."""
         ...
 
 
 class OpenAccess:
-    """Everybody, in plain text."""
+    """Every client, without TLS."""
 
     tls: ssl.SSLContext | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -93,21 +107,25 @@ class MetricsServer:
         Args:
             page: what to serve.
             address: see :func:`.address.parse_address`.
-            stale_seconds: from which age of the report on ``/-/ready`` says no; where reports are far apart, when some
-                did not come.
-            access: who may come in; default: everybody.
-            limits: what clients may ask for.
+            stale_seconds: the age of the last report from which ``/-/ready`` answers 503; where reports are further
+                apart, three of them must be missing.
+            access: who may connect; default: every client.
+            limits: what clients may use.
 
         Raises:
-            UsageError: the address is none.
-            NeuronError: it is taken, or not of this machine.
+            UsageError: the address is invalid.
+            NeuronError: the address is in use, or not of this machine.
         """
         self._page = page
         self._stale_seconds = stale_seconds
         self._access = access or OpenAccess()
         self._limits = limits or Limits()
+        # In the order of their last request: the first was quiet for longest.
         self._connections: dict[asyncio.Task[None], None] = {}
-        self._socket = listen(address, self._limits.connections)
+        self._most = _room_for(self._limits.connections)
+        self._logged_at: float | None = None
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._socket = listen(address, _BACKLOG)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -115,7 +133,7 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, cut what is open, end the thread."""
+        """Stop listening, close all connections, end the thread."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
@@ -135,21 +153,64 @@ class MetricsServer:
             task.cancel()
         await asyncio.gather(accepting, *self._connections, return_exceptions=True)
         self._socket.close()
+        if self._spare >= 0:
+            os.close(self._spare)
 
     async def _accept(self) -> None:
         while True:
+            while len(self._connections) >= self._most:
+                await self._evict(f"{self._most} connections are open")
             try:
                 client, _ = await self._loop.sock_accept(self._socket)
-            except OSError:
-                # Gone again before it was taken, or no descriptor is free: others will be closed.
-                await asyncio.sleep(0.05)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    # The client is gone before it was accepted.
+                    await asyncio.sleep(0)
+                    continue
+                # Something else in the process holds them, and the client must not wait for it.
+                await self._turn_away(error.strerror or str(error))
                 continue
-            if len(self._connections) >= self._limits.connections:
-                # Idle clients can't keep a scrape out; nor can those that never end their TLS handshake.
-                next(iter(self._connections)).cancel()
             task = self._loop.create_task(self._connected(client))
             self._connections[task] = None
-            task.add_done_callback(self._connections.pop)
+            task.add_done_callback(lambda ended: self._connections.pop(ended, None))
+            # sock_accept does not yield while others wait; without this, nobody is served until all are accepted.
+            await asyncio.sleep(0)
+
+    async def _evict(self, reason: str) -> None:
+        """Close the connection that was quiet for longest, and wait until its descriptor is free."""
+        task = next(iter(self._connections))
+        del self._connections[task]
+        self._page.count_eviction()
+        self._log(f"{reason}: closing those that were quiet for longest")
+        task.cancel()
+        await asyncio.wait((task,), timeout=1.0)
+        # The transport closes its socket one turn of the loop later.
+        await asyncio.sleep(0)
+
+    async def _turn_away(self, reason: str) -> None:
+        if self._connections:
+            await self._evict(reason)
+            return
+        self._log(f"{reason}: connections are closed as they open")
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+        try:
+            client, _ = self._socket.accept()
+            client.close()
+        except OSError:
+            await asyncio.sleep(0.05)
+        finally:
+            with suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        await asyncio.sleep(0)
+
+    def _log(self, text: str) -> None:
+        """Tell it, once a minute at most."""
+        now = time.monotonic()
+        if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
+            self._logged_at = now
+            print(f"neuron-monitor: {text}", file=sys.stderr)
 
     async def _connected(self, client: socket.socket) -> None:
         reader = asyncio.StreamReader(_MAX_HEAD_BYTES, self._loop)
@@ -181,12 +242,12 @@ class MetricsServer:
             patience = self._limits.idle_seconds
 
     async def _reply(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Answer a request; False when it was the last. Nothing of the answer is kept while the client is idle."""
+        """Answer a request; False when it was the last. No part of the answer is kept while the client is idle."""
         began = time.monotonic()
         self._stays()
         request = parse_head(head)
         answer = BAD_REQUEST if request is None else await self._answer(request, writer)
-        keep = request is not None and request.keeps_open
+        keep = request is not None and request.keeps_open and not answer.last
         lines = [
             f"HTTP/1.1 {answer.status}",
             *(f"{name}: {value}" for name, value in (*answer.headers, *self._access.headers)),
@@ -196,14 +257,14 @@ class MetricsServer:
         parts = ["\r\n".join([*lines, "", ""]).encode()]
         if request is None or request.method != "HEAD":
             parts += (answer.body, answer.more)
-        if request is not None and request.path == "/metrics":
+        if request is not None and request.path == "/metrics" and answer.status.startswith("200"):
             self._page.count_scrape(time.monotonic() - began)
         async with asyncio.timeout(self._limits.send_seconds):
             await _send(writer, parts)
         return keep
 
     def _stays(self) -> None:
-        """The connection of this task is not the one that was quiet for longest."""
+        """Note that this task's connection is not quiet."""
         task = asyncio.current_task()
         if task in self._connections:
             del self._connections[task]
@@ -246,8 +307,16 @@ class MetricsServer:
         return Answer("200 OK", body, tuple(headers), more)
 
 
+def _room_for(wanted: int) -> int:
+    """How many connections the process can open: as many as ``wanted``, or what its limit of descriptors leaves."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, soft - _OTHER_DESCRIPTORS))
+
+
 async def _send(writer: asyncio.StreamWriter, parts: Iterable[bytes]) -> None:
-    # Full segments alone until the end: a receiver acknowledges others up to 40 ms late, and then all wait.
+    # Full segments only, until the end: a receiver acknowledges others up to 40 ms late.
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     for part in parts:

@@ -18,7 +18,9 @@ class Exporter(NamedTuple):
         report_age_seconds: how old the figures are; ``None`` before the first report.
         collection_seconds, collections: spent in all on looking and rendering, and how often.
         scrape_seconds, scrapes: spent on answering, and how often.
-        bad_lines: lines that were no reports.
+        bad_lines: lines that were not reports.
+        refused_reloads: changes of the web configuration that were not used.
+        evicted_connections: connections that were closed to make room for others.
     """
 
     report_age_seconds: float | None
@@ -27,6 +29,8 @@ class Exporter(NamedTuple):
     scrape_seconds: float
     scrapes: int
     bad_lines: int
+    refused_reloads: int = 0
+    evicted_connections: int = 0
 
 
 class Own(NamedTuple):
@@ -51,8 +55,13 @@ def own_metrics(figures: Exporter) -> tuple[Own, ...]:
             "Time spent on looking at the node and on this page", figures.collection_seconds, figures.collections),
         Own("neuron_monitor_scrape_duration_seconds", Kind.SUMMARY, "Time spent on answering scrapes",
             figures.scrape_seconds, figures.scrapes),
-        Own("neuron_monitor_bad_lines_total", Kind.COUNTER, "Lines of the stream that were no reports",
+        Own("neuron_monitor_bad_lines_total", Kind.COUNTER, "Lines of the stream that were not reports",
             figures.bad_lines),
+        Own("neuron_monitor_web_config_refused_reloads_total", Kind.COUNTER,
+            "Changes of the web configuration that were not used: invalid, or lowering protection",
+            figures.refused_reloads),
+        Own("neuron_monitor_evicted_connections_total", Kind.COUNTER,
+            "Connections closed to make room for others", figures.evicted_connections),
     )  # fmt: skip
 
 

@@ -76,6 +76,8 @@ class Page:
         self._scrape_seconds = 0.0
         self._scrapes = 0
         self.bad_lines = 0
+        self.refused_reloads = 0
+        self.evicted_connections = 0
 
     def show(self, node: NodeSeen, began_seconds: float) -> None:
         """Take what is known now.
@@ -96,8 +98,16 @@ class Page:
         self._collections += 1
 
     def count_bad_line(self) -> None:
-        """Note a line of the stream that was no report."""
+        """Note a line of the stream that was not a report."""
         self.bad_lines += 1
+
+    def count_refused_reload(self) -> None:
+        """Note a change of the web configuration that was not used."""
+        self.refused_reloads += 1
+
+    def count_eviction(self) -> None:
+        """Note a connection that was closed to make room for another."""
+        self.evicted_connections += 1
 
     def age_seconds(self) -> float | None:
         """Age of the last report, ``None`` before the first."""
@@ -141,4 +151,6 @@ class Page:
                 self._scrape_seconds,
                 self._scrapes,
                 self.bad_lines,
+                self.refused_reloads,
+                self.evicted_connections,
             )

@@ -1,13 +1,14 @@
-"""HTTP requests of scrapers and probes: what they ask, and what they would rather have."""
+"""HTTP requests of scrapers and probes: what they ask for, and which form they prefer."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """A request's line and headers; header names in lower case."""
+    """A request's line and headers, with header names in lower case."""
 
     method: str
     path: str
@@ -16,41 +17,65 @@ class Request(NamedTuple):
 
     @property
     def keeps_open(self) -> bool:
-        """Whether the client wants to ask more on this connection."""
+        """Whether the client keeps the connection open for further requests."""
         wanted = self.headers.get("connection", "").lower()
         return "close" not in wanted if self.version == "HTTP/1.1" else "keep-alive" in wanted
 
 
 class Answer(NamedTuple):
-    """Status line, body, further headers, and what else belongs to the body (so that parts of it can be shared)."""
+    """An answer.
+
+    Attributes:
+        status: code and reason.
+        body: its first part, which answers can share.
+        headers: beside those that every answer has.
+        more: the rest of the body.
+        last: the connection closes after it.
+    """
 
     status: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain; charset=utf-8"),)
     more: bytes = b""
+    last: bool = False
 
+
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)")
+_ONCE = frozenset(("authorization", "content-length", "host", "transfer-encoding"))
+"""Two values of these would mean different things to a proxy and to this server."""
 
 BAD_REQUEST = Answer("400 Bad Request", b"bad request\n")
 
 
 def parse_head(head: bytes) -> Request | None:
-    """A request from the bytes up to its empty line; ``None`` when it is none, or brings a body."""
+    """A request from the bytes up to its empty line; ``None``: malformed, ambiguous, or with a body."""
+    first, *lines = head.decode("latin-1").split("\r\n")
     try:
-        first, *lines = head.decode("latin-1").split("\r\n")
         method, target, version = first.split(" ")
-        pairs = [line.split(":", 1) for line in lines if line]
-        headers = {name.strip().lower(): value.strip() for name, value in pairs}
     except ValueError:
         return None
-    if version not in ("HTTP/1.1", "HTTP/1.0") or not target.startswith("/"):
+    if version not in ("HTTP/1.1", "HTTP/1.0") or not target.startswith("/") or not first.isprintable():
         return None
+    headers: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            continue
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            return None
+        name, value = found[1].lower(), found[2].strip(" \t")
+        if name in headers:
+            if name in _ONCE:
+                return None
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         return None
     return Request(method, target.partition("?")[0], version, headers)
 
 
 def _weighted(header: str) -> list[tuple[str, dict[str, str], float]]:
-    """Name, parameters and weight (0 to 1) of each part of an ``Accept`` header; heaviest first, else as they stand."""
+    """Name, parameters and weight (0 to 1) of each part of an ``Accept`` header, heaviest first."""
     parts = []
     for part in header.split(","):
         name, *pieces = (piece.strip().lower() for piece in part.split(";"))
@@ -65,14 +90,14 @@ def _weighted(header: str) -> list[tuple[str, dict[str, str], float]]:
 
 
 def preferred(header: str, offers: Sequence[tuple[str, dict[str, str]]]) -> int | None:
-    """Which offer an ``Accept`` header likes best.
+    """Which offer an ``Accept`` header prefers.
 
     Args:
-        header: the header's value; what it does not understand it leaves out.
-        offers: media type and the parameters it has; a client that names other values of these does not mean it.
+        header: the header's value; parts that are malformed are ignored.
+        offers: media type and its parameters; a part with another value of one of these does not match.
 
     Returns:
-        Index of the offer; ``None`` when none is named (a range like ``*/*`` names none).
+        Index of the offer; ``None`` when no part names one (a range like ``*/*`` names none).
     """
     for name, wanted, _ in _weighted(header):
         for number, (offer, parameters) in enumerate(offers):
@@ -82,5 +107,5 @@ def preferred(header: str, offers: Sequence[tuple[str, dict[str, str]]]) -> int 
 
 
 def accepts_gzip(header: str) -> bool:
-    """Whether an ``Accept-Encoding`` header takes gzip."""
+    """Whether an ``Accept-Encoding`` header accepts gzip."""
     return any(name == "gzip" for name, _, _ in _weighted(header))

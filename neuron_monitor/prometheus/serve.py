@@ -31,7 +31,7 @@ def serving(address: str, web_config: Path | None = None, *, tell: bool = False)
     if web_config is not None:
         from neuron_monitor.prometheus.access import FileAccess
 
-        access = FileAccess(web_config)
+        access = FileAccess(web_config, refused=page.count_refused_reload)
     server = MetricsServer(page, address, stale_seconds=_STALE_SECONDS, access=access)
     if tell:
         scheme = "http" if access is None or access.tls is None else "https"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
 from neuron_monitor.prometheus.webconfig import ClientAuth, TlsConfig, TlsVersion, WebConfigError
+from runtime_core.telemetry import open_regular
 
 _VERSIONS = {TlsVersion.TLS12: ssl.TLSVersion.TLSv1_2, TlsVersion.TLS13: ssl.TLSVersion.TLSv1_3}
 _VERIFY = {
@@ -22,11 +24,11 @@ _CIPHERS = {
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
 }
-"""Suites of TLS 1.2 that Go, whose names the file has, calls secure -> OpenSSL's names. Those of TLS 1.3 are fixed."""
+"""Go's names of its secure TLS 1.2 suites -> OpenSSL's names. The suites of TLS 1.3 cannot be chosen."""
 
 
 def tls_files(config: TlsConfig, folder: Path) -> tuple[Path, ...]:
-    """The files that a context is made of."""
+    """The files that a context reads."""
     return tuple(folder / name for name in (config.cert_file, config.key_file, config.client_ca_file) if name)
 
 
@@ -34,20 +36,21 @@ def tls_context(config: TlsConfig, folder: Path) -> ssl.SSLContext:
     """A context for servers.
 
     Args:
-        config: what is wanted.
-        folder: what relative file names are relative to.
+        config: the settings.
+        folder: where relative file names start.
 
     Raises:
-        WebConfigError: a file is missing or wrong, or a cipher suite is not known.
+        WebConfigError: a file is missing or invalid, or a cipher suite is unknown.
     """
     unknown = [name for name in config.cipher_suites if name not in _CIPHERS]
     if unknown:
-        raise WebConfigError(f"cipher suite {unknown[0]!r} is not offered, only {', '.join(_CIPHERS)}")
+        raise WebConfigError(f"cipher suite {unknown[0]!r} is not supported, only {', '.join(_CIPHERS)}")
     for path in tls_files(config, folder):
+        # OpenSSL would wait for a FIFO's other end.
         try:
-            path.open("rb").close()
+            os.close(open_regular(path))
         except OSError as error:
-            raise WebConfigError(f"{path}: can't be read: {error.strerror}") from None
+            raise WebConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = _VERSIONS[config.min_version], _VERSIONS[config.max_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -56,26 +59,28 @@ def tls_context(config: TlsConfig, folder: Path) -> ssl.SSLContext:
     try:
         # Without a password given, OpenSSL would ask for one on the terminal.
         context.load_cert_chain(cert, key, password=b"")
-    except ssl.SSLError as error:
-        raise WebConfigError(f"{cert} and {key}: no certificate with its key in PEM: {_reason(error)}") from None
+    except OSError as error:
+        raise WebConfigError(
+            f"not a certificate with its key in PEM: {_reason(error)}", where=f"{cert} and {key}"
+        ) from None
     if config.client_ca_file:
         try:
             context.load_verify_locations(folder / config.client_ca_file)
-        except ssl.SSLError as error:
+        except OSError as error:
             raise WebConfigError(
-                f"{folder / config.client_ca_file}: no certificates in PEM: {_reason(error)}"
+                f"no certificates in PEM: {_reason(error)}", where=str(folder / config.client_ca_file)
             ) from None
     if config.cipher_suites:
         context.set_ciphers(":".join(_CIPHERS[name] for name in config.cipher_suites))
     return context
 
 
-def _reason(error: ssl.SSLError) -> str:
-    return (error.reason or str(error)).lower().replace("_", " ")
+def _reason(error: OSError) -> str:
+    return (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
 
 
 def names_of_peer(connection: ssl.SSLObject) -> Iterable[str]:
-    """Subject alternative names of the certificate that the client showed, and that was verified."""
+    """Subject alternative names of the client's verified certificate."""
     certificate = connection.getpeercert() or {}
     for entry in certificate.get("subjectAltName", ()):
         if isinstance(entry, tuple) and len(entry) == 2:

@@ -1,7 +1,7 @@
 """TLS and users as a file, in the format of Prometheus' exporter-toolkit (``--web.config.file``).
 
-Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. What Python's ssl can't do is refused
-by name, never silently left out.
+Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. A setting that Python's ssl does not support
+is refused by name, never ignored.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Annotated
 import msgspec
 
 from neuron_console.extras import requires
-from runtime_core.telemetry import NeuronError
+from runtime_core.telemetry import NeuronError, read_regular
 
+_MAX_BYTES = 1 << 20
 _HEADERS = (
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -28,19 +29,22 @@ BcryptHash = Annotated[str, msgspec.Meta(pattern=r"^\$2[aby]\$(0[4-9]|[12][0-9]|
 
 
 class WebConfigError(NeuronError):
-    """A web configuration that can't be used; names the file, the place and what was expected."""
+    """A web configuration that cannot be used; names the file, the place and what was expected."""
 
 
 class ClientAuth(enum.StrEnum):
-    """What is asked of a client's certificate."""
+    """What is required of a client's certificate."""
 
     NONE = "NoClientCert"
     IF_GIVEN = "VerifyClientCertIfGiven"
     REQUIRED = "RequireAndVerifyClientCert"
 
 
+_STRENGTH = {ClientAuth.NONE: 0, ClientAuth.IF_GIVEN: 1, ClientAuth.REQUIRED: 2}
+
+
 class TlsVersion(enum.StrEnum):
-    """Versions of TLS that may be asked for; older ones are not offered."""
+    """The supported versions of TLS."""
 
     TLS12 = "TLS12"
     TLS13 = "TLS13"
@@ -61,7 +65,7 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``http_server_config``; ``http2`` is accepted, and HTTP/1.1 spoken: clients agree on it by themselves."""
+    """``http_server_config``; ``http2`` is accepted and has no effect: clients fall back to HTTP/1.1."""
 
     http2: bool = True
     headers: dict[str, str] = {}
@@ -79,8 +83,8 @@ def parse_web_config(content: bytes, name: str) -> WebConfig:
     """Read a configuration.
 
     Args:
-        content: YAML; empty: plain text for everybody.
-        name: what to call it in messages.
+        content: YAML; empty: no TLS and no users.
+        name: the file's name in messages.
 
     Raises:
         WebConfigError: naming the file, the place and what was expected.
@@ -94,44 +98,82 @@ def parse_web_config(content: bytes, name: str) -> WebConfig:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
-        problem = getattr(error, "problem", None) or "it can't be decoded"
-        raise WebConfigError(f"{name}: expected YAML{place}: {problem}") from None
+        problem = getattr(error, "problem", None) or "it cannot be decoded"
+        raise WebConfigError(f"expected YAML{place}: {problem}", where=name) from None
     except (ValueError, RecursionError, TypeError) as error:
         text = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         if "matching regex" in text:
             text = "expected a bcrypt hash, as `htpasswd -nBC 10 USER` makes it - at `$.basic_auth_users`"
-        raise WebConfigError(f"{name}: {text}") from None
+        raise WebConfigError(text, where=name) from None
     return found
 
 
 def _check(config: WebConfig) -> None:
     tls = config.tls_server_config
     if tls is not None:
+        for setting in ("cert_file", "key_file", "client_ca_file"):
+            if not getattr(tls, setting).isprintable():
+                raise ValueError(f"{setting} must be one printable line - at `$.tls_server_config`")
         if (tls.client_auth_type is ClientAuth.NONE) != (not tls.client_ca_file):
             raise ValueError(
-                "client_ca_file and a client_auth_type that verifies need each other - at `$.tls_server_config`"
+                "client_ca_file and a client_auth_type that verifies require each other - at `$.tls_server_config`"
             )
         if tls.client_allowed_sans and tls.client_auth_type is not ClientAuth.REQUIRED:
             raise ValueError(
-                f"client_allowed_sans needs client_auth_type {ClientAuth.REQUIRED} - at `$.tls_server_config`"
+                f"client_allowed_sans requires client_auth_type {ClientAuth.REQUIRED} - at `$.tls_server_config`"
             )
         if tls.min_version > tls.max_version:
             raise ValueError("min_version is above max_version - at `$.tls_server_config`")
     for header, value in config.http_server_config.headers.items():
         if header not in _HEADERS:
-            raise ValueError(f"{header!r} can't be set, only {', '.join(_HEADERS)} - at `$.http_server_config.headers`")
+            raise ValueError(f"{header!r} cannot be set: use {', '.join(_HEADERS)} - at `$.http_server_config.headers`")
         if not value.isascii() or not value.isprintable():
             raise ValueError(f"{header} must be one printable line - at `$.http_server_config.headers`")
+
+
+def read_web_config(path: Path) -> bytes:
+    """The content of a configuration file.
+
+    Raises:
+        WebConfigError: the file cannot be read.
+    """
+    try:
+        return read_regular(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise WebConfigError(f"cannot be read: {reason}", where=str(path)) from None
 
 
 def load_web_config(path: Path) -> WebConfig:
     """Read a configuration file.
 
     Raises:
-        WebConfigError: it can't be read, or is wrong.
+        WebConfigError: the file cannot be read, or is invalid.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WebConfigError(f"{path}: can't be read: {error.strerror}") from None
-    return parse_web_config(content, str(path))
+    return parse_web_config(read_web_config(path), str(path))
+
+
+def lowered(before: WebConfig, after: WebConfig) -> list[str]:
+    """The settings by which ``after`` protects less than ``before``; empty: by none.
+
+    Removing one user of several, or one allowed name of several, lets fewer clients in: that is not less protection.
+    """
+    lost = []
+    old, new = before.tls_server_config, after.tls_server_config
+    if old is not None:
+        if new is None:
+            lost.append("tls_server_config is gone")
+        else:
+            weaker = (
+                ("client_auth_type", _STRENGTH[new.client_auth_type] < _STRENGTH[old.client_auth_type]),
+                ("client_allowed_sans", bool(old.client_allowed_sans) and not new.client_allowed_sans),
+                ("min_version", new.min_version < old.min_version),
+                ("cipher_suites", bool(old.cipher_suites) and not new.cipher_suites),
+            )
+            lost += [f"{name} allows more" for name, is_weaker in weaker if is_weaker]
+    if before.basic_auth_users and not after.basic_auth_users:
+        lost.append("basic_auth_users is empty")
+    headers = before.http_server_config.headers.keys() - after.http_server_config.headers.keys()
+    if headers:
+        lost.append(f"http_server_config.headers lacks {min(headers)}")
+    return lost

@@ -2,6 +2,8 @@
 
 import gzip
 import socket
+import subprocess
+import sys
 import time
 import zlib
 from contextlib import suppress
@@ -245,3 +247,102 @@ def test_a_zipped_page_is_a_single_gzip_member(port, get):
 def test_any_bytes_are_a_request_or_none(data):
     request = parse_head(data)
     assert request is None or request.path.startswith("/")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Content-Length: 0\r\nContent-Length: 5",
+        "Content-Length: 0\r\nContent-Length: 0",
+        "Content-Length: 0, 5",
+        "X: a\nTransfer-Encoding: chunked",
+        "Transfer-Encoding\n: chunked",
+        "Transfer-Encoding: \nchunked",
+        "Transfer-Encoding : chunked",
+        " Transfer-Encoding: chunked",
+        "X: a\r\n Transfer-Encoding: chunked",
+        "X: a\rContent-Length: 5",
+        "X: a\0b",
+        "Authorization: Basic YQ==\r\nAuthorization: Basic Yg==",
+        "Host: a\r\nHost: b",
+    ],
+)
+def test_a_request_that_a_proxy_may_read_otherwise_is_refused(lines):
+    assert parse_head(f"GET /metrics HTTP/1.1\r\n{lines}\r\n\r\n".encode()) is None
+
+
+def test_headers_that_may_come_twice_are_joined():
+    head = b"GET /metrics HTTP/1.1\r\nAccept: a/b\r\nAccept:\tc/d \r\n\r\n"
+    assert parse_head(head).headers == {"accept": "a/b, c/d"}
+
+
+def connect(port):
+    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client.setblocking(False)
+    return client
+
+
+def test_quick_connections_never_pass_the_limit(serve, page, get, monkeypatch):
+    """The most sockets that are open at a time, told by the server's own calls."""
+    opened, most = set(), [0]
+    connected = MetricsServer._connected
+
+    async def counted(self, client):
+        opened.add(client)
+        most[0] = max(most[0], sum(other.fileno() >= 0 for other in opened))
+        await connected(self, client)
+
+    monkeypatch.setattr(MetricsServer, "_connected", counted)
+    port = serve(page, limits=Limits(connections=16))
+    clients = [connect(port) for _ in range(500)]
+    try:
+        assert get(f"http://127.0.0.1:{port}/-/healthy")[0] == 200
+        evicted = get(f"http://127.0.0.1:{port}/metrics")[2]
+    finally:
+        for client in clients:
+            client.close()
+    assert most[0] <= 17  # one is being accepted while the evicted transport closes
+    assert page.evicted_connections >= 400
+    assert b"neuron_monitor_evicted_connections_total" in evicted
+
+
+def test_without_descriptors_the_quiet_are_closed_and_scrapes_go_on(tmp_path):
+    """In a process of its own, whose other parts take every descriptor."""
+    program = """
+import os, resource, sys, time
+from neuron_monitor.prometheus.http import Limits, MetricsServer
+from neuron_monitor.prometheus.page import Page
+server = MetricsServer(Page(), "127.0.0.1:0", stale_seconds=60, limits=Limits(connections=1000))
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+print(server.port, flush=True)
+taken = []
+sys.stdin.readline()
+try:
+    while True:
+        taken.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    print(len(taken), flush=True)
+sys.stdin.readline()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        port = int(process.stdout.readline())
+        quiet = [connect(port) for _ in range(10)]
+        assert b"healthy" in talk(port, b"GET /-/healthy HTTP/1.0\r\n\r\n")
+        process.stdin.write("take all\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        for _ in range(20):
+            assert b"healthy" in talk(port, b"GET /-/healthy HTTP/1.0\r\n\r\n")
+        more = [connect(port) for _ in range(200)]
+        assert b"healthy" in talk(port, b"GET /-/healthy HTTP/1.0\r\n\r\n")
+        for client in quiet + more:
+            client.close()
+        told = process.communicate("end\n", timeout=30)[1]
+    assert told.count("Too many open files") == 1
+    assert "Traceback" not in told

@@ -53,15 +53,16 @@ def test_an_empty_file_is_plain_text_for_everybody():
         ("tls_server_config: {cert_file: a}", "missing required field `key_file` - at `$.tls_server_config`"),
         ("basic_auth_users: {bob: plain}", "expected a bcrypt hash"),
         ("tls_server_config: {cert_file: a, key_file: b, client_auth_type: RequestClientCert}", "RequestClientCert"),
-        ("tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}", "need each other"),
-        ("tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [x]}", "client_allowed_sans needs"),
+        ("tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}", "require each other"),
+        ("tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [x]}", "client_allowed_sans requires"),
         ("tls_server_config: {cert_file: a, key_file: b, min_version: TLS10}", "TLS10"),
         (
             "tls_server_config: {cert_file: a, key_file: b, min_version: TLS13, max_version: TLS12}",
             "min_version is above",
         ),
-        ("http_server_config: {headers: {Server: x}}", "'Server' can't be set"),
+        ("http_server_config: {headers: {Server: x}}", "'Server' cannot be set"),
         ('http_server_config: {headers: {X-Frame-Options: "a\\nb"}}', "one printable line"),
+        ('tls_server_config: {cert_file: "a\\0b", key_file: b}', "cert_file must be one printable line"),
         ("[" * 5000, "nested too deeply"),
         ("\x00", "expected YAML"),
     ],
@@ -85,9 +86,9 @@ def test_any_bytes_are_a_configuration_or_an_error(content):
 @pytest.mark.parametrize(
     ("files", "more", "told"),
     [
-        ((), "", "server.pem: can't be read"),
-        (("server.pem", "server.key"), "", "no certificate with its key in PEM"),
-        ((), ", cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", "'TLS_RSA_WITH_RC4_128_SHA' is not offered"),
+        ((), "", "server.pem: cannot be read"),
+        (("server.pem", "server.key"), "", "not a certificate with its key in PEM"),
+        ((), ", cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", "'TLS_RSA_WITH_RC4_128_SHA' is not supported"),
     ],
 )
 def test_files_that_make_no_context(tmp_path, files, more, told):
@@ -99,7 +100,7 @@ def test_files_that_make_no_context(tmp_path, files, more, told):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(WebConfigError, match="can't be read: No such file"):
+    with pytest.raises(WebConfigError, match="cannot be read: No such file"):
         load_web_config(tmp_path / "none.yml")
 
 
