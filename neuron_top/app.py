@@ -40,8 +40,11 @@ class Shell(App[Settings]):
     CSS_PATH = "app.tcss"
     TITLE = "neuron-top"
 
-    def __init__(self, settings: Settings | None = None, glyphs: Glyphs | None = None) -> None:
-        """Begin where the last run ended."""
+    def __init__(
+        self, settings: Settings | None = None, glyphs: Glyphs | None = None, *, read_only: bool = False
+    ) -> None:
+        """Begin where the last run ended; ``read_only``: no signals, and no files are written."""
+        self._read_only = read_only
         # Textual turns everything grey under NO_COLOR, unless it uses the terminal's own colours: then there are none.
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self._settings = settings if settings is not None else Settings()
@@ -66,12 +69,17 @@ class Shell(App[Settings]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the screen offers, beside Textual's own commands."""
-        yield from super().get_system_commands(screen)
+        for command in super().get_system_commands(screen):
+            if not (self._read_only and command.title == "Screenshot"):
+                yield command
         if isinstance(screen, OffersCommands):
             yield from screen.commands()
 
     def action_save_picture(self) -> None:
         """Save the screen as SVG in the working directory."""
+        if self._read_only:
+            self.notify("screenshots are off: neuron-top runs with --read-only", severity="warning")
+            return
         try:
             self.notify(f"saved {self.save_screenshot(path=str(Path.cwd()))}")
         except OSError as error:
@@ -95,10 +103,12 @@ class NeuronTop(Shell):
         interval_seconds: float = 1.0,
         settings: Settings | None = None,
         glyphs: Glyphs | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
-        """Watch ``look`` every ``interval_seconds``."""
-        super().__init__(settings, glyphs)
-        self.node = NodeScreen(look, interval_seconds, self._settings, self._glyphs)
+        """Watch ``look`` every ``interval_seconds``; ``read_only``: see :class:`Shell`."""
+        super().__init__(settings, glyphs, read_only=read_only)
+        self.node = NodeScreen(look, interval_seconds, self._settings, self._glyphs, read_only=read_only)
 
     def get_default_screen(self) -> Screen[None]:
         """The node's."""
@@ -112,11 +122,18 @@ class NeuronTop(Shell):
 class FleetTop(Shell):
     """neuron-top over many nodes."""
 
-    def __init__(self, fleet: Fleet, settings: Settings | None = None, glyphs: Glyphs | None = None) -> None:
-        """Watch ``fleet``."""
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: Settings | None = None,
+        glyphs: Glyphs | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        """Watch ``fleet``; ``read_only``: see :class:`Shell`."""
         from neuron_top.screens.fleet import FleetScreen
 
-        super().__init__(settings, glyphs)
+        super().__init__(settings, glyphs, read_only=read_only)
         self._fleet = fleet
         self.table: FleetScreen = FleetScreen(fleet, self._settings, self._glyphs)
 
@@ -128,7 +145,9 @@ class FleetTop(Shell):
         """Show a node by itself, until Esc."""
         interval_seconds = min(1.0, self._fleet.interval_seconds)
         look = self._fleet.node_look(message.number)
-        screen = NodeScreen(look, interval_seconds, self._settings, self._glyphs, in_fleet=True)
+        screen = NodeScreen(
+            look, interval_seconds, self._settings, self._glyphs, in_fleet=True, read_only=self._read_only
+        )
 
         def keep(_: None) -> None:
             self._settings = screen.remember(self._settings)

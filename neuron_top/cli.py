@@ -17,6 +17,7 @@ neuron-top --replay incident.nrec
 neuron-top unix:/run/neuron2.sock
 neuron-top --remote inf1-a:8000 --remote inf1-b:8000
 neuron-top --hostfile nodes.txt
+neuron-top --read-only
 neuron-top --serve --port 8080"""
 
 
@@ -71,8 +72,17 @@ def top(
         typer.Option(help="The view to begin with; default: the last one."),
     ] = None,
     plain: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters alone.")] = False,
-    serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser, on this machine alone.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any.")] = 8001,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Send no signals and write no files (settings, screenshots).")
+    ] = False,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Show it in a browser of this machine, read-only; prints a link to open."),
+    ] = False,
+    allow_signals: Annotated[
+        bool, typer.Option("--allow-signals", help="With --serve: pages may send signals to your processes.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any free port.")] = 8001,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
     ] = False,
@@ -82,12 +92,14 @@ def top(
 
     wish = Wish(
         interval, once, source, view.value if view is not None else None, plain,
-        tuple(names or ()), tuple(remote or ()), hostfile, replay,
+        tuple(names or ()), tuple(remote or ()), hostfile, replay, read_only,
     )  # fmt: skip
     if serve:
         from neuron_top.serve.server import serve_wish
 
-        serve_wish(wish, port)
+        serve_wish(wish, port, allow_signals=allow_signals)
+    elif allow_signals:
+        raise typer.BadParameter("it is for pages: add --serve", param_hint="--allow-signals")
     else:
         start(wish)
 

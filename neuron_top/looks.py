@@ -30,8 +30,16 @@ class Look(Protocol):
         """
         ...
 
+    def pin(self, pid: int, start_ns: int) -> int:
+        """A pidfd of a process that is shown; see :meth:`runtime_core.telemetry.Source.pin`.
+
+        Raises:
+            NeuronError: it is not proven that this process is the one shown; says why.
+        """
+        ...
+
     def close(self) -> None:
-        """Let go of what it holds open."""
+        """Close what it holds open."""
         ...
 
 
@@ -72,6 +80,10 @@ class SourceLook:
             raise NodeError(f"{self.name} can't be read: {error.strerror or error}{where}") from error
         self._before = snapshot
         return make_moment(before, snapshot, self._clean)
+
+    def pin(self, pid: int, start_ns: int) -> int:
+        """A pidfd of a process that is shown; see :meth:`Look.pin`."""
+        return self._source.pin(pid, start_ns)
 
     def close(self) -> None:
         """Close the source."""

@@ -119,9 +119,11 @@ class ReplayTop(Shell):
         interval_seconds: float = 1.0,
         settings: Settings | None = None,
         glyphs: Glyphs | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
-        """Show ``look`` every ``interval_seconds``."""
-        super().__init__(settings, glyphs)
+        """Show ``look`` every ``interval_seconds``; ``read_only``: see :class:`neuron_top.app.Shell`."""
+        super().__init__(settings, glyphs, read_only=read_only)
         self.node = ReplayScreen(look, interval_seconds, self._settings, self._glyphs)
 
     def get_default_screen(self) -> Screen[None]:

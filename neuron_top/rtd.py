@@ -105,6 +105,10 @@ class RtdSource:
                     silent.append(_silent(address, reason, snapshot.time_ns))
         return snapshot._replace(runtimes=(*snapshot.runtimes, *silent)) if silent else snapshot
 
+    def pin(self, pid: int, start_ns: int) -> int:
+        """See :meth:`runtime_core.telemetry.Source.pin`."""
+        return self._source.pin(pid, start_ns)
+
     def close(self) -> None:
         """Close the source."""
         self._source.close()

@@ -25,6 +25,7 @@ class Wish(NamedTuple):
         names: neuron-rtd addresses, or with ``remote`` more nodes.
         remote, hostfile: the nodes of a fleet; one of this machine is watched when there are none.
         replay: a recording to show instead.
+        read_only: no signals, and no files are written.
     """
 
     interval_seconds: float | None
@@ -36,6 +37,7 @@ class Wish(NamedTuple):
     remote: tuple[str, ...]
     hostfile: Path | None
     replay: Path | None = None
+    read_only: bool = False
 
 
 def start(wish: Wish) -> None:
@@ -84,8 +86,9 @@ def _node(wish: Wish, glyphs: Glyphs) -> None:
     settings = load_settings(path)
     if wish.view is not None:
         settings = settings._replace(view=wish.view)
-    left = NeuronTop(SourceLook(source, cleaner(glyphs)), interval_seconds, settings, glyphs).run()
-    if left is not None:
+    look = SourceLook(source, cleaner(glyphs))
+    left = NeuronTop(look, interval_seconds, settings, glyphs, read_only=wish.read_only).run()
+    if left is not None and not wish.read_only:
         save_settings(path, left)
 
 
@@ -103,8 +106,9 @@ def _recording(wish: Wish, path: Path, glyphs: Glyphs) -> None:
     settings = load_settings(settings_file)
     if wish.view is not None:
         settings = settings._replace(view=wish.view)
-    left = ReplayTop(ReplayLook(path, cleaner(glyphs)), interval_seconds, settings, glyphs).run()
-    if left is not None:
+    look = ReplayLook(path, cleaner(glyphs))
+    left = ReplayTop(look, interval_seconds, settings, glyphs, read_only=wish.read_only).run()
+    if left is not None and not wish.read_only:
         save_settings(settings_file, left)
 
 
@@ -123,6 +127,6 @@ def _fleet(wish: Wish, glyphs: Glyphs) -> None:
     from neuron_top.settings import load_settings, save_settings, settings_path
 
     path = settings_path()
-    left = FleetTop(fleet, load_settings(path), glyphs).run()
-    if left is not None:
+    left = FleetTop(fleet, load_settings(path), glyphs, read_only=wish.read_only).run()
+    if left is not None and not wish.read_only:
         save_settings(path, left)

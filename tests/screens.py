@@ -1,6 +1,7 @@
 """neuron-top without a terminal: looks that are made by hand, and an application that is driven by a test."""
 
 import asyncio
+import os
 
 from busy_world import make_busy_node
 from worlds import BUSY, make_snapshot
@@ -13,6 +14,7 @@ from neuron_top.looks import SourceLook
 from neuron_top.model.moment import make_moment
 from neuron_top.settings import Settings
 from runtime_core.telemetry import NodeNotFoundError
+from runtime_core.telemetry.owners import pin as prove
 
 RECORDED_SECONDS = 90
 
@@ -32,8 +34,19 @@ class Still:
         self._looks += 1
         return make_snapshot(self._size, float(self._looks), self.runtimes)
 
+    def pin(self, pid, start_ns):
+        # Every process of this source is the one it shows.
+        return prove(pid, lambda: None)
+
     def close(self):
         pass
+
+
+class Recorded(Still):
+    """A source whose processes do not exist; a handle that no signal can go through stands for each."""
+
+    def pin(self, pid, start_ns):
+        return os.open(os.devnull, os.O_RDONLY)
 
 
 class Idle:
@@ -54,7 +67,7 @@ def recorded_moments(size="inf1.24xlarge", seconds=RECORDED_SECONDS, make=make_b
 
 def recorded_app(view="overview", glyphs=UNICODE, **settings):
     """An application that collects nothing by itself."""
-    app = NeuronTop(SourceLook(Still()), 1.0, Settings(view=view, **settings), glyphs)
+    app = NeuronTop(SourceLook(Recorded()), 1.0, Settings(view=view, **settings), glyphs)
     app.node._collector = Idle()
     return app
 
@@ -84,11 +97,15 @@ async def until(pilot, condition, what="the condition"):
     raise AssertionError(f"{what} did not come true:\n{text(pilot.app)}")
 
 
-def drive(check, size=(80, 24), source=None, app=None, moments=None):
+def drive(check, size=(80, 24), source=None, app=None, moments=None, read_only=False):
     """Run ``check(app, pilot)`` in an application that shows a node: recorded looks, or those of a source."""
 
     async def inner():
-        driven = app or (recorded_app() if moments else NeuronTop(SourceLook(source or Still()), 0.1, glyphs=UNICODE))
+        driven = app or (
+            recorded_app()
+            if moments
+            else NeuronTop(SourceLook(source or Still()), 0.1, glyphs=UNICODE, read_only=read_only)
+        )
         async with driven.run_test(size=size, notifications=True) as pilot:
             if moments:
                 feed(driven, moments)

@@ -227,6 +227,10 @@ class RemoteLook:
         """The endpoint."""
         return str(self.endpoint)
 
+    def pin(self, pid: int, start_ns: int) -> int:
+        """Refused: see :meth:`neuron_top.looks.Look.pin`."""
+        raise NodeError(f"process {pid} runs on {self.endpoint}", mend="send the signal there")
+
     def moment(self) -> Moment:
         """Ask once; an answer that tells the same report again is the same moment."""
         last, self._last = self._last, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -12,12 +13,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from neuron_top.model.processes import Process
+from runtime_core.telemetry import NeuronError
 
 
 class SignalScreen(ModalScreen[str]):
-    """Asks which signal to send; returns what came of it in words, "" when nothing was sent.
+    """Asks which signal to send; returns the outcome in words, "" when nothing was sent.
 
-    The process is pinned when the question opens: if it ends meanwhile, no later process with its pid is hit.
+    A signal goes only to a process that is proven to be the one shown. The process is pinned by a pidfd when the
+    question opens: if it ends meanwhile, no later process with its pid is hit.
     """
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
@@ -33,36 +36,53 @@ class SignalScreen(ModalScreen[str]):
     SignalScreen .choice { margin-bottom: 0; }
     """
 
-    def __init__(self, process: Process) -> None:
-        """Ask about ``process``."""
+    def __init__(self, process: Process, prove: Callable[[], int]) -> None:
+        """Ask about ``process``.
+
+        Args:
+            process: the process that is shown.
+            prove: gives a pidfd of the very process that is shown; raises NeuronError where that is not proven.
+        """
         super().__init__()
         self._process = process
+        self._prove = prove
         self._handle: int | None = None
+        self._problem = ""
         try:
-            self._handle = os.pidfd_open(process.pid)
-        except OSError:
-            self._handle = None
+            self._handle = prove()
+        except NeuronError as error:
+            self._problem = str(error)
 
     def compose(self) -> ComposeResult:
-        """The question and its answers."""
+        """The question and its answers, or why there is none."""
         p = self._process
         with Vertical():
+            if self._problem:
+                yield Static(f"No signal can be sent to {p.tag} (pid {p.pid}):\n{self._problem}", markup=False)
+                yield Static("[@click=screen.cancel()][b] n [/b] close[/]", classes="choice")
+                return
             yield Static(f"Send a signal to {p.tag} (pid {p.pid}, user {p.user})?\n{p.command[:200]}", markup=False)
             yield Static("[@click=screen.send('SIGTERM')][b] t [/b] SIGTERM: ask it to end[/]", classes="choice")
             yield Static("[@click=screen.send('SIGKILL')][b] k [/b] SIGKILL: end it at once[/]", classes="choice")
             yield Static("[@click=screen.cancel()][b] n [/b] send nothing[/]", classes="choice")
 
     def on_unmount(self) -> None:
-        """Let go of the process."""
+        """Close the handle of the process."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
     def action_send(self, name: str) -> None:
-        """Send it, and tell what came of it."""
+        """Send the signal, and report the outcome."""
         p = self._process
         if self._handle is None:
-            self.dismiss(f"process {p.pid} has ended, or can't be reached: nothing was sent")
+            self.dismiss(f"{self._problem or f'process {p.pid} cannot be reached'}: nothing was sent")
+            return
+        try:
+            # The answer may come long after the question: the process may have left the node since.
+            os.close(self._prove())
+        except NeuronError as error:
+            self.dismiss(f"{error}: nothing was sent")
             return
         try:
             signal.pidfd_send_signal(self._handle, signal.Signals[name])

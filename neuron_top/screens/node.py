@@ -64,10 +64,27 @@ class NodeScreen(Screen[None]):
     ]
 
     def __init__(
-        self, look: Look, interval_seconds: float, settings: Settings, glyphs: Glyphs, *, in_fleet: bool = False
+        self,
+        look: Look,
+        interval_seconds: float,
+        settings: Settings,
+        glyphs: Glyphs,
+        *,
+        in_fleet: bool = False,
+        read_only: bool = False,
     ) -> None:
-        """Watch ``look`` every ``interval_seconds``; ``in_fleet``: Esc goes back to where it was opened."""
+        """Watch ``look`` every ``interval_seconds``.
+
+        Args:
+            look: the node.
+            interval_seconds: between two looks.
+            settings: of the last run.
+            glyphs: characters that the terminal can show.
+            in_fleet: Esc goes back to where the screen was opened.
+            read_only: no signals.
+        """
         super().__init__()
+        self._read_only = read_only
         self._look = look
         self._in_fleet = in_fleet
         self._settings = settings
@@ -265,6 +282,9 @@ class NodeScreen(Screen[None]):
         """Ask before a signal is sent."""
         from neuron_top.screens.confirm import SignalScreen
 
+        if self._read_only:
+            self.notify("signals are off: neuron-top runs with --read-only", severity="warning")
+            return
         if not self._look.local:
             self.notify("signals can be sent to processes of this machine only", severity="warning")
             return
@@ -273,7 +293,9 @@ class NodeScreen(Screen[None]):
             if outcome:
                 self.notify(outcome)
 
-        self.app.push_screen(SignalScreen(message.process), tell)
+        process = message.process
+        pid, start_ns = process.key
+        self.app.push_screen(SignalScreen(process, lambda: self._look.pin(pid, start_ns)), tell)
 
     def remember(self, settings: Settings) -> Settings:
         """The settings with what this screen adds to them."""

@@ -1,8 +1,7 @@
-"""neuron-top in a browser: textual-serve on the loopback interface, for pages of its own alone."""
+"""neuron-top in a browser: textual-serve on the loopback interface, behind a token."""
 
 from __future__ import annotations
 
-import shlex
 import socket
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ _HOST = "127.0.0.1"
 
 
 def command_of(wish: Wish) -> list[str]:
-    """The command line of the program that one page shows."""
+    """The command line of the program that one page runs."""
     command = [sys.executable, "-m", "neuron_top"]
     options = (
         ("--interval", wish.interval_seconds),
@@ -30,14 +29,16 @@ def command_of(wish: Wish) -> list[str]:
             command += [f"{name}={value}"]
     if wish.plain:
         command.append("--ascii")
+    if wish.read_only:
+        command.append("--read-only")
     return [*command, "--", *wish.names] if wish.names else command
 
 
 def free_port(wanted: int) -> int:
-    """``wanted``, or for 0 any port that nobody uses now.
+    """``wanted``, or for 0 any free port.
 
     Raises:
-        UsageError: somebody uses it, or it may not be used.
+        UsageError: the port is in use, or may not be used.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -48,19 +49,26 @@ def free_port(wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def serve_wish(wish: Wish, port: int) -> None:
+def serve_wish(wish: Wish, port: int, *, allow_signals: bool = False) -> None:
     """Serve until the user ends it.
 
+    Args:
+        wish: what each page shows.
+        port: of the loopback interface.
+        allow_signals: pages may send signals; without it they are read-only.
+
     Raises:
-        UsageError: the options do not go together.
+        UsageError: the options conflict.
         MissingExtraError: textual-serve is not installed.
     """
     if wish.once:
         raise UsageError("--once prints a frame, --serve shows pages: give only one of them")
+    if allow_signals and wish.read_only:
+        raise UsageError("--read-only forbids what --allow-signals allows: give only one of them")
     with requires("serve"):
         from neuron_top.serve.pages import PageServer
     server = PageServer(
-        shlex.join(command_of(wish)),
+        command_of(wish._replace(read_only=not allow_signals)),
         host=_HOST,
         port=free_port(port),
         title="neuron-top",

@@ -28,8 +28,17 @@ class Source(Protocol):
         """
         ...
 
+    def pin(self, pid: int, start_ns: int) -> int:
+        """A pidfd of the process of a runtime that a snapshot showed; the caller closes it.
+
+        Raises:
+            UnprovenError: it is not proven that this process, on this machine, is that runtime; says why.
+            NodeError: the node cannot be read.
+        """
+        ...
+
     def close(self) -> None:
-        """Let go of what the source holds open."""
+        """Close what the source holds open."""
         ...
 
 

@@ -77,10 +77,10 @@ class Page:
 
 @pytest.fixture
 def served(spawn, tmp_path):
-    """neuron-top --serve on a port of its own; its address."""
+    """neuron-top --serve on a port of its own; the link that it prints."""
     process = spawn("neuron_top", "--serve", "--port", "0", "--interval", "0.2", XDG_CONFIG_HOME=str(tmp_path))
     line = process.stdout.readline()
-    yield re.search(r"http://127\.0\.0\.1:\d+/", line).group()
+    yield re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line).group()
     process.send_signal(signal.SIGTERM)
     process.wait(10)
 
@@ -109,3 +109,7 @@ def test_a_browser_shows_live_values_and_its_keys_work(node, spawn, wait, squeez
     page.press("p")
     wait(lambda: re.search(r"PID.*TAG.*CORES", page.text()), what="the view of processes")
     assert re.search(r"web\s+0-1", page.text())
+    page.press("k")
+    wait(lambda: "signals are off" in page.text(), what="the refusal of a signal")
+    # Scripts, styles and the socket all passed the content security policy.
+    assert [entry for entry in page.driver.get_log("browser") if "Content Security" in entry["message"]] == []

@@ -13,6 +13,7 @@ from neuron_top.screens.confirm import SignalScreen
 from neuron_top.screens.help import HelpScreen
 from neuron_top.settings import Settings
 from neuron_top.views.catalogue import VIEWS
+from runtime_core.telemetry.owners import UnprovenError
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +260,59 @@ def test_a_signal_is_sent_after_a_question(key, number, sleeper):
 
     drive(check, (120, 40), with_process(sleeper.pid))
     assert sleeper.returncode == -number
+
+
+def test_a_process_that_is_not_proven_gets_no_signal_and_the_reason_is_shown(sleeper):
+    source = with_process(sleeper.pid)
+
+    def refuse(pid, start_ns):
+        raise UnprovenError("it runs in another pid namespace", mend="send the signal from there")
+
+    source.pin = refuse
+
+    async def check(app, pilot):
+        await pilot.press("p", "k")
+        await until(pilot, lambda: "runs in another pid namespace" in text(app), "the reason")
+        await pilot.press("k")
+        await until(pilot, lambda: "nothing was sent" in text(app), "the notice")
+
+    drive(check, (120, 40), source)
+    assert sleeper.poll() is None
+
+
+def test_a_process_that_leaves_the_node_during_the_question_gets_no_signal(sleeper):
+    source = with_process(sleeper.pid)
+    proofs = [source.pin]
+
+    def once(pid, start_ns):
+        if not proofs:
+            raise UnprovenError(f"process {pid} does not own the runtime, or the runtime has ended")
+        return proofs.pop()(pid, start_ns)
+
+    source.pin = once
+
+    async def check(app, pilot):
+        await pilot.press("p", "k", "k")
+        await until(pilot, lambda: "nothing was sent" in text(app), "the notice")
+
+    drive(check, (120, 40), source)
+    assert sleeper.poll() is None
+
+
+def test_read_only_sends_no_signal_and_saves_no_picture(sleeper, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def check(app, pilot):
+        await pilot.press("p", "k")
+        await until(pilot, lambda: "signals are off" in text(app), "the refusal")
+        assert app.screen is app.node
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "screenshots are off" in text(app), "the refusal")
+        assert "Screenshot" not in {command.title for command in app.get_system_commands(app.screen)}
+
+    drive(check, (120, 40), with_process(sleeper.pid), read_only=True)
+    assert sleeper.poll() is None
+    assert list(tmp_path.glob("*.svg")) == []
 
 
 def test_processes_of_a_recording_get_no_signal(sleeper):

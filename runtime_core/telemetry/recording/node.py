@@ -11,6 +11,7 @@ import msgspec
 from runtime_core.driver.paths import DATASTORE_FILE, NODE_FILE, REPLAY_FILE
 from runtime_core.errors import NodeError, NodeNotFoundError
 from runtime_core.files import write_atomically
+from runtime_core.telemetry.owners import UnprovenError
 from runtime_core.telemetry.recording.replay import ReplaySource
 from runtime_core.telemetry.snapshot import Snapshot
 
@@ -82,6 +83,10 @@ class ReplayedNode:
         )
         self._identity = identity
         return self._source
+
+    def pin(self, pid: int, start_ns: int) -> int:
+        """Refused: see :meth:`runtime_core.telemetry.source.Source.pin`."""
+        raise UnprovenError("a recording is shown: its processes are of another time")
 
     def close(self) -> None:
         """Let go of the recording."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runtime_core.errors import NodeNotFoundError
+from runtime_core.telemetry.owners import UnprovenError
 from runtime_core.telemetry.recording.reader import Recording
 from runtime_core.telemetry.snapshot import Snapshot
 
@@ -94,6 +95,10 @@ class ReplaySource:
         """The snapshot before the one that was shown last, with the host's figures; ``None`` before the second."""
         index = self._shown - 1
         return self.recording.snapshot(index)._replace(source=self.name) if index >= 0 else None
+
+    def pin(self, pid: int, start_ns: int) -> int:
+        """Refused: see :meth:`runtime_core.telemetry.source.Source.pin`."""
+        raise UnprovenError("a recording is shown: its processes are of another time")
 
     def close(self) -> None:
         """Let go of the file."""

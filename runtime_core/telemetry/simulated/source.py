@@ -83,6 +83,12 @@ class SimulatedSource:
             self._store.close()
             self._store = self._reader = None
 
+    def pin(self, pid: int, start_ns: int) -> int:
+        """See :meth:`runtime_core.telemetry.source.Source.pin`. Safe to call while another thread takes a snapshot."""
+        from runtime_core.telemetry.simulated.owners import pin_owner
+
+        return pin_owner(self._root, pid, start_ns)
+
     def _open(self) -> tuple[Datastore, PageReader]:
         store = self._store
         if store is not None and self._reader is not None and store.still_there():
@@ -225,7 +231,8 @@ class SimulatedSource:
             Histogram.from_words(copy.buckets[1], copy.lows[1], head[27]),
             HostMemory._make(head[20:24]),
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
-            process_cpu(pid) if with_cpu else None,
+            # Outside this pid namespace the page's number is another process's.
+            process_cpu(holder) if with_cpu and holder else None,
         )
 
     def _is_owner(self, index: int, start_ns: int, holder: int | None) -> bool:

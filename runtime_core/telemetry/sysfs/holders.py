@@ -129,6 +129,11 @@ def find_holders(dev: Path, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
     return tuple(sorted((h for h in found if h is not None), key=lambda h: (h.start_ns, h.pid)))
 
 
+def find_holder(pid: int, dev: Path, proc: Path = Path("/proc")) -> Holder | None:
+    """One process as a holder of Neuron Devices; ``None`` when it holds none, or cannot be looked at."""
+    return _holder(proc / str(pid), f"{dev}/{_DEVICE_PREFIX}")
+
+
 class Attribution(NamedTuple):
     """Whose the cores are.
 

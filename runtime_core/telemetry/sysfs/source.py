@@ -25,7 +25,7 @@ from runtime_core.chips import INFERENTIA, Chip
 from runtime_core.errors import NodeError, NodeNotFoundError
 from runtime_core.telemetry.real_node import REAL_NODE
 from runtime_core.telemetry.snapshot import CoreUse, CpuTimes, Device, EccCounts, Host, HostMemory, Runtime, Snapshot
-from runtime_core.telemetry.sysfs.holders import Attribution, Holder, attribute_cores, find_holders
+from runtime_core.telemetry.sysfs.holders import Attribution, Holder, attribute_cores, find_holder, find_holders
 from runtime_core.telemetry.sysfs.identity import Identity, Place, read_chip, read_identity
 from runtime_core.telemetry.sysfs.logical import join_cores, physical_cores_per_core
 from runtime_core.telemetry.sysfs.runtimes import CoreLedger, add_host_memory, errors_of, executions_of
@@ -84,6 +84,25 @@ class SysfsSource:
 
     def close(self) -> None:
         """Nothing is held open between two looks."""
+
+    def pin(self, pid: int, start_ns: int) -> int:
+        """See :meth:`runtime_core.telemetry.source.Source.pin`."""
+        from runtime_core.telemetry.owners import UnprovenError, pin
+
+        dev = self._holders_dev()
+        if dev is None or os.path.exists(self._root / _MIRROR_FILE):
+            raise UnprovenError(f"{self._root} is a copy of a tree: its processes may run on another machine")
+
+        def proof() -> None:
+            found = find_holder(pid, dev)
+            if found is None or found.start_ns != start_ns:
+                raise UnprovenError(f"process {pid} does not hold a Neuron Device open: it is another process")
+
+        return pin(pid, proof)
+
+    def _holders_dev(self) -> Path | None:
+        """Where the device files are that processes hold open; ``None`` for a copy of a tree."""
+        return self._dev or (Path("/dev") if _is_live(self._root) else None)
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
         """Look once; see :class:`runtime_core.telemetry.source.Source`."""
@@ -168,7 +187,7 @@ class SysfsSource:
         chip = chips.pop() if len(chips) == 1 else None
         if self._identity is None or self._identity[:2] != (indices, chip):
             self._identity = indices, chip, read_identity(self._root, indices, chip)
-        dev = self._dev or (Path("/dev") if _is_live(self._root) else None)
+        dev = self._holders_dev()
         return self._identity[2], find_holders(dev) if dev is not None else ()
 
     def _runtimes(
