@@ -220,6 +220,8 @@ class Device:
         chip: what kind of device it is.
         physical_cores_per_core: how many physical NeuronCores make one of ``core_ids`` (the logical NeuronCore
             configuration, LNC); 1 where a core is just a core.
+        down_links, slow_links: neighbours to which nothing can be sent, or only slowly; empty where the source does
+            not tell the state of links.
     """
 
     index: int
@@ -236,6 +238,8 @@ class Device:
     link_east_bytes: int | None
     link_west_bytes: int | None
     cores: Mapping[int, CoreUse] = field(default_factory=dict)
+    down_links: tuple[int, ...] = ()
+    slow_links: tuple[int, ...] = ()
     chip: Chip = INFERENTIA
     physical_cores_per_core: int = 1
 
@@ -291,6 +295,7 @@ class Snapshot(NamedTuple):
         driver_version: of the Neuron driver, "" where unknown.
         runtimes: live ones, in the order in which they started.
         host: ``None`` unless asked for.
+        missing_devices: those that should be there and are not; empty where the source cannot tell.
     """
 
     time_ns: int
@@ -301,6 +306,7 @@ class Snapshot(NamedTuple):
     devices: tuple[Device, ...]
     runtimes: tuple[Runtime, ...]
     host: Host | None
+    missing_devices: tuple[int, ...] = ()
 
     @property
     def core_owner(self) -> dict[int, Runtime]:

@@ -7,11 +7,13 @@ import functools
 import struct
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.faults.slots import FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.faults.slots import Fault, FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.faults.table import FaultKind, Side
 from runtime_core.driver.locks import page_byte
 from runtime_core.driver.paths import node_root
 from runtime_core.histogram import Histogram
@@ -120,9 +122,11 @@ class SimulatedSource:
         if len(devices) < store.size.device_count:
             runtimes = [runtime for runtime in runtimes if any(runtime.uses(device) for device in devices)]
         faults = self._faults.active(time_ns) if self._faults is not None else ()
+        missing: tuple[int, ...] = ()
         if faults:
             driver_version = seen_driver_version(driver_version, faults)
-            devices = tuple(d for d in devices if device_present(d.index, faults))
+            missing = tuple(d.index for d in devices if not device_present(d.index, faults))
+            devices = tuple(_with_link_states(d, faults) for d in devices if d.index not in missing)
         return Snapshot(
             time_ns,
             wall_time_ns,
@@ -132,6 +136,7 @@ class SimulatedSource:
             devices,
             tuple(runtimes),
             host_now() if host else None,
+            missing,
         )
 
     def _look(
@@ -316,6 +321,25 @@ def _devices(store: Datastore, dram: list[int], links: list[list[int]]) -> tuple
             )
         )
     return tuple(devices)
+
+
+_BROKEN_LINKS = {FaultKind.LINK_DOWN: "down_links", FaultKind.LINK_SLOW: "slow_links"}
+
+
+def _with_link_states(device: Device, faults: Sequence[Fault]) -> Device:
+    """The state of its links, as their PCIe status registers would tell it; a fault by chance does not show there."""
+    states: dict[str, list[int]] = {}
+    for fault in faults:
+        field = _BROKEN_LINKS.get(fault.kind)
+        if field is None or fault.ratio < 1.0 or not fault.hits_device(device.index):
+            continue
+        for side, neighbour in ((Side.EAST, device.east), (Side.WEST, device.west)):
+            if neighbour is not None and fault.side in (side, Side.BOTH) and neighbour not in states.get(field, ()):
+                states.setdefault(field, []).append(neighbour)
+    if not states:
+        return device
+    down, slow = (tuple(states.get(field, ())) for field in ("down_links", "slow_links"))
+    return replace(device, down_links=down, slow_links=slow)
 
 
 def host_now() -> Host:
