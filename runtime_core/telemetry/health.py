@@ -15,7 +15,7 @@ from typing import NamedTuple
 from runtime_core.telemetry.rates import Rates
 from runtime_core.telemetry.snapshot import CoreUse, Device, ErrorCounts, Runtime, Snapshot
 
-RUNBOOKS = "docs/runbooks.md"
+RUNBOOKS = "docs/how-to/runbooks.md"
 """Every verdict names a section of it."""
 
 MEMORY_NEARLY_FULL_RATIO = 0.9
@@ -90,7 +90,7 @@ class Verdict:
         since_ns: node clock (as ``Snapshot.time_ns``); ``None``: before the first snapshot, nobody knows when.
         amount: events so far, events per second, a ratio or a factor, as ``text`` says; ``None`` where there is none.
         text: a few words, without the runtime and the time; see :func:`phrase`.
-        runbook: the fragment of its section in ``docs/runbooks.md``.
+        runbook: the fragment of its section in ``docs/how-to/runbooks.md``.
         detail: the class of errors, or why a runtime cannot be read.
     """
 

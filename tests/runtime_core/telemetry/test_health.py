@@ -90,7 +90,7 @@ ROWS = (
         "ND2 ECC corrected 3 (pipe)", 70),
     Row("slow-core", {"cores": (0,), "factor": 3.0}, VerdictKind.SLOW, Place(pid=1001, tag="web"),
         "web slow: 3.0x its usual device latency"),
-    Row("dram-bandwidth", {"devices": (1,), "share": 0.02}, VerdictKind.SLOW, Place(pid=1002, tag="pipe"),
+    Row("dram-bandwidth", {"devices": (1,), "share": 0.1}, VerdictKind.SLOW, Place(pid=1002, tag="pipe"),
         "pipe slow"),
     Row("link-down", {"devices": (1,), "side": Side.EAST}, VerdictKind.LINK_DOWN, Place(link=(1, 2), tag="pipe"),
         "link ND1-ND2 down 2 s (pipe)"),
@@ -248,4 +248,11 @@ def test_every_runbook_section_is_there():
 
 
 def test_spans_are_short():
-    assert [format_seconds(s) for s in (0, 59.4, 61, 3600, 90000, 200000)] == ["0 s", "59 s", "1 min", "1 h", "25 h", "2 d"]
+    assert [format_seconds(s) for s in (0, 59.4, 61, 3600, 90000, 200000)] == [
+        "0 s",
+        "59 s",
+        "1 min",
+        "1 h",
+        "25 h",
+        "2 d",
+    ]
