@@ -238,10 +238,10 @@ class Device:
     link_east_bytes: int | None
     link_west_bytes: int | None
     cores: Mapping[int, CoreUse] = field(default_factory=dict)
-    down_links: tuple[int, ...] = ()
-    slow_links: tuple[int, ...] = ()
     chip: Chip = INFERENTIA
     physical_cores_per_core: int = 1
+    down_links: tuple[int, ...] = ()
+    slow_links: tuple[int, ...] = ()
 
     @property
     def core_version(self) -> str:
