@@ -17,9 +17,10 @@ neuron-monitor --prometheus --web.listen-address :8000
 neuron-monitor --prometheus --web.config.file web.yml         # TLS, client certificates, users
 neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
 neuron-monitor --otlp grpc://collector:4317
+neuron-monitor --compat inf1-2023 | my-agent           # lines as an Inf1 node writes them
 neuron-monitor --json-schema"""
 
-app = new_app("Stream one JSON report a line on NeuronCores, runtimes, devices and the host.")
+app = new_app("Stream reports on NeuronCores, runtimes, devices and the host, one JSON object per line.")
 
 
 @app.command(epilog=examples_epilog(EXAMPLES))
@@ -28,29 +29,38 @@ def monitor(
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--config-file", "-c", help="Configuration (JSON); default: every metric group, every 5 s."),
     ] = None,
-    verbose: Annotated[int, typer.Option(min=0, max=4, help="How much to tell on stderr.")] = 0,
+    strict_config: Annotated[
+        bool, typer.Option("--strict-config", help="Reject unknown fields and groups in the configuration.")
+    ] = False,
+    compat: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="RELEASE", help="Write lines as another release: inf1-2023, inf2-2.30 or guide."),
+    ] = None,
+    verbose: Annotated[int, typer.Option(min=0, max=4, help="Amount of detail on stderr.")] = 0,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
+        typer.Option(
+            help="Node to read: sim, sysfs, sysfs:ROOT or replay:FILE. Default: a real node if present, else sim."
+        ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Write one report of every group, after the shortest period, and end.")
+        bool, typer.Option("--once", help="Write one report of every group after the shortest period, then exit.")
     ] = False,
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Write the lines to this file, and rotate it, instead of to standard output."),
+        typer.Option(help="Write lines to this file instead of standard output, with rotation."),
     ] = None,
     output_max_mib: Annotated[float, typer.Option(min=0.001, help="Rotate the file at this size.")] = 64.0,
-    output_keep: Annotated[int, typer.Option(min=0, max=1000, help="How many full files to keep.")] = 4,
+    output_keep: Annotated[int, typer.Option(min=0, max=1000, help="Number of full files to keep.")] = 4,
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Serve Prometheus metrics instead of writing lines.")
     ] = False,
     listen_address: Annotated[
-        str, typer.Option("--web.listen-address", help="Where to serve metrics, HOST:PORT.")
+        str, typer.Option("--web.listen-address", help="Address for metrics, HOST:PORT. :PORT is every address.")
     ] = "127.0.0.1:8000",
     web_config: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--web.config.file", help="TLS and users, as Prometheus exporters take them."),
+        typer.Option("--web.config.file", help="TLS and users, in the format of Prometheus exporters."),
     ] = None,
     textfile: Annotated[
         Optional[Path],  # noqa: UP045
@@ -60,20 +70,27 @@ def monitor(
         Optional[str],  # noqa: UP045
         typer.Option(help="Push metrics to this OpenTelemetry collector: grpc://HOST:4317 or http://HOST:4318."),
     ] = None,
-    schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and end.")] = False,
+    schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and exit.")] = False,
     version: VersionFlag = False,
 ) -> None:
-    """Stream one JSON report a line on NeuronCores, runtimes, devices and the host.
+    """Stream reports on NeuronCores, runtimes, devices and the host, one JSON object per line.
 
-    With --prometheus, --textfile or --otlp metrics take the place of the lines, unless --output asks for these too.
-    SIGHUP reads the configuration file again and reopens the output file.
+    --prometheus, --textfile and --otlp write metrics instead of lines; add --output for both. SIGHUP reads the
+    configuration file again and reopens the output file.
     """
     if schema:
         from neuron_monitor.schema import json_schema
 
         typer.echo(json_schema())
         return
+    from neuron_monitor.compat.releases import compat_named
     from neuron_monitor.start import Outputs, start
+    from neuron_monitor.stream import ConfigFile
+
+    try:
+        release = None if compat is None else compat_named(compat)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--compat") from None
 
     outputs = Outputs(
         output,
@@ -84,7 +101,7 @@ def monitor(
         textfile,
         otlp,
     )
-    start(config_file, source, outputs, once=once, verbose=verbose)
+    start(ConfigFile(config_file, strict_config, release), source, outputs, once=once, verbose=verbose)
 
 
 def main() -> None:

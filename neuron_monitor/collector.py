@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 from neuron_monitor import groups
 from neuron_monitor import report as out
-from neuron_monitor.config import Config, RuntimeMetric, RuntimeRule, SystemMetric
+from neuron_monitor.compat.releases import Compat
+from neuron_monitor.config import Config, RuntimeRule
+from neuron_monitor.config_names import RuntimeMetric, SystemMetric
 from runtime_core.telemetry import NodeError, Rates, Snapshot, Source, rates
 from runtime_core.telemetry.address import normal_address
 from runtime_core.telemetry.snapshot import Runtime
 
 
 class _Group(NamedTuple):
-    """A metric group of a rule (``rule`` -1: of the system)."""
+    """A metric group of a rule (``rule`` -1: of the system; -2: no group, a report of what is in every one)."""
 
     rule: int
-    metric: RuntimeMetric | SystemMetric
+    metric: RuntimeMetric | SystemMetric | None
 
 
 NO_EARLIER_FIGURES = "its earlier figures could not be read, so nothing is known of this period"
@@ -27,16 +29,18 @@ class Look(NamedTuple):
     """One look at the node.
 
     Attributes:
-        report: what is told of it.
+        report: what is reported of it.
         snapshot: what was seen; ``None`` when the node could not be read.
         error: why it could not be read, "" when it could.
         began_seconds: monotonic time at which looking began.
+        compat: the release in whose form lines are written; ``None``: our own.
     """
 
     report: out.Report
     snapshot: Snapshot | None
     error: str
     began_seconds: float
+    compat: Compat | None = None
 
 
 class Collector:
@@ -72,6 +76,8 @@ class Collector:
             for metric, seconds in rule.periods.items()
         }
         self._periods_ns |= {_Group(-1, metric): round(seconds * 1e9) for metric, seconds in config.system.items()}
+        if not self._periods_ns:
+            self._periods_ns[_Group(-2, None)] = round(config.idle_seconds * 1e9)
         self._before = {group: self._before.get(group, self._last_seen) for group in self._periods_ns}
         self._ticks = dict.fromkeys(self._periods_ns, 1)
 
@@ -99,12 +105,12 @@ class Collector:
             # Nothing is known but who we are. The figures before stay those of the last good look: when the node is
             # back, the period covers the gap and nothing is lost or counted twice.
             blank = self._last_seen._replace(time_ns=now_ns, runtimes=(), devices=(), host=None)
-            return Look(self._report(blank, due, error), None, error, began_seconds)
+            return Look(self._report(blank, due, error), None, error, began_seconds, self._config.compat)
         report = self._report(snapshot, due, "")
         for group in due:
             self._before[group] = _readable(snapshot, self._before[group])
         self._last_seen = _readable(snapshot, self._last_seen)
-        return Look(report, snapshot, "", began_seconds)
+        return Look(report, snapshot, "", began_seconds, self._config.compat)
 
     def _report(self, snapshot: Snapshot, due: list[_Group], error: str) -> out.Report:
         known: dict[int, tuple[Rates, frozenset[tuple[int, int]]]] = {}
@@ -115,7 +121,7 @@ class Collector:
                 known[id(before)] = rates(before, snapshot), frozenset(r.key for r in before.runtimes if r.error)
             since[group] = known[id(before)]
         data = (self._runtime(runtime, snapshot, since) for runtime in snapshot.runtimes)
-        system = _system({g.metric: rate for g, (rate, _) in since.items() if g.rule < 0}, snapshot, error)
+        system = _system({g.metric: rate for g, (rate, _) in since.items() if g.rule == -1}, snapshot, error)
         return out.Report(
             [entry for entry in data if entry is not None],
             system,
@@ -128,7 +134,7 @@ class Collector:
     ) -> out.RuntimeData | None:
         """The due groups of a runtime; of rules that ask for the same group, the first that matches it counts."""
         report = out.RuntimeReport()
-        seen: set[RuntimeMetric | SystemMetric] = set()
+        seen: set[RuntimeMetric] = set()
         for number, rule in enumerate(self._config.runtimes):
             if not _matches(rule, runtime):
                 continue
@@ -182,7 +188,7 @@ def _matches(rule: RuntimeRule, runtime: Runtime) -> bool:
     return rule.tag_filter is None or rule.tag_filter.search(runtime.tag) is not None
 
 
-def _system(due: dict[RuntimeMetric | SystemMetric, Rates], snapshot: Snapshot, error: str) -> out.SystemData:
+def _system(due: dict[RuntimeMetric | SystemMetric | None, Rates], snapshot: Snapshot, error: str) -> out.SystemData:
     data = out.SystemData()
     for metric, since in due.items():
         match metric:

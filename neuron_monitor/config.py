@@ -1,13 +1,21 @@
-"""The configuration file (``contracts/neuron-monitor.md``)."""
+"""The configuration file of neuron-monitor, as today's release and earlier ones take it."""
 
 from __future__ import annotations
 
-import enum
 import re
 from pathlib import Path
 
 import msgspec
 
+from neuron_monitor.compat.releases import Compat, compat_named
+from neuron_monitor.config_names import (
+    IN_EVERY_REPORT,
+    RUNTIME_NAMES,
+    SYSTEM_NAMES,
+    RuntimeMetric,
+    SystemMetric,
+    plain_json,
+)
 from neuron_monitor.durations import parse_duration
 from runtime_core.telemetry import NeuronError
 
@@ -18,47 +26,50 @@ _EXPECTED_PERIOD = 'a duration like "1s", "500ms" or "1m30s"'
 
 
 class ConfigError(NeuronError):
-    """A configuration file that can't be used; names the file, the place and what was expected."""
+    """A configuration file that cannot be used; names the file, the place and what was expected."""
 
 
-class RuntimeMetric(enum.StrEnum):
-    """Groups of a runtime's report."""
-
-    NEURONCORE_COUNTERS = "neuroncore_counters"
-    MEMORY_USED = "memory_used"
-    VCPU_USAGE = "neuron_runtime_vcpu_usage"
-    EXECUTION_STATS = "execution_stats"
-
-
-class SystemMetric(enum.StrEnum):
-    """Groups of the system's report."""
-
-    VCPU_USAGE = "vcpu_usage"
-    MEMORY_INFO = "memory_info"
-    HW_COUNTERS = "neuron_hw_counters"
-
-
-class _RuntimeMetricEntry(msgspec.Struct, forbid_unknown_fields=True):
+class _StrictRuntimeMetric(msgspec.Struct, forbid_unknown_fields=True):
     type: RuntimeMetric
     period: str | None = None
 
 
-class _SystemMetricEntry(msgspec.Struct, forbid_unknown_fields=True):
+class _StrictSystemMetric(msgspec.Struct, forbid_unknown_fields=True):
     type: SystemMetric
     period: str | None = None
 
 
-class _RuntimeEntry(msgspec.Struct, forbid_unknown_fields=True):
+class _StrictRuntime(msgspec.Struct, forbid_unknown_fields=True):
     tag_filter: str | None = None
     address: str | None = None
-    metrics: list[_RuntimeMetricEntry] = []
+    metrics: list[_StrictRuntimeMetric] = []
     period: str | None = None
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _StrictFile(msgspec.Struct, forbid_unknown_fields=True):
     period: str | None = None
-    neuron_runtimes: list[_RuntimeEntry] = []
-    system_metrics: list[_SystemMetricEntry] = []
+    neuron_runtimes: list[_StrictRuntime] = []
+    system_metrics: list[_StrictSystemMetric] = []
+    compat: str | None = None
+
+
+class _Metric(msgspec.Struct):
+    type: str
+    period: str | None = None
+
+
+class _Runtime(msgspec.Struct):
+    tag_filter: str | None = None
+    address: str | None = None
+    metrics: list[_Metric] | None = None
+    period: str | None = None
+
+
+class _File(msgspec.Struct):
+    period: str | None = None
+    neuron_runtimes: list[_Runtime] | None = None
+    system_metrics: list[_Metric] | None = None
+    compat: str | None = None
 
 
 class RuntimeRule(msgspec.Struct, frozen=True):
@@ -76,10 +87,21 @@ class RuntimeRule(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """What to report and how often (seconds)."""
+    """What to report and how often (seconds).
+
+    Attributes:
+        runtimes: rules for groups of runtimes.
+        system: group of the system -> seconds.
+        compat: the release whose form the report has; ``None``: our own.
+        idle_seconds: how often to report when no group is known.
+        warnings: what of the file is not used, one sentence each.
+    """
 
     runtimes: tuple[RuntimeRule, ...]
     system: dict[SystemMetric, float]
+    compat: Compat | None = None
+    idle_seconds: float = 5.0
+    warnings: tuple[str, ...] = ()
 
 
 class _Misplaced(ValueError):
@@ -100,30 +122,95 @@ def _seconds(place: str, text: str | None, outer: float) -> float:
         raise _Misplaced(f"{place}.period", str(error)) from None
 
 
-def _rule(place: str, entry: _RuntimeEntry, outer: float) -> RuntimeRule:
+class _Builder:
+    """Takes the parts of a file; collects the groups of the system and what is not used."""
+
+    def __init__(self) -> None:
+        self.system: dict[SystemMetric, float] = {}
+        self.warnings: list[str] = []
+        self.groups = 0
+
+    def runtime_groups(self, place: str, metrics: list[_Metric], around: float) -> dict[RuntimeMetric, float]:
+        """The groups of a runtime rule. Runtime 1.x also named groups of the system there."""
+        periods: dict[RuntimeMetric, float] = {}
+        for number, metric in enumerate(metrics):
+            here = f"{place}.metrics[{number}]"
+            seconds = _seconds(here, metric.period, around)
+            self.groups += 1
+            if metric.type in RUNTIME_NAMES:
+                periods[RUNTIME_NAMES[metric.type]] = seconds
+            elif metric.type in SYSTEM_NAMES:
+                self.system.setdefault(SYSTEM_NAMES[metric.type], seconds)
+            else:
+                self._unknown(here, metric.type, RuntimeMetric)
+        return periods
+
+    def system_groups(self, metrics: list[_Metric], around: float) -> None:
+        """The groups of ``system_metrics``."""
+        for number, metric in enumerate(metrics):
+            here = f"$.system_metrics[{number}]"
+            seconds = _seconds(here, metric.period, around)
+            self.groups += 1
+            if metric.type in SYSTEM_NAMES:
+                self.system[SYSTEM_NAMES[metric.type]] = seconds
+            else:
+                self._unknown(here, metric.type, SystemMetric)
+
+    def _unknown(self, place: str, name: str, kinds: type[RuntimeMetric] | type[SystemMetric]) -> None:
+        if name in IN_EVERY_REPORT:
+            self.warnings.append(f"{place}.type: {name!r} is no metric group: it is part of every report")
+        elif name in RUNTIME_NAMES:
+            self.warnings.append(f"{place}.type: {name!r} is a group of runtimes: move it to `neuron_runtimes`")
+        else:
+            known = ", ".join(kind.value for kind in kinds)
+            self.warnings.append(f"{place}.type: unknown metric group {name[:80]!r} is omitted; known are {known}")
+
+
+def _rule(place: str, entry: _Runtime, outer: float, builder: _Builder) -> RuntimeRule:
     try:
         pattern = None if entry.tag_filter is None else re.compile(entry.tag_filter)
     except (re.error, OverflowError, RecursionError) as error:
         problem = f"expected a regular expression, got {entry.tag_filter!r}: {error}"
         raise _Misplaced(f"{place}.tag_filter", problem) from None
     around = _seconds(place, entry.period, outer)
-    periods = {
-        metric.type: _seconds(f"{place}.metrics[{number}]", metric.period, around)
-        for number, metric in enumerate(entry.metrics)
-    }
-    return RuntimeRule(pattern, entry.address, periods)
+    return RuntimeRule(pattern, entry.address, builder.runtime_groups(place, entry.metrics or [], around))
 
 
-def _config(file: _File) -> Config:
+def _compat(name: str | None) -> Compat | None:
+    try:
+        return None if name is None else compat_named(name)
+    except ValueError as error:
+        raise _Misplaced("$.compat", str(error)) from None
+
+
+def _config(file: _File, unknown_fields: list[str]) -> Config:
     outer = _seconds("$", file.period, parse_duration(DEFAULT_PERIOD))
-    rules = tuple(_rule(f"$.neuron_runtimes[{i}]", entry, outer) for i, entry in enumerate(file.neuron_runtimes))
-    system = {
-        metric.type: _seconds(f"$.system_metrics[{number}]", metric.period, outer)
-        for number, metric in enumerate(file.system_metrics)
-    }
-    if not system and not any(rule.periods for rule in rules):
+    builder = _Builder()
+    rules = tuple(
+        _rule(f"$.neuron_runtimes[{number}]", entry, outer, builder)
+        for number, entry in enumerate(file.neuron_runtimes or [])
+    )
+    builder.system_groups(file.system_metrics or [], outer)
+    if not builder.groups:
         raise _Misplaced("$", "expected at least one metric in `neuron_runtimes` or `system_metrics`, got none")
-    return Config(rules, system)
+    warnings = (*(f"{place}: unknown field is ignored" for place in unknown_fields), *builder.warnings)
+    return Config(rules, builder.system, _compat(file.compat), outer, warnings)
+
+
+def _unknown_fields(content: object) -> list[str]:
+    """Places of fields that mean nothing, in a file whose known fields have the right types."""
+    found: list[str] = []
+
+    def look(value: object, record: type[msgspec.Struct], place: str) -> None:
+        if isinstance(value, dict):
+            found.extend(f"{place}.{name[:80]}" for name in value if name not in record.__struct_fields__)
+            for name, inner in (("neuron_runtimes", _Runtime), ("metrics", _Metric), ("system_metrics", _Metric)):
+                if name in record.__struct_fields__:
+                    for number, item in enumerate(value.get(name) or ()):
+                        look(item, inner, f"{place}.{name}[{number}]")
+
+    look(content, _File, "$")
+    return found
 
 
 def default_config() -> Config:
@@ -140,9 +227,9 @@ def _names(place: str) -> str:
         return ", ".join(kind.value for kind in kinds)
     record: type[msgspec.Struct] = _File
     if "metrics[" in place:
-        record = _SystemMetricEntry if "system_metrics" in place else _RuntimeMetricEntry
+        record = _Metric
     elif "neuron_runtimes[" in place:
-        record = _RuntimeEntry
+        record = _Runtime
     return ", ".join(f"`{name}`" for name in record.__struct_fields__)
 
 
@@ -177,31 +264,37 @@ def _described(error: Exception, content: bytes) -> str:
     return f"{place}: {problem[:1].lower()}{problem[1:]}"
 
 
-def parse_config(content: bytes, name: str) -> Config:
-    """Read a configuration.
+def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
+    """Read a configuration. Old names, a byte order mark and comments are accepted, what is unknown is a warning.
 
     Args:
         content: the file's bytes.
         name: what to call it in messages.
+        strict: accept today's names only, and no comments.
 
     Raises:
         ConfigError: naming the file, the place and what was expected.
     """
     try:
-        return _config(msgspec.json.decode(content, type=_File))
+        if strict:
+            msgspec.json.decode(content, type=_StrictFile)
+        else:
+            content = plain_json(content)
+        file = msgspec.json.decode(content, type=_File)
+        return _config(file, _unknown_fields(msgspec.json.decode(content)))
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         described = " ".join(_described(error, content).split())
         raise ConfigError(f"{name}: {described}") from None
 
 
-def load_config(path: Path) -> Config:
-    """Read a configuration file.
+def load_config(path: Path, *, strict: bool = False) -> Config:
+    """Read a configuration file; see :func:`parse_config`.
 
     Raises:
-        ConfigError: it can't be read, or is wrong.
+        ConfigError: it cannot be read, or is wrong.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    return parse_config(content, str(path))
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_config(content, str(path), strict=strict)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
 from neuron_monitor import report as out
+from neuron_monitor.unavailable import with_words
 from runtime_core.telemetry import Histogram, Rates, Snapshot
-from runtime_core.telemetry.rates import HostRate, RuntimeRate
+from runtime_core.telemetry.rates import CoreRate, HostRate, RuntimeRate
 from runtime_core.telemetry.snapshot import Host, HostMemory, Model, Runtime, VcpuTimes, sum_known
 
 _PERCENTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
@@ -15,15 +18,25 @@ def _percent(ratio: float) -> float:
     return round(100.0 * ratio, 4)
 
 
+def _percent_or_none(ratio: float | None) -> float | None:
+    return None if ratio is None else _percent(ratio)
+
+
+def _core(core: int, rate: CoreRate) -> out.CoreCounters:
+    flops = None if rate.flops_per_second is None else round(rate.flops_per_second)
+    parts: dict[str, out.PartCounters] | UnsetType = UNSET
+    if rate.parts:
+        first = core * len(rate.parts)
+        parts = {
+            f"nc_v3.{first + number}": out.PartCounters(_percent_or_none(ratio))
+            for number, ratio in enumerate(rate.parts)
+        }
+    return out.CoreCounters(_percent_or_none(rate.utilization_ratio), flops, parts)
+
+
 def neuroncore_counters(runtime: Runtime, rate: RuntimeRate) -> out.NeuronCoreCounters:
     """Utilization and FLOP/s of each core that the runtime owns."""
-    cores = {
-        str(core): out.CoreCounters(
-            None if r.utilization_ratio is None else _percent(r.utilization_ratio),
-            None if r.flops_per_second is None else round(r.flops_per_second),
-        )
-        for core, r in sorted(rate.cores.items())
-    }
+    cores = {str(core): _core(core, core_rate) for core, core_rate in sorted(rate.cores.items())}
     return out.NeuronCoreCounters(rate.seconds, cores, runtime.error)
 
 
@@ -38,12 +51,14 @@ def percentiles(histogram: Histogram | None) -> out.Percentiles | None:
 def execution_stats(runtime: Runtime, rate: RuntimeRate) -> out.ExecutionStats:
     """Outcomes, errors and latency within the period."""
     unknown = "" if rate.executions is not None else NOT_COUNTED
+    latencies = {"total_latency": rate.total_latency, "device_latency": rate.device_latency}
+    lacking = [f"latency_stats.{name}" for name, found in latencies.items() if found is None and not runtime.error]
     return out.ExecutionStats(
         rate.seconds,
         None if rate.errors is None else out.ErrorSummary(*rate.errors),
         None if rate.executions is None else out.ExecutionSummary(*rate.executions),
         out.LatencyStats(percentiles(rate.total_latency), percentiles(rate.device_latency)),
-        runtime.error or unknown,
+        with_words(runtime.error or unknown, lacking),
     )
 
 
@@ -78,7 +93,7 @@ def memory_used(runtime: Runtime, rate: RuntimeRate) -> out.MemoryUsed:
 def runtime_vcpu_usage(runtime: Runtime, rate: RuntimeRate, vcpu_count: int) -> out.RuntimeVcpuUsage:
     """CPU time of the process as a share of all vCPUs."""
     if rate.cpu is None or not vcpu_count or not rate.seconds:
-        why = runtime.error or f"CPU times of process {runtime.pid} can't be read"
+        why = runtime.error or f"CPU times of process {runtime.pid} cannot be read"
         return out.RuntimeVcpuUsage(rate.seconds, None, why)
     user, system = (min(100.0, 100.0 * s / rate.seconds / vcpu_count) for s in rate.cpu)
     return out.RuntimeVcpuUsage(rate.seconds, out.UserSystem(round(user, 4), round(system, 4)), runtime.error)
@@ -133,15 +148,17 @@ def instance_info(snapshot: Snapshot, error: str = "") -> out.InstanceInfo:
 
 
 def hardware_info(snapshot: Snapshot, error: str = "") -> out.HardwareInfo:
-    """The Neuron hardware of the instance."""
-    devices = snapshot.devices
+    """The Neuron hardware of the instance: all devices of one are alike."""
+    if not snapshot.devices:
+        return out.HardwareInfo("", "", "", 0, 0, 0, 1, error)
+    device = snapshot.devices[0]
     return out.HardwareInfo(
-        "inferentia",
-        "v1",
-        "v1",
-        len(devices),
-        devices[0].memory_total_bytes if devices else None,
-        len(devices[0].core_ids) if devices else 0,
-        1,
+        device.chip.device_type,
+        device.chip.device_version,
+        device.core_version,
+        len(snapshot.devices),
+        device.memory_total_bytes,
+        len(device.core_ids),
+        device.physical_cores_per_core,
         error,
     )

@@ -1,4 +1,8 @@
-"""The report, field by field in the contract's order (``contracts/neuron-monitor.md``). ``None`` is "not available"."""
+"""The report, field by field in the order of the original neuron-monitor. ``None`` is "not available".
+
+The records are written and read. ``neuron_monitor.wire`` writes 0 for what is not available, with words in the group's
+``error``; ``neuron_monitor.reading`` reads what other releases write, where any field may be missing.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,27 @@ Seconds = Annotated[float, Meta(ge=0)]
 Index = Annotated[int, Meta(ge=0)]
 
 
+class PartCounters(msgspec.Struct):
+    """One physical core of a logical NeuronCore: percent busy."""
+
+    neuroncore_utilization: Percent | None
+
+
 class CoreCounters(msgspec.Struct):
-    """One NeuronCore: percent busy, FLOP/s over the period."""
+    """One NeuronCore: percent busy, FLOP/s over the period.
+
+    ``v3d``: the two physical cores of a logical one (Trainium2), by ``nc_v3.<physical core>``.
+    """
 
     neuroncore_utilization: Percent | None
     flops: Count | None
+    v3d: dict[str, PartCounters] | UnsetType = UNSET
 
 
 class NeuronCoreCounters(msgspec.Struct):
     """Cores in use by a runtime, by global index."""
 
-    period: Seconds
+    period: Seconds | None
     neuroncores_in_use: dict[str, CoreCounters]
     error: str = ""
 
@@ -32,35 +46,35 @@ class NeuronCoreCounters(msgspec.Struct):
 class ErrorSummary(msgspec.Struct):
     """Errors within the period by class."""
 
-    generic: Count
-    numerical: Count
-    transient: Count
-    model: Count
-    runtime: Count
-    hardware: Count
+    generic: Count | None
+    numerical: Count | None
+    transient: Count | None
+    model: Count | None
+    runtime: Count | None
+    hardware: Count | None
 
 
 class ExecutionSummary(msgspec.Struct):
     """Executions within the period by outcome."""
 
-    completed: Count
-    completed_with_err: Count
-    completed_with_num_err: Count
-    timed_out: Count
-    incorrect_input: Count
-    failed_to_queue: Count
+    completed: Count | None
+    completed_with_err: Count | None
+    completed_with_num_err: Count | None
+    timed_out: Count | None
+    incorrect_input: Count | None
+    failed_to_queue: Count | None
 
 
 class Percentiles(msgspec.Struct):
     """Latency in seconds."""
 
-    p0: Seconds
-    p1: Seconds
-    p25: Seconds
-    p50: Seconds
-    p75: Seconds
-    p99: Seconds
-    p100: Seconds
+    p0: Seconds | None
+    p1: Seconds | None
+    p25: Seconds | None
+    p50: Seconds | None
+    p75: Seconds | None
+    p99: Seconds | None
+    p100: Seconds | None
 
 
 class LatencyStats(msgspec.Struct):
@@ -73,7 +87,7 @@ class LatencyStats(msgspec.Struct):
 class ExecutionStats(msgspec.Struct):
     """Executions within the period."""
 
-    period: Seconds
+    period: Seconds | None
     error_summary: ErrorSummary | None
     execution_summary: ExecutionSummary | None
     latency_stats: LatencyStats
@@ -117,10 +131,10 @@ class UsedBytes(msgspec.Struct):
 class SubgraphDevice(msgspec.Struct):
     """Device memory of a subgraph by category, bytes."""
 
-    constants: Bytes
-    model_code: Bytes
-    runtime_memory: Bytes
-    tensors: Bytes
+    constants: Bytes | None
+    model_code: Bytes | None
+    runtime_memory: Bytes | None
+    tensors: Bytes | None
 
 
 class SubgraphBreakdown(msgspec.Struct):
@@ -134,7 +148,7 @@ class SubgraphUsed(msgspec.Struct):
     """Memory of a subgraph, bytes."""
 
     host: Bytes | None
-    neuron_device: Bytes
+    neuron_device: Bytes | None
     usage_breakdown: SubgraphBreakdown
 
 
@@ -142,8 +156,8 @@ class SubgraphReport(msgspec.Struct):
     """A subgraph and where it sits."""
 
     memory_used_bytes: SubgraphUsed
-    neuroncore_index: Index
-    neuron_device_index: Index
+    neuroncore_index: Index | None
+    neuron_device_index: Index | None
 
 
 class ModelReport(msgspec.Struct):
@@ -151,15 +165,15 @@ class ModelReport(msgspec.Struct):
 
     name: str
     uuid: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-    model_id: int
-    is_running: bool
+    model_id: int | None
+    is_running: bool | None
     subgraphs: dict[str, SubgraphReport]
 
 
 class MemoryUsed(msgspec.Struct):
     """Memory of a runtime and its models."""
 
-    period: Seconds
+    period: Seconds | None
     neuron_runtime_used_bytes: UsedBytes
     loaded_models: list[ModelReport]
     error: str = ""
@@ -168,14 +182,14 @@ class MemoryUsed(msgspec.Struct):
 class UserSystem(msgspec.Struct):
     """Percent of the instance's vCPUs."""
 
-    user: Percent
-    system: Percent
+    user: Percent | None
+    system: Percent | None
 
 
 class RuntimeVcpuUsage(msgspec.Struct):
     """CPU use of a runtime's process."""
 
-    period: Seconds
+    period: Seconds | None
     vcpu_usage: UserSystem | None
     error: str = ""
 
@@ -192,7 +206,7 @@ class RuntimeReport(msgspec.Struct):
 class RuntimeData(msgspec.Struct):
     """One runtime."""
 
-    pid: int
+    pid: int | None
     neuron_runtime_tag: str
     address: str
     error: str
@@ -202,19 +216,19 @@ class RuntimeData(msgspec.Struct):
 class VcpuPercent(msgspec.Struct):
     """Percent of a vCPU's time by kind."""
 
-    user: Percent
-    nice: Percent
-    system: Percent
-    idle: Percent
-    io_wait: Percent
-    irq: Percent
-    soft_irq: Percent
+    user: Percent | None
+    nice: Percent | None
+    system: Percent | None
+    idle: Percent | None
+    io_wait: Percent | None
+    irq: Percent | None
+    soft_irq: Percent | None
 
 
 class VcpuUsage(msgspec.Struct):
     """The host's vCPUs."""
 
-    period: Seconds
+    period: Seconds | None
     average_usage: VcpuPercent | None
     usage_data: dict[str, VcpuPercent]
     context_switch_count: Count | None
@@ -224,7 +238,7 @@ class VcpuUsage(msgspec.Struct):
 class MemoryInfo(msgspec.Struct):
     """The host's memory, bytes."""
 
-    period: Seconds
+    period: Seconds | None
     memory_total_bytes: Bytes | None
     memory_used_bytes: Bytes | None
     swap_total_bytes: Bytes | None
@@ -235,7 +249,7 @@ class MemoryInfo(msgspec.Struct):
 class DeviceEcc(msgspec.Struct):
     """ECC events of a device within the period."""
 
-    neuron_device_index: Index
+    neuron_device_index: Index | None
     mem_ecc_corrected: Count | None
     mem_ecc_uncorrected: Count | None
     sram_ecc_uncorrected: Count | None
@@ -245,7 +259,7 @@ class DeviceEcc(msgspec.Struct):
 class HwCounters(msgspec.Struct):
     """Hardware counters of all devices."""
 
-    period: Seconds
+    period: Seconds | None
     neuron_devices: list[DeviceEcc]
     error: str = ""
 
@@ -278,10 +292,10 @@ class HardwareInfo(msgspec.Struct):
     neuron_device_type: str
     neuron_device_version: str
     neuroncore_version: str
-    neuron_device_count: Count
+    neuron_device_count: Count | None
     neuron_device_memory_size: Bytes | None
-    neuroncore_per_device_count: Count
-    logical_neuroncore_config: int
+    neuroncore_per_device_count: Count | None
+    logical_neuroncore_config: Count | None
     error: str = ""
 
 
@@ -296,7 +310,7 @@ class CoreUser(msgspec.Struct):
 class K8sInfo(msgspec.Struct):
     """Who uses cores and devices in Kubernetes, by index; added to the stream by its companion."""
 
-    period: Seconds
+    period: Seconds | None
     neuroncores_k8s_info: dict[str, CoreUser]
     neurondevices_k8s_info: dict[str, CoreUser]
     error: str = ""

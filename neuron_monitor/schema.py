@@ -1,16 +1,29 @@
-"""The JSON Schema of a line of the stream, made from the very records that are written."""
+"""The JSON Schema of a line of the stream, made from the records that are written."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
 from neuron_monitor.report import Report
 
 
+def _without_null(properties: dict[str, dict[str, Any]]) -> None:
+    """What is not available is None in the records, and a number on the wire."""
+    for name, schema in properties.items():
+        kept = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+        if len(kept) == 1:
+            more = {key: value for key, value in schema.items() if key != "anyOf"}
+            properties[name] = {**kept[0], **more}
+
+
 def report_schema() -> dict[str, object]:
     """The schema (draft 2020-12) of a line."""
     (reference,), definitions = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
-    for definition in definitions.values():
+    for name, definition in definitions.items():
+        if name != "LatencyStats":
+            _without_null(definition["properties"])
         # What has a default in a record is written all the same; only groups that were not due are left out.
         given = [name for name, schema in definition["properties"].items() if "default" in schema]
         definition["required"] = [*definition.get("required", []), *given]

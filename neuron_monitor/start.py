@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from neuron_monitor.output import RotatedFile, StandardOutput
 from neuron_monitor.signals import handled
-from neuron_monitor.stream import JsonLines, Sink, stream
+from neuron_monitor.stream import ConfigFile, JsonLines, Sink, stream
 from runtime_core.telemetry import UsageError
 
 
@@ -33,13 +33,13 @@ class Outputs(NamedTuple):
     otlp: str | None
 
 
-def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
+def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
     """Run until a signal, or until a reader leaves; see :func:`neuron_monitor.stream.stream`.
 
     Raises:
-        UsageError: outputs that make no sense together.
-        NeuronError: nothing can be reported, or not to there.
-        OSError: a file can't be written.
+        UsageError: the outputs exclude each other.
+        NeuronError: the node, the configuration or an output cannot be used.
+        OSError: a file cannot be written.
     """
     if outputs.web_config is not None and outputs.listen_address is None:
         raise UsageError("--web.config.file is for what --prometheus serves: give both")
@@ -68,4 +68,4 @@ def start(config_path: Path | None, source_name: str | None, outputs: Outputs, *
             sinks.append(Otlp(outputs.otlp))
         for sink in sinks:
             stack.callback(sink.close)
-        stream(config_path, source_name, sinks, signals, once=once, verbose=verbose)
+        stream(config_file, source_name, sinks, signals, once=once, verbose=verbose)

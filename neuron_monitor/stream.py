@@ -6,14 +6,16 @@ import gc
 import sys
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from neuron_monitor.collector import Collector, Look
+from neuron_monitor.compat.releases import Compat
 from neuron_monitor.config import Config, ConfigError, default_config, load_config
 from neuron_monitor.output import LineOutput
 from neuron_monitor.signals import Signals
+from neuron_monitor.wire import encode_report
 from runtime_core.telemetry import open_source
 
 _TELL_SOURCE = 1
@@ -47,7 +49,6 @@ class JsonLines:
     def __init__(self, output: LineOutput) -> None:
         """``output``: where the lines go."""
         self._output = output
-        self._encoder = msgspec.json.Encoder()
 
     @property
     def watched_fd(self) -> int | None:
@@ -56,9 +57,13 @@ class JsonLines:
 
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`Sink`."""
-        line = bytearray(self._encoder.encode(look.report))
-        line += b"\n"
-        return self._output.write(bytes(line), signals)
+        if look.compat is None:
+            line = encode_report(look.report)
+        else:
+            from neuron_monitor.compat.forms import encode_compat
+
+            line = encode_compat(look.report, look.compat)
+        return self._output.write(line + b"\n", signals)
 
     def reopen(self) -> None:
         """See :class:`Sink`."""
@@ -69,12 +74,33 @@ class JsonLines:
         self._output.close()
 
 
-def _configuration(path: Path | None) -> Config:
-    return default_config() if path is None else load_config(path)
+class ConfigFile(NamedTuple):
+    """Where the configuration comes from.
+
+    Attributes:
+        path: the file; ``None``: every group, every 5 s.
+        strict: accept only today's names.
+        compat: the release in whose form lines are written, over what the file says.
+    """
+
+    path: Path | None = None
+    strict: bool = False
+    compat: Compat | None = None
+
+    def load(self) -> Config:
+        """Read it, and say on stderr what of it is not used.
+
+        Raises:
+            ConfigError: the file is wrong.
+        """
+        config = default_config() if self.path is None else load_config(self.path, strict=self.strict)
+        for warning in config.warnings:
+            print(f"neuron-monitor: {self.path}: {warning}", file=sys.stderr, flush=True)
+        return config if self.compat is None else msgspec.structs.replace(config, compat=self.compat)
 
 
 def stream(
-    config_path: Path | None,
+    config_file: ConfigFile,
     source_name: str | None,
     sinks: list[Sink],
     signals: Signals,
@@ -85,7 +111,7 @@ def stream(
     """Report until a signal, or until a reader leaves.
 
     Args:
-        config_path: the configuration file; ``None``: every group, every 5 s.
+        config_file: the configuration file.
         source_name: see :func:`runtime_core.telemetry.open_source`.
         sinks: what takes the reports.
         signals: what ends it, or makes it read its configuration again.
@@ -96,7 +122,7 @@ def stream(
         ConfigError: the file is broken.
         NodeError: there is no node to begin with.
     """
-    config = _configuration(config_path)
+    config = config_file.load()
     source = open_source(source_name)
     watched = next((sink.watched_fd for sink in sinks if sink.watched_fd is not None), None)
     collector = Collector(source, config, time.monotonic_ns())
@@ -110,7 +136,7 @@ def stream(
             break
         if signals.reload:
             signals.reload = False
-            _reload(collector, config_path, sinks)
+            _reload(collector, config_file, sinks)
             continue
         now_ns = time.monotonic_ns()
         if signals.stop or now_ns < deadline_ns:
@@ -132,11 +158,11 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _reload(collector: Collector, path: Path | None, sinks: list[Sink]) -> None:
+def _reload(collector: Collector, config_file: ConfigFile, sinks: list[Sink]) -> None:
     """Take the changed file; a broken one is reported and the old configuration stays."""
     for sink in sinks:
         sink.reopen()
     try:
-        collector.reconfigure(_configuration(path), time.monotonic_ns())
+        collector.reconfigure(config_file.load(), time.monotonic_ns())
     except ConfigError as error:
         print(f"neuron-monitor: configuration not reloaded: {error}", file=sys.stderr)

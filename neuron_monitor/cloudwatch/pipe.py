@@ -14,7 +14,7 @@ from neuron_monitor.cloudwatch.send import COMMAND, Sender, tell_on_stderr
 from neuron_monitor.cloudwatch.table import figures
 from neuron_monitor.cloudwatch.window import Datum, Window
 from neuron_monitor.lines import each_report
-from neuron_monitor.report import Report
+from neuron_monitor.reading import ReportReader
 from neuron_monitor.signals import Signals
 from runtime_core.telemetry import NeuronError
 
@@ -32,9 +32,10 @@ def follow(fd: int, put: Callable[[list[Datum]], None], period_seconds: float, s
         NeuronError: there was no report, or not all could be sent in the end.
     """
     window = Window()
+    reader = ReportReader(tell_on_stderr)
     sender = Sender(window, put, period_seconds, tell_on_stderr)
     try:
-        for report in each_report(fd, signals, msgspec.json.Decoder(Report).decode, COMMAND):
+        for report in each_report(fd, signals, reader.read, COMMAND):
             window.add(figures(report), time.time())
     finally:
         left = sender.finish()

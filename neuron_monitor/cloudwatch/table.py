@@ -49,7 +49,7 @@ class Figure(NamedTuple):
 
 
 def _tag(runtime: out.RuntimeData) -> tuple[str, str]:
-    return "RuntimeTag", runtime.neuron_runtime_tag
+    return "RuntimeTag", runtime.neuron_runtime_tag or ("" if runtime.pid is None else str(runtime.pid))
 
 
 def _fields(record: msgspec.Struct | UnsetType | None) -> Iterator[tuple[str, float | None]]:
@@ -108,6 +108,8 @@ def _ecc(report: out.Report) -> Values:
     group = report.system_data.neuron_hw_counters
     if group is not UNSET:
         for device in group.neuron_devices:
+            if device.neuron_device_index is None:
+                continue
             index = str(device.neuron_device_index)
             for event, count in _fields(device):
                 if event != "neuron_device_index":
@@ -123,12 +125,17 @@ def _host_memory(field: str) -> Callable[[out.Report], Values]:
     return read
 
 
+def _sum(*values: float | None) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def _vcpu(report: out.Report) -> Values:
     group = report.system_data.vcpu_usage
     if group is not UNSET and group.average_usage is not None:
         usage = group.average_usage
-        yield (("UsageType", "user"),), usage.user + usage.nice
-        yield (("UsageType", "system"),), usage.system + usage.io_wait + usage.irq + usage.soft_irq
+        yield (("UsageType", "user"),), _sum(usage.user, usage.nice)
+        yield (("UsageType", "system"),), _sum(usage.system, usage.io_wait, usage.irq, usage.soft_irq)
 
 
 METRICS: tuple[Metric, ...] = (

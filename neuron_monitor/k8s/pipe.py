@@ -8,19 +8,15 @@ from neuron_monitor.k8s.users import users
 from neuron_monitor.k8s.watch import Answer, Watch
 from neuron_monitor.lines import each_report
 from neuron_monitor.output import LineOutput
-from neuron_monitor.report import HardwareInfo, K8sInfo
+from neuron_monitor.reading import ReportReader
+from neuron_monitor.report import HardwareInfo, K8sInfo, Report
 from neuron_monitor.signals import Signals
 
 COMMAND = "neuron-monitor-k8s-info.py"
 _FIELD = "neuron_k8s_info"
+_REPORT_FIELDS = frozenset(Report.__struct_fields__) - {_FIELD}
 _FIRST_ANSWER_SECONDS = 1.0
 """The first line waits so long for the kubelet; a later one never does."""
-
-
-class _Line(msgspec.Struct):
-    """What is needed of a report; the rest passes through untouched."""
-
-    neuron_hardware_info: HardwareInfo
 
 
 def _k8s_info(answer: Answer, hardware: HardwareInfo) -> K8sInfo:
@@ -32,7 +28,8 @@ class Annotator:
     """Adds ``neuron_k8s_info`` to lines; what is added changes only with an answer or with the node."""
 
     def __init__(self) -> None:
-        self._line = msgspec.json.Decoder(_Line)
+        # All but the hardware passes through untouched, whatever it is.
+        self._reader = ReportReader(lambda _: None)
         self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._made_of: tuple[Answer, HardwareInfo] | None = None
         self._added = msgspec.Raw()
@@ -44,7 +41,9 @@ class Annotator:
             msgspec.MsgspecError: the line is no report.
         """
         fields = self._fields.decode(line)
-        of = answer, self._line.decode(line).neuron_hardware_info
+        if fields.keys().isdisjoint(_REPORT_FIELDS):
+            raise msgspec.ValidationError(f"a report has one of {', '.join(Report.__struct_fields__)}")
+        of = answer, self._reader.read_hardware(bytes(fields.get("neuron_hardware_info", b"null")))
         if of != self._made_of:
             self._added = msgspec.Raw(msgspec.json.encode(_k8s_info(*of)))
             self._made_of = of

@@ -51,9 +51,13 @@ def _indices(holding: Holding, problems: list[str]) -> Iterator[int]:
             yield int(found[1])
 
 
-def _cores(holding: Holding, cores_per_device: int, problems: list[str]) -> Iterator[int]:
+def _cores(holding: Holding, cores_per_device: int | None, problems: list[str]) -> Iterator[int]:
+    if holding.resource_name != CORE_RESOURCE and cores_per_device is None:
+        name = f"{holding.namespace}/{holding.pod_name}"
+        problems.append(f"the stream does not say how many NeuronCores the devices of pod {name} have")
+        return
     for index in _indices(holding, problems):
-        if holding.resource_name == CORE_RESOURCE:
+        if holding.resource_name == CORE_RESOURCE or cores_per_device is None:
             yield index
         else:
             yield from range(index * cores_per_device, (index + 1) * cores_per_device)
@@ -67,13 +71,13 @@ def _merged(holdings: Iterable[Holding]) -> CoreUser | None:
     return CoreUser(first.pod_name, first.namespace, sorted({h.container_name for h in (first, *rest)}))
 
 
-def users(holdings: Iterable[Holding], device_count: int, cores_per_device: int) -> Users:
+def users(holdings: Iterable[Holding], device_count: int | None, cores_per_device: int | None) -> Users:
     """Who uses what.
 
     Args:
-        holdings: what the kubelet told.
-        device_count: Neuron Devices of the node.
-        cores_per_device: NeuronCores of each.
+        holdings: what the kubelet reported.
+        device_count: Neuron Devices of the node, ``None`` where unknown.
+        cores_per_device: NeuronCores of each, ``None`` where unknown.
     """
     problems: list[str] = []
     by_core: dict[int, list[Holding]] = {}
@@ -83,7 +87,7 @@ def users(holdings: Iterable[Holding], device_count: int, cores_per_device: int)
                 by_core.setdefault(core, []).append(holding)
     cores, by_device = {}, dict[int, list[Holding]]()
     for core, held in sorted(by_core.items()):
-        if core >= device_count * cores_per_device:
+        if device_count is not None and cores_per_device is not None and core >= device_count * cores_per_device:
             problems.append(f"NeuronCore {core} of pod {held[0].namespace}/{held[0].pod_name} is not on this node")
             continue
         user = _merged(held)
@@ -91,6 +95,7 @@ def users(holdings: Iterable[Holding], device_count: int, cores_per_device: int)
             problems.append(f"NeuronCore {core} was given to several pods")
             continue
         cores[str(core)] = user
-        by_device.setdefault(core // cores_per_device, []).extend(held)
+        if cores_per_device:
+            by_device.setdefault(core // cores_per_device, []).extend(held)
     devices = {str(index): user for index, held in by_device.items() if (user := _merged(held)) is not None}
     return Users(cores, devices, tuple(problems))

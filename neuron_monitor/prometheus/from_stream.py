@@ -18,6 +18,7 @@ from neuron_monitor.prometheus.seen import (
     merge_groups,
     plus,
 )
+from neuron_monitor.reading import ReportReader
 
 _OVERDUE_RATIO = 0.9
 """A group that is missing this share of its period after it was last seen should have been there."""
@@ -27,8 +28,10 @@ class _Known:
     """A runtime that was seen in the stream."""
 
     def __init__(self, entry: out.RuntimeData, number: int) -> None:
-        self.key = (entry.pid, number)
-        self.tag = entry.neuron_runtime_tag
+        self.key = (entry.pid or 0, number)
+        self.pid = entry.pid
+        # Without NEURON_PROCESS_TAG the tag is the pid; a stream without tags has the pid still.
+        self.tag = entry.neuron_runtime_tag or ("" if entry.pid is None else str(entry.pid))
         self.since_seconds = time.time()
         self.groups = out.RuntimeReport()
         self.counters = Counters()
@@ -43,7 +46,7 @@ class _Known:
         periods = [
             group.period
             for name in out.RuntimeReport.__struct_fields__
-            if (group := getattr(entry.report, name)) is not UNSET
+            if (group := getattr(entry.report, name)) is not UNSET and group.period is not None
         ]
         self.shortest_period = min([self.shortest_period, *periods])
         stats = entry.report.execution_stats
@@ -65,11 +68,18 @@ class StreamFeed:
     period, that is the next one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: seconds that never go back."""
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Begin.
+
+        Args:
+            clock: seconds that never go back.
+            warn: takes a sentence on what of the stream cannot be used.
+        """
         self._clock = clock
-        self._decoder = msgspec.json.Decoder(out.Report)
-        self._known: dict[tuple[int, str], _Known] = {}
+        self.reader = ReportReader(warn)
+        self._known: dict[tuple[int | None, str], _Known] = {}
         self._number = 0
         self._periods: dict[str, float] = {}
         self._vcpu: out.VcpuUsage | None = None
@@ -82,9 +92,9 @@ class StreamFeed:
         """What is known after a line of the stream.
 
         Raises:
-            msgspec.DecodeError: the line is no report.
+            msgspec.MsgspecError: the line is no report.
         """
-        return self.take(self._decoder.decode(line))
+        return self.take(self.reader.read(line))
 
     def take(self, report: out.Report) -> NodeSeen:
         """What is known after ``report``."""
@@ -97,6 +107,8 @@ class StreamFeed:
         if system.neuron_hw_counters is not UNSET:
             for device in system.neuron_hw_counters.neuron_devices:
                 index = device.neuron_device_index
+                if index is None:
+                    continue
                 counts = plus(self._ecc.get(index), ecc_counts(device))
                 if counts is not None:
                     self._ecc[index] = counts
@@ -143,7 +155,7 @@ class StreamFeed:
         for groups in (report.system_data, *(entry.report for entry in report.neuron_runtime_data)):
             for name in groups.__struct_fields__:
                 group = getattr(groups, name)
-                if group is not UNSET:
+                if group is not UNSET and group.period is not None:
                     self._periods[name] = min(group.period, self._periods.get(name, group.period))
 
     def _drop_ended(self, now: float) -> None:
@@ -158,10 +170,34 @@ class StreamFeed:
         }
 
     def _owners(self) -> dict[int, tuple[str, int]]:
-        return {
-            int(core): (known.tag, known.key[0])
-            for known in self._known.values()
-            if known.groups.neuroncore_counters is not UNSET
-            for core in known.groups.neuroncore_counters.neuroncores_in_use
-            if core.isdecimal()
-        }
+        """Core -> tag and pid of the runtime that uses it.
+
+        Some releases list every core for each process, with zeros for those of others: then the one that did something
+        on the core counts, and none when that does not decide it.
+        """
+        listed: dict[int, list[tuple[_Known, bool]]] = {}
+        for known in self._known.values():
+            counters = known.groups.neuroncore_counters
+            if counters is UNSET or known.pid is None:
+                continue
+            for core in counters.neuroncores_in_use:
+                if core.isdecimal():
+                    listed.setdefault(int(core), []).append((known, _uses(known.groups, core)))
+        owners = {}
+        for index, candidates in listed.items():
+            chosen = candidates if len(candidates) == 1 else [one for one in candidates if one[1]]
+            if len(chosen) == 1:
+                owners[index] = (chosen[0][0].tag, chosen[0][0].key[0])
+        return owners
+
+
+def _uses(groups: out.RuntimeReport, core: str) -> bool:
+    """Whether a runtime was busy on a core, or has memory there."""
+    if groups.neuroncore_counters is not UNSET:
+        counters = groups.neuroncore_counters.neuroncores_in_use.get(core)
+        if counters is not None and (counters.neuroncore_utilization or counters.flops):
+            return True
+    if groups.memory_used is UNSET:
+        return False
+    usage = groups.memory_used.neuron_runtime_used_bytes.usage_breakdown.neuroncore_memory_usage.get(core)
+    return usage is not None and any(msgspec.structs.astuple(usage))

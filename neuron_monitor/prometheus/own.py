@@ -21,6 +21,7 @@ class Exporter(NamedTuple):
         bad_lines: lines that were not reports.
         refused_reloads: changes of the web configuration that were not used.
         evicted_connections: connections that were closed to make room for others.
+        missing_figures, mistyped_figures: of lines that were, what was missing or of another type.
     """
 
     report_age_seconds: float | None
@@ -31,6 +32,8 @@ class Exporter(NamedTuple):
     bad_lines: int
     refused_reloads: int = 0
     evicted_connections: int = 0
+    missing_figures: int = 0
+    mistyped_figures: int = 0
 
 
 class Own(NamedTuple):
@@ -62,6 +65,10 @@ def own_metrics(figures: Exporter) -> tuple[Own, ...]:
             figures.refused_reloads),
         Own("neuron_monitor_evicted_connections_total", Kind.COUNTER,
             "Connections closed to make room for others", figures.evicted_connections),
+        Own("neuron_monitor_missing_figures_total", Kind.COUNTER,
+            "Figures that lines of the stream did not have; their metrics are omitted", figures.missing_figures),
+        Own("neuron_monitor_mistyped_figures_total", Kind.COUNTER,
+            "Figures of the stream of an unexpected type; their metrics are omitted", figures.mistyped_figures),
     )  # fmt: skip
 
 

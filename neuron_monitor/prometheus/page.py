@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from neuron_monitor.prometheus import protobuf
 from neuron_monitor.prometheus.own import Exporter, own_page
 from neuron_monitor.prometheus.seen import NodeSeen
 from neuron_monitor.prometheus.text import Family, Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
+from neuron_monitor.reading import Problem
 
 _GZIP_LEVEL = 1
 _ASKED_SECONDS = 600.0
@@ -78,6 +79,8 @@ class Page:
         self.bad_lines = 0
         self.refused_reloads = 0
         self.evicted_connections = 0
+        self.line_problems: Mapping[Problem, int] = dict.fromkeys(Problem, 0)
+        """Figures of the stream that could not be used, by reason; whoever reads the stream sets it."""
 
     def show(self, node: NodeSeen, began_seconds: float) -> None:
         """Take what is known now.
@@ -153,4 +156,6 @@ class Page:
                 self.bad_lines,
                 self.refused_reloads,
                 self.evicted_connections,
+                self.line_problems[Problem.MISSING],
+                self.line_problems[Problem.MISTYPED],
             )

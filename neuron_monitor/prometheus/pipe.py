@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from neuron_monitor.lines import each_report
@@ -11,6 +12,10 @@ from neuron_monitor.prometheus.seen import NodeSeen
 from neuron_monitor.signals import Signals
 
 COMMAND = "neuron-monitor-prometheus.py"
+
+
+def _warn(sentence: str) -> None:
+    print(f"{COMMAND}: {sentence}", file=sys.stderr, flush=True)
 
 
 def follow(fd: int, page: Page, signals: Signals) -> None:
@@ -24,7 +29,8 @@ def follow(fd: int, page: Page, signals: Signals) -> None:
     Raises:
         NeuronError: the stream ended without a single report.
     """
-    feed = StreamFeed()
+    feed = StreamFeed(warn=_warn)
+    page.line_problems = feed.reader.problems
 
     def take(line: bytes) -> tuple[NodeSeen, float]:
         began = time.monotonic()

@@ -62,6 +62,12 @@ def _known(values: Iterable[int | float | None]) -> int | float | None:
     return sum(known) if known else None
 
 
+def _ratio(percents: Iterable[float | None]) -> float | None:
+    """Percents as a share of 1, added up; recorded streams hold some a little above 100."""
+    percent = _known(percents)
+    return None if percent is None else min(1.0, percent / 100)
+
+
 def _memory(view: TagView) -> Iterator[out.MemoryUsed]:
     for runtime in view.runtimes:
         if runtime.groups.memory_used is not UNSET and not runtime.error:
@@ -112,19 +118,18 @@ def _runtime_vcpu(view: TagView) -> Iterator[Sample]:
     groups = [r.groups.neuron_runtime_vcpu_usage for r in view.runtimes if not r.error]
     usages = [group.vcpu_usage for group in groups if group is not UNSET and group.vcpu_usage is not None]
     if usages:
-        yield ("user",), min(1.0, sum(usage.user for usage in usages) / 100)
-        yield ("system",), min(1.0, sum(usage.system for usage in usages) / 100)
+        yield ("user",), _ratio(usage.user for usage in usages)
+        yield ("system",), _ratio(usage.system for usage in usages)
 
 
 def _latency(view: TagView) -> Iterator[Sample]:
     groups = [r.groups.execution_stats for r in view.runtimes if not r.error]
     found = [g.latency_stats.total_latency for g in groups if g is not UNSET]
-    known = [percentiles for percentiles in found if percentiles is not None]
-    if known:
-        # Percentiles of several processes can't be merged; the worst one is shown.
-        yield ("p0",), min(p.p0 for p in known)
-        for name in ("p1", "p25", "p50", "p75", "p99", "p100"):
-            yield (name,), max(getattr(p, name) for p in known)
+    for name in out.Percentiles.__struct_fields__:
+        values = [value for p in found if p is not None and (value := getattr(p, name)) is not None]
+        if values:
+            # Percentiles of several processes cannot be merged; the worst one is shown.
+            yield (name,), min(values) if name == "p0" else max(values)
 
 
 def _counted(counts: Counts | None, names: tuple[str, ...]) -> Iterator[Sample]:
@@ -155,15 +160,15 @@ def _vcpu_count(node: NodeSeen) -> Iterator[Sample]:
 def _vcpu(node: NodeSeen) -> Iterator[Sample]:
     if node.vcpu is not None and node.vcpu.average_usage is not None:
         usage = node.vcpu.average_usage
-        yield ("user",), min(1.0, (usage.user + usage.nice) / 100)
-        yield ("system",), min(1.0, (usage.system + usage.io_wait + usage.irq + usage.soft_irq) / 100)
+        yield ("user",), _ratio((usage.user, usage.nice))
+        yield ("system",), _ratio((usage.system, usage.io_wait, usage.irq, usage.soft_irq))
 
 
 def _hardware(node: NodeSeen) -> Iterator[Sample]:
     known = node.hardware
-    size = known.neuron_device_memory_size
-    sizes = "" if size is None else str(size)
-    yield (str(known.neuron_device_count), sizes, str(known.neuroncore_per_device_count)), 1
+    figures = known.neuron_device_count, known.neuron_device_memory_size, known.neuroncore_per_device_count
+    if any(figure is not None for figure in figures):
+        yield tuple("" if figure is None else str(figure) for figure in figures), 1
 
 
 def _device_memory(field: str) -> Callable[[NodeSeen], Iterator[Sample]]:
@@ -178,17 +183,21 @@ def _links(node: NodeSeen) -> Iterator[Sample]:
             yield (str(device.index), "west"), device.link_west_bytes
 
 
+def _device_of(node: NodeSeen, core: int) -> str:
+    """The device of a core, "" where the number of cores per device is unknown."""
+    per_device = node.hardware.neuroncore_per_device_count
+    return str(core // per_device) if per_device else ""
+
+
 def _owners(node: NodeSeen) -> Iterator[Sample]:
-    per_device = node.hardware.neuroncore_per_device_count or 1
     for core, (tag, pid) in sorted(node.owners.items()):
-        yield (str(core), str(core // per_device), tag, str(pid)), 1
+        yield (str(core), _device_of(node, core), tag, str(pid)), 1
 
 
 def _pods(node: NodeSeen) -> Iterator[Sample]:
-    per_device = node.hardware.neuroncore_per_device_count or 1
     for core, user in sorted(node.pods.items()):
         for container in user.container_name:
-            yield (str(core), str(core // per_device), user.namespace, user.pod_name, container), 1
+            yield (str(core), _device_of(node, core), user.namespace, user.pod_name, container), 1
 
 
 _ERROR_TYPES = ("generic", "numerical", "transient", "model", "runtime", "hardware")

@@ -8,12 +8,12 @@ import sys
 import urllib.error
 import urllib.request
 
-import msgspec
 import pytest
 
 from neuron_monitor.collector import Collector
 from neuron_monitor.config import default_config
 from neuron_monitor.schema import json_schema
+from neuron_monitor.wire import encode_report
 from runtime_core.telemetry import NodeNotFoundError
 
 PERIOD_NS = 5 * 10**9
@@ -58,7 +58,7 @@ def reports(looks):
     """The same as a reader of the stream gets it."""
 
     def seen(*snapshots, **options):
-        return [json.loads(msgspec.json.encode(look.report)) for look in looks(*snapshots, **options)]
+        return [json.loads(encode_report(look.report)) for look in looks(*snapshots, **options)]
 
     return seen
 

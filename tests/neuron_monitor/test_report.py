@@ -8,6 +8,7 @@ from worlds import BUSY, SECOND, make_runtime, make_snapshot
 
 from neuron_monitor.collector import Collector
 from neuron_monitor.config import parse_config
+from neuron_monitor.unavailable import split_words
 from runtime_core.telemetry import NodeError
 
 
@@ -81,7 +82,9 @@ def test_a_runtime_that_cannot_be_read_says_so_and_the_rest_goes_on(reports):
 
     stuck, web = reports(world(1), world(6))[0]["neuron_runtime_data"]
     assert stuck["error"] == "stands still"
-    assert stuck["report"]["execution_stats"]["execution_summary"] is None
+    stats = stuck["report"]["execution_stats"]
+    assert stats["execution_summary"]["completed"] == 0
+    assert stats["error"] == "stands still; not available, reported as 0 or null: error_summary, execution_summary"
     assert web["report"]["execution_stats"]["execution_summary"]["completed"] == 500
 
 
@@ -89,7 +92,8 @@ def test_a_node_that_goes_away_is_reported_and_comes_back(reports):
     gone, back = reports(busy(1), None, busy(11))
     assert gone["neuron_runtime_data"] == []
     assert gone["neuron_hardware_info"]["error"] == "no Neuron node"
-    assert gone["system_data"]["memory_info"]["memory_total_bytes"] is None
+    assert gone["system_data"]["memory_info"]["memory_total_bytes"] == 0
+    assert "memory_total_bytes" in gone["system_data"]["memory_info"]["error"]
     assert len(back["neuron_runtime_data"]) == 2
 
 
@@ -149,7 +153,9 @@ def test_the_schema_refuses_what_is_no_report(reports, fits_schema, place, value
 
 def executed(report):
     stats = report["neuron_runtime_data"][0]["report"]["execution_stats"]
-    return stats["period"], stats["execution_summary"] and stats["execution_summary"]["completed"], stats["error"]
+    error, lacking = split_words(stats["error"])
+    completed = None if "execution_summary" in lacking else stats["execution_summary"]["completed"]
+    return stats["period"], completed, error
 
 
 def test_nothing_is_lost_or_counted_twice_while_a_runtime_cannot_be_read(reports):

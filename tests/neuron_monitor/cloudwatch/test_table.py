@@ -8,6 +8,7 @@ import pytest
 from worlds import BUSY, make_runtime, make_snapshot
 
 from neuron_monitor.cloudwatch.table import METRICS, figures
+from neuron_monitor.reading import ReportReader
 from neuron_monitor.report import Report
 
 
@@ -15,7 +16,7 @@ from neuron_monitor.report import Report
 def sent(reports):
     def of(*snapshots):
         (report,) = reports(*snapshots)
-        found = list(figures(msgspec.convert(report, Report)))
+        found = list(figures(ReportReader(lambda _: None).read(msgspec.json.encode(report))))
         values = {(f.name, f.dimensions): f.value for f in found}
         assert len(values) == len(found), "a series came twice"
         return values
