@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from neuron_console.text import cell_width, padded, printable
+from runtime_core.telemetry import format_ranges
+
 if TYPE_CHECKING:
     from neuron_ls.watchers import Watcher
     from runtime_core.telemetry.snapshot import Device, Snapshot
@@ -20,11 +23,6 @@ class _Process(NamedTuple):
     version: str
 
 
-def format_ids(ids: Sequence[int]) -> str:
-    """Core numbers: ``0-3``."""
-    return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 else ",".join(str(i) for i in ids)
-
-
 def format_memory(size_bytes: int | None) -> str:
     """Device memory: ``8 GB`` (binary, as the original counts)."""
     if size_bytes is None:
@@ -35,26 +33,12 @@ def format_memory(size_bytes: int | None) -> str:
 
 def cut(command: str, limit: int) -> str:
     """The command, shortened with three dots; a process names itself, so nothing in it may drive the terminal."""
-    if not command.isprintable():
-        command = "".join(c if c.isprintable() else "?" for c in command)
+    command = printable(command)
     return command if len(command) <= limit else f"{command[:limit]}..."
 
 
-def cell_width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_width(text))
-
-
 def _text(value: object | None) -> str:
-    return NOT_AVAILABLE if value is None else str(value)
+    return NOT_AVAILABLE if value is None else printable(str(value))
 
 
 class _Layout(NamedTuple):
@@ -83,7 +67,7 @@ def _left_columns(device: Device, layout: _Layout) -> list[str]:
         str(device.index),
         # No device is without cores: none are listed where the driver does not say.
         str(len(device.core_ids) or NOT_AVAILABLE),
-        format_ids(device.core_ids) if device.core_ids else NOT_AVAILABLE,
+        format_ranges(device.core_ids) if device.core_ids else NOT_AVAILABLE,
         format_memory(device.memory_total_bytes),
     ]
     if layout.east_west:
@@ -110,12 +94,12 @@ def _header(snapshot: Snapshot) -> list[str]:
     lines += [f"logical-neuroncore-config: {size}" for size in sorted(joined)]
     chips = {(d.chip.name, d.core_version or NOT_AVAILABLE) for d in snapshot.devices if d.chip.name}
     lines += [f"neuron-device: {chip}, NeuronCore {core}" for chip, core in sorted(chips) if chip != "Inferentia"]
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], limit: int) -> list[_Process]:
     users = [
-        _Process(str(r.pid), cut(r.command, limit), r.version or NOT_AVAILABLE)
+        _Process(str(r.pid), cut(r.command, limit), _text(r.version or None))
         for r in snapshot.runtimes
         if r.uses(device)
     ]
@@ -165,7 +149,7 @@ def render_table(
     out.append(rule)
     for lines in devices:
         for cells in lines:
-            out.append("| " + " | ".join(_padded(c, w) for c, w in zip(cells, widths, strict=True)) + " |")
+            out.append("| " + " | ".join(padded(c, w) for c, w in zip(cells, widths, strict=True)) + " |")
         if busy:
             out.append(rule)
     if not busy:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from neuron_console.units import parse_period
 from neuron_monitor.compat.releases import Compat, compat_named
 from neuron_monitor.config_names import (
     IN_EVERY_REPORT,
@@ -16,7 +17,6 @@ from neuron_monitor.config_names import (
     SystemMetric,
     plain_json,
 )
-from neuron_monitor.durations import parse_duration
 from runtime_core.telemetry import NeuronError
 
 DEFAULT_PERIOD = "5s"
@@ -117,7 +117,7 @@ def _seconds(place: str, text: str | None, outer: float) -> float:
     if text is None:
         return outer
     try:
-        return parse_duration(text)
+        return parse_period(text)
     except ValueError as error:
         raise _Misplaced(f"{place}.period", str(error)) from None
 
@@ -184,7 +184,7 @@ def _compat(name: str | None) -> Compat | None:
 
 
 def _config(file: _File, unknown_fields: list[str]) -> Config:
-    outer = _seconds("$", file.period, parse_duration(DEFAULT_PERIOD))
+    outer = _seconds("$", file.period, parse_period(DEFAULT_PERIOD))
     builder = _Builder()
     rules = tuple(
         _rule(f"$.neuron_runtimes[{number}]", entry, outer, builder)
@@ -215,7 +215,7 @@ def _unknown_fields(content: object) -> list[str]:
 
 def default_config() -> Config:
     """Every group, every 5 seconds."""
-    seconds = parse_duration(DEFAULT_PERIOD)
+    seconds = parse_period(DEFAULT_PERIOD)
     rule = RuntimeRule(None, None, dict.fromkeys(RuntimeMetric, seconds))
     return Config((rule,), dict.fromkeys(SystemMetric, seconds))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from neuron_top.formatting import ascii_only, printable
+from neuron_console.text import ascii_only, printable
 
 
 class Glyphs(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from neuron_top.formatting import printable
+from neuron_console.text import printable
 from neuron_top.model.moment import Clean, Moment, make_moment
 from runtime_core.telemetry import NeuronError, NodeError, Snapshot, Source
 

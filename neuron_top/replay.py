@@ -8,9 +8,11 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.screen import Screen
 
+from neuron_console.text import printable
+from neuron_console.units import format_span
 from neuron_top.app import Shell
 from neuron_top.collector import Frame
-from neuron_top.formatting import format_age, format_clock, printable
+from neuron_top.formatting import format_clock
 from neuron_top.glyphs import Glyphs
 from neuron_top.looks import SourceLook
 from neuron_top.model.moment import Clean, Moment, make_moment
@@ -105,8 +107,8 @@ class ReplayScreen(NodeScreen):
             return super()._title_lines(width)
         source = self._replay.replay
         passed = (moment.snapshot.wall_time_ns - source.recording.times_ns[0]) / 1e9
-        when = f"  {format_clock(moment.snapshot.wall_time_ns)}, {format_age(passed)} of "
-        text = f"{title_text(moment.snapshot)}{when}{format_age(source.recording.seconds)}"
+        when = f"  {format_clock(moment.snapshot.wall_time_ns)}, {format_span(passed)} of "
+        text = f"{title_text(moment.snapshot)}{when}{format_span(source.recording.seconds)}"
         return [title_line(text, VIEWS, self._view_name, width)]
 
 

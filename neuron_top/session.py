@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 
+from neuron_console.units import format_span
 from neuron_top.collector import Frame
-from neuron_top.formatting import format_age, format_clock
+from neuron_top.formatting import format_clock
 from neuron_top.model.events import MAX_EVENTS, Event, Severity, events_between
 from neuron_top.model.history import History
 from neuron_top.model.moment import Moment, RuntimeKey
@@ -94,4 +95,4 @@ class Session:
         text = f"PAUSED at {format_clock(snapshot.wall_time_ns)}"
         if self.live is None:
             return text
-        return f"{text}, {format_age((self.live.snapshot.time_ns - snapshot.time_ns) / 1e9)} back"
+        return f"{text}, {format_span((self.live.snapshot.time_ns - snapshot.time_ns) / 1e9)} back"

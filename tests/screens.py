@@ -6,9 +6,9 @@ import os
 from busy_world import make_busy_node
 from worlds import BUSY, make_snapshot
 
+from neuron_console.text import printable
 from neuron_top.app import NeuronTop
 from neuron_top.collector import Frame
-from neuron_top.formatting import printable
 from neuron_top.glyphs import UNICODE
 from neuron_top.looks import SourceLook
 from neuron_top.model.moment import make_moment

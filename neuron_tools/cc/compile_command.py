@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from neuron_console.units import format_bytes, format_quantity
 from neuron_tools.cc.frameworks.choice import Framework, read_model
 from neuron_tools.cc.inspect import inspect_report
-from neuron_tools.cc.printable import flops_text, size_text
 from neuron_tools.cc.report_table import format_report
 from runtime_core.compiler import CompileOptions, OnStage, compile_with_report
 from runtime_core.errors import UsageError
@@ -49,8 +49,8 @@ def compile_to_file(
     kinds = [node.kind for node in report.nodes]
     line = (
         f"{target}: {kinds.count('neuron')} Neuron and {kinds.count('cpu')} CPU node(s) on {report.core_count} "
-        f"NeuronCore(s), {flops_text(report.flops)} FLOP, {size_text(report.params_bytes)} of parameters, "
-        f"{size_text(report.file_size_bytes)}, compiled in {seconds:.2f} s"
+        f"NeuronCore(s), {format_quantity(report.flops, 'FLOP')}, {format_bytes(report.params_bytes)} of parameters, "
+        f"{format_bytes(report.file_size_bytes)}, compiled in {seconds:.2f} s"
     )
     if report.core_count < options.pipeline_cores:
         line += f"\n{options.pipeline_cores} NeuronCores were asked for: the model has work for {report.core_count}"

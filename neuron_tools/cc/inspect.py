@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from neuron_tools.cc.printable import columns, printable
+from neuron_console.text import columns, printable
 from runtime_core.engine.footprint import footprints
 from runtime_core.engine.timing.model import estimate_device_ns
 from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec

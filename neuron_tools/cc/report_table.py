@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from neuron_tools.cc.printable import columns, flops_text, printable
+from neuron_console.text import columns
+from neuron_console.units import format_quantity
 from runtime_core.compiler.report import CompileReport
 from runtime_core.neff.graph import NodeKind
 
@@ -25,16 +26,16 @@ def format_report(report: CompileReport) -> str:
             n.kind.value,
             f"core {n.core}" if n.kind is NodeKind.NEURON else "host",
             str(sum(n.operations.values())),
-            flops_text(n.flops),
+            format_quantity(n.flops, ""),
             f"{n.flops / total:.1%}" if total else "n/a",
-            printable(_operations(n.operations)),
+            _operations(n.operations),
         )
         for n in report.nodes
     ]
     lines = columns(("NODE", "KIND", "WHERE", "COUNT", "FLOP", "SHARE", "OPERATIONS"), rows)
     ratio = report.neuron_flop_ratio
-    lines.append(f"on NeuronCores: {'n/a' if ratio is None else f'{ratio:.2%}'} of {flops_text(total)} FLOP")
+    lines.append(f"on NeuronCores: {'n/a' if ratio is None else f'{ratio:.2%}'} of {format_quantity(total, 'FLOP')}")
     if report.cpu_operators:
-        why = [(o.node, printable(o.name), o.operator, o.reason) for o in report.cpu_operators]
+        why = [(o.node, o.name, o.operator, o.reason) for o in report.cpu_operators]
         lines += ["", *columns(("CPU NODE", "NAME", "OPERATOR", "WHY"), why)]
     return "\n".join(lines)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from neuron_console.text import printable
 from neuron_tools.gatherinfo.finding import Finding, Verdict, worst
 from runtime_core import __version__
 
 _COLOURS = {Verdict.PASS: "\x1b[32m", Verdict.WARN: "\x1b[33m", Verdict.FAIL: "\x1b[31m"}
 _PLAIN = "\x1b[0m"
-
-
-def printable(text: str) -> str:
-    """The text without anything that drives a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def render_text(findings: Sequence[Finding], *, colour: bool = False) -> str:

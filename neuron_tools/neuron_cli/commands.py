@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
+from neuron_console.text import framed
 from runtime_core.neff.reader import read_file
 from runtime_core.rtd.client import Client
 
 _GROUP_COLUMNS = ("NCG ID", "NC COUNT", "DEVICE START INDEX", "NC START INDEX")
 _MODEL_COLUMNS = ("UUID", "MODEL ID", "MODEL STATE", "NEURON DEVICE START INDEX", "NC INDEX", "NC COUNT", "NAME")
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table with frames of ASCII, as the 1.x tools draw it."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = (
-        [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
-        if cells
-        else [len(column) for column in columns]
-    )
-    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
-
-    def line(values: Sequence[str]) -> str:
-        return "|" + "|".join(f" {value:<{width}} " for value, width in zip(values, widths, strict=True)) + "|"
-
-    return "\n".join([rule, line(columns), rule, *(line(row) for row in cells), *([rule] if cells else [])])
 
 
 def _told(text: str, facts: dict[str, int | str], *, as_json: bool) -> str:
@@ -40,7 +24,7 @@ def list_groups(address: str | None, *, as_json: bool) -> str:
     if as_json:
         names = ("ncg_id", "nc_count", "device_start_index", "nc_start_index")
         return json.dumps({"neuroncore_groups": [dict(zip(names, row, strict=True)) for row in rows]})
-    return table(_GROUP_COLUMNS, rows)
+    return "\n".join(framed(_GROUP_COLUMNS, rows))
 
 
 def create_group(address: str | None, nc_count: int, *, as_json: bool) -> str:
@@ -92,7 +76,7 @@ def list_models(address: str | None, *, as_json: bool) -> str:
         )
         for m in models
     ]
-    return table(_MODEL_COLUMNS, rows)
+    return "\n".join(framed(_MODEL_COLUMNS, rows))
 
 
 def load(

@@ -13,8 +13,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.paths import ROOT_VARIABLE, VISIBLE_FILE, node_root
 from runtime_core.driver.visibility import ALL, write_visible
 from runtime_core.errors import NodeError, UsageError
-from runtime_core.nrt import NrtError
-from runtime_core.nrt.config import parse_ranges
+from runtime_core.ranges import format_ranges, parse_ranges
 
 VARIABLE = "AWS_NEURON_VISIBLE_DEVICES"
 _BUNDLE_FILE = "neuron-visible-devices"
@@ -35,12 +34,12 @@ def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
     if text.strip().upper() == ALL:
         return tuple(present)
     try:
-        wanted = parse_ranges(text.strip(), VARIABLE)
-    except NrtError as error:
-        raise UsageError(str(error)) from None
+        wanted = parse_ranges(text)
+    except ValueError as error:
+        raise UsageError(str(error), where=f"{VARIABLE}={text.strip()!r}") from None
     missing = sorted(set(wanted) - set(present))
     if missing:
-        has = ", ".join(map(str, present)) or "none"
+        has = format_ranges(sorted(present)) or "none"
         raise UsageError(f"{VARIABLE}={text.strip()} names Neuron Device {missing[0]}, the node has {has}")
     return tuple(sorted(set(wanted)))
 

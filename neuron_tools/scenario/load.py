@@ -14,7 +14,7 @@ from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.instance import InstanceType, instance_type
-from runtime_core.nrt.config import parse_ranges
+from runtime_core.ranges import parse_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,8 +121,8 @@ def fault_spec(event: EventSpec) -> FaultSpec:
     assert event.fault is not None  # noqa: S101 - the caller looked
     return FaultSpec(
         event.fault,
-        parse_ranges(event.devices, "devices") if event.devices else (),
-        parse_ranges(event.cores, "cores") if event.cores else (),
+        parse_ranges(event.devices) if event.devices else (),
+        parse_ranges(event.cores) if event.cores else (),
         event.ratio,
         event.rate,
         event.count,
@@ -186,8 +186,8 @@ def _application_problems(scenario: Scenario, path: Path, size: InstanceType) ->
             if model not in scenario.models:
                 yield f"{place}.models", f"no model {model!r}: there are {', '.join(scenario.models) or 'none'}"
         try:
-            cores = parse_ranges(application.cores, "cores")
-        except NeuronError as error:
+            cores = parse_ranges(application.cores)
+        except ValueError as error:
             yield f"{place}.cores", str(error)
             continue
         if cores[-1] >= size.core_count:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from neuron_console.text import columns
 from neuron_tools.scenario.promql.rules import Firing
 from neuron_tools.scenario.run import Result
 
@@ -52,10 +53,8 @@ def as_text(result: Result) -> str:
             f"p50 {_seconds(one.p50_seconds)}, p99 {_seconds(one.p99_seconds)}"
         )
     lines.append("")
-    rows = [("VERDICT", "EXPECTATION", "FOUND")]
-    rows += [("met" if v.met else "NOT MET", v.expectation, v.found) for v in result.verdicts]
-    widths = [max(len(row[i]) for row in rows) for i in range(2)]
-    lines += [f"  {row[0].ljust(widths[0])}  {row[1].ljust(widths[1])}  {row[2]}" for row in rows]
+    rows = [("met" if v.met else "NOT MET", v.expectation, v.found) for v in result.verdicts]
+    lines += [f"  {line}" for line in columns(("VERDICT", "EXPECTATION", "FOUND"), rows)]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from neuron_monitor.durations import parse_duration
+from neuron_console.units import parse_period
 from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 
 Seconds = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
@@ -118,7 +118,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def seconds_of(duration: str) -> float:
     """Seconds of a duration that fits :data:`Seconds`."""
-    return 0.0 if not duration.strip("0.msh") else parse_duration(duration)
+    return 0.0 if not duration.strip("0.msh") else parse_period(duration)
 
 
 def nanoseconds_of(duration: str) -> int:

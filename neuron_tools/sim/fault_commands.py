@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from neuron_console.text import columns
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults import slots as faults
 from runtime_core.driver.faults.slots import Fault
@@ -15,8 +16,7 @@ from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Pa
 from runtime_core.driver.paths import node_root
 from runtime_core.errors import UsageError
 from runtime_core.instance import CORES_PER_DEVICE
-from runtime_core.nrt import NrtError
-from runtime_core.nrt.config import parse_ranges
+from runtime_core.ranges import parse_ranges
 from runtime_core.status import NrtStatus
 
 
@@ -29,9 +29,9 @@ def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
     if text is None:
         return ()
     try:
-        return parse_ranges(text, option)
-    except NrtError as error:
-        raise UsageError(str(error)) from None
+        return parse_ranges(text)
+    except ValueError as error:
+        raise UsageError(str(error), where=f"{option}={text!r}") from None
 
 
 @contextmanager
@@ -112,22 +112,18 @@ def describe_faults(*, as_json: bool) -> str:
         return json.dumps(listed)
     if not listed:
         return "no fault"
-    return _table(
-        ("ID", "KIND", "TARGET", "STATE", "RATIO", "AMOUNT", "REMAINING", "HITS"),
-        [
-            tuple(
-                "-" if (value := fact[key]) is None else f"{value:g}" if isinstance(value, float) else str(value)
-                for key in ("id", "kind", "target", "state", "ratio", "amount", "remaining", "hits")
-            )
-            for fact in listed
-        ],
+    return "\n".join(
+        columns(
+            ("ID", "KIND", "TARGET", "STATE", "RATIO", "AMOUNT", "REMAINING", "HITS"),
+            [
+                tuple(
+                    "-" if (value := fact[key]) is None else f"{value:g}" if isinstance(value, float) else str(value)
+                    for key in ("id", "kind", "target", "state", "ratio", "amount", "remaining", "hits")
+                )
+                for fact in listed
+            ],
+        )
     )
-
-
-def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heading, *rows))
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _status_text(kind: FaultKind) -> str:

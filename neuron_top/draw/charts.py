@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from neuron_top.formatting import NOT_AVAILABLE, format_age
+from neuron_console.units import NOT_AVAILABLE, format_span
 from neuron_top.glyphs import UNICODE, Glyphs
 
 AXIS_CELLS = 11
@@ -104,7 +104,7 @@ def time_axis(span_seconds: float, width: int, end: str) -> Text:
     """What lies below a chart: how long before its right end, at ``end``, its left end and its middle are."""
     columns = max(1, width - AXIS_CELLS - 1)
     line = Text().append(" " * AXIS_CELLS)
-    left, middle, right = f"-{format_age(span_seconds)}", f"-{format_age(span_seconds / 2)}", end
+    left, middle, right = f"-{format_span(span_seconds)}", f"-{format_span(span_seconds / 2)}", end
     half = columns // 2
     text = left.ljust(half - len(middle) // 2) + middle if half > len(left) + len(middle) else left
     line.append(text + right.rjust(columns - len(text)), "dim")

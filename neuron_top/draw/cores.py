@@ -8,9 +8,10 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
+from neuron_console.units import NOT_AVAILABLE
 from neuron_top.bars import curve_rows, heat_colour, heat_style
 from neuron_top.draw.overview import CoreSeries
-from neuron_top.formatting import NOT_AVAILABLE, format_flops, shorten
+from neuron_top.formatting import format_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from neuron_console.units import format_bytes
 from neuron_top.bars import bar, load_colour, sparkline
-from neuron_top.formatting import format_bytes, format_flops, format_percent, shorten
+from neuron_top.formatting import format_flops, format_percent, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow, MemoryView, VcpuView, View
 

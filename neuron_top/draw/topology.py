@@ -6,9 +6,11 @@ from collections.abc import Set
 
 from rich.text import Text
 
-from neuron_top.formatting import NOT_AVAILABLE, format_bytes, format_bytes_rate, format_numbers, shorten
+from neuron_console.units import NOT_AVAILABLE, format_bytes
+from neuron_top.formatting import format_bytes_rate, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.topology import DeviceBox, Link, Owner, Shape, TopologyView
+from runtime_core.telemetry import format_ranges
 
 # Okabe and Ito's palette without black: letters tell owners apart, colours only help.
 _OWNER_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
@@ -100,7 +102,7 @@ def _diagram(view: TopologyView, width: int, glyphs: Glyphs) -> list[Text]:
 def _owner_line(owner: Owner, glyphs: Glyphs) -> Text:
     text = Text().append(f" {owner.letter} ", f"bold {_colour(owner.letter)}")
     text.append(f"{shorten(owner.name, 24, glyphs.ellipsis):<24} pid {owner.pid:<8}")
-    text.append(f" NeuronCores {format_numbers(owner.cores)}", "dim")
+    text.append(f" NeuronCores {format_ranges(owner.cores)}", "dim")
     return text
 
 

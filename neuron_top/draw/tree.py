@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from neuron_top.formatting import format_bytes, shorten
+from neuron_console.units import format_bytes
+from neuron_top.formatting import shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import TreeRow
 

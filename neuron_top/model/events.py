@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from neuron_top.formatting import format_numbers
 from neuron_top.model.moment import Moment
+from runtime_core.telemetry import format_ranges
 from runtime_core.telemetry.snapshot import EccCounts, Runtime
 
 MAX_EVENTS = 1000
@@ -60,7 +60,7 @@ def _came_and_went(before: Moment, after: Moment) -> list[Event]:
     events = []
     for key, runtime in now.items():
         if key not in earlier:
-            cores = format_numbers(sorted(runtime.cores))
+            cores = format_ranges(sorted(runtime.cores))
             text = f"runtime started on NeuronCores {cores}" if cores else "runtime started"
             events.append(Event(time_ns, Severity.INFO, _where(runtime), text))
         if runtime.error and (key not in earlier or earlier[key].error != runtime.error):

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from neuron_top.formatting import (
-    NOT_AVAILABLE,
-    format_age,
-    format_bytes,
-    format_latency,
-    format_percent,
-    format_rate,
-)
+from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency, format_span
+from neuron_top.formatting import format_percent, format_rate
 from neuron_top.model.history import make_sample
 from neuron_top.model.moment import Moment
 from neuron_top.model.table import Column
@@ -103,7 +97,7 @@ def named(row: NodeRow) -> tuple[str, ...]:
 
 def age_text(row: NodeRow, now: float) -> str:
     """How long ago a node answered last."""
-    return "never" if row.answered_at is None else format_age(now - row.answered_at)
+    return "never" if row.answered_at is None else format_span(now - row.answered_at)
 
 
 def state_text(row: NodeRow, now: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from neuron_top.formatting import printable
+from neuron_console.text import printable
 from runtime_core.telemetry import Histogram, Rates, Snapshot, rates
 from runtime_core.telemetry.snapshot import Instance, Model
 

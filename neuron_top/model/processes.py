@@ -5,17 +5,12 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-from neuron_top.formatting import (
-    NOT_AVAILABLE,
-    format_bytes,
-    format_latency,
-    format_numbers,
-    format_percent,
-    format_rate,
-)
+from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency
+from neuron_top.formatting import format_percent, format_rate
 from neuron_top.model.history import device_bytes, executions_per_second, utilization
 from neuron_top.model.moment import NO_LATENCY, Moment, RuntimeKey
 from neuron_top.model.table import Column, matches
+from runtime_core.telemetry import format_ranges
 from runtime_core.telemetry.snapshot import Runtime
 
 
@@ -101,7 +96,7 @@ def _what(process: Process) -> str:
 COLUMNS: tuple[Column[Process], ...] = (
     Column("PID", 7, lambda p: _pid(p.pid), lambda p: p.pid or None, numeric=True),
     Column("TAG", 16, lambda p: p.tag, lambda p: p.tag),
-    Column("CORES", 9, lambda p: format_numbers(p.cores) or "-", lambda p: len(p.cores), numeric=True),
+    Column("CORES", 9, lambda p: format_ranges(p.cores) or "-", lambda p: len(p.cores), numeric=True),
     Column("UTIL", 7, lambda p: format_percent(p.utilization), lambda p: p.utilization, numeric=True),
     Column("EXEC", 8, lambda p: format_rate(p.executions_per_second), lambda p: p.executions_per_second, numeric=True),
     Column("P99", 9, lambda p: format_latency(p.p99_ns), lambda p: p.p99_ns, numeric=True),

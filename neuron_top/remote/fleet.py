@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from neuron_top.formatting import printable
+from neuron_console.text import printable
 from neuron_top.looks import Look
 from neuron_top.model.fleet import NOT_ASKED, NodeRow, answered_row, silent_row
 from neuron_top.model.moment import Clean

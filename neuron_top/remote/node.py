@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from neuron_top.formatting import printable
+from neuron_console.text import printable
 from neuron_top.model.moment import NO_LATENCY, Clean, Latency, Moment
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.rates import links_of, rates_of

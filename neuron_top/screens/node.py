@@ -16,9 +16,10 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
+from neuron_console.units import format_span
 from neuron_top.collector import Collector, Frame
 from neuron_top.draw.overview import tab_line
-from neuron_top.formatting import format_age, shorten
+from neuron_top.formatting import shorten
 from neuron_top.glyphs import Glyphs
 from neuron_top.looks import Look
 from neuron_top.session import Session
@@ -139,7 +140,7 @@ class NodeScreen(Screen[None]):
         if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
             return f"too small: {self.size.width}x{self.size.height}\nneeds {MIN_COLUMNS}x{MIN_ROWS} or more"
         if self.session.moment is None:
-            return f"{self.session.problem}\n\nlooking again every {format_age(self._interval_seconds)}; q quits"
+            return f"{self.session.problem}\n\nlooking again every {format_span(self._interval_seconds)}; q quits"
         return ""
 
     def _view(self) -> View | None:

@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widget import Widget
 
+from neuron_console.units import format_bytes, format_latency, format_span
 from neuron_top.draw.charts import AXIS_CELLS, Chart, Values, beside, chart_lines, scale_top, time_axis
-from neuron_top.formatting import format_age, format_bytes, format_clock, format_latency, format_percent, format_rate
+from neuron_top.formatting import format_clock, format_percent, format_rate
 from neuron_top.model.history import Figures, Sample
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
@@ -93,7 +94,7 @@ class HistoryView(View):
         return lines
 
     def _title(self, width: int) -> Text:
-        span = format_age(SPANS_SECONDS[self.span])
+        span = format_span(SPANS_SECONDS[self.span])
         text = Text(f" Last {span}, newest at the right; + and - zoom", "dim")
         text.truncate(width)
         return text

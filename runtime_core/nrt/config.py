@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from runtime_core.instance import CORES_PER_DEVICE
+from runtime_core.ranges import parse_ranges, runs
 from runtime_core.status import NrtError, NrtStatus
 
 DEFAULT_TIMEOUT_SECONDS = 2.0
@@ -35,47 +36,25 @@ class RuntimeConfig(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def parse_ranges(text: str, variable: str) -> tuple[int, ...]:
-    """Numbers of ``0``, ``0-3`` or ``1,4-5``, in ascending order.
+def _indices(text: str, variable: str) -> tuple[int, ...]:
+    try:
+        return parse_ranges(text)
+    except ValueError as error:
+        raise NrtError(NrtStatus.INVALID, str(error), where=f"{variable}={text!r}") from None
 
-    Raises:
-        NrtError: INVALID, naming ``variable`` and the part that is wrong.
-    """
-    numbers: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not _is_number(first) or (dash and not _is_number(last)):
-            raise NrtError(
-                NrtStatus.INVALID, f"{variable}={text!r}: {part.strip()!r} is no index or range; write 0, 0-3 or 1,4-5"
-            )
-        low = int(first)
-        high = int(last) if dash else low
-        if high < low or high - low > 4096:
-            raise NrtError(
-                NrtStatus.INVALID, f"{variable}={text!r}: the range {part.strip()!r} runs backwards or is too long"
-            )
-        numbers.update(range(low, high + 1))
-    return tuple(sorted(numbers))
+
+def format_cores(cores: Iterable[int]) -> str:
+    """Cores as the runtime logs them: ``nc0-nc3``, runs separated by commas."""
+    return ",".join(f"nc{first}-nc{last}" for first, last in runs(cores))
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 6
 
 
-def format_ranges(cores: tuple[int, ...]) -> str:
-    """Cores as the runtime logs them: ``nc0-nc3``, runs apart by commas."""
-    runs: list[list[int]] = []
-    for core in cores:
-        if runs and core == runs[-1][1] + 1:
-            runs[-1][1] = core
-        else:
-            runs.append([core, core])
-    return ",".join(f"nc{first}-nc{last}" for first, last in runs)
-
-
 def _count(text: str, variable: str) -> int:
     if not _is_number(text.strip()) or int(text) < 1:
-        raise NrtError(NrtStatus.INVALID, f"{variable}={text!r}: expected a count of NeuronCores, 1 or more")
+        raise NrtError(NrtStatus.INVALID, "expected a count of NeuronCores, 1 or more", where=f"{variable}={text!r}")
     return int(text)
 
 
@@ -89,7 +68,7 @@ def _timeout(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e6:
-        raise NrtError(NrtStatus.INVALID, f"NEURON_RT_EXEC_TIMEOUT={text!r}: expected seconds, more than 0")
+        raise NrtError(NrtStatus.INVALID, "expected seconds, more than 0", where=f"NEURON_RT_EXEC_TIMEOUT={text!r}")
     return seconds
 
 
@@ -103,7 +82,7 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
     cores_text = environment.get("NEURON_RT_VISIBLE_CORES", "").strip()
     count_text = environment.get("NEURON_RT_NUM_CORES", "").strip()
     groups_text = environment.get("NEURONCORE_GROUP_SIZES", "").strip()
-    visible = parse_ranges(cores_text, "NEURON_RT_VISIBLE_CORES") if cores_text else None
+    visible = _indices(cores_text, "NEURON_RT_VISIBLE_CORES") if cores_text else None
     count = _count(count_text, "NEURON_RT_NUM_CORES") if count_text and visible is None else None
     if groups_text and visible is None and count is None:
         count = _group_sizes(groups_text)
@@ -112,9 +91,7 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
         )
     devices_text = environment.get("AWS_NEURON_VISIBLE_DEVICES", "").strip()
     devices = (
-        parse_ranges(devices_text, "AWS_NEURON_VISIBLE_DEVICES")
-        if devices_text and devices_text.upper() != "ALL"
-        else None
+        _indices(devices_text, "AWS_NEURON_VISIBLE_DEVICES") if devices_text and devices_text.upper() != "ALL" else None
     )
     timeout_text = environment.get("NEURON_RT_EXEC_TIMEOUT", "").strip()
     return RuntimeConfig(

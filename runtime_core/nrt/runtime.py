@@ -25,7 +25,7 @@ from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.neff.model import Neff
-from runtime_core.nrt.config import RuntimeConfig, format_ranges, read_config, usable_cores
+from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
 from runtime_core.status import NrtError, NrtStatus
@@ -109,7 +109,7 @@ class Runtime:
         self._engine = Engine(
             self._page, self._clock, timeout_ns=round(self._config.timeout_seconds * 1e9), shares=shares
         )
-        emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_ranges(self._cores)}")
+        emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_cores(self._cores)}")
 
     def _allocate_cores(self, faults: tuple[Fault, ...]) -> tuple[int, ...]:
         config, locks, total = self._config, self._store.locks, self._store.size.core_count
@@ -128,7 +128,7 @@ class Runtime:
                 raise NrtError(NrtStatus.INVALID, message)
             allowed = all(core in usable for core in wanted)
             claimed = ownership.claim_cores(locks, wanted) if allowed else None
-            requested = format_ranges(wanted)
+            requested = format_cores(wanted)
         elif config.core_count is not None:
             wanted = usable
             claimed = ownership.claim_count(locks, config.core_count, usable)
@@ -136,7 +136,7 @@ class Runtime:
         else:
             wanted = usable
             claimed = ownership.claim_cores(locks, wanted) if wanted else None
-            requested = format_ranges(wanted)
+            requested = format_cores(wanted)
         if claimed is None:
             available = len([c for c in ownership.free_cores(locks, wanted) if c in usable])
             message = f"NeuronCore(s) not available - Requested:{requested} Available:{available}"
@@ -232,7 +232,7 @@ class Runtime:
             emit(LogLevel.ERROR, "nrt_load", str(error))
             raise
         self._models[model.model_id] = model
-        emit(LogLevel.INFO, "nrt_load", f"Loaded {parsed.graph.name!r} on {format_ranges(cores)}")
+        emit(LogLevel.INFO, "nrt_load", f"Loaded {parsed.graph.name!r} on {format_cores(cores)}")
         return model
 
     def _choose_cores(self, needed: int, start_nc: int, nc_count: int) -> tuple[int, ...]:

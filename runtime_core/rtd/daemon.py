@@ -18,7 +18,7 @@ from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import RealClock
 from runtime_core.engine.executor import Engine
-from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_ranges
+from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_cores
 from runtime_core.rtd.config import DaemonConfig, check_address, choose_devices
 from runtime_core.rtd.counter_service import CounterService
 from runtime_core.rtd.log import Log
@@ -101,7 +101,7 @@ class Daemon:
             taken = tuple(core for core in cores if core not in free)
             raise RtdError(
                 Nerr.RESOURCE_NC,
-                f"NeuronCore(s) {format_ranges(tuple(sorted(taken)))} belong to another process: "
+                f"NeuronCore(s) {format_cores(tuple(sorted(taken)))} belong to another process: "
                 "end it, or give this daemon other devices (see neuron-ls)",
             )
         return tuple(claimed)

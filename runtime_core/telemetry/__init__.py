@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from runtime_core.errors import NeuronError, NodeError, NodeNotFoundError, UsageError
 from runtime_core.files import open_regular, read_regular, write_atomically
 from runtime_core.histogram import Histogram
+from runtime_core.ranges import format_ranges
 from runtime_core.telemetry.rates import Rates, rates
 from runtime_core.telemetry.snapshot import Snapshot
 from runtime_core.telemetry.source import Source, open_source
@@ -25,6 +26,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "VerdictKind",
+    "format_ranges",
     "judge",
     "open_regular",
     "open_source",

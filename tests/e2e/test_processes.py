@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from neuron_top.formatting import format_bytes
+from neuron_console.units import format_bytes
 from runtime_core.driver.node import set_up
 from runtime_core.telemetry import open_source
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from worlds import BUSY, make_runtime, make_snapshot
 
+from neuron_console.text import cell_width
 from neuron_ls.cli import with_watch_seconds
 from neuron_ls.listing import View, render
-from neuron_ls.table import cell_width, cut, format_memory
+from neuron_ls.table import cut, format_memory
 from neuron_ls.watchers import Watcher
 
 GOLDEN = Path(__file__).parent / "golden"

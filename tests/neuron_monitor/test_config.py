@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuron_console.units import parse_period
 from neuron_monitor.config import ConfigError, default_config, load_config, parse_config
 from neuron_monitor.config_names import RuntimeMetric, SystemMetric
-from neuron_monitor.durations import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -16,19 +16,19 @@ from neuron_monitor.durations import parse_duration
     [("1s", 1), ("500ms", 0.5), ("1m30s", 90), ("1h", 3600), ("1.5s", 1.5), ("2000us", 0.002)],
 )
 def test_go_durations(text, seconds):
-    assert parse_duration(text) == pytest.approx(seconds)
+    assert parse_period(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "1", "s", "1x", "1s ", "-1s", "0s", "1ns", "99999h", "1 s"])
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match=r"expected|out of range"):
-        parse_duration(text)
+        parse_period(text)
 
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_duration_or_a_value_error(text):
     try:
-        assert parse_duration(text) > 0
+        assert parse_period(text) > 0
     except ValueError as error:
         assert str(error)
 

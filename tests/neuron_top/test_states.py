@@ -5,7 +5,7 @@ import threading
 from screens import Still, drive, recorded_app, recorded_moments, text, until
 from worlds import make_runtime
 
-from neuron_top.formatting import ascii_only
+from neuron_console.text import ascii_only
 from neuron_top.glyphs import ASCII, UNICODE, terminal_glyphs
 from runtime_core.telemetry import NodeError
 

@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from worlds import BUSY, MIB, make_runtime, make_snapshot
 
+from neuron_console.units import format_bytes
 from neuron_top.bars import bar
 from neuron_top.draw import overview as draw
 from neuron_top.draw.tree import tree_line
-from neuron_top.formatting import format_bytes, format_flops, format_percent, shorten
+from neuron_top.formatting import format_flops, format_percent, shorten
 from neuron_top.glyphs import ASCII, UNICODE
 from neuron_top.model.overview import make_view, tab_names, visible_rows
 from runtime_core.telemetry import rates

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime_core.telemetry.sysfs.tree import names_in, numbered, printable
+from runtime_core.ranges import parse_ranges
+from runtime_core.telemetry.sysfs.tree import names_in, numbered
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _MAX_TAG_CHARACTERS = 255
@@ -47,16 +48,11 @@ def parse_core_list(text: str) -> frozenset[int] | None:
     """Global core indices of a list like ``0-3,6``; ``None`` when it is not one."""
     if len(text) > _MAX_LIST_CHARACTERS:
         return None
-    cores: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = (piece.strip() for piece in part.partition("-"))
-        last = last if dash else first
-        if not all(piece.isascii() and piece.isdigit() and len(piece) <= 7 for piece in (first, last)):
-            return None
-        if not int(first) <= int(last) < _MAX_CORE:
-            return None
-        cores.update(range(int(first), int(last) + 1))
-    return frozenset(cores)
+    try:
+        cores = parse_ranges(text)
+    except ValueError:
+        return None
+    return frozenset(cores) if cores[-1] < _MAX_CORE else None
 
 
 def _held_devices(process: Path, prefix: str) -> tuple[int, ...]:
@@ -107,8 +103,8 @@ def _holder(process: Path, prefix: str) -> Holder | None:
         int(process.name),
         start_ns,
         uid,
-        printable(tag) or process.name,
-        printable(command),
+        tag or process.name,
+        command,
         devices,
         parse_core_list(visible) if visible is not None else None,
     )

@@ -13,7 +13,7 @@ import msgspec
 from runtime_core.telemetry.snapshot import Instance
 from runtime_core.telemetry.sysfs.holders import Holder
 from runtime_core.telemetry.sysfs.identity import Identity, Place
-from runtime_core.telemetry.sysfs.tree import printable, read_bytes
+from runtime_core.telemetry.sysfs.tree import read_bytes
 
 MIRROR_FILE = "mirror.json"
 _MAX_BYTES = 4 << 20
@@ -74,10 +74,6 @@ def read_mirror(root: Path) -> Mirror | None:
         return None
 
 
-def _shown(text: str | None) -> str | None:
-    return None if text is None else printable(text)
-
-
 def read_surroundings(root: Path, cores_per_device: int) -> tuple[Identity, tuple[Holder, ...]] | None:
     """Identity and processes of the mirrored node; ``None`` when ``root`` has no such file, or it is not one of ours.
 
@@ -89,21 +85,21 @@ def read_surroundings(root: Path, cores_per_device: int) -> tuple[Identity, tupl
     if mirror is None:
         return None
     identity = Identity(
-        Instance(*map(printable, msgspec.structs.astuple(mirror.instance))),
-        printable(mirror.driver_version),
-        {d.index: Place(_shown(d.bdf), _shown(d.cpu_affinity), d.numa_node) for d in mirror.devices},
+        Instance(*msgspec.structs.astuple(mirror.instance)),
+        mirror.driver_version,
+        {d.index: Place(d.bdf, d.cpu_affinity, d.numa_node) for d in mirror.devices},
     )
     holders = tuple(
         Holder(
             p.pid,
             p.start_ns,
             p.uid,
-            printable(p.tag),
-            printable(p.command),
+            p.tag,
+            p.command,
             tuple(sorted({core // cores_per_device for core in p.cores})) if cores_per_device else (),
             frozenset(p.cores),
-            printable(p.version),
-            printable(p.address),
+            p.version,
+            p.address,
         )
         for p in mirror.processes
     )

@@ -80,16 +80,11 @@ def read_count(path: str) -> int | None:
     return parse_count(read_bytes(path))
 
 
-def printable(text: str) -> str:
-    """The text with every control character replaced, so that no file or process name can drive a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
 def read_text(path: str) -> str | None:
-    """The first line of a file, printable; ``None`` when there is none."""
+    """The first line of a file; ``None`` when there is none."""
     raw = read_bytes(path)
     line = raw.decode("utf-8", "replace").strip().partition("\n")[0] if raw else ""
-    return printable(line) or None
+    return line or None
 
 
 def names_in(directory: str) -> list[str]:

@@ -63,15 +63,6 @@ def test_small_figures_are_not_rounded_to_nothing_and_cores_left_over_are_told(c
     assert second.startswith("64 NeuronCores were asked for: the model has work for ")
 
 
-@pytest.mark.parametrize(
-    ("size_bytes", "text"), [(0, "0 B"), (32, "32 B"), (1536, "1.5 KiB"), (51 << 20, "51 MiB"), (3 << 30, "3 GiB")]
-)
-def test_sizes_have_the_unit_that_fits(size_bytes, text):
-    from neuron_tools.cc.printable import size_text
-
-    assert size_text(size_bytes) == text
-
-
 def test_compile_and_inspect_tell_the_same(command, model, tmp_path):
     target = tmp_path / "out.neff"
     compiled = json.loads(command("neuron_tools.cc", "compile", model, "-o", target, "--batch", "3", "--json").stdout)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuron_console.units import format_bytes
 from neuron_top.bars import bar, curve_rows, heat_colour, load_colour, sparkline
 from neuron_top.draw.charts import AXIS_CELLS, Chart, chart_lines, scale_top, time_axis
-from neuron_top.formatting import format_bytes, format_percent
+from neuron_top.formatting import format_percent
 from neuron_top.glyphs import ASCII, UNICODE
 
 VALUES = st.lists(st.none() | st.floats(0, 1e12), max_size=120)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime_core.nrt.config import format_ranges, parse_ranges, read_config, usable_cores
+from runtime_core.nrt.config import format_cores, read_config, usable_cores
+from runtime_core.ranges import format_ranges, parse_ranges
 from runtime_core.status import NrtError, NrtStatus
 
 
@@ -15,7 +16,7 @@ from runtime_core.status import NrtError, NrtStatus
     [("0", (0,)), ("0-3", (0, 1, 2, 3)), ("1,4-5", (1, 4, 5)), (" 2 , 0-1", (0, 1, 2)), ("3,3", (3,))],
 )
 def test_core_lists(text, cores):
-    assert parse_ranges(text, "V") == cores
+    assert parse_ranges(text) == cores
 
 
 @pytest.mark.parametrize("text", ["x", "1-", "-1", "3-1", "1,,2", "1.5", "0-99999", "٣", "1 2"])
@@ -28,13 +29,14 @@ def test_malformed_core_lists_name_the_variable(text):
 @given(st.sets(st.integers(0, 63), min_size=1))
 def test_cores_survive_being_written_as_ranges(cores):
     ordered = tuple(sorted(cores))
-    assert parse_ranges(format_ranges(ordered).replace("nc", ""), "V") == ordered
+    assert parse_ranges(format_cores(ordered).replace("nc", "")) == ordered
+    assert parse_ranges(format_ranges(ordered)) == ordered
 
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_list_or_one_clear_error(text):
     try:
-        parse_ranges(text, "V")
+        read_config({"NEURON_RT_VISIBLE_CORES": text})
     except NrtError as error:
         assert error.status is NrtStatus.INVALID
 

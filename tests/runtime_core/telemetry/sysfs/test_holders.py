@@ -72,4 +72,4 @@ def test_odd_processes_are_passed_over(tmp_path, dev):
     (proc / "self").mkdir()
     (found,) = find_holders(dev, proc)
     assert (found.pid, found.tag, found.devices) == (1, "1", (0,))
-    assert found.command == "app --tag ?[31m"
+    assert found.command == "app --tag \x1b[31m"
