@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from neuron_tools.gatherinfo import host_checks, node_checks
+from neuron_tools.gatherinfo import host_checks, install_checks, node_checks
 from neuron_tools.gatherinfo.finding import Finding, Surroundings
 from runtime_core.errors import NodeError, UsageError
 from runtime_core.telemetry import open_source
@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
     host_checks.check_rtd,
     host_checks.check_monitor,
     host_checks.check_versions,
+    install_checks.check_installation,
 )
 
 DEFAULT_MONITOR = "127.0.0.1:8000"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from neuron_tools.install import DEFAULT_PREFIX
 from runtime_core.telemetry import Snapshot
 
 
@@ -37,6 +38,7 @@ class Surroundings(NamedTuple):
         environment: variables of the process.
         monitor: address of the metrics exporter; ``monitor_named`` when the user asked for it.
         dev: where device files are.
+        prefix: where other programs look for the suite.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Surroundings(NamedTuple):
     monitor: str
     monitor_named: bool = False
     dev: Path = Path("/dev")
+    prefix: Path = DEFAULT_PREFIX
 
 
 def passed(check: str, found: str) -> Finding:

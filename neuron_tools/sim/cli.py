@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_console.command import JsonFlag, VersionFlag, new_app, run
+from neuron_tools.install import DEFAULT_PREFIX
 from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
 
@@ -22,6 +23,7 @@ neuron-sim fault inject core-hang --core 3 --for 30
 neuron-sim scenario run core-hung
 neuron-sim record incident.nrec --duration 600
 neuron-sim replay incident.nrec --speed 10 --seek 5:00
+neuron-sim install --prefix /opt/aws/neuron --bake-root
 neuron-sim demo
 neuron-sim down""",
 )
@@ -176,6 +178,26 @@ def replay(
     from neuron_tools.sim import recording_commands
 
     typer.echo(recording_commands.replay(file, speed, seek, as_json=as_json))
+
+
+@app.command()
+def install(
+    prefix: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder below which bin, lib and include go.")
+    ] = DEFAULT_PREFIX,
+    bake_root: Annotated[
+        bool,
+        typer.Option("--bake-root", help="The commands use this node's root unless NEURON_SIM_ROOT is set."),
+    ] = False,
+    uninstall: Annotated[
+        bool, typer.Option("--uninstall", help="Remove what was installed, and nothing else.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Link the commands to where other programs look for them (Ray, vLLM and AWS's samples use /opt/aws/neuron)."""
+    from neuron_tools.install import report
+
+    typer.echo(report.installed(prefix, bake_root=bake_root, uninstall=uninstall, as_json=as_json))
 
 
 @app.command()
