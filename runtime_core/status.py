@@ -36,6 +36,8 @@ class NrtStatus(enum.IntEnum):
     EXEC_HW_ERR_NC_UE = 1202
     EXEC_HW_ERR_DMA_ABORT = 1203
     EXEC_SW_NQ_OVERFLOW = 1204
+    EXEC_HW_ERR_REPAIRABLE_HBM_UE = 1205
+    NETWORK_PROXY_FAILURE = 1206
 
 
 class Nerr(enum.IntEnum):

@@ -1,4 +1,73 @@
-"""stub"""
-def attach(module):
-    ffi = module.ffi
-    ffi.def_extern(name="libnrt_ready")(lambda: 1)
+"""Binds the exported functions to Python ones, and turns what these raise into statuses and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType, TracebackType
+
+from runtime_core.errors import NeuronError
+from runtime_core.libnrt import abi
+from runtime_core.libnrt.calls import (  # noqa: F401 - they register themselves
+    absent,
+    collectives,
+    execution,
+    lifecycle,
+    models,
+    tensors,
+)
+from runtime_core.libnrt.declarations import STATUS, read_declarations
+from runtime_core.libnrt.generate import READY, python_functions
+from runtime_core.libnrt.refusal import CallError
+from runtime_core.libnrt.registry import PLAIN_CALLS, STATUS_CALLS
+from runtime_core.nrt.log import LogLevel, emit
+from runtime_core.status import NrtError, NrtStatus
+
+_LOGGED_BELOW = {"nrt_init", "nrt_load", "nrt_load_collectives", "nrt_execute", "nrt_execute_repeat"}
+"""The runtime logs the errors of these itself."""
+
+OnError = Callable[[type[BaseException], BaseException, TracebackType | None], int]
+
+
+def attach(module: ModuleType) -> None:
+    """Bind every function to the compiled module of the library."""
+    abi.set_module(module.ffi, module.lib)
+    for function in python_functions(read_declarations()):
+        name = function.name
+        if name not in STATUS_CALLS and name not in PLAIN_CALLS:
+            continue
+        if function.result == STATUS:
+            target, error = STATUS_CALLS[name], _status_of(name)
+        else:
+            target, error = PLAIN_CALLS[name], _zero_of(name)
+        failure = None if function.result == "void" else 0
+        module.ffi.def_extern(name=f"py_{name}", error=failure, onerror=error)(target)
+    module.ffi.def_extern(name=READY)(lambda: 1)
+
+
+def _log(function: str, error: BaseException) -> NrtStatus:
+    if isinstance(error, NrtError):
+        status = error.status
+    elif isinstance(error, MemoryError):
+        status = NrtStatus.RESOURCE
+    else:
+        status = NrtStatus.FAILURE
+    told = function in _LOGGED_BELOW and isinstance(error, NrtError) and not isinstance(error, CallError)
+    if not told:
+        what = str(error) if isinstance(error, NeuronError) else f"{type(error).__name__}: {error}"
+        emit(LogLevel.ERROR, function, f"{' '.join(what.split())} (status {status.value})")
+    return status
+
+
+def _status_of(function: str) -> OnError:
+    def failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> int:
+        return int(_log(function, error))
+
+    return failed
+
+
+def _zero_of(function: str) -> OnError:
+    def failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> int:
+        _log(function, error)
+        return 0
+
+    return failed

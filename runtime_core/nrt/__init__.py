@@ -17,6 +17,7 @@ Example::
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ __all__ = [
     "add_tensor_to_tensor_set",
     "allocate_tensor_set",
     "close",
+    "current",
     "destroy_tensor_set",
     "execute",
     "execute_repeat",
@@ -56,6 +58,7 @@ __all__ = [
     "init",
     "load",
     "tensor_allocate",
+    "tensor_allocate_empty",
     "tensor_allocate_slice",
     "tensor_attach_buffer",
     "tensor_copy",
@@ -71,7 +74,22 @@ _runtime: Runtime | None = None
 _was_closed = False
 
 
-def _current() -> Runtime:
+def _forget() -> None:
+    """A forked child has no runtime, and another thread of the parent may have been inside of a call."""
+    global _guard, _runtime, _was_closed
+    _guard = threading.Lock()
+    _runtime, _was_closed = None, False
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def current() -> Runtime:
+    """The process's runtime.
+
+    Raises:
+        NrtError: UNINITIALIZED before :func:`init`, CLOSED after :func:`close`.
+    """
     if _runtime is None:
         if _was_closed:
             raise NrtError(NrtStatus.CLOSED, "the runtime is closed: call init() again")
@@ -111,71 +129,70 @@ def close() -> None:
 
 def get_total_nc_count() -> int:
     """NeuronCores of the node."""
-    return _current().total_nc_count
+    return current().total_nc_count
 
 
 def get_visible_nc_count() -> int:
     """NeuronCores this process owns."""
-    return len(_current().cores)
+    return len(current().cores)
 
 
 def load(neff: bytes | memoryview, start_nc: int = -1, nc_count: int = -1) -> LoadedModel:
     """Load a NEFF (nrt_load); see :meth:`Runtime.load`."""
-    return _current().load(neff, start_nc, nc_count)
+    return current().load(neff, start_nc, nc_count)
 
 
 def unload(model: LoadedModel) -> None:
     """Unload a model (nrt_unload)."""
-    _current().unload(model)
+    current().unload(model)
 
 
 def get_model_nc_count(model: LoadedModel) -> int:
     """NeuronCores that a loaded model uses."""
-    _current()
+    current()
     return len(model.cores)
 
 
 def infer(model: LoadedModel, inputs: Mapping[str, NDArray[np.generic]]) -> ExecutionResult:
     """Execute on arrays by input name; a convenience that the C library has not."""
-    return _current().infer(model, inputs)
+    return current().infer(model, inputs)
 
 
 def execute(model: LoadedModel, input_set: TensorSet, output_set: TensorSet) -> None:
     """Execute on tensor sets (nrt_execute); see :meth:`Runtime.execute`."""
-    _current().execute(model, input_set, output_set)
+    current().execute(model, input_set, output_set)
 
 
 def execute_repeat(model: LoadedModel, input_set: TensorSet, output_set: TensorSet, repeat_count: int) -> None:
-    """Execute several times on the same tensors (nrt_execute_repeat)."""
-    _current().execute_repeat(model, input_set, output_set, repeat_count)
+    """Execute several times, outputs feeding inputs (nrt_execute_repeat); see :meth:`Runtime.execute_repeat`."""
+    current().execute_repeat(model, input_set, output_set, repeat_count)
 
 
 def tensor_allocate(placement: TensorPlacement, logical_nc_id: int, size_bytes: int, name: str = "") -> Tensor:
     """Allocate a tensor (nrt_tensor_allocate); ``logical_nc_id`` is an index into the owned cores."""
-    return _current().tensor_allocate(TensorPlacement(placement), size_bytes, logical_nc=logical_nc_id, name=name)
+    return current().tensor_allocate(TensorPlacement(placement), size_bytes, logical_nc=logical_nc_id, name=name)
 
 
 def tensor_free(tensor: Tensor) -> None:
     """Free a tensor (nrt_tensor_free)."""
-    _current().tensor_free(tensor)
+    current().tensor_free(tensor)
 
 
 def tensor_read(tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
     """Copy bytes out of a tensor (nrt_tensor_read)."""
-    return _current().tensor_read(tensor, offset_bytes, size_bytes)
+    return current().tensor_read(tensor, offset_bytes, size_bytes)
 
 
 def tensor_write(tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
     """Copy bytes into a tensor (nrt_tensor_write)."""
-    _current().tensor_write(tensor, data, offset_bytes)
+    current().tensor_write(tensor, data, offset_bytes)
 
 
 def tensor_copy(
     source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int
 ) -> None:
     """Copy bytes from tensor to tensor (nrt_tensor_copy)."""
-    _current()
-    target.view(target_offset_bytes, size_bytes)[:] = bytes(source.view(source_offset_bytes, size_bytes))
+    current().tensor_copy(source, source_offset_bytes, target, target_offset_bytes, size_bytes)
 
 
 def tensor_get_size(tensor: Tensor) -> int:
@@ -185,18 +202,22 @@ def tensor_get_size(tensor: Tensor) -> int:
 
 def tensor_allocate_slice(tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
     """A tensor over part of another's bytes (nrt_tensor_allocate_slice)."""
-    return _current().tensor_slice(tensor, offset_bytes, size_bytes, name)
+    return current().tensor_slice(tensor, offset_bytes, size_bytes, name)
 
 
 def tensor_attach_buffer(tensor: Tensor, buffer: bytearray | memoryview) -> None:
     """Use the application's buffer as a tensor's storage (nrt_tensor_attach_buffer)."""
-    _current()
-    tensor.attach(buffer)
+    current().tensor_attach(tensor, buffer)
+
+
+def tensor_allocate_empty(name: str = "") -> Tensor:
+    """A tensor without bytes, to attach a buffer to (nrt_tensor_allocate_empty)."""
+    return current().tensor_allocate_empty(name)
 
 
 def allocate_tensor_set() -> TensorSet:
     """An empty tensor set."""
-    _current()
+    current()
     return TensorSet()
 
 
@@ -218,4 +239,4 @@ def get_tensor_from_tensor_set(tensor_set: TensorSet, name: str) -> Tensor:
 
 def get_vnc_memory_stats(logical_nc_id: int = 0) -> VncMemoryStats:
     """Device memory in use and its limit, seen from an owned core."""
-    return _current().vnc_memory_stats(logical_nc_id)
+    return current().vnc_memory_stats(logical_nc_id)

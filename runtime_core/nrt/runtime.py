@@ -27,7 +27,7 @@ from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
-from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
+from runtime_core.nrt.tensors import Storage, Tensor, TensorPlacement, TensorSet, zeroed
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 DRIVER_MAJOR_REQUIRED = 2
+
+HOST_TENSOR_MAX_BYTES = 4 << 20
+"""Of the legacy host placement (runtime guide); VIRTUAL has no such limit."""
 
 ClaimPage: TypeAlias = Callable[[Datastore, str], RuntimePage]
 
@@ -171,6 +174,12 @@ class Runtime:
         return self._store.size.core_count
 
     @property
+    def visible_devices(self) -> tuple[int, ...]:
+        """Devices of the node that the process may use, by the container's view and the environment."""
+        asked = self._config.visible_devices
+        return tuple(d for d in self._store.visible_devices if asked is None or d in asked)
+
+    @property
     def tag(self) -> str:
         """Its name in the tools."""
         return self._config.tag
@@ -249,9 +258,17 @@ class Runtime:
                 f"the model needs {needed} NeuronCore(s), {min(wanted, available)} of the {owned} owned can be used",
             )
         if start_nc < 0:
-            start_nc = self._next_core if self._next_core + needed <= owned else 0
+            start_nc = self._first_free(needed)
             self._next_core = (start_nc + needed) % owned
         return self._cores[start_nc : start_nc + needed]
+
+    def _first_free(self, needed: int) -> int:
+        """The first run of cores without a model; where there is none, the cores after those of the last load."""
+        taken = {core for model in self._models.values() for core in model.cores}
+        for start in range(len(self._cores) - needed + 1):
+            if taken.isdisjoint(self._cores[start : start + needed]):
+                return start
+        return self._next_core if self._next_core + needed <= len(self._cores) else 0
 
     def _loaded(self, model: LoadedModel) -> LoadedModel:
         self._check()
@@ -292,27 +309,39 @@ class Runtime:
         Raises:
             NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are written all the same.
         """
+        self._execute(model, inputs, outputs, 1)
+
+    def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
+        """Execute ``count`` times; the outputs of one execution feed the inputs of the next. The first failure ends it.
+
+        An output feeds the input of its name, or else of its place, where dtype and shape are the same; other inputs
+        stay as they are. The input tensors are not written.
+        """
+        if count < 1:
+            raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
+        self._execute(model, inputs, outputs, count)
+
+    def _execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
         graph = self._loaded(model).graph
         try:
             arrays = {name: _as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
             samples = next((a.shape[0] for a in arrays.values() if a.ndim), graph.batch)
             targets = _output_views(graph, outputs, samples)
-        except NrtError:
+        except NrtError as error:
             self._engine.count_bad_input(model)
+            emit(LogLevel.ERROR, "nrt_execute", f"{error} (status {error.status.value})")
             raise
-        try:
-            result = self._infer(model, arrays, _staged_plan(model, inputs, outputs))
-        except ExecutionError as error:
-            _store(error.result, targets)
-            raise
-        _store(result, targets)
-
-    def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
-        """Execute ``count`` times on the same tensors; the first failure ends it."""
-        if count < 1:
-            raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
+        plan = _staged_plan(model, inputs, outputs)
+        feeds = _feeds(graph) if count > 1 else ()
         for _ in range(count):
-            self.execute(model, inputs, outputs)
+            try:
+                result = self._infer(model, arrays, plan)
+            except ExecutionError as error:
+                _store(error.result, targets)
+                raise
+            _store(result, targets)
+            if result.computed:
+                arrays.update({target: result.outputs[source] for source, target in feeds})
 
     def tensor_allocate(
         self, placement: TensorPlacement, size_bytes: int, *, logical_nc: int = 0, name: str = ""
@@ -320,31 +349,59 @@ class Runtime:
         """Allocate a tensor near an owned core (an index into :attr:`cores`).
 
         Raises:
-            NrtError: INVALID for a size or core out of range, RESOURCE when the device is full,
-                FAIL_HOST_MEM_ALLOC when the host is.
+            NrtError: INVALID for a size or core out of range, RESOURCE when the device or the host is full.
         """
         self._check()
-        if size_bytes < 1 or not 0 <= logical_nc < len(self._cores):
+        first = 0 if placement is TensorPlacement.DEVICE else -1
+        if size_bytes < 1 or not first <= logical_nc < len(self._cores):
             raise NrtError(
                 NrtStatus.INVALID, f"tensor {name!r}: {size_bytes} bytes on core {logical_nc} of {len(self._cores)}"
             )
-        if placement is TensorPlacement.VIRTUAL:
-            return Tensor(name, placement, size_bytes)
+        if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
+            raise NrtError(
+                NrtStatus.RESOURCE,
+                f"tensor {name!r}: {size_bytes} bytes, a HOST tensor has {HOST_TENSOR_MAX_BYTES} at most: use VIRTUAL",
+            )
         allocation = None
         if placement is TensorPlacement.DEVICE:
             allocation = self._engine.allocate_tensor(self._cores[logical_nc], size_bytes)
-        else:
-            self._engine.account_host_tensor(size_bytes)
         try:
-            return Tensor(name, placement, size_bytes, allocation=allocation, data=bytearray(size_bytes))
+            data = zeroed(size_bytes)
         except MemoryError:
             if allocation is not None:
                 self._engine.free_tensor(allocation)
-            else:
-                self._engine.account_host_tensor(-size_bytes)
-            raise NrtError(
-                NrtStatus.FAIL_HOST_MEM_ALLOC, f"the host has no {size_bytes} bytes for tensor {name!r}"
-            ) from None
+            raise NrtError(NrtStatus.RESOURCE, f"the host has no {size_bytes} bytes for tensor {name!r}") from None
+        host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
+        self._engine.account_host_tensor(host_bytes)
+        return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
+
+    def tensor_allocate_empty(self, name: str = "") -> Tensor:
+        """A tensor without bytes, to attach a buffer to."""
+        self._check()
+        return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
+
+    def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
+        """Use the application's ``buffer`` as the tensor's bytes: its size becomes the buffer's, its placement VIRTUAL.
+
+        What the tensor held before is given back first. The buffer stays the application's.
+
+        Raises:
+            NrtError: INVALID when the buffer is read-only, INVALID_HANDLE when the tensor was freed.
+        """
+        self._check()
+        data = memoryview(buffer).cast("B")
+        if data.readonly or not data.nbytes:
+            raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
+        self._give_back(tensor.replace_storage(Storage(data)))
+        tensor.placement, tensor.size_bytes, tensor.offset_bytes = TensorPlacement.VIRTUAL, data.nbytes, 0
+
+    def _give_back(self, storage: Storage | None) -> None:
+        if storage is None:
+            return
+        if storage.allocation is not None:
+            self._engine.free_tensor(storage.allocation)
+        if storage.host_bytes:
+            self._engine.account_host_tensor(-storage.host_bytes)
 
     def tensor_write(self, tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
         """Copy bytes into a tensor; to one on the device they take their way.
@@ -370,21 +427,50 @@ class Runtime:
             self._engine.wait_for(output_transfer_ns(len(data)))
         return data
 
-    def tensor_free(self, tensor: Tensor) -> None:
-        """Give a tensor's memory back; slices of it can't be used any more."""
+    def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:
+        """Copy as many bytes out of a tensor as ``target`` takes; as :meth:`tensor_read`."""
         self._check()
-        tensor.view(0, 0) if tensor.placement is not TensorPlacement.VIRTUAL else None
-        tensor.freed = True
-        if tensor.parent is None and tensor.allocation is not None:
-            self._engine.free_tensor(tensor.allocation)
-        elif tensor.owns_host_bytes:
-            self._engine.account_host_tensor(-tensor.size_bytes)
+        target[:] = tensor.view(offset_bytes, target.nbytes)
+        if tensor.placement is TensorPlacement.DEVICE:
+            self._engine.wait_for(output_transfer_ns(target.nbytes))
+
+    def tensor_copy(
+        self, source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int
+    ) -> None:
+        """Copy bytes from tensor to tensor.
+
+        Raises:
+            NrtError: INVALID for a range outside, or two tensors on the device of different cores; INVALID_HANDLE.
+        """
+        self._check()
+        data = source.view(source_offset_bytes, size_bytes)
+        room = target.view(target_offset_bytes, size_bytes)
+        if source.core is not None and target.core is not None and source.core != target.core:
+            raise NrtError(
+                NrtStatus.INVALID,
+                f"tensor {source.name!r} is on core {source.core}, tensor {target.name!r} on core {target.core}: "
+                "expected the same core",
+            )
+        room[:] = data
+
+    def tensor_free(self, tensor: Tensor) -> None:
+        """Free a tensor; its bytes live on as long as a slice of it does."""
+        self._check()
+        self._give_back(tensor.replace_storage(None))
 
     def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
-        """A tensor over a part of another's bytes."""
+        """A tensor over a part of another's bytes.
+
+        Raises:
+            NrtError: as :meth:`tensor_write`; INVALID for no bytes.
+        """
         self._check()
-        view = tensor.view(offset_bytes, size_bytes)
-        return Tensor(name or tensor.name, tensor.placement, size_bytes, data=view, parent=tensor)
+        tensor.view(offset_bytes, size_bytes)
+        storage = tensor.storage
+        if storage is None or size_bytes < 1:
+            raise NrtError(NrtStatus.INVALID, f"a slice of {size_bytes} bytes of tensor {tensor.name!r}")
+        start = tensor.offset_bytes + offset_bytes
+        return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)
 
     def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
         """Memory of the device that an owned core sits on."""
@@ -477,3 +563,16 @@ def _store(result: ExecutionResult, targets: Mapping[str, Tensor]) -> None:
         tensor.computed = result.computed and name in result.outputs
         if tensor.computed:
             tensor.view()[:] = memoryview(result.outputs[name].tobytes())
+        tensor.count_completion()
+
+
+def _feeds(graph: Graph) -> tuple[tuple[str, str], ...]:
+    """Which output feeds which input of a repeated execution: of its name, else its place, and dtype and shape."""
+    inputs = {spec.name: spec for spec in graph.inputs}
+
+    def fits(output: TensorSpec, target: TensorSpec | None) -> bool:
+        return target is not None and (output.dtype, output.shape) == (target.dtype, target.shape)
+
+    named = tuple((spec.name, spec.name) for spec in graph.outputs if fits(spec, inputs.get(spec.name)))
+    placed = tuple((o.name, i.name) for o, i in zip(graph.outputs, graph.inputs, strict=False) if fits(o, i))
+    return named or placed

@@ -1,0 +1,1 @@
+"""The exported functions, a file a subject."""
