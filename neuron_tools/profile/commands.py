@@ -10,7 +10,7 @@ from pathlib import Path
 from neuron_console.extras import requires
 from neuron_tools.files import write_output
 from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
-from neuron_tools.profile.timeline import Timeline, timeline_of
+from runtime_core.engine.timing.timeline import Timeline, timeline_of
 from runtime_core.errors import ModelFileError, NeuronError, UsageError
 from runtime_core.instance import instance_type
 from runtime_core.neff.reader import read_neff
@@ -52,7 +52,7 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
     if output is None and tensorboard is None:
         output = Path(f"{path.stem}.trace.json")
     if output is not None:
-        from neuron_tools.profile.chrome import chrome_trace
+        from runtime_core.engine.timing.chrome_trace import chrome_trace
 
         trace = chrome_trace(timeline)
         write_output(output, gzip.compress(trace, mtime=0) if output.suffix == ".gz" else trace)

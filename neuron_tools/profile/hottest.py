@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from neuron_tools.profile.timeline import Bound, Span, Timeline
+from runtime_core.engine.timing.timeline import Bound, Span, Timeline
 
 
 class Hot(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neuron_tools.profile.timeline import Span, Timeline, Track
 from neuron_tools.profile.xplane_pb2 import XPlane, XSpace
+from runtime_core.engine.timing.timeline import Span, Timeline, Track
 
 _HOST_PLANE = "/host:CPU"
 """The name by which the plugin knows the host's plane."""

@@ -80,6 +80,6 @@ def address(pointer: CData) -> int:
 
 def fill(pointer: CData, value: CData, size_bytes: int) -> int:
     """Copy as much of the structure that ``value`` points to as the caller has room for; returns how much that is."""
-    written = min(size_bytes, ffi.sizeof(ffi.typeof(value).item))
+    written: int = min(size_bytes, ffi.sizeof(ffi.typeof(value).item))
     ffi.memmove(pointer, value, written)
     return written

@@ -9,13 +9,20 @@ from runtime_core.errors import NeuronError
 from runtime_core.libnrt import abi
 from runtime_core.libnrt.calls import (  # noqa: F401 - they register themselves
     absent,
+    asynchronous,
     collectives,
+    debug_stream,
     execution,
+    inspect,
     lifecycle,
     models,
+    profiling,
+    sendrecv,
+    sys_trace,
     tensors,
 )
 from runtime_core.libnrt.declarations import STATUS, read_declarations
+from runtime_core.libnrt.events import EVENT_TYPES, recorded
 from runtime_core.libnrt.generate import READY, python_functions
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.libnrt.registry import PLAIN_CALLS, STATUS_CALLS
@@ -25,7 +32,7 @@ from runtime_core.status import NrtError, NrtStatus
 _LOGGED_BELOW = {"nrt_init", "nrt_load", "nrt_load_collectives", "nrt_execute", "nrt_execute_repeat"}
 """The runtime logs the errors of these itself."""
 
-OnError = Callable[[type[BaseException], BaseException, TracebackType | None], int]
+OnError = Callable[[type[BaseException], BaseException, TracebackType | None], int | None]
 
 
 def attach(module: ModuleType) -> None:
@@ -33,24 +40,26 @@ def attach(module: ModuleType) -> None:
     abi.set_module(module.ffi, module.lib)
     for function in python_functions(read_declarations()):
         name = function.name
-        if name not in STATUS_CALLS and name not in PLAIN_CALLS:
-            continue
         if function.result == STATUS:
             target, error = STATUS_CALLS[name], _status_of(name)
         else:
-            target, error = PLAIN_CALLS[name], _zero_of(name)
+            target, error = PLAIN_CALLS[name], _zero_of(name, void=function.result == "void")
+        if name in EVENT_TYPES:
+            target = recorded(name, target, status_of)
         failure = None if function.result == "void" else 0
         module.ffi.def_extern(name=f"py_{name}", error=failure, onerror=error)(target)
     module.ffi.def_extern(name=READY)(lambda: 1)
 
 
-def _log(function: str, error: BaseException) -> NrtStatus:
+def status_of(error: BaseException) -> NrtStatus:
+    """What a call returns that raised ``error``."""
     if isinstance(error, NrtError):
-        status = error.status
-    elif isinstance(error, MemoryError):
-        status = NrtStatus.RESOURCE
-    else:
-        status = NrtStatus.FAILURE
+        return error.status
+    return NrtStatus.RESOURCE if isinstance(error, MemoryError) else NrtStatus.FAILURE
+
+
+def _log(function: str, error: BaseException) -> NrtStatus:
+    status = status_of(error)
     told = function in _LOGGED_BELOW and isinstance(error, NrtError) and not isinstance(error, CallError)
     if not told:
         what = str(error) if isinstance(error, NeuronError) else f"{type(error).__name__}: {error}"
@@ -65,9 +74,9 @@ def _status_of(function: str) -> OnError:
     return failed
 
 
-def _zero_of(function: str) -> OnError:
-    def failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> int:
+def _zero_of(function: str, *, void: bool) -> OnError:
+    def failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> int | None:
         _log(function, error)
-        return 0
+        return None if void else 0
 
     return failed

@@ -12,7 +12,8 @@ from runtime_core.libnrt.abi import CData
 from runtime_core.libnrt.handles import HandleTable
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.nrt import Runtime, Tensor
-from runtime_core.status import NrtStatus
+from runtime_core.nrt.log import LogLevel, emit
+from runtime_core.status import NrtError, NrtStatus
 
 handles = HandleTable()
 """Of the runtime: models, tensors, sets and what belongs to them. They end with nrt_close."""
@@ -119,7 +120,10 @@ def close() -> None:
     """End everything: what runs in the background, the runtime, its handles."""
     with guard:
         for action in _closing:
-            action()
+            try:
+                action()
+            except NrtError as error:
+                emit(LogLevel.ERROR, "nrt_close", str(error))
         nrt.close()
         handles.clear()
 

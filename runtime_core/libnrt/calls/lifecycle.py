@@ -9,6 +9,7 @@ from runtime_core.driver.node import open_or_set_up
 from runtime_core.instance import INSTANCE_TYPES
 from runtime_core.libnrt import abi, session
 from runtime_core.libnrt.abi import OK, CData, optional_text, require
+from runtime_core.libnrt.calls import inspect
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.libnrt.registry import plain_call, status_call
 from runtime_core.nrt.config import read_config, usable_cores
@@ -51,6 +52,7 @@ def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
             emit(LogLevel.WARNING, "nrt_init", f"{NUMERICS_VARIABLE} is off: outputs hold no results")
         if os.environ.get(_REMOVED_VARIABLE, "0").strip() not in ("", "0"):
             emit(LogLevel.WARNING, "nrt_init", f"{_REMOVED_VARIABLE} is ignored: use nrta_execute_schedule")
+        inspect.begin_when_asked()
         name = " ".join(part for part in (_FRAMEWORKS[framework], *versions) if part)
         emit(LogLevel.INFO, "nrt_init", f"Neuron Runtime {__version__} (simulated), framework: {name}")
     return OK

@@ -115,7 +115,7 @@ def _describe(info: CData, spec: TensorSpec, usage: int) -> CData:
     name = spec.name.encode("utf-8", "surrogateescape")
     if len(name) >= _NAME_BYTES:
         raise CallError(NrtStatus.RESOURCE, f"tensor name {spec.name[:40]!r}... has {len(name)} bytes, 255 fit")
-    shape = abi.ffi.new("uint32_t[]", spec.shape or (1,))
+    shape: CData = abi.ffi.new("uint32_t[]", spec.shape or (1,))
     info.name, info.usage, info.size = name, usage, spec.size_bytes
     info.dtype, info.shape, info.ndim = _DTYPES.get(spec.dtype, 0), shape, len(spec.shape)
     return shape

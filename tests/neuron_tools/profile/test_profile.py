@@ -6,9 +6,9 @@ import json
 import pytest
 from small_models import small_neff
 
-from neuron_tools.profile.chrome import chrome_trace
+from runtime_core.engine.timing.chrome_trace import chrome_trace
 from neuron_tools.profile.hottest import hottest, shares_by_bound
-from neuron_tools.profile.timeline import Bound, timeline_of
+from runtime_core.engine.timing.timeline import Bound, timeline_of
 from neuron_tools.profile.xplane import xspace
 from neuron_tools.profile.xplane_pb2 import XSpace
 from neuron_tools.scenario.models import made_to_measure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from neuron_tools.profile.timeline import Timeline, Track
+from runtime_core.engine.timing.timeline import Timeline, Track
 
 _HOST_PID = 1
 
@@ -21,6 +21,16 @@ def _thread(track: Track) -> str:
 
 def chrome_trace(timeline: Timeline) -> bytes:
     """The JSON object format: complete events in microseconds, with names for processes and threads."""
+    return encode_trace(timeline.model, trace_events(timeline))
+
+
+def encode_trace(model: str, events: list[dict[str, object]]) -> bytes:
+    """Events as a file's content."""
+    return msgspec.json.encode({"displayTimeUnit": "ns", "otherData": {"model": model}, "traceEvents": events})
+
+
+def trace_events(timeline: Timeline) -> list[dict[str, object]]:
+    """The timeline's events: complete events in microseconds, with names for processes and threads."""
     tracks = sorted({span.track for span in timeline.spans}, key=lambda t: (_process(t)[0], _thread(t)))
     threads = {track: number for number, track in enumerate(tracks, 1)}
     events: list[dict[str, object]] = []
@@ -48,4 +58,4 @@ def chrome_trace(timeline: Timeline) -> bytes:
                 "args": details,
             }
         )
-    return msgspec.json.encode({"displayTimeUnit": "ns", "otherData": {"model": timeline.model}, "traceEvents": events})
+    return events

@@ -1,0 +1,160 @@
+"""Queues of asynchronous requests: each has one worker thread that takes them in order."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from runtime_core.libnrt.refusal import CallError
+from runtime_core.status import NrtStatus
+
+MAX_PENDING = 1024
+"""Requests of one queue that are not completed; more are refused with QUEUE_FULL."""
+
+_NUMBER_BITS = 48
+
+Operation = Callable[[], None]
+Failed = Callable[[int, BaseException], NrtStatus]
+"""What a failed request is reported to: its sequence number and the error."""
+Ended = Callable[[int, NrtStatus], None]
+
+
+class Request(NamedTuple):
+    """A request on its way.
+
+    Attributes:
+        sequence: its number.
+        operation: what it does.
+        failed: where an error goes.
+        ended: called after it, before it counts as completed.
+    """
+
+    sequence: int
+    operation: Operation
+    failed: Failed
+    ended: Ended | None
+
+
+class RequestQueue:
+    """One queue of an execution unit. Its sequence numbers hold its own id in the top 16 bits."""
+
+    def __init__(self, unit_id: int) -> None:
+        """Empty; its thread starts with the first request."""
+        self._base = unit_id << _NUMBER_BITS
+        self._items: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._scheduled = 0
+        self._completed = 0
+        self._waiting: list[tuple[int, int]] = []
+        self._worker: threading.Thread | None = None
+
+    @property
+    def last_sequence(self) -> int:
+        """Number of the last request; the queue's id alone before the first."""
+        return self._base | self._scheduled
+
+    def submit(self, operation: Operation, failed: Failed, ended: Ended | None = None) -> int:
+        """Append a request; returns its sequence number.
+
+        Raises:
+            CallError: QUEUE_FULL.
+        """
+        with self._changed:
+            if self._scheduled - self._completed >= MAX_PENDING:
+                raise CallError(NrtStatus.QUEUE_FULL, f"{MAX_PENDING} requests are pending: wait for one")
+            self._scheduled += 1
+            sequence = self.last_sequence
+            self._items.put(Request(sequence, operation, failed, ended))
+            if self._worker is None:
+                self._worker = _start(self._work)
+        return sequence
+
+    def is_completed(self, sequence: int) -> bool:
+        """Whether a request has ended.
+
+        Raises:
+            CallError: INVALID for a number that was never given out.
+        """
+        number = self._number(sequence)
+        with self._changed:
+            return number <= self._completed
+
+    def completion_handle(self, sequence: int) -> int:
+        """A new descriptor that is readable once the request has ended; the caller closes it.
+
+        Raises:
+            CallError: INVALID for a number that was never given out, RESOURCE without descriptors.
+        """
+        number = self._number(sequence)
+        try:
+            handle = os.eventfd(0, os.EFD_CLOEXEC)
+        except OSError as error:
+            raise CallError(NrtStatus.RESOURCE, f"no event descriptor: {error.strerror}") from error
+        with self._changed:
+            if number <= self._completed:
+                os.eventfd_write(handle, 1)
+            else:
+                try:
+                    # The caller may close its own before the end, and the number be another file's by then.
+                    self._waiting.append((number, os.dup(handle)))
+                except OSError as error:
+                    os.close(handle)
+                    raise CallError(NrtStatus.RESOURCE, f"no event descriptor: {error.strerror}") from error
+        return handle
+
+    def drain(self) -> None:
+        """Wait until every request so far has ended."""
+        with self._changed:
+            last = self._scheduled
+            self._changed.wait_for(lambda: self._completed >= last)
+
+    def stop(self) -> None:
+        """End the thread after the requests so far. From the thread itself: without waiting for it."""
+        with self._changed:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            self._items.put(None)
+            if worker is not threading.current_thread():
+                worker.join()
+
+    def _number(self, sequence: int) -> int:
+        number = sequence - self._base
+        if not 0 <= number <= self._scheduled:
+            raise CallError(NrtStatus.INVALID, f"{sequence:#x} is no sequence number of a request")
+        return number
+
+    def _work(self) -> None:
+        while (request := self._items.get()) is not None:
+            status = NrtStatus.SUCCESS
+            try:
+                request.operation()
+            except Exception as error:
+                status = request.failed(request.sequence, error)
+            if request.ended is not None:
+                request.ended(request.sequence, status)
+            self._complete()
+
+    def _complete(self) -> None:
+        with self._changed:
+            self._completed += 1
+            ready = [handle for number, handle in self._waiting if number <= self._completed]
+            self._waiting = [(n, handle) for n, handle in self._waiting if n > self._completed]
+            self._changed.notify_all()
+        for handle in ready:
+            os.eventfd_write(handle, 1)
+            os.close(handle)
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    """A thread that takes none of the host program's signals."""
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    try:
+        worker = threading.Thread(target=work, name="libnrt queue", daemon=True)
+        worker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return worker
