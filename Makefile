@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo soak test test-wheel lint bench docs site man proto clean
+.PHONY: demo soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -47,6 +47,11 @@ site: $(VENV)/.installed-dev
 # From the text of --help; read one with 'man -l build/man/neuron-ls.1'.
 man: $(VENV)/.installed
 	$(BIN)/python -m neuron_tools.manual build/man
+
+# The C library of Runtime 2.x and its headers, for programs in C, C++ and Rust: PREFIX/lib and PREFIX/include.
+PREFIX ?= build/neuron
+libnrt: $(VENV)/.installed
+	@$(BIN)/python -m runtime_core.libnrt.build $(PREFIX)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,12 +6,12 @@ import json
 import pytest
 from small_models import small_neff
 
-from runtime_core.engine.timing.chrome_trace import chrome_trace
 from neuron_tools.profile.hottest import hottest, shares_by_bound
-from runtime_core.engine.timing.timeline import Bound, timeline_of
 from neuron_tools.profile.xplane import xspace
 from neuron_tools.profile.xplane_pb2 import XSpace
 from neuron_tools.scenario.models import made_to_measure
+from runtime_core.engine.timing.chrome_trace import chrome_trace
+from runtime_core.engine.timing.timeline import Bound, timeline_of
 from runtime_core.instance import instance_type
 from runtime_core.neff.reader import read_neff
 from runtime_core.virtual.node import VirtualNode

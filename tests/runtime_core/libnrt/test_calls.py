@@ -1,0 +1,100 @@
+"""Every call from C, right and wrong, and what it leaves behind."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from runtime_core import nrt
+from runtime_core.compiler import compile_model
+from runtime_core.neff.writer import encode_neff
+from runtime_core.telemetry import open_source
+
+CORES = {"NEURON_RT_VISIBLE_CORES": "0-3"}
+EXAMPLES = __file__.rsplit("/tests/", 1)[0] + "/examples/c"
+
+
+def nothing_is_left():
+    snapshot = open_source().snapshot()
+    return snapshot.runtimes == () and all(d.memory_used_bytes == 0 for d in snapshot.devices)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "options"), [("gcc", ("-std=c99",)), ("gcc", ("-std=c11",)), ("g++", ("-std=c++17", "-x", "c++"))]
+)
+def test_every_call_answers_a_wrong_use_with_its_status(compiled, run, node, tmp_path, compiler, options):
+    done = run(compiled("every_call.c", *options, compiler=compiler), cwd=tmp_path, **CORES)
+    assert done.stdout == "DONE\n"
+    assert "groups of 2 ranks are not supported" in done.stderr
+    assert nothing_is_left()
+
+
+def test_the_life_of_a_model(compiled, run, node, neff_file, tmp_path):
+    done = run(compiled("life.c", "-std=gnu11"), neff_file, cwd=tmp_path, NEURON_RT_LOG_LEVEL="QUIET", **CORES)
+    assert (done.stdout, done.stderr) == ("DONE\n", "")
+    assert nothing_is_left()
+    profile = json.loads((tmp_path / "profile.json").read_bytes())
+    names = [event["name"] for event in profile["traceEvents"]]
+    assert names.count("nrt_execute") == 2
+    assert "matmul" in names
+    (session,) = (tmp_path / "inspected").iterdir()
+    assert {path.name for path in session.iterdir()} >= {"system_profile.json", "host_memory.json", "cpu_util.json"}
+    trace = json.loads((tmp_path / "trace.json").read_bytes())
+    assert [(e["event_type"], e["nc_idx"], e["status"]) for e in trace["events"]] == [
+        ("nrt_execute", 0, 0),
+        ("nrt_execute", 0, 1002),
+    ]
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "shufflenet", "resnet50"])
+def test_outputs_are_those_of_nrt_infer_bit_for_bit(compiled, run, node, light_networks, tmp_path, name, monkeypatch):
+    model_file = tmp_path / "model.neff"
+    model_file.write_bytes(encode_neff(compile_model(light_networks / f"light_{name}.onnx")))
+    monkeypatch.setenv("NEURON_RT_NUM_CORES", "1")
+    nrt.init()
+    model = nrt.load(model_file.read_bytes())
+    (spec,) = model.graph.inputs
+    data = np.random.default_rng(7).standard_normal(spec.shape, np.float32)
+    expected = nrt.infer(model, {spec.name: data}).outputs
+    nrt.close()
+    data.tofile(tmp_path / "in.bin")
+    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
+    done = run(program, model_file, spec.name, "in.bin", cwd=tmp_path)
+    assert done.stdout == "DONE\n"
+    for output, array in expected.items():
+        assert (tmp_path / f"{output.replace('/', '_')}.out").read_bytes() == array.tobytes()
+    assert nothing_is_left()
+
+
+def test_outputs_feed_the_inputs_of_the_next_repetition(node, doubling_neff):
+    with nrt.Runtime(environment={"NEURON_RT_NUM_CORES": "1"}) as runtime:
+        model = runtime.load(doubling_neff)
+        x, y = (runtime.tensor_allocate(nrt.TensorPlacement.VIRTUAL, 16) for _ in range(2))
+        inputs, outputs = nrt.TensorSet(), nrt.TensorSet()
+        inputs.add("x", x)
+        outputs.add("y", y)
+        x.view()[:] = np.full(4, 3, np.float32).tobytes()
+        runtime.execute_repeat(model, inputs, outputs, 4)
+        np.testing.assert_array_equal(np.frombuffer(y.view(), np.float32), np.full(4, 48, np.float32))
+        np.testing.assert_array_equal(np.frombuffer(x.view(), np.float32), np.full(4, 3, np.float32))
+
+
+def test_without_numerics_the_log_says_so(compiled, run, node, neff_file, tmp_path):
+    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
+    done = run(
+        program, neff_file, cwd=tmp_path, NEURON_SIM_NUMERICS="off", NEURON_RT_LOG_LEVEL="WARNING",
+        NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS="4",
+    )  # fmt: skip
+    assert "outputs hold no results" in done.stderr
+    assert "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS is ignored" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_valgrind_finds_nothing_in_the_example(compiled, run, node, neff_file, tmp_path):
+    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
+    suppressions = f"--suppressions={EXAMPLES}/../../tests/runtime_core/libnrt/programs/valgrind.supp"
+    run(
+        "valgrind", "-q", "--error-exitcode=9", suppressions, program, neff_file, cwd=tmp_path, timeout=110,
+        NEURON_RT_EXEC_TIMEOUT="60",
+    )  # fmt: skip
