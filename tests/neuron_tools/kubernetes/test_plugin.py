@@ -8,21 +8,22 @@ import sys
 
 import grpc
 import pytest
-from kubelet_double import KubeletDouble
 
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCE, RESOURCES
+from neuron_tools.kubernetes.rehearsal.kubelet import Container, Kubelet
 from neuron_tools.kubernetes.silicon import INSTANCES, are_contiguous_cores, are_contiguous_devices
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults.ecc import MEM_UNCORRECTED, count_ecc
 from runtime_core.driver.node import set_up
 from runtime_core.driver.reset import reset_device
+from runtime_core.errors import NeuronError
 
 RING = INSTANCES["inf1.24xlarge"]
 
 
 @pytest.fixture
 def kubelet():
-    double = KubeletDouble()
+    double = Kubelet()
     yield double
     double.close()
 
@@ -53,7 +54,7 @@ def start(kubelet, tmp_path):
 
 def test_both_resources_are_offered_with_their_numa_nodes(kubelet, big_node, start):
     start()
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
     assert list(kubelet.plugins[CORE_RESOURCE].health) == [str(i) for i in range(64)]
     assert kubelet.plugins[DEVICE_RESOURCE].numa["0"] == [0]
     assert kubelet.plugins[DEVICE_RESOURCE].numa["15"] == [1]
@@ -64,7 +65,7 @@ def test_both_resources_are_offered_with_their_numa_nodes(kubelet, big_node, sta
 
 def test_a_container_gets_the_node_and_just_its_devices_and_cores(kubelet, big_node, start):
     start("--resource", "neuroncore")
-    kubelet.wait_for(CORE_RESOURCE)
+    assert kubelet.wait_for(CORE_RESOURCE)
     grant = kubelet.allocate(CORE_RESOURCE, ["5", "6"])
     assert dict(grant.envs) == {
         "NEURON_SIM_ROOT": "/run/neuron-sim",
@@ -80,7 +81,7 @@ def test_a_container_gets_the_node_and_just_its_devices_and_cores(kubelet, big_n
 
 def test_cdi_devices_are_named_and_described(kubelet, big_node, start, tmp_path):
     start("--cdi-dir", str(tmp_path / "cdi"))
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
     grant = kubelet.allocate(DEVICE_RESOURCE, ["2", "3"])
     assert [device.name for device in grant.cdi_devices] == ["aws.amazon.com/neuron=2", "aws.amazon.com/neuron=3"]
     written = json.loads((tmp_path / "cdi/aws.amazon.com-neuron.json").read_text())
@@ -90,15 +91,15 @@ def test_cdi_devices_are_named_and_described(kubelet, big_node, start, tmp_path)
 
 def test_silicon_that_one_resource_sold_is_not_to_be_had_through_the_other(kubelet, big_node, start):
     start()
-    kubelet.wait_for(*RESOURCES)
-    kubelet.pods["a", CORE_RESOURCE] = (CORE_RESOURCE, ["4", "5"])
+    assert kubelet.wait_for(*RESOURCES)
+    kubelet.held[Container("a"), CORE_RESOURCE] = ["4", "5"]
     kubelet.allocate(CORE_RESOURCE, ["4", "5"])
-    kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["1"] == "Unhealthy")
+    assert kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["1"] == "Unhealthy")
     with pytest.raises(grpc.RpcError) as refused:
         kubelet.allocate(DEVICE_RESOURCE, ["1"])
     assert "NeuronCore 4 is already allocated as aws.amazon.com/neuroncore" in refused.value.details()
     kubelet.end("a")
-    kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["1"] == "Healthy")
+    assert kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["1"] == "Healthy")
     kubelet.allocate(DEVICE_RESOURCE, ["1"])
 
 
@@ -116,7 +117,7 @@ def test_silicon_that_one_resource_sold_is_not_to_be_had_through_the_other(kubel
 )
 def test_what_cannot_be_handed_out_is_refused_in_one_line(kubelet, big_node, start, ids, words):
     process = start("--resource", "neuron")
-    kubelet.wait_for(DEVICE_RESOURCE)
+    assert kubelet.wait_for(DEVICE_RESOURCE)
     with pytest.raises(grpc.RpcError) as refused:
         kubelet.allocate(DEVICE_RESOURCE, ids)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -127,37 +128,35 @@ def test_what_cannot_be_handed_out_is_refused_in_one_line(kubelet, big_node, sta
 
 def test_bytes_that_are_no_message_are_refused(kubelet, big_node, start):
     start("--resource", "neuron")
-    kubelet.wait_for(DEVICE_RESOURCE)
-    channel = kubelet.plugins[DEVICE_RESOURCE].channel
+    assert kubelet.wait_for(DEVICE_RESOURCE)
     with pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary("/v1beta1.DevicePlugin/Allocate")(b"\xff\xff\xff", timeout=5)
+        kubelet.plugins[DEVICE_RESOURCE].call("Allocate", b"\xff\xff\xff")
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_health_follows_ecc_and_a_reset_and_a_node_that_is_gone(kubelet, big_node, start):
     start()
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
     store = Datastore(big_node, writable=True)
     count_ecc(store, 3, MEM_UNCORRECTED, 1)
-    kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["3"] == "Unhealthy")
-    kubelet.plugins[CORE_RESOURCE].wait(lambda health: list(health.values()).count("Unhealthy") == 4)
+    assert kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: health["3"] == "Unhealthy")
+    assert kubelet.plugins[CORE_RESOURCE].wait(lambda health: list(health.values()).count("Unhealthy") == 4)
     assert kubelet.plugins[CORE_RESOURCE].health["12"] == "Unhealthy"
     reset_device(store, 3)
-    kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: set(health.values()) == {"Healthy"})
+    assert kubelet.plugins[DEVICE_RESOURCE].wait(lambda health: set(health.values()) == {"Healthy"})
     store.close()
 
 
 def test_a_kubelet_that_restarts_is_registered_with_again(kubelet, big_node, start):
     process = start()
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
     for _ in range(3):
         kubelet.restart()
-        kubelet.wait_for(*RESOURCES)
-        assert kubelet.admit("p", CORE_RESOURCE, 2) is not None
+        assert kubelet.wait_for(*RESOURCES)
+        assert len(kubelet.admit(Container("p"), CORE_RESOURCE, 2)[1]) == 2
         kubelet.end("p")
     process.send_signal(signal.SIGHUP)
-    with kubelet.arrived:
-        assert kubelet.arrived.wait_for(lambda: len(kubelet.registrations) >= 10, 15)
+    assert kubelet.wait_for_registrations(10)
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert sorted(path.name for path in kubelet.plugin_dir.iterdir()) == ["kubelet.sock"]
@@ -169,34 +168,37 @@ def test_the_plugin_starts_before_the_kubelet(kubelet, big_node, start):
     process = start()
     assert process.poll() is None
     kubelet.start()
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
 
 
 def test_200_random_pods_never_share_a_core(kubelet, big_node, start):
     start()
-    kubelet.wait_for(*RESOURCES)
+    assert kubelet.wait_for(*RESOURCES)
     chance = random.Random(7)
     live, admitted = [], 0
     for number in range(200):
         resource = chance.choice(RESOURCES)
         count = chance.choice([1, 1, 2, 3, 4, 8] if resource == CORE_RESOURCE else [1, 1, 2, 3, 4])
         pod = f"pod-{number}"
-        given = kubelet.admit(pod, resource, count)
-        if given is not None:
+        try:
+            _, given = kubelet.admit(Container(pod), resource, count)
+        except NeuronError:
+            pass
+        else:
             admitted += 1
             live.append(pod)
             contiguous = are_contiguous_cores if resource == CORE_RESOURCE else are_contiguous_devices
-            assert contiguous(RING, given[1])
+            assert contiguous(RING, given)
         cores = [
             core
-            for name, ids in kubelet.pods.values()
+            for (_, name), ids in kubelet.held.items()
             for index in map(int, ids)
             for core in ([index] if name == CORE_RESOURCE else RING.cores_of(index))
         ]
         assert len(cores) == len(set(cores))
         if number % 60 == 59:
             kubelet.restart()
-            kubelet.wait_for(*RESOURCES)
+            assert kubelet.wait_for(*RESOURCES)
         while live and chance.random() < 0.45:
             kubelet.end(live.pop(chance.randrange(len(live))))
     assert admitted > 100
@@ -204,7 +206,7 @@ def test_200_random_pods_never_share_a_core(kubelet, big_node, start):
         kubelet.end(pod)
     for resource in RESOURCES:
         # What a pod held that ended before it was ever listed comes back after a grace period.
-        kubelet.plugins[resource].wait(lambda health: set(health.values()) == {"Healthy"}, seconds=40)
+        assert kubelet.plugins[resource].wait(lambda health: set(health.values()) == {"Healthy"}, seconds=40)
 
 
 def test_a_node_that_is_not_there_and_a_folder_that_is_not_there(kubelet, start, root):

@@ -1,0 +1,221 @@
+"""The detector: from looks and log lines to the node's state, and from a problem to a node that is back."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from runtime_core.telemetry.health import HealthWatch
+
+from neuron_tools.kubernetes.cluster import ClusterError
+from neuron_tools.kubernetes.detector.problems import Problem, problem_of_line, problem_of_verdict
+from neuron_tools.kubernetes.detector.report import Reporter
+from runtime_core.errors import NeuronError
+from runtime_core.telemetry import Snapshot
+
+HEARTBEAT_NS = 300 * 10**9
+SETTLE_NS = 10 * 10**9
+"""How long a node has to be well after a reset before it takes pods again."""
+DRAIN_NS = 300 * 10**9
+"""How long pods are waited for before a reset is given up."""
+
+log = logging.getLogger("neuron-problem-detector")
+
+
+class Resetter(Protocol):
+    """Resets Neuron Devices."""
+
+    def reset(self, device: int) -> None:
+        """Reset a device that no process uses.
+
+        Raises:
+            NeuronError: it cannot be reset.
+        """
+        ...
+
+
+class Stage(enum.StrEnum):
+    """Where recovery stands."""
+
+    WATCHING = "watching"
+    DRAINING = "draining"
+    SETTLING = "settling"
+    GIVEN_UP = "given up"
+
+
+class State(NamedTuple):
+    """What the detector makes of the node.
+
+    Attributes:
+        problems: what is wrong now, the oldest first.
+        since_ns: wall time when the node became healthy or unhealthy.
+    """
+
+    problems: tuple[Problem, ...]
+    since_ns: int
+    stage: Stage
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+class Detector:
+    """The problems of one node, and what is done about them. One call at a time."""
+
+    def __init__(
+        self,
+        reporter: Reporter | None,
+        resetter: Resetter | None = None,
+        *,
+        settle_ns: int = SETTLE_NS,
+        drain_ns: int = DRAIN_NS,
+    ) -> None:
+        """Start with nothing wrong.
+
+        Args:
+            reporter: writes to the cluster; ``None``: nobody is told.
+            resetter: mends devices; ``None``: the node is watched only.
+            settle_ns, drain_ns: see :data:`SETTLE_NS`, :data:`DRAIN_NS`.
+        """
+        self._reporter = reporter
+        self._resetter = resetter
+        self._settle_ns = settle_ns
+        self._drain_ns = drain_ns
+        self._watch = HealthWatch()
+        self._lasting: dict[tuple[str, int | None], Problem] = {}
+        self._open: dict[tuple[str, int | None], Problem] = {}
+        self._stage = Stage.WATCHING
+        self._stage_ns = 0
+        self._since_ns: int | None = None
+        self._written: tuple[str, int] | None = None
+        self._struck: set[int] = set()
+
+    @property
+    def stage(self) -> Stage:
+        """Where recovery stands."""
+        return self._stage
+
+    def look(self, snapshot: Snapshot, lines: Iterable[str] = ()) -> State:
+        """Take a look and the log's new lines in, and act.
+
+        Args:
+            snapshot: of the node.
+            lines: of the kernel's log since the last look.
+        """
+        now_ns = snapshot.wall_time_ns
+        found = [problem_of_verdict(v, snapshot.time_ns) for v in self._watch.take(snapshot)]
+        found += [problem_of_line(line) for line in lines]
+        problems = [problem for problem in found if problem is not None]
+        for problem in problems:
+            if problem.lasting:
+                self._lasting.setdefault((problem.error, problem.device), problem)
+        now = {**self._lasting, **{(p.error, p.device): p for p in problems if not p.lasting}}
+        before = self._open
+        self._open = {**{key: now[key] for key in before if key in now}, **now}
+        if self._since_ns is None or bool(before) is not bool(self._open):
+            self._since_ns = now_ns
+        for key in now.keys() - before.keys():
+            self._event(now[key].reason, now[key].message, now_ns, warning=True)
+        try:
+            self._write_condition(now_ns)
+            self._recover(now_ns)
+        except ClusterError as error:
+            # The API server is asked again at the next look.
+            log.warning("%s", error)
+        return State(tuple(self._open.values()), self._since_ns, self._stage)
+
+    def was_reset(self, device: int | None = None) -> None:
+        """A device was reset (``None``: all, as by a driver reload): what lasted until then is over."""
+        self._lasting = {
+            k: p for k, p in self._lasting.items() if device is not None and p.device not in (device, None)
+        }
+        self._watch = HealthWatch()
+
+    def _event(self, reason: str, message: str, now_ns: int, *, warning: bool) -> None:
+        log.log(logging.WARNING if warning else logging.INFO, "%s: %s", reason, message)
+        if self._reporter is not None:
+            try:
+                self._reporter.event(reason, message, now_ns, warning=warning)
+            except ClusterError as error:
+                log.warning("%s", error)
+
+    def _write_condition(self, now_ns: int) -> None:
+        if self._reporter is None or self._since_ns is None:
+            return
+        first = next(iter(self._open.values()), None)
+        text = "" if first is None else first.reason
+        if self._written is None or self._written[0] != text or now_ns - self._written[1] >= HEARTBEAT_NS:
+            self._reporter.condition(first, now_ns, self._since_ns)
+            self._written = text, now_ns
+
+    def _to(self, stage: Stage, now_ns: int) -> None:
+        self._stage, self._stage_ns = stage, now_ns
+
+    def _recover(self, now_ns: int) -> None:
+        if self._resetter is None or self._reporter is None:
+            return
+        if self._open:
+            self._struck |= {p.device for p in self._open.values() if p.device is not None}
+        match self._stage:
+            case Stage.WATCHING if self._open:
+                self._reporter.cordon(wanted=True)
+                self._event("NeuronNodeCordoned", "new pods are kept from the node", now_ns, warning=True)
+                self._to(Stage.DRAINING, now_ns)
+                self._drain(now_ns)
+            case Stage.DRAINING:
+                self._drain(now_ns)
+            case Stage.SETTLING if self._open:
+                self._give_up("the problem is still there after the reset", now_ns)
+            case Stage.SETTLING if now_ns - self._stage_ns >= self._settle_ns:
+                self._back(now_ns)
+            case Stage.GIVEN_UP if not self._open:
+                # Somebody mended it by hand.
+                self._to(Stage.SETTLING, now_ns)
+            case _:
+                pass
+
+    def _drain(self, now_ns: int) -> None:
+        assert self._reporter is not None  # noqa: S101 - the caller looked
+        assert self._resetter is not None  # noqa: S101
+        pods = self._reporter.neuron_pods()
+        for pod in pods:
+            if pod.metadata.deletionTimestamp is None:
+                try:
+                    self._reporter.evict(pod)
+                except ClusterError as error:
+                    log.warning("%s", error)
+        if pods:
+            if now_ns - self._stage_ns > self._drain_ns:
+                self._give_up(f"{len(pods)} pods did not leave", now_ns)
+            return
+        try:
+            for device in sorted(self._struck):
+                self._resetter.reset(device)
+        except NeuronError as error:
+            if now_ns - self._stage_ns > self._drain_ns:
+                self._give_up(f"the reset failed: {error}", now_ns)
+            return
+        for device in self._struck:
+            self.was_reset(device)
+        self.was_reset(None)
+        self._event("NeuronDeviceReset", f"reset Neuron Device {', '.join(map(str, sorted(self._struck)))}", now_ns,
+                    warning=False)  # fmt: skip
+        self._struck.clear()
+        self._open = {}
+        self._since_ns = now_ns
+        self._write_condition(now_ns)
+        self._to(Stage.SETTLING, now_ns)
+
+    def _back(self, now_ns: int) -> None:
+        assert self._reporter is not None  # noqa: S101 - the caller looked
+        self._reporter.cordon(wanted=False)
+        self._event("NeuronNodeRecovered", "the node takes pods again", now_ns, warning=False)
+        self._to(Stage.WATCHING, now_ns)
+
+    def _give_up(self, why: str, now_ns: int) -> None:
+        self._event("NeuronRecoveryFailed", f"{why}: the node stays cordoned", now_ns, warning=True)
+        self._to(Stage.GIVEN_UP, now_ns)

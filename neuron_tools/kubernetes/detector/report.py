@@ -1,0 +1,109 @@
+"""What the cluster is told: the node's condition, events, cordon and eviction."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+
+import msgspec
+
+from neuron_tools.kubernetes import names
+from neuron_tools.kubernetes.cluster import Cluster
+from neuron_tools.kubernetes.detector.problems import HEALTHY_MESSAGE, HEALTHY_REASON, Problem
+from neuron_tools.kubernetes.objects import PodObject, has_ended, requests_of
+
+SOURCE = "neuron-problem-detector"
+NAMESPACE = "default"
+"""Events about a node are written here."""
+
+
+class _Pods(msgspec.Struct):
+    items: list[PodObject] = []
+
+
+def _time(unix_ns: int) -> str:
+    moment = datetime.datetime.fromtimestamp(unix_ns / 1e9, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Reporter:
+    """Writes about one node."""
+
+    def __init__(self, cluster: Cluster, node: str, *, problem_is_true: bool = False) -> None:
+        """Say where.
+
+        Args:
+            cluster: its API server.
+            node: the node's name.
+            problem_is_true: write the condition as node-problem-detector does: status True is a problem.
+        """
+        self._cluster = cluster
+        self._node = node
+        self._problem_is_true = problem_is_true
+
+    def condition(self, problem: Problem | None, now_unix_ns: int, since_unix_ns: int) -> None:
+        """Write the condition ``NeuronHealth``.
+
+        Raises:
+            ClusterError: the API server refused.
+        """
+        well = problem is None
+        condition = {
+            "type": names.CONDITION,
+            "status": "True" if well is not self._problem_is_true else "False",
+            "reason": HEALTHY_REASON if problem is None else problem.reason,
+            "message": HEALTHY_MESSAGE if problem is None else problem.message,
+            "lastHeartbeatTime": _time(now_unix_ns),
+            "lastTransitionTime": _time(since_unix_ns),
+        }
+        self._cluster.patch_node_status(self._node, {"status": {"conditions": [condition]}})
+
+    def event(self, reason: str, message: str, now_unix_ns: int, *, warning: bool) -> None:
+        """Write an event about the node.
+
+        Raises:
+            ClusterError: the API server refused.
+        """
+        moment = _time(now_unix_ns)
+        self._cluster.event(
+            NAMESPACE,
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": f"{self._node}.{uuid.uuid4().hex[:16]}", "namespace": NAMESPACE},
+                "involvedObject": {"kind": "Node", "name": self._node, "uid": self._node},
+                "reason": reason,
+                "message": message[:1000],
+                "type": "Warning" if warning else "Normal",
+                "source": {"component": SOURCE, "host": self._node},
+                "firstTimestamp": moment,
+                "lastTimestamp": moment,
+                "count": 1,
+            },
+        )
+
+    def cordon(self, *, wanted: bool) -> None:
+        """Keep new pods from the node, or let them come again.
+
+        Raises:
+            ClusterError: the API server refused.
+        """
+        self._cluster.patch_node(self._node, {"spec": {"unschedulable": True if wanted else None}})
+
+    def neuron_pods(self) -> list[PodObject]:
+        """Pods of the node that hold Neuron resources.
+
+        Raises:
+            ClusterError: the API server refused.
+        """
+        raw = self._cluster.list("pods", self._node)
+        pods = msgspec.json.decode(raw, type=_Pods).items
+        return [pod for pod in pods if requests_of(pod) and not has_ended(pod)]
+
+    def evict(self, pod: PodObject) -> None:
+        """Evict a pod, as its disruption budget allows.
+
+        Raises:
+            ClusterError: the API server refused, for now (429) or for good.
+        """
+        self._cluster.evict(pod.metadata.namespace, pod.metadata.name)

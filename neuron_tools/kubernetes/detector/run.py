@@ -1,0 +1,152 @@
+"""The detector's life."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from neuron_monitor.signals import handled
+from neuron_tools.kubernetes.detector.detect import Detector, Resetter, State
+from neuron_tools.kubernetes.detector.logs import FileLog, JournalLog, Log
+from neuron_tools.kubernetes.detector.problems import HEALTHY_MESSAGE, HEALTHY_REASON
+from neuron_tools.kubernetes.detector.report import Reporter
+from neuron_tools.kubernetes.detector.resets import DriverResetter, SimulatedResetter
+from runtime_core.errors import NodeNotFoundError, UsageError
+from runtime_core.telemetry import Snapshot, Source, open_source
+
+log = logging.getLogger("neuron-problem-detector")
+_ONCE_SECONDS = 2.0
+_SIMULATED = "sim:"
+
+
+class Settings(NamedTuple):
+    """How the detector runs.
+
+    Attributes:
+        node: name of the node in the cluster, "" without one.
+        server: URL of an API server without authentication; ``None``: KUBECONFIG or the pod's account.
+        cluster: whether a cluster is told.
+        log_file, journal: where the kernel's lines come from, if anywhere.
+        recover: cordon, drain, reset, uncordon.
+        npd_polarity: write the condition as node-problem-detector does.
+    """
+
+    node: str = ""
+    server: str | None = None
+    cluster: bool = True
+    log_file: Path | None = None
+    journal: bool = False
+    recover: bool = False
+    npd_polarity: bool = False
+    period_seconds: float = 2.0
+    source: str | None = None
+    once: bool = False
+    as_json: bool = False
+
+
+def _empty(source: Source) -> Snapshot:
+    """A look at a node that is not there: no device, no driver."""
+    from runtime_core.telemetry.snapshot import Instance
+
+    return Snapshot(time.monotonic_ns(), time.time_ns(), source.name, Instance("", ""), "", (), (), None)
+
+
+def look(source: Source) -> Snapshot:
+    """A snapshot; of a node that is gone one without devices."""
+    try:
+        return source.snapshot()
+    except NodeNotFoundError:
+        return _empty(source)
+
+
+def resetter_for(source: Source) -> Resetter:
+    """What resets the devices of a source's node.
+
+    Raises:
+        NodeError: there is no such node.
+    """
+    kind, _, root = source.name.partition(":")
+    if kind == _SIMULATED.rstrip(":"):
+        return SimulatedResetter(Path(root))
+    return DriverResetter(Path(root)) if root else DriverResetter()
+
+
+def as_json(state: State) -> str:
+    """The state as one JSON object."""
+    first = next(iter(state.problems), None)
+    return json.dumps(
+        {
+            "healthy": state.healthy,
+            "reason": HEALTHY_REASON if first is None else first.reason,
+            "message": HEALTHY_MESSAGE if first is None else first.message,
+            "stage": state.stage.value,
+            "problems": [{"reason": p.reason, "device": p.device, "message": p.message} for p in state.problems],
+        }
+    )
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT, or look once.
+
+    Returns:
+        The exit status: with ``once`` 1 for an unhealthy node.
+
+    Raises:
+        NeuronError: no cluster, no such log, or settings that make no sense.
+    """
+    if settings.cluster and not settings.once and not settings.node:
+        raise UsageError("the node's name is missing", mend="set NODE_NAME or --node-name, or use --no-cluster")
+    if settings.recover and not settings.cluster:
+        raise UsageError("--recover needs a cluster", mend="leave --no-cluster out")
+    source = open_source(settings.source)
+    logs: list[Log] = []
+    if settings.log_file is not None:
+        logs.append(FileLog(settings.log_file))
+    if settings.journal:
+        logs.append(JournalLog())
+    reporter = None
+    if settings.cluster and not settings.once:
+        from neuron_tools.kubernetes.cluster import OfficialCluster
+
+        reporter = Reporter(OfficialCluster(settings.server), settings.node, problem_is_true=settings.npd_polarity)
+    detector = Detector(reporter, resetter_for(source) if settings.recover else None)
+    try:
+        return _watch(settings, source, logs, detector)
+    finally:
+        for each in logs:
+            each.close()
+        source.close()
+
+
+def _watch(settings: Settings, source: Source, logs: list[Log], detector: Detector) -> int:
+    told = ""
+    looks = 0
+    with handled() as signals:
+        while not signals.stop:
+            state = detector.look(look(source), [line for each in logs for line in each.lines()])
+            looks += 1
+            text = as_json(state)
+            if settings.once:
+                if looks == 1:
+                    # A core that hangs shows between two looks only.
+                    signals.wait(_ONCE_SECONDS)
+                    continue
+                print(text if settings.as_json else sentence(state))
+                return 0 if state.healthy else 1
+            if text != told and settings.as_json:
+                print(text, flush=True)
+            told = text
+            signals.wait(settings.period_seconds)
+    sys.stdout.flush()
+    return 0
+
+
+def sentence(state: State) -> str:
+    """The state in one line."""
+    if state.healthy:
+        return f"{HEALTHY_REASON}: {HEALTHY_MESSAGE}"
+    return "; ".join(f"{problem.reason}: {problem.message}" for problem in state.problems)

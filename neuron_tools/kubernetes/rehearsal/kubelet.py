@@ -1,0 +1,229 @@
+"""A kubelet's device manager and pod-resources service on real sockets: it registers plugins, watches and allocates."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from neuron_monitor.k8s.podresources_pb2 import ListPodResourcesResponse
+from neuron_tools.kubernetes.proto import deviceplugin_pb2 as pb
+from runtime_core.errors import NeuronError
+
+HEALTHY = "Healthy"
+_SERVICE = "/v1beta1.DevicePlugin/"
+_CALL_SECONDS = 10.0
+
+
+class Container(NamedTuple):
+    """Who holds ids: pod, namespace and container."""
+
+    pod: str
+    namespace: str = "default"
+    name: str = "main"
+
+
+class Registered:
+    """A plugin that registered: its channel, and the list that it sent last."""
+
+    def __init__(self, folder: Path, request: pb.RegisterRequest) -> None:
+        """Connect to the plugin's socket and watch its list."""
+        self.request = request
+        self.health: dict[str, str] = {}
+        self.numa: dict[str, list[int]] = {}
+        self.lists = 0
+        self._changed = threading.Condition()
+        self._channel = grpc.insecure_channel(f"unix:{folder / request.endpoint}", [("grpc.enable_http_proxy", 0)])
+        watch = self._channel.unary_stream(f"{_SERVICE}ListAndWatch")
+        self._stream = watch(pb.Empty().SerializeToString(), wait_for_ready=True)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        with contextlib.suppress(grpc.RpcError, DecodeError):
+            for raw in self._stream:
+                answer = pb.ListAndWatchResponse.FromString(raw)
+                with self._changed:
+                    self.health = {device.ID: device.health for device in answer.devices}
+                    self.numa = {d.ID: [int(n.ID) for n in d.topology.nodes] for d in answer.devices}
+                    self.lists += 1
+                    self._changed.notify_all()
+
+    def wait(self, condition: Callable[[dict[str, str]], bool], seconds: float = 15.0) -> bool:
+        """Wait until the list is as wanted.
+
+        Returns:
+            Whether it is.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self.health), seconds)
+
+    def call(self, name: str, request: bytes) -> bytes:
+        """Call the plugin.
+
+        Raises:
+            grpc.RpcError: it refused.
+        """
+        answer: bytes = self._channel.unary_unary(_SERVICE + name)(request, timeout=_CALL_SECONDS)
+        return answer
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._stream.cancel()
+        self._channel.close()
+        self._thread.join(5)
+
+
+class Kubelet:
+    """``admit`` gives a container what it asks for: ids that are free here, the plugin's preference, Allocate."""
+
+    def __init__(self) -> None:
+        """Listen in a temporary folder."""
+        # The path of a unix socket is limited to 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="kl"))
+        self.plugin_dir = self.folder / "device-plugins"
+        self.plugin_dir.mkdir()
+        self.pod_resources = self.folder / "pods.sock"
+        self.plugins: dict[str, Registered] = {}
+        self.held: dict[tuple[Container, str], list[str]] = {}
+        self.registrations: list[pb.RegisterRequest] = []
+        self._arrived = threading.Condition()
+        self._servers: list[grpc.Server] = []
+        self.start()
+
+    def start(self) -> None:
+        """As a kubelet starts: it deletes every socket in the folder, then listens."""
+        for path in self.plugin_dir.iterdir():
+            path.unlink()
+        self._servers = [
+            self._server(self.plugin_dir / "kubelet.sock", "v1beta1.Registration", "Register", self._register),
+            self._server(self.pod_resources, "v1.PodResourcesLister", "List", self._list),
+        ]
+
+    @staticmethod
+    def _server(
+        path: Path, service: str, method: str, answer: Callable[[bytes, grpc.ServicerContext], bytes]
+    ) -> grpc.Server:
+        server = grpc.server(ThreadPoolExecutor(4))
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        server.add_insecure_port(f"unix:{path}")
+        server.start()
+        return server
+
+    def _register(self, raw: bytes, context: grpc.ServicerContext) -> bytes:
+        request = pb.RegisterRequest.FromString(raw)
+        if request.version != "v1beta1" or "/" in request.endpoint:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the version or the endpoint is not supported")
+        with self._arrived:
+            self.registrations.append(request)
+            old = self.plugins.pop(request.resource_name, None)
+            self.plugins[request.resource_name] = Registered(self.plugin_dir, request)
+            self._arrived.notify_all()
+        if old is not None:
+            old.close()
+        return pb.Empty().SerializeToString()
+
+    def _list(self, _raw: bytes, _context: grpc.ServicerContext) -> bytes:
+        answer = ListPodResourcesResponse()
+        for (who, resource), ids in list(self.held.items()):
+            entry = answer.pod_resources.add(name=who.pod, namespace=who.namespace)
+            entry.containers.add(name=who.name).devices.add(resource_name=resource, device_ids=ids)
+        return answer.SerializeToString()
+
+    def wait_for(self, *resources: str, seconds: float = 20.0) -> bool:
+        """Wait until plugins have registered these resources and listed them.
+
+        Returns:
+            Whether they have.
+        """
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: all(r in self.plugins for r in resources), seconds):
+                return False
+        return all(self.plugins[resource].wait(bool, seconds) for resource in resources)
+
+    def wait_for_registrations(self, count: int, seconds: float = 20.0) -> bool:
+        """Wait until there were so many registrations since the start."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.registrations) >= count, seconds)
+
+    def free(self, resource: str) -> list[str]:
+        """Ids that are healthy and that no container holds, by this kubelet's own books."""
+        held = {index for (_, name), ids in self.held.items() if name == resource for index in ids}
+        return [i for i, health in self.plugins[resource].health.items() if health == HEALTHY and i not in held]
+
+    def preferred(self, resource: str, free: Collection[str], count: int, must: Sequence[str] = ()) -> list[str]:
+        """The plugin's preference among the free ids.
+
+        Raises:
+            grpc.RpcError: the plugin refused.
+        """
+        request = pb.PreferredAllocationRequest()
+        request.container_requests.add(available_deviceIDs=free, must_include_deviceIDs=must, allocation_size=count)
+        raw = self.plugins[resource].call("GetPreferredAllocation", request.SerializeToString())
+        return list(pb.PreferredAllocationResponse.FromString(raw).container_responses[0].deviceIDs)
+
+    def allocate(self, resource: str, ids: Sequence[str]) -> pb.ContainerAllocateResponse:
+        """What the plugin gives a container for these ids.
+
+        Raises:
+            grpc.RpcError: the plugin refused.
+        """
+        request = pb.AllocateRequest()
+        request.container_requests.add(devices_ids=ids)
+        raw = self.plugins[resource].call("Allocate", request.SerializeToString())
+        return pb.AllocateResponse.FromString(raw).container_responses[0]
+
+    def admit(self, who: Container, resource: str, count: int) -> tuple[pb.ContainerAllocateResponse, list[int]]:
+        """Give a container what it asks for.
+
+        Returns:
+            What the plugin answers, and the ids.
+
+        Raises:
+            NeuronError: too few ids are free, or the plugin refuses: the pod is not admitted.
+        """
+        free = self.free(resource)
+        if len(free) < count:
+            raise NeuronError(f"{len(free)} of {resource} are free, {count} requested", where=who.pod)
+        try:
+            ids = [i for i in self.preferred(resource, free, count) if i in free][:count]
+            ids += [i for i in free if i not in ids][: count - len(ids)]
+            grant = self.allocate(resource, ids)
+        except grpc.RpcError as error:
+            text = error.details() if isinstance(error, grpc.Call) else str(error)
+            raise NeuronError(f"UnexpectedAdmissionError: {text}", where=who.pod) from None
+        self.held[who, resource] = ids
+        return grant, [int(index) for index in ids]
+
+    def end(self, pod: str, namespace: str = "default") -> None:
+        """A pod is gone, with what it held."""
+        for key in [key for key in self.held if (key[0].pod, key[0].namespace) == (pod, namespace)]:
+            del self.held[key]
+
+    def stop(self) -> None:
+        """Listen no more, as while the kubelet is upgraded."""
+        for plugin in self.plugins.values():
+            plugin.close()
+        self.plugins.clear()
+        for server in self._servers:
+            server.stop(0).wait()
+        self._servers = []
+
+    def restart(self) -> None:
+        """As after an upgrade of the kubelet; containers go on."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Listen no more and remove the folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
