@@ -18,6 +18,7 @@ _MAX_PAUSE_SECONDS = 10.0
 T = TypeVar("T", PodObject, NodeObject)
 
 log = logging.getLogger("neuron-kubernetes")
+log.addHandler(logging.NullHandler())
 
 
 class _ListMeta(msgspec.Struct):

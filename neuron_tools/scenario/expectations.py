@@ -37,6 +37,13 @@ class Verdict(NamedTuple):
     found: str
 
 
+class Moment(NamedTuple):
+    """Something that happened in the cluster: ``what`` is as an expectation names it, e.g. ``node cordoned``."""
+
+    seconds: float
+    what: str
+
+
 class Seen(NamedTuple):
     """All that expectations can ask of a run.
 
@@ -47,6 +54,7 @@ class Seen(NamedTuple):
         first_event_seconds: when something first happened to the node, 0 when nothing did.
         mended_seconds: when the last of it was over.
         end_seconds: of the run.
+        moments: what happened in the cluster, in order; empty without one.
     """
 
     store: SeriesStore
@@ -55,6 +63,7 @@ class Seen(NamedTuple):
     first_event_seconds: float
     mended_seconds: float
     end_seconds: float
+    moments: tuple[Moment, ...] = ()
 
 
 class Expectation(NamedTuple):
@@ -116,6 +125,19 @@ def _no_alert(match: re.Match[str], spec: ExpectationSpec) -> Callable[[Seen], t
     return judge
 
 
+def _in_the_cluster(match: re.Match[str], spec: ExpectationSpec) -> Callable[[Seen], tuple[bool, str]]:
+    what, limit = match["what"], seconds_of(match["duration"])
+
+    def judge(seen: Seen) -> tuple[bool, str]:
+        since = seen.first_event_seconds if spec.after is None else seconds_of(spec.after)
+        times = [m.seconds for m in seen.moments if m.what == what and m.seconds >= since]
+        if not times:
+            return False, f"it did not happen after {_seconds(since)}"
+        return times[0] - since <= limit, f"{_seconds(times[0] - since)} after {_seconds(since)}"
+
+    return judge
+
+
 def _fails_to_start(match: re.Match[str], spec: ExpectationSpec) -> Callable[[Seen], tuple[bool, str]]:
     tag = match["name"]
     return lambda seen: (tag in seen.start_failures, seen.start_failures.get(tag, "it started"))
@@ -167,6 +189,16 @@ _FORMS: tuple[_Form, ...] = (
     _Form(re.compile(rf"alert {_NAME} within {_DURATION}"), "alert NeuronCoreHung within 90s", _alert_within),
     _Form(re.compile(rf"alert {_NAME} ends within {_DURATION}"), "alert NeuronCoreHung ends within 5m", _alert_ends),
     _Form(re.compile(rf"no alert( {_NAME})?"), "no alert", _no_alert),
+    _Form(
+        re.compile(rf"(?P<what>condition NeuronHealth (True|False)|node (cordoned|back)) within {_DURATION}"),
+        "condition NeuronHealth False within 60s",
+        _in_the_cluster,
+    ),
+    _Form(
+        re.compile(rf"(?P<what>pod {_NAME} (running|evicted|rescheduled)) within {_DURATION}"),
+        "pod web rescheduled within 5m",
+        _in_the_cluster,
+    ),
     _Form(re.compile(rf"{_NAME} fails to start"), "web fails to start", _fails_to_start),
     _Form(
         re.compile(rf"utilization core (?P<core>[0-9]+) {_OP} {_NUMBER}"),

@@ -185,8 +185,13 @@ def _application_problems(scenario: Scenario, path: Path, size: InstanceType) ->
         for model in application.models:
             if model not in scenario.models:
                 yield f"{place}.models", f"no model {model!r}: there are {', '.join(scenario.models) or 'none'}"
+        if (application.cores is None) is (application.pod is None):
+            yield place, "expected one of cores and pod"
+            continue
+        if application.pod is not None and [*msgspec.structs.astuple(application.pod)].count(None) != 1:
+            yield f"{place}.pod", "expected one of neuron and neuroncore"
         try:
-            cores = parse_ranges(application.cores)
+            cores = parse_ranges(application.cores) if application.cores is not None else (0,)
         except ValueError as error:
             yield f"{place}.cores", str(error)
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_tools.scenario.expectations import Expectation, Seen, Verdict, parse_expectation
 from neuron_tools.scenario.load import fault_spec
@@ -14,6 +14,9 @@ from neuron_tools.scenario.world import StartError, World
 from runtime_core.errors import UsageError
 from runtime_core.instance import instance_type
 from runtime_core.telemetry.snapshot import Runtime
+
+if TYPE_CHECKING:
+    from neuron_tools.kubernetes.rehearsal.world import ClusterWorld
 
 
 class ApplicationResult(NamedTuple):
@@ -67,6 +70,11 @@ def run_scenario(scenario: Scenario, world: World, rules: Rules, progress: Progr
 class _Run:
     def __init__(self, scenario: Scenario, world: World, rules: Rules) -> None:
         self._scenario = scenario
+        self._cluster: ClusterWorld | None = None
+        if any(application.pod is not None for application in scenario.applications):
+            from neuron_tools.kubernetes.rehearsal.world import ClusterWorld
+
+            world = self._cluster = ClusterWorld(world)
         self._world = world
         self._end_ns = nanoseconds_of(scenario.duration)
         self._happened: list[tuple[float, str]] = []
@@ -82,10 +90,16 @@ class _Run:
         self._offset_ns = world.clock_ns() - world.now_ns()
 
     def result(self, progress: Progress) -> Result:
-        for at_ns, _, action in self._agenda():
-            self._world.advance(at_ns)
-            action(at_ns)
-            progress(at_ns / 1e9, self._end_ns / 1e9)
+        try:
+            for at_ns, _, action in self._agenda():
+                self._world.advance(at_ns)
+                action(at_ns)
+                progress(at_ns / 1e9, self._end_ns / 1e9)
+        finally:
+            if self._cluster is not None:
+                self._cluster.close_cluster()
+                self._happened += [(moment.seconds, moment.what) for moment in self._cluster.moments]
+                self._happened.sort(key=lambda entry: entry[0])
         fired = self._monitor.fired()
         seen = Seen(
             self._monitor.store,
@@ -94,6 +108,7 @@ class _Run:
             min((seconds_of(e.at) for e in self._scenario.timeline), default=0.0),
             max((_over_seconds(e) for e in self._scenario.timeline), default=0.0),
             self._end_ns / 1e9,
+            () if self._cluster is None else tuple(self._cluster.moments),
         )
         verdicts = [Verdict(e.text, *e.judge(seen)) for e in self._expectations]
         applications = [self._application(tag) for tag in dict.fromkeys(a.tag for a in self._scenario.applications)]
@@ -127,7 +142,8 @@ class _Run:
                 self._start_failures.setdefault(application.tag, str(error))
                 self._happened.append((at_ns / 1e9, f"{application.tag} could not start: {error}"))
             else:
-                self._happened.append((at_ns / 1e9, f"{application.tag} started on cores {application.cores}"))
+                where = "by the cluster" if application.cores is None else f"on cores {application.cores}"
+                self._happened.append((at_ns / 1e9, f"{application.tag} started {where}"))
 
         return start
 

@@ -54,13 +54,21 @@ class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closed: Closed | None = None
 
 
+class PodSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the pod of an application requests from the cluster: one of these."""
+
+    neuron: Annotated[int, Meta(ge=1, le=16)] | None = None
+    neuroncore: Annotated[int, Meta(ge=1, le=64)] | None = None
+
+
 class ApplicationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An application process."""
 
     tag: Name
-    cores: CoreList
     models: list[Name]
     arrivals: Arrivals
+    cores: CoreList | None = None
+    pod: PodSpec | None = None
     threads: Count = 1
     queue: Count | None = None
     tensors_mib: Annotated[float, Meta(ge=0)] = 0.0

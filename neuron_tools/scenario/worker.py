@@ -84,7 +84,7 @@ def run_job(job: Job) -> None:
     signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
     application, folder = job.application, Path(job.folder)
     environment = {
-        "NEURON_RT_VISIBLE_CORES": application.cores,
+        "NEURON_RT_VISIBLE_CORES": application.cores or "",
         "NEURON_PROCESS_TAG": application.tag,
         "NEURON_RT_EXEC_TIMEOUT": str(seconds_of(application.timeout)),
     }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
-
-from runtime_core.telemetry.health import HealthWatch
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from neuron_tools.kubernetes.cluster import ClusterError
 from neuron_tools.kubernetes.detector.problems import Problem, problem_of_line, problem_of_verdict
 from neuron_tools.kubernetes.detector.report import Reporter
+from neuron_tools.kubernetes.resets import Resetter
 from runtime_core.errors import NeuronError
 from runtime_core.telemetry import Snapshot
+from runtime_core.telemetry.health import HealthWatch
 
 HEARTBEAT_NS = 300 * 10**9
 SETTLE_NS = 10 * 10**9
@@ -22,18 +22,7 @@ DRAIN_NS = 300 * 10**9
 """How long pods are waited for before a reset is given up."""
 
 log = logging.getLogger("neuron-problem-detector")
-
-
-class Resetter(Protocol):
-    """Resets Neuron Devices."""
-
-    def reset(self, device: int) -> None:
-        """Reset a device that no process uses.
-
-        Raises:
-            NeuronError: it cannot be reset.
-        """
-        ...
+log.addHandler(logging.NullHandler())
 
 
 class Stage(enum.StrEnum):
@@ -73,13 +62,16 @@ class Detector:
         *,
         settle_ns: int = SETTLE_NS,
         drain_ns: int = DRAIN_NS,
+        resets: Callable[[int], int | None] = lambda _device: None,
     ) -> None:
         """Start with nothing wrong.
 
         Args:
             reporter: writes to the cluster; ``None``: nobody is told.
             resetter: mends devices; ``None``: the node is watched only.
-            settle_ns, drain_ns: see :data:`SETTLE_NS`, :data:`DRAIN_NS`.
+            settle_ns: see :data:`SETTLE_NS`.
+            drain_ns: see :data:`DRAIN_NS`.
+            resets: how often a device was reset; ``None`` where nothing tells.
         """
         self._reporter = reporter
         self._resetter = resetter
@@ -93,6 +85,8 @@ class Detector:
         self._since_ns: int | None = None
         self._written: tuple[str, int] | None = None
         self._struck: set[int] = set()
+        self._resets = resets
+        self._reset_counts: dict[int, int | None] = {}
 
     @property
     def stage(self) -> Stage:
@@ -107,6 +101,7 @@ class Detector:
             lines: of the kernel's log since the last look.
         """
         now_ns = snapshot.wall_time_ns
+        self._see_resets(snapshot)
         found = [problem_of_verdict(v, snapshot.time_ns) for v in self._watch.take(snapshot)]
         found += [problem_of_line(line) for line in lines]
         problems = [problem for problem in found if problem is not None]
@@ -127,6 +122,14 @@ class Detector:
             # The API server is asked again at the next look.
             log.warning("%s", error)
         return State(tuple(self._open.values()), self._since_ns, self._stage)
+
+    def _see_resets(self, snapshot: Snapshot) -> None:
+        for device in snapshot.devices:
+            count = self._resets(device.index)
+            before = self._reset_counts.get(device.index, count)
+            self._reset_counts[device.index] = count
+            if count is not None and before is not None and count > before:
+                self.was_reset(device.index)
 
     def was_reset(self, device: int | None = None) -> None:
         """A device was reset (``None``: all, as by a driver reload): what lasted until then is over."""
@@ -199,8 +202,6 @@ class Detector:
             if now_ns - self._stage_ns > self._drain_ns:
                 self._give_up(f"the reset failed: {error}", now_ns)
             return
-        for device in self._struck:
-            self.was_reset(device)
         self.was_reset(None)
         self._event("NeuronDeviceReset", f"reset Neuron Device {', '.join(map(str, sorted(self._struck)))}", now_ns,
                     warning=False)  # fmt: skip

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_monitor.signals import handled
-from neuron_tools.kubernetes.detector.detect import Detector, Resetter, State
+from neuron_tools.kubernetes.detector.detect import Detector, State
 from neuron_tools.kubernetes.detector.logs import FileLog, JournalLog, Log
 from neuron_tools.kubernetes.detector.problems import HEALTHY_MESSAGE, HEALTHY_REASON
 from neuron_tools.kubernetes.detector.report import Reporter
-from neuron_tools.kubernetes.detector.resets import DriverResetter, SimulatedResetter
+from neuron_tools.kubernetes.resets import reset_counts, resetter_for
 from runtime_core.errors import NodeNotFoundError, UsageError
 from runtime_core.telemetry import Snapshot, Source, open_source
 
 log = logging.getLogger("neuron-problem-detector")
+log.addHandler(logging.NullHandler())
 _ONCE_SECONDS = 2.0
-_SIMULATED = "sim:"
 
 
 class Settings(NamedTuple):
@@ -63,16 +63,13 @@ def look(source: Source) -> Snapshot:
         return _empty(source)
 
 
-def resetter_for(source: Source) -> Resetter:
-    """What resets the devices of a source's node.
-
-    Raises:
-        NodeError: there is no such node.
-    """
-    kind, _, root = source.name.partition(":")
-    if kind == _SIMULATED.rstrip(":"):
-        return SimulatedResetter(Path(root))
-    return DriverResetter(Path(root)) if root else DriverResetter()
+def source_is_there(source: Source) -> bool:
+    """Whether there is a node to look at now."""
+    try:
+        source.snapshot()
+    except NodeNotFoundError:
+        return False
+    return True
 
 
 def as_json(state: State) -> str:
@@ -113,7 +110,8 @@ def serve(settings: Settings) -> int:
         from neuron_tools.kubernetes.cluster import OfficialCluster
 
         reporter = Reporter(OfficialCluster(settings.server), settings.node, problem_is_true=settings.npd_polarity)
-    detector = Detector(reporter, resetter_for(source) if settings.recover else None)
+    resets = reset_counts(source) if source_is_there(source) else (lambda _device: None)
+    detector = Detector(reporter, resetter_for(source) if settings.recover else None, resets=resets)
     try:
         return _watch(settings, source, logs, detector)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,9 +14,10 @@ from neuron_monitor.signals import handled
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCES, RESOURCES
 from neuron_tools.kubernetes.plugin.grants import Grants
 from neuron_tools.kubernetes.plugin.ledger import Ledger
-from neuron_tools.kubernetes.plugin.node import Health, Node, look, node_of
+from neuron_tools.kubernetes.plugin.node import Health, look, node_of
 from neuron_tools.kubernetes.plugin.server import ResourceServer
 from neuron_tools.kubernetes.plugin.service import PluginService
+from neuron_tools.kubernetes.resets import reset_counts
 from runtime_core.errors import NodeError
 from runtime_core.telemetry import Source, open_source
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from neuron_tools.kubernetes.plugin.pods import PendingPods
 
 log = logging.getLogger("neuron-device-plugin")
+log.addHandler(logging.NullHandler())
 
 
 class Settings(NamedTuple):
@@ -47,20 +50,23 @@ class Settings(NamedTuple):
     source: str | None = None
 
 
-def _resets(node: Node) -> Callable[[int], int | None]:
-    """How often each device was reset; a real node's files do not tell."""
-    if node.simulated is None:
-        return lambda _device: None
-    from runtime_core.driver.datastore import Datastore
-
-    return Datastore(node.simulated).reset_count
-
-
 class Plugin:
     """The plugin of a node."""
 
-    def __init__(self, settings: Settings, source: Source, pending: PendingPods | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        pending: PendingPods | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Look at the node.
+
+        Args:
+            settings: how the plugin runs.
+            source: where the node is looked at.
+            pending: pods that the scheduler extension has chosen ids for.
+            clock: seconds that only go forward.
 
         Raises:
             NodeError: there is none, or it cannot be read.
@@ -71,8 +77,8 @@ class Plugin:
         self._kubelet_told = True
         self._kubelet_lock = threading.Lock()
         self.node = node_of(source.snapshot())
-        self.ledger = Ledger(self.node.silicon)
-        self._health = Health(self.node, _resets(self.node))
+        self.ledger = Ledger(self.node.silicon, clock)
+        self._health = Health(self.node, reset_counts(source))
         self._unhealthy: dict[int, str] = {}
         grants = Grants(self.node, settings.state_dir, cdi_dir=settings.cdi_dir)
         self.services = [

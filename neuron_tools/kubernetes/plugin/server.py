@@ -28,6 +28,7 @@ _REGISTER = calls(pb.DESCRIPTOR.services_by_name["Registration"])["Register"]
 _OPTIONS = [("grpc.so_reuseport", 0)]
 
 log = logging.getLogger("neuron-device-plugin")
+log.addHandler(logging.NullHandler())
 
 
 def _encode(message: Message) -> bytes:

@@ -42,7 +42,7 @@ class Registered:
         self.lists = 0
         self._changed = threading.Condition()
         self._channel = grpc.insecure_channel(f"unix:{folder / request.endpoint}", [("grpc.enable_http_proxy", 0)])
-        watch = self._channel.unary_stream(f"{_SERVICE}ListAndWatch")
+        watch: grpc.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(f"{_SERVICE}ListAndWatch")
         self._stream = watch(pb.Empty().SerializeToString(), wait_for_ready=True)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -72,8 +72,8 @@ class Registered:
         Raises:
             grpc.RpcError: it refused.
         """
-        answer: bytes = self._channel.unary_unary(_SERVICE + name)(request, timeout=_CALL_SECONDS)
-        return answer
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_SERVICE + name)
+        return ask(request, timeout=_CALL_SECONDS)
 
     def close(self) -> None:
         """Watch no more."""

@@ -17,6 +17,7 @@ from neuron_tools.kubernetes.scheduler.usage import Key, Usage
 from runtime_core.errors import UsageError
 
 log = logging.getLogger("neuron-scheduler")
+log.addHandler(logging.NullHandler())
 
 
 class FilterAnswer(NamedTuple):

@@ -18,6 +18,7 @@ MAX_BODY_BYTES = 16 << 20
 _SOCKET_SECONDS = 30.0
 
 log = logging.getLogger("neuron-scheduler")
+log.addHandler(logging.NullHandler())
 
 
 class _Handler(BaseHTTPRequestHandler):

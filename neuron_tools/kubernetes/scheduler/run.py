@@ -11,6 +11,7 @@ from neuron_tools.kubernetes.scheduler.http import ExtenderServer
 from runtime_core.errors import NeuronError, UsageError
 
 log = logging.getLogger("neuron-scheduler")
+log.addHandler(logging.NullHandler())
 
 
 def parse_listen(text: str) -> tuple[str, int]:
