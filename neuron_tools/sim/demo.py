@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from neuron_console import exit_codes
 from neuron_console.extras import requires
+from neuron_tools.sim.demo_summary import summary
 from runtime_core.driver.node import set_up, take_down
 from runtime_core.driver.paths import ROOT_VARIABLE
 from runtime_core.errors import NodeError
@@ -42,7 +43,7 @@ _APPLICATIONS = (
 
 
 class _Ended(Exception):
-    """A signal asked the demo to end."""
+    """A signal ends the demo."""
 
 
 def _networks() -> dict[str, Path]:
@@ -70,7 +71,7 @@ def _compile(target: Path) -> dict[str, Path]:
 
 @contextmanager
 def _application(plan: _Application, neff: Path, environment: dict[str, str], log: Path) -> Iterator[None]:
-    """One application process; it is ended, and waited for, with the block."""
+    """One application process; it ends with the block."""
     command = [sys.executable, "-m", "neuron_tools.sim", "run", str(neff), "--visible-cores", plan.cores]
     command += ["--threads", str(plan.threads), "--tag", plan.tag, "--duration", "0", "--no-numerics"]
     if plan.rate_per_second is not None:
@@ -106,7 +107,7 @@ def _wait_for_applications(root: Path) -> None:
 
 
 def _show(environment: dict[str, str], seconds: float) -> None:
-    """neuron-top on a terminal; elsewhere neuron-ls and a few reports of neuron-monitor."""
+    """neuron-top on a terminal; elsewhere neuron-ls, and a summary of what neuron-monitor reports."""
     if sys.stdout.isatty() and sys.stdin.isatty():
         subprocess.run([sys.executable, "-m", "neuron_top"], env=environment, check=False)
         return
@@ -119,13 +120,13 @@ def _show(environment: dict[str, str], seconds: float) -> None:
             [sys.executable, "-m", "neuron_monitor", "-c", configuration.name], env=environment, stdout=subprocess.PIPE
         )
         try:
-            if monitor.stdout is not None:
-                for _ in range(_REPORTS):
-                    sys.stdout.write(monitor.stdout.readline().decode())
-                    sys.stdout.flush()
+            lines = [monitor.stdout.readline().decode() for _ in range(_REPORTS)] if monitor.stdout else []
         finally:
             monitor.terminate()
             monitor.wait()
+    if not all(lines):
+        raise NodeError("neuron-monitor ended before its last report")
+    print(summary(lines))
 
 
 def _monitor_configuration(period_seconds: float) -> str:

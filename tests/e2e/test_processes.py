@@ -202,10 +202,14 @@ def test_demo_shows_everything_and_cleans_up_after_itself(command, tmp_path):
     done = command("neuron_tools.sim", "demo", "--duration", "1", TMPDIR=str(tmp_path), timeout=110)
     assert done.returncode == 0
     assert "NEURON" in done.stdout
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == 5
-    tags = {"photo-tags", "thumbnails", "nightly-batch"}
-    assert {d["neuron_runtime_tag"] for d in lines[-1]["neuron_runtime_data"]} == tags
+    _, _, table = done.stdout.partition("5 reports of neuron-monitor, 3 applications")
+    rows = {line.split()[0]: line.split() for line in table.splitlines() if line}
+    assert {"photo-tags": "0-1", "thumbnails": "4", "nightly-batch": "8-11"}.items() <= {
+        tag: row[1] for tag, row in rows.items() if len(row) > 1
+    }.items()
+    assert int(rows["nightly-batch"][4]) > 100, "executions per second"
+    assert "N/A" not in table
+    assert "neuron-sim up" in table
     assert not list(tmp_path.glob("neuron-demo-*"))
 
 
