@@ -32,7 +32,7 @@ class Load(NamedTuple):
 
 
 class _Stream:
-    """The state of a load stream: settings first, then the NEFF."""
+    """The state of a load stream. Its messages may come in any order; what must fit together is checked at the end."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -40,6 +40,7 @@ class _Stream:
         self.session_id = 0
         self.params = nmgr_pb2.model_params()
         self.size_bytes = 0
+        self.most_bytes = HEADER_BYTES + default_limits().payload_bytes
         self.content = bytearray()
         self.path = ""
 
@@ -47,7 +48,8 @@ class _Stream:
         """Take the next message.
 
         Raises:
-            RtdError: INVALID, when it has no content, comes at the wrong place or a second time.
+            RtdError: INVALID, when it has no content, or one that came before.
+            NeffError: the chunks are not those of a NEFF.
         """
         kind = message.WhichOneof("content")
         if kind is None:
@@ -57,8 +59,6 @@ class _Stream:
             return
         if kind in self.seen:
             raise RtdError(Nerr.INVALID, f"the load stream holds {kind} twice")
-        if self.seen & {"neff_size", "neff_file"}:
-            raise RtdError(Nerr.INVALID, f"{kind} comes after the NEFF in the load stream: send it before")
         self.seen.add(kind)
         match kind:
             case "h_eg":
@@ -70,25 +70,33 @@ class _Stream:
             case "neff_file":
                 self.path = message.neff_file
             case "neff_size":
-                self.size_bytes = message.neff_size
-                allowed = HEADER_BYTES + default_limits().payload_bytes
-                if not HEADER_BYTES <= self.size_bytes <= allowed:
-                    raise RtdError(
-                        Nerr.INVALID, f"neff_size {self.size_bytes}: expected {HEADER_BYTES} to {allowed} bytes"
-                    )
+                self._size(message.neff_size)
+
+    def _size(self, size_bytes: int) -> None:
+        if not HEADER_BYTES <= size_bytes <= self.most_bytes:
+            raise RtdError(Nerr.INVALID, f"neff_size {size_bytes}: expected {HEADER_BYTES} to {self.most_bytes} bytes")
+        self.size_bytes = self.most_bytes = size_bytes
+        self._check_length(len(self.content))
+
+    def _check_length(self, length: int) -> None:
+        if length > self.most_bytes:
+            raise RtdError(Nerr.INVALID, f"the chunks of the NEFF exceed {self.most_bytes} bytes")
 
     def _chunk(self, chunk: bytes) -> None:
-        if "neff_size" not in self.seen:
-            raise RtdError(Nerr.INVALID, "a chunk of the NEFF comes before neff_size in the load stream")
-        if len(self.content) + len(chunk) > self.size_bytes:
-            raise RtdError(Nerr.INVALID, f"the NEFF's chunks hold more than neff_size, {self.size_bytes} bytes")
+        self._check_length(len(self.content) + len(chunk))
         if len(self.content) < HEADER_BYTES <= len(self.content) + len(chunk):
-            # What is no NEFF is refused before the rest of it is kept.
+            # Anything but a NEFF is refused before the rest of it is kept.
             unpack_header(bytes(self.content) + chunk)
         self.content += chunk
 
     def end(self) -> bytes | bytearray:
-        """The whole NEFF."""
+        """The whole NEFF.
+
+        Raises:
+            RtdError: INVALID, when there is none, more than one, or a part of one.
+        """
+        if self.path and (self.content or "neff_size" in self.seen):
+            raise RtdError(Nerr.INVALID, "the load stream holds neff_file and chunks: send one of them")
         if self.path:
             if not Path(self.path).is_absolute() or "\0" in self.path:
                 raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}: give an absolute path")
@@ -118,14 +126,14 @@ def _parameters(params: nmgr_pb2.model_params, defaults: Parameters) -> Paramete
 
 
 def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -> Load:
-    """Put a load together.
+    """Read a load stream to its end.
 
     Args:
         messages: of the stream, in order.
         defaults: where the stream says nothing.
 
     Raises:
-        RtdError: INVALID for a stream that is not as it should be.
+        RtdError: INVALID for a stream that is incomplete or contradicts itself.
         NeffError: the NEFF's header is refused.
     """
     stream = _Stream()

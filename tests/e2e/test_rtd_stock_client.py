@@ -32,8 +32,10 @@ with grpc.insecure_channel(address) as channel:
     monitor = sessions.session_monitor(iter(asked.get, None))
     session = next(monitor).session_id
     group = nmgr.create_eg(m.create_eg_request(nc_count=1, session_id=session)).h_eg
+    # The order of the published TensorFlow client: the size before the parameters, the chunks last.
     load = [m.load_request(h_eg=group), m.load_request(session_id=session), m.load_request(neff_size=len(neff))]
-    load.append(m.load_request(neff_chunk=m.file_chunk(chunk=neff)))
+    load.append(m.load_request(model_params=m.model_params(timeout=m.u32(data=10), ninfer=m.u32(data=4))))
+    load += [m.load_request(neff_chunk=m.file_chunk(chunk=neff[i : i + 1000])) for i in range(0, len(neff), 1000)]
     network = nmgr.load(iter(load)).h_nn
     assert nmgr.start(m.start_request(h_nn=network)).status.code == 0
     request = m.infer_request(h_nn=network, ifmap=[m.infer_io(name="x", buf=data)])

@@ -1,5 +1,7 @@
 """Malformed requests get the documented status, and the daemon lives."""
 
+import itertools
+
 import grpc
 import pytest
 from chains import chain, chain_input
@@ -39,15 +41,18 @@ LOADS = {
     "nothing": ([], Nerr.INVALID),
     "an empty message": ([message()], Nerr.INVALID),
     "no NEFF": ([params(ninfer=4)], Nerr.INVALID),
-    "a chunk before the size": ([chunk(), size()], Nerr.INVALID),
+    "chunks without a size": ([chunk()], Nerr.INVALID),
+    "a size after more chunks than that": ([chunk(), size(2000)], Nerr.INVALID),
+    "a file and chunks": ([message(neff_file="/nowhere/model.neff"), size(), chunk()], Nerr.INVALID),
     "a size without chunks": ([size()], Nerr.INVALID),
     "too few bytes": ([size(), chunk(NEFF[:-1])], Nerr.INVALID),
     "too many bytes": ([size(), chunk(NEFF + b"x")], Nerr.INVALID),
     "a size of nothing": ([size(0)], Nerr.INVALID),
     "an impossible size": ([size(2**64 - 1), chunk()], Nerr.INVALID),
     "two sizes": ([size(), size(), chunk()], Nerr.INVALID),
-    "settings after the NEFF": ([size(), chunk(), params(ninfer=4)], Nerr.INVALID),
-    "settings twice": ([params(ninfer=4), params(ninfer=5), size(), chunk()], Nerr.INVALID),
+    "settings twice": ([params(ninfer=4), size(), chunk(), params(ninfer=5)], Nerr.INVALID),
+    "no slot after the NEFF": ([size(), chunk(), params(ninfer=0)], Nerr.INVALID),
+    "an unknown group after the NEFF": ([size(), chunk(), group(77)], Nerr.INVALID_HANDLE),
     "no slot": ([params(ninfer=0), size(), chunk()], Nerr.INVALID),
     "slots without end": ([params(ninfer=2**32 - 1), size(), chunk()], Nerr.INVALID),
     "no time": ([params(timeout=0), size(), chunk()], Nerr.INVALID),
@@ -71,14 +76,31 @@ def test_a_load_stream_that_is_wrong(client, case):
     assert client.infer(client.load(NEFF), X)
 
 
-def test_a_load_may_come_in_any_pieces_and_order_of_settings(client):
+@pytest.mark.parametrize("order", list(itertools.permutations(("params", "group", "size", "chunks"))), ids="-".join)
+def test_a_load_may_come_in_any_pieces_and_any_order(client, order):
     number = client.create_group(1)
-    pieces = [chunk(NEFF[i : i + 100]) for i in range(0, len(NEFF), 100)]
-    messages = [params(timeout=3), group(number), size(), chunk(b""), *pieces]
+    pieces = {
+        "params": [params(timeout=3)],
+        "group": [group(number)],
+        "size": [size()],
+        "chunks": [chunk(b""), *(chunk(NEFF[i : i + 500]) for i in range(0, len(NEFF), 500))],
+    }
+    messages = itertools.chain.from_iterable(pieces[name] for name in order)
+    answer = client.call("load", messages, nmgr_pb2.load_response)
+    assert answer.status.code == Nerr.OK
+    client.start(answer.h_nn.id)
+    assert client.infer(answer.h_nn.id, X)
+    client.unload(answer.h_nn.id)
+    client.destroy_group(number)
+
+
+def test_settings_between_the_chunks_hold(client):
+    messages = [chunk(NEFF[:700]), params(ninfer=1), size(), chunk(NEFF[700:])]
     answer = client.call("load", iter(messages), nmgr_pb2.load_response)
     assert answer.status.code == Nerr.OK
     client.start(answer.h_nn.id)
     assert client.infer(answer.h_nn.id, X)
+    client.unload(answer.h_nn.id)
 
 
 def test_a_file_of_the_daemons_host(client, tmp_path):
