@@ -20,8 +20,10 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.paths import (
     DATASTORE_FILE,
     INSTANCE_TYPE_VARIABLE,
+    KERNEL_LOG_FILE,
     LOCKS_FILE,
     NODE_FILE,
+    OLD_KERNEL_LOG_FILE,
     REPLAY_FILE,
     VISIBLE_FILE,
     node_root,
@@ -35,7 +37,15 @@ DRIVER_VERSION = "2.0.1"
 """The driver generation whose interfaces the node speaks (2.0: the first that Runtime 2.x accepts)."""
 
 _SETUP_LOCK = ".setup"
-_OUR_FILES = {NODE_FILE, DATASTORE_FILE, LOCKS_FILE, VISIBLE_FILE, _SETUP_LOCK}
+_OUR_FILES = {
+    NODE_FILE,
+    DATASTORE_FILE,
+    LOCKS_FILE,
+    VISIBLE_FILE,
+    KERNEL_LOG_FILE,
+    OLD_KERNEL_LOG_FILE,
+    _SETUP_LOCK,
+}
 
 
 class NodeInfo(NamedTuple):

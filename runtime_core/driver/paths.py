@@ -14,6 +14,9 @@ LOCKS_FILE = "locks"
 REPLAY_FILE = "replay.json"
 """Stands for a node that is a recording."""
 VISIBLE_FILE = "visible-devices"
+KERNEL_LOG_FILE = "kernel.log"
+OLD_KERNEL_LOG_FILE = "kernel.log.1"
+"""Where :mod:`runtime_core.driver.kernel_log` writes."""
 
 
 def node_root() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,9 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults import ecc
 from runtime_core.driver.faults.slots import Fault, FaultWatch, strike
 from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Side
+from runtime_core.driver.kernel_log import log_hardware_error
 from runtime_core.engine.timing.model import dram_transfer_ns
+from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
@@ -88,6 +91,11 @@ class Faults:
     def count_ecc(self, fault: Fault, device: int, events: int) -> None:
         """Count what was met."""
         ecc.count_ecc(self._store, device, _ECC[fault.kind], events)
+
+    def log_hardware_error(self, fault: Fault, device: int, cores: Sequence[int]) -> None:
+        """Write the driver's line for a fault that an execution on ``cores`` met, where it has one."""
+        core = next((core for core in cores if device_of_core(core) == device), device * CORES_PER_DEVICE)
+        log_hardware_error(self._store, fault.kind, device, core, time.time())
 
     def first_time(self, fault: Fault) -> bool:
         """Whether this process has not told of the fault yet."""
@@ -200,6 +208,7 @@ class Harm:
                     continue
                 if fault.kind is FaultKind.LINK_DOWN:
                     self._blows.append(blow(fault, place))
+                    self._faults.log_hardware_error(fault, device, self._cores)
                 else:
                     slowest = max(slowest, fault.amount)
                     if self._faults.first_time(fault):
@@ -221,6 +230,7 @@ class Harm:
                     self._warnings.append(met.message if events == 1 else f"{met.message}, {events} times")
                 else:
                     self._blows.append(met)
+                    self._faults.log_hardware_error(fault, device, self._cores)
         worst = next((b for b in self._blows if b.status is not NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR), None)
         if timed_out and self._hung is not None:
             fault, core = self._hung

@@ -1,17 +1,20 @@
-"""The files of the tree that the Neuron driver would show of a node, and what each holds (``contracts/sysfs.md``).
+"""The files of the tree that the Neuron driver would show of a node, and what each holds.
 
-A figure that is not known has no content: a reader shows it as not available. Of counters, ``present`` is what the
-live runtime counted and ``total`` adds what ended ones did, both since they were cleared. Of device memory, ``present``
-is what is used now and ``peak`` the most that was; what memory came to in all (``total``) is not modelled, nor are
-peaks of host memory.
+A figure that is unknown has no file: a reader shows it as not available. Of counters, ``present`` is what the live
+runtime counted, and ``total`` adds what ended ones did, both since they were cleared. Of memory, ``total`` and
+``present`` are what is in use now, and ``peak`` is the most that was; of host memory, ``peak`` is what is in use now,
+because the node keeps no record of it. Categories that the simulated chip does not use hold 0.
+
+The tree is a superset of the one on a real Inf1 node, where the driver makes neither ``serial_number`` nor
+``stats/hardware``.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from runtime_core.driver.kernel_log import serial_number
 from runtime_core.mirror.lasting import Lasting
 from runtime_core.telemetry.snapshot import (
     CoreMemory,
@@ -38,6 +41,17 @@ CORE_COUNTERS = (
     "other_info/reset_fail_count",
 )
 """The counters of a core in the order of ``CoreTotals.cleared``, by their directory below ``stats``."""
+
+UNUSED_DEVICE_MEMORY = (
+    "collectives",
+    "dma_rings",
+    "driver_memory",
+    "nonshared_scratchpad",
+    "notifications",
+    "uncategorized",
+)
+UNUSED_HOST_MEMORY = ("dma_rings", "driver_memory", "notifications", "uncategorized")
+"""Categories of newer drivers that the simulated chip does not use: always 0."""
 
 CORE_PEAKS = (*(f"memory_usage/device_mem/{name}" for name in CoreMemory._fields), "memory_usage/device_mem")
 """The peaks of a core in the order of ``CoreTotals.memory_peak``, by their directory below ``stats``."""
@@ -100,18 +114,23 @@ def core_files(content: TreeContent, device: Device, number: int) -> Iterator[Fi
     yield from _counters("stats", use, lasting)
     peaks: tuple[int | None, ...] = (None,) * len(CORE_PEAKS) if lasting is None else lasting.memory_peaks
     for name, used, peak in zip(CORE_PEAKS, (*use.memory, use.memory.total_bytes), peaks, strict=True):
-        yield f"stats/{name}/present", used
         # Memory that was taken since the peak was read counts already.
-        yield f"stats/{name}/peak", peak if peak is None or used is None else max(peak, used)
+        yield from _memory(f"stats/{name}", used, peak if peak is None or used is None else max(peak, used))
+    for name in UNUSED_DEVICE_MEMORY:
+        yield from _memory(f"stats/memory_usage/device_mem/{name}", 0, 0)
+    # The node keeps the host memory of a runtime as a whole: it is counted on the first of its cores.
+    host = 0 if owner is None or core != min(owner.cores) else (owner.host_memory or HostMemory()).total_bytes
+    yield from _memory("stats/memory_usage/host_mem", host, host)
 
 
-def _serial_number(instance_id: str, device: int) -> str:
-    """Sixteen hex digits that stay with the device of this instance: the simulated chip's own."""
-    return hashlib.blake2b(f"{instance_id}/{device}".encode(), digest_size=8).hexdigest()
+def _memory(directory: str, used: int | None, peak: int | None) -> Iterator[File]:
+    yield f"{directory}/total", used
+    yield f"{directory}/present", used
+    yield f"{directory}/peak", peak
 
 
 def _host_memory(snapshot: Snapshot, device: Device) -> HostMemory:
-    """Host memory of each runtime on the first of its devices: the driver counts it by device, a runtime as a whole."""
+    """Host memory of each runtime, on the first of its devices: the node keeps it for the runtime as a whole."""
     parts = [
         runtime.host_memory or HostMemory()
         for runtime in snapshot.runtimes
@@ -126,16 +145,26 @@ def device_files(content: TreeContent, device: Device) -> Iterator[File]:
     """The files of a device, those of its cores left out; paths begin below its own directory."""
     yield "connected_devices", ", ".join(map(str, device.connected))
     yield "core_count", len(device.core_ids)
-    yield "info/serial_number", _serial_number(content.snapshot.instance.instance_id, device.index)
+    yield "info/notify_delay", -1
+    yield "info/serial_number", serial_number(content.snapshot.instance.instance_id, device.index)
     yield "info/architecture/arch_type", "NDv1"
     yield "info/architecture/device_name", device.chip.name
     yield "info/architecture/instance_type", "Inf1"
     for name in WRITTEN_ECC:
         yield f"stats/hardware/{name}", getattr(device.ecc, name)
-    yield "stats/power/utilization", "POWER_STATUS_NO_DATA"
+    # Power is not modelled: no sample was ever taken.
+    yield "stats/power/utilization", "POWER_STATUS_NO_DATA,0,0.00,0.00,0.00"
     host_memory = _host_memory(content.snapshot, device)
     for name in HostMemory._fields:
-        yield f"stats/memory_usage/host_mem/{name}/present", getattr(host_memory, name)
+        used = getattr(host_memory, name)
+        yield from _memory(f"stats/memory_usage/host_mem/{name}", used, used)
+    for name in UNUSED_HOST_MEMORY:
+        yield from _memory(f"stats/memory_usage/host_mem/{name}", 0, 0)
+
+
+def file_bytes(path: str, value: int | str) -> bytes:
+    """What a file holds; the driver ends every file but ``core_count`` with a newline."""
+    return f"{value}".encode() if path.endswith("core_count") else f"{value}\n".encode()
 
 
 def tree_files(content: TreeContent) -> Iterator[File]:

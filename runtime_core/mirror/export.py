@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime_core.errors import NodeError
 from runtime_core.files import write_atomically
-from runtime_core.mirror.content import TreeContent, tree_files
+from runtime_core.mirror.content import TreeContent, file_bytes, tree_files
 from runtime_core.mirror.surroundings import encode_mirror, mirror_of
 from runtime_core.telemetry.snapshot import Snapshot
 from runtime_core.telemetry.sysfs.surroundings import MIRROR_FILE
@@ -64,4 +64,4 @@ def export_tree(content: TreeContent, directory: Path) -> None:
             with suppress(FileNotFoundError):
                 path.unlink()
             continue
-        _write(path, f"{value}\n".encode())
+        _write(path, file_bytes(name, value))

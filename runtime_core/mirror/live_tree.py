@@ -21,6 +21,7 @@ from runtime_core.mirror.content import (
     TreeContent,
     core_files,
     device_files,
+    file_bytes,
     tree_files,
 )
 from runtime_core.mirror.reader import TreeReader
@@ -31,6 +32,7 @@ FORCE = b"force"
 """What, written to a device's ``reset``, resets it even while processes own its cores."""
 
 _RESET_FILE = "reset"
+_MEMORY = "memory_usage/"
 _DEVICE_DIRECTORY = re.compile(r"neuron(\d+)")
 _CORE_DIRECTORY = re.compile(r"neuron_core(\d+)")
 
@@ -70,7 +72,9 @@ def _place(path: str) -> _Place | None:
 def _kind(path: str) -> EntryKind:
     place = _place(path)
     directory, _, name = ("" if place is None else place.below).removeprefix("stats/").rpartition("/")
-    if place is not None and place.core is not None and (directory in CORE_COUNTERS or directory in CORE_PEAKS):
+    if place is not None and place.core is not None and directory in CORE_COUNTERS:
+        return EntryKind.COUNTER
+    if place is not None and directory.startswith(_MEMORY):
         return EntryKind.COUNTER
     return EntryKind.RESET if place is not None and name == _RESET_FILE and not directory else EntryKind.FIGURE
 
@@ -149,7 +153,7 @@ class LiveTree:
         value = self._value(place)
         if value is None:
             raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
-        return f"{value}\n".encode()
+        return file_bytes(path, value)
 
     def write(self, path: str, data: bytes) -> None:
         """Clear a counter, whatever is written; reset a device (``force``: even while processes own its cores).
@@ -182,8 +186,10 @@ class LiveTree:
 
     def _clear(self, store: Datastore, place: _Place) -> None:
         name = place.below.removeprefix("stats/").rpartition("/")[0]
-        if name in CORE_PEAKS:
-            clear_peak(store, place.global_core, CORE_PEAKS.index(name))
+        if name.startswith(_MEMORY):
+            # Of what is in use now nothing can be cleared, and of host memory no peak is kept.
+            if place.core is not None and name in CORE_PEAKS:
+                clear_peak(store, place.global_core, CORE_PEAKS.index(name))
             return
         total = place._replace(below=f"stats/{name}/total")
 

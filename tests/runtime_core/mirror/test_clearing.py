@@ -32,10 +32,10 @@ def store(node):
 
 
 def shown(name):
-    """(present, total) of a counter of core 0."""
+    """(present, total) of a counter of core 0, (present, peak) of memory."""
     content = TreeReader().look([0])
     files = dict(core_files(content, content.snapshot.devices[0], 0))
-    return files[f"stats/{name}/present"], files.get(f"stats/{name}/total", files.get(f"stats/{name}/peak"))
+    return files[f"stats/{name}/present"], files.get(f"stats/{name}/peak", files.get(f"stats/{name}/total"))
 
 
 def clear(store, name):
