@@ -1,7 +1,9 @@
 """Who owns what on a node, by byte-range POSIX record locks: the kernel frees them at any death and names the holder.
 
-Such a lock falls when its process closes *any* descriptor of the file, so a process keeps one descriptor a node, shared
-by all who need it, and never opens the file a second time. A forked child inherits no lock.
+Such a lock falls when its process closes *any* descriptor of the file, so a process keeps one descriptor per node,
+shared by all who need it, and never opens the file a second time. Others in the process may do so all the same (a
+library that copies the directory): all locks of the process then fall at once, and :meth:`LockFile.still_holds` finds
+it. A forked child inherits no lock.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ PAGE_BASE = 1024
 DEVICE_BASE = 2048
 TABLE_BYTE = 4096
 FAULT_BYTE = 4097
-"""Held while the table of faults is changed."""
+"""Locked while the table of faults is changed."""
 
 
 def core_byte(core: int) -> int:
-    """The byte that stands for the ownership of a global NeuronCore."""
+    """The byte that represents the ownership of a global NeuronCore."""
     return CORE_BASE + core
 
 
@@ -47,12 +49,20 @@ def device_byte(device: int) -> int:
 
 @functools.cache
 def _question(byte: int) -> bytes:
-    """The question that F_GETLK answers for one byte."""
+    """The query for the lock on one byte."""
     return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
 
 
+# Asked on behalf of the open file, a record lock of this process conflicts like any other: F_GETLK would not show it.
+_ASK = fcntl.F_OFD_GETLK
+
+
 class LockFile:
-    """The one descriptor of a node's lock file in this process."""
+    """The one descriptor of a node's lock file in this process.
+
+    Attributes:
+        losses: how often all locks of this process were found to have fallen.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open ``path``, which must exist."""
@@ -68,6 +78,7 @@ class LockFile:
         self._pid = os.getpid()
         self._guard = threading.Lock()
         self.users = 0
+        self.losses = 0
 
     @property
     def fd(self) -> int:
@@ -86,7 +97,9 @@ class LockFile:
         with self._guard:
             held = self._own()
             if byte in held:
-                return False
+                if self._ask(byte) == self._pid:
+                    return False
+                held = self._forget()
             try:
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
             except OSError as error:
@@ -112,11 +125,26 @@ class LockFile:
 
     def holder(self, byte: int) -> int | None:
         """The pid that holds ``byte``, ``None`` when it is free; 0 when the holder is outside this pid namespace."""
-        if self._held and byte in self._held and self._pid == os.getpid():
-            return self._pid
-        answer = fcntl.fcntl(self._fd, fcntl.F_GETLK, _question(byte))
-        kind, _, _, _, pid = _FLOCK.unpack(answer)
+        return self._ask(byte)
+
+    def _ask(self, byte: int) -> int | None:
+        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(self._fd, _ASK, _question(byte)))
         return None if kind == fcntl.F_UNLCK else max(0, pid)
+
+    def still_holds(self, byte: int) -> bool:
+        """Whether a byte that this process took is still its own, by the kernel's word."""
+        if self._ask(byte) == self._pid:
+            return True
+        with self._guard:
+            if byte in self._own():
+                self._forget()
+        return False
+
+    def _forget(self) -> set[int]:
+        """All locks fell at once. Those held for a moment are released by who waited for them."""
+        self.losses += 1
+        self._held = {byte for byte in self._held if byte >= DEVICE_BASE}
+        return self._held
 
     def any_held(self) -> bool:
         """Whether any core or page of the node is owned by a process other than this one."""

@@ -1,10 +1,23 @@
-"""Which process owns which NeuronCores."""
+"""Which process owns which NeuronCores, and whether it still does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from runtime_core.driver.locks import LockFile, core_byte
+from runtime_core.status import NrtError, NrtStatus
+
+LOST = (
+    "the runtime has lost its NeuronCores: something in this process closed the node's lock file, for example by "
+    "copying the node directory; others may own them now"
+)
+
+
+class LostCoresError(NrtError):
+    """The process no longer owns its cores and its page: it must not write there."""
+
+    def __init__(self) -> None:
+        super().__init__(NrtStatus.CLOSED, LOST, mend="close the runtime and initialise it again")
 
 
 def claim_cores(locks: LockFile, cores: Sequence[int]) -> list[int] | None:
@@ -37,11 +50,11 @@ def claim_count(locks: LockFile, count: int, usable: Sequence[int]) -> list[int]
 
 
 def free_cores(locks: LockFile, cores: Sequence[int]) -> list[int]:
-    """Those of ``cores`` that nobody owns."""
+    """Those of ``cores`` that no process owns."""
     return [core for core in cores if locks.holder(core_byte(core)) is None]
 
 
 def release_cores(locks: LockFile, cores: Sequence[int]) -> None:
-    """Give cores back."""
+    """Release cores; no effect for those that the process does not own."""
     for core in cores:
         locks.unlock(core_byte(core))

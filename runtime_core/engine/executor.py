@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runtime_core.driver.ownership import LostCoresError
 from runtime_core.driver.pages import memory
 from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import Clock
@@ -140,9 +142,11 @@ class Engine:
             model.unloaded = True
             model.steady = False
             model.idle.wait_for(lambda: model.in_flight == 0)
-        self._page.remove_model(model.model_id)
-        memory.release(self._page, model.allocations)
-        self._account(model.footprints, -1)
+        # What is on a lost page belongs to its next owner, who begins it anew.
+        with suppress(LostCoresError):
+            self._page.remove_model(model.model_id)
+            memory.release(self._page, model.allocations)
+            self._account(model.footprints, -1)
         model.program = None
 
     def _account(self, parts: tuple[SubgraphFootprint, ...], sign: int) -> None:

@@ -209,6 +209,8 @@ class Runtime:
             return
         for model in list(self._models.values()):
             self.unload(model)
+        if not self._page.still_owned():
+            emit(LogLevel.ERROR, "nrt_close", ownership.LOST)
         self._closed = True
         self._page.release()
         ownership.release_cores(self._store.locks, self._cores)

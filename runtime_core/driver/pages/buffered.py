@@ -95,6 +95,9 @@ class BufferedPage(RuntimePage):
         self._released = False
         self.kept_latencies: Counter[int] | None = None
 
+    def check_owned(self) -> None:
+        """Nothing is written between two flushes: they look for themselves."""
+
     def timeline(self, core: int) -> Timeline:
         """The timeline of a core, for those who place executions on it by themselves."""
         return self._timelines[core]
@@ -118,7 +121,7 @@ class BufferedPage(RuntimePage):
 
     def flush(self) -> bool:
         """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes a last time."""
-        if self._released:
+        if self._released or not self.still_owned():
             return False
         with self._guard:
             self._words[0] += 1

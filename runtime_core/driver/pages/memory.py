@@ -87,6 +87,7 @@ def allocate(
     allocations: list[Allocation] = []
     devices = [device_of_core(core) for core, _ in requests]
     with locked_devices(store, devices):
+        page.check_owned()
         free = {
             device: [CHANNEL_MEMORY_BYTES - used for used in used_by_channel(store, device)] for device in set(devices)
         }

@@ -16,6 +16,7 @@ from typing import TypeVar
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
+from runtime_core.driver.ownership import LostCoresError
 from runtime_core.driver.pages import counting, model_table
 from runtime_core.driver.pages import words as at
 from runtime_core.driver.pages.claim import claim_page
@@ -66,6 +67,8 @@ class RuntimePage:
         """
         self.store = store
         self.index = claim_page(store)
+        self._losses = store.locks.losses
+        self._lost = False
         self._guard = threading.Lock()
         self._pid = os.getpid()
         offset = layout.page_offset(self.index)
@@ -106,8 +109,28 @@ class RuntimePage:
         """False in a forked child: it must not write the parent's page."""
         return self._pid == os.getpid()
 
+    def still_owned(self) -> bool:
+        """Whether the page, and so the cores, still belong to this process; once lost, they stay lost.
+
+        All locks of a process on a node fall together, so the page's stands for those of its cores.
+        """
+        locks = self.store.locks
+        if not self._lost and (self._losses != locks.losses or not locks.still_holds(page_byte(self.index))):
+            self._lost = True
+        return not self._lost
+
+    def check_owned(self) -> None:
+        """Refuse to go on without the page.
+
+        Raises:
+            LostCoresError: another process may own it.
+        """
+        if not self.still_owned():
+            raise LostCoresError
+
     def _guarded(self, change: Callable[[layout.Page], _T]) -> _T:
         with self._guard:
+            self.check_owned()
             self._words[0] += 1
             try:
                 return change(self._page)
@@ -157,6 +180,7 @@ class RuntimePage:
             duration_ns = timeout_ns
         words, timeline = self._words, self._timelines[core]
         with self._guard:
+            self.check_owned()
             busy_ns, all_flops, end_ns, backlog_ns, backlog_flops = reserved(
                 timeline, now_ns, earliest_ns, duration_ns, flops
             )
@@ -199,6 +223,7 @@ class RuntimePage:
         """
         words = self._words
         with self._guard:
+            self.check_owned()
             words[0] += 1
             counting.count_execution(words, cores, outcome, status, error, total_ns, device_ns)
             words[0] += 1
@@ -220,6 +245,7 @@ class RuntimePage:
         """
         words = self._words
         with self._guard:
+            self.check_owned()
             words[0] += 1
             counting.count_executions(words, kind, times, total_latencies, device_latencies)
             words[0] += 1
@@ -227,17 +253,20 @@ class RuntimePage:
     def count_status(self, cores: Iterable[int], status: int) -> None:
         """Count a failure that is not an execution (``status``: index into CoreStatusCounts)."""
         with self._guard:
+            self.check_owned()
             for core in cores:
                 self._words[at.CORES + core * at.CORE_WORDS + at.STATUS + status] += 1
 
     def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
         """Count bytes that ``device`` sent over its East or West link."""
         with self._guard:
+            self.check_owned()
             self._words[at.DEVICES + device * at.DEVICE_WORDS + 2 + (not eastward)] += size_bytes
 
     def add_core_memory(self, core: int, category: int, delta_bytes: int) -> None:
         """Account device memory of a core (``category``: index into CoreMemory)."""
         with self._guard:
+            self.check_owned()
             if delta_bytes < 0:
                 self._raise_peaks(core, category)
             self._words[at.CORES + core * at.CORE_WORDS + at.MEMORY + category] += delta_bytes
@@ -257,6 +286,7 @@ class RuntimePage:
     def add_host_memory(self, category: int, delta_bytes: int) -> None:
         """Account host memory (``category``: index into HostMemory)."""
         with self._guard:
+            self.check_owned()
             self._words[at.HOST_MEMORY + category] += delta_bytes
 
     def dram_bytes(self, device: int) -> tuple[int, ...]:
@@ -266,6 +296,7 @@ class RuntimePage:
 
     def set_dram_bytes(self, device: int, channels: Sequence[int]) -> None:
         """Publish DRAM use; the caller holds the device's lock."""
+        self.check_owned()
         base = at.DEVICES + device * at.DEVICE_WORDS
         for channel, used in enumerate(channels):
             self._words[base + channel] = used
@@ -302,12 +333,13 @@ class RuntimePage:
         self._guarded(lambda page: model_table.set_running(page, model_id, running))
 
     def release(self) -> None:
-        """Fold the counters into the node's totals and give the page back."""
-        if self.owned_by_this_process:
+        """Fold the counters into the node's totals and release the page; a lost page is left to its next owner."""
+        if self.owned_by_this_process and self.still_owned():
             with self._guard:
                 self.store.locks.wait(TABLE_BYTE)
                 try:
-                    fold(self.store, self.index)
+                    if self.still_owned():
+                        fold(self.store, self.index)
                 finally:
                     self.store.locks.unlock(TABLE_BYTE)
             self.store.locks.unlock(page_byte(self.index))
