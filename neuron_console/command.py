@@ -58,6 +58,23 @@ def show_version(wanted: bool) -> None:
 VersionFlag = Annotated[
     bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
 ]
+
+
+def _trust_node(wanted: bool) -> bool:
+    """Callback of ``--trust-node``: what is started by the command trusts the node too."""
+    if wanted:
+        os.environ["NEURON_SIM_TRUST_NODE"] = "1"
+    return wanted
+
+
+TrustNodeFlag = Annotated[
+    bool,
+    typer.Option(
+        "--trust-node",
+        callback=_trust_node,
+        help="Use a simulated node that another user owns or may write. Also NEURON_SIM_TRUST_NODE=1.",
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import examples_epilog, new_app, run, show_version
+from neuron_console.command import TrustNodeFlag, examples_epilog, new_app, run, show_version
 
 EXAMPLES = """neuron-ls
 neuron-ls --wide --show-all-procs
@@ -46,6 +46,7 @@ def list_devices(
             help="Node to read: sim, sysfs, sysfs:ROOT or replay:FILE. Default: a real node if present, else sim."
         ),
     ] = None,
+    trust_node: TrustNodeFlag = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
     ] = False,

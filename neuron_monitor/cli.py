@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import VersionFlag, examples_epilog, new_app, run
+from neuron_console.command import TrustNodeFlag, VersionFlag, examples_epilog, new_app, run
 
 EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'
@@ -71,6 +71,7 @@ def monitor(
         typer.Option(help="Push metrics to this OpenTelemetry collector: grpc://HOST:4317 or http://HOST:4318."),
     ] = None,
     schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and exit.")] = False,
+    trust_node: TrustNodeFlag = False,
     version: VersionFlag = False,
 ) -> None:
     """Stream reports on NeuronCores, runtimes, devices and the host, one JSON object per line.

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import examples_epilog, new_app, run, show_version
+from neuron_console.command import TrustNodeFlag, examples_epilog, new_app, run, show_version
 
 EXAMPLES = """neuron-top
 neuron-top --interval 0.5 --view processes
@@ -83,6 +83,7 @@ def top(
         bool, typer.Option("--allow-signals", help="With --serve: pages may send signals to your processes.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any free port.")] = 8001,
+    trust_node: TrustNodeFlag = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
     ] = False,

@@ -37,20 +37,28 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
     Raises:
         OSError: the file cannot be opened, or is not a regular file; ``strerror`` says which.
     """
-    # O_NONBLOCK has no effect on regular files; without it, a FIFO blocks the caller before its type is known.
+    # Looked at before it is opened: to open some devices is to use them.
+    _check_kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=not flags & os.O_NOFOLLOW).st_mode, path)
+    # O_NONBLOCK has no effect on regular files; without it, a FIFO put there meanwhile would block the caller.
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=dir_fd)
     try:
         mode = os.fstat(fd).st_mode
-        if not stat.S_ISREG(mode):
-            if stat.S_ISFIFO(mode) and os.fspath(path).startswith(_HANDED_OVER):
-                os.set_blocking(fd, True)
-            else:
-                kind = next((name for matches, name in _KINDS if matches(mode)), "of an unknown type")
-                raise OSError(errno.EINVAL, f"not a regular file but {kind}", os.fspath(path))
+        _check_kind(mode, path)
+        if stat.S_ISFIFO(mode):
+            os.set_blocking(fd, True)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and os.fspath(path).startswith(_HANDED_OVER)):
+        return
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "a symbolic link, which is not followed here", os.fspath(path))
+    kind = next((name for matches, name in _KINDS if matches(mode)), "of an unknown type")
+    raise OSError(errno.EINVAL, f"not a regular file but {kind}", os.fspath(path))
 
 
 def read_regular(path: str | os.PathLike[str], limit_bytes: int | None = None, *, dir_fd: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import JsonFlag, VersionFlag, new_app, run
+from neuron_console.command import JsonFlag, TrustNodeFlag, VersionFlag, new_app, run
 from neuron_tools.install import DEFAULT_PREFIX
 from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
@@ -99,6 +99,7 @@ def run_command(
     numerics: Annotated[
         bool, typer.Option("--numerics/--no-numerics", help="Compute results, or only keep time.")
     ] = True,
+    trust_node: TrustNodeFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run an application: load MODELs on the owned cores and execute them."""

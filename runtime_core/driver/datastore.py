@@ -10,8 +10,10 @@ from pathlib import Path
 from runtime_core.driver import layout
 from runtime_core.driver.locks import LockFile, acquire_lock_file, page_byte, release_lock_file
 from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE, REPLAY_FILE
+from runtime_core.driver.trust import check_directory, check_trusted
 from runtime_core.driver.visibility import read_visible
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
+from runtime_core.files import open_regular
 from runtime_core.instance import INSTANCE_TYPES, InstanceType
 
 
@@ -53,12 +55,13 @@ class Datastore:
         Raises:
             NodeNotFoundError: there is no node.
             DatastoreError: the file is truncated, corrupt or of another layout.
-            NodeError: no permission.
+            NodeError: no permission, or it is another user's: see :mod:`runtime_core.driver.trust`.
         """
         self.root = root
         path = root / DATASTORE_FILE
+        check_directory(root)
         try:
-            fd = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = open_regular(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW)
         except FileNotFoundError:
             if (root / REPLAY_FILE).exists():
                 raise NodeNotFoundError(
@@ -69,8 +72,15 @@ class Datastore:
             raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
         except PermissionError:
             raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
+        except OSError as error:
+            raise DatastoreError(
+                f"it cannot be opened: {error.strerror}",
+                where=str(path),
+                mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
+            ) from None
         try:
             found = os.fstat(fd)
+            check_trusted(found, path)
             _check_version(os.pread(fd, 16, 0), path)
             if found.st_size < layout.FILE_BYTES:
                 raise DatastoreError(

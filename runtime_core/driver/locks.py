@@ -13,13 +13,16 @@ import errno
 import fcntl
 import functools
 import os
+import stat
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from runtime_core.driver.layout import PAGE_COUNT
-from runtime_core.errors import NodeError, NodeNotFoundError
+from runtime_core.driver.trust import check_trusted
+from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError
+from runtime_core.files import open_regular
 from runtime_core.instance import MAX_CORES
 
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -69,11 +72,17 @@ class LockFile:
         try:
             # A reader of another user's node may only look: F_GETLK needs no write permission.
             try:
-                self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                self._fd = open_regular(path, os.O_RDWR | os.O_NOFOLLOW)
             except PermissionError:
-                self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._fd = open_regular(path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
             raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
+        try:
+            check_trusted(os.fstat(self._fd), path)
+        except BaseException:
+            # Harmless to close: this process holds no lock of the file before it has opened it.
+            os.close(self._fd)
+            raise
         self._held: set[int] = set()
         self._pid = os.getpid()
         self._guard = threading.Lock()
@@ -174,7 +183,13 @@ def acquire_lock_file(path: Path) -> LockFile:
     """This process's descriptor of the lock file, opened at the first call; pair with :func:`release_lock_file`."""
     with _exclusive():
         try:
-            found = path.stat()
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                raise DatastoreError(
+                    "it is not a regular file",
+                    where=str(path),
+                    mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
+                )
         except FileNotFoundError:
             raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
         except PermissionError:

@@ -10,6 +10,7 @@ import mmap
 import os
 import random
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -28,8 +29,9 @@ from runtime_core.driver.paths import (
     VISIBLE_FILE,
     node_root,
 )
+from runtime_core.driver.trust import check_directory
 from runtime_core.errors import DatastoreError, NodeError, NodeNotFoundError, UsageError
-from runtime_core.files import write_atomically
+from runtime_core.files import read_regular, write_atomically
 from runtime_core.instance import DEFAULT_INSTANCE_TYPE, InstanceType, instance_type
 
 NODE_FORMAT = "neuron-sim-node"
@@ -37,6 +39,7 @@ DRIVER_VERSION = "2.0.1"
 """The driver generation whose interfaces the node speaks (2.0: the first that Runtime 2.x accepts)."""
 
 _SETUP_LOCK = ".setup"
+_MAX_NODE_FILE_BYTES = 64 << 10
 _OUR_FILES = {
     NODE_FILE,
     DATASTORE_FILE,
@@ -104,8 +107,11 @@ def _claim_directory(root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
-    if root.stat().st_uid != os.getuid():
-        raise NodeError(f"{root} belongs to another user: set NEURON_SIM_ROOT to a directory of yours")
+    found = root.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o022:
+        # A directory of ours that the umask left open: what others could put in it would be believed.
+        root.chmod(stat.S_IMODE(found.st_mode) & ~0o022)
+    check_directory(root)
     if (root / REPLAY_FILE).exists():
         raise NodeError(f"{root} replays a recording: end that with 'neuron-sim down', or set NEURON_SIM_ROOT")
     strangers = sorted(
@@ -125,8 +131,9 @@ def read_info(root: Path) -> NodeInfo:
         DatastoreError: the file is not a node's.
     """
     path = root / NODE_FILE
+    check_directory(root)
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(read_regular(path, _MAX_NODE_FILE_BYTES))
         if raw["format"] != NODE_FORMAT:
             raise ValueError("format")
         return NodeInfo(str(raw["instance_type"]), str(raw["instance_id"]), int(raw["seed"]), int(raw["boot_ns"]))
@@ -138,7 +145,7 @@ def read_info(root: Path) -> NodeInfo:
         raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
     except PermissionError:
         raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         raise DatastoreError(f"{path} is not a node description: remove it with 'neuron-sim down --force'") from None
 
 
@@ -217,6 +224,7 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
         NodeError: runtimes still use it and ``force`` is not given.
     """
     root = root or node_root()
+    check_directory(root)
     if not any((root / name).exists() for name in (NODE_FILE, DATASTORE_FILE, REPLAY_FILE)):
         raise NodeNotFoundError(f"no Neuron node in {root}: nothing to take down")
     if not force and not (root / REPLAY_FILE).exists():

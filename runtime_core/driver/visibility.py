@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime_core.driver.paths import VISIBLE_FILE
 from runtime_core.errors import DatastoreError
-from runtime_core.files import write_atomically
+from runtime_core.files import read_regular, write_atomically
 
 ALL = "ALL"
 _MAX_BYTES = 4096
@@ -20,10 +20,15 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
         DatastoreError: the file names no devices of the node.
     """
     try:
-        with open(root / VISIBLE_FILE, "rb") as file:
-            text = file.read(_MAX_BYTES).decode("ascii", "replace").strip()
+        text = read_regular(root / VISIBLE_FILE, _MAX_BYTES).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return tuple(range(device_count))
+    except OSError as error:
+        raise DatastoreError(
+            f"it cannot be read: {error.strerror}",
+            where=str(root / VISIBLE_FILE),
+            mend="write device numbers like 0,2 into it, or remove it",
+        ) from None
     parts = text.split(",")
     if all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < device_count for part in parts):
         return tuple(sorted({int(part) for part in parts}))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import msgspec
 
 from runtime_core.driver.paths import DATASTORE_FILE, NODE_FILE, REPLAY_FILE
+from runtime_core.driver.trust import check_directory
 from runtime_core.errors import NodeError, NodeNotFoundError
-from runtime_core.files import write_atomically
+from runtime_core.files import read_regular, write_atomically
 from runtime_core.telemetry.owners import UnprovenError
 from runtime_core.telemetry.recording.replay import ReplaySource
 from runtime_core.telemetry.snapshot import Snapshot
+
+_MAX_BYTES = 64 << 10
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -32,8 +34,7 @@ def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: flo
         NodeError: there is a simulated node, or another user's directory.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if root.stat().st_uid != os.getuid():
-        raise NodeError(f"{root} belongs to another user: set NEURON_SIM_ROOT to a directory of yours")
+    check_directory(root)
     if (root / NODE_FILE).exists() or (root / DATASTORE_FILE).exists():
         raise NodeError(f"{root} holds a simulated node: take it down with 'neuron-sim down', or set NEURON_SIM_ROOT")
     replay = Replay(str(recording.absolute()), speed, seek_seconds, time.monotonic_ns())
@@ -65,14 +66,19 @@ class ReplayedNode:
             identity = found.st_ino, found.st_mtime_ns
             if self._source is not None and identity == self._identity:
                 return self._source
-            replay = msgspec.json.decode(path.read_bytes(), type=Replay)
+            check_directory(self._root)
+            replay = msgspec.json.decode(read_regular(path, _MAX_BYTES), type=Replay)
         except FileNotFoundError:
             self.close()
             raise NodeNotFoundError(
                 f"the replay in {self._root} has ended: begin one with 'neuron-sim replay', or a node with "
                 "'neuron-sim up'"
             ) from None
-        except msgspec.MsgspecError as error:
+        except OSError as error:
+            raise NodeError(
+                f"it cannot be read: {error.strerror}", where=str(path), mend="remove it with 'neuron-sim down'"
+            ) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise NodeError(f"{path} is damaged ({error}): remove it with 'neuron-sim down'") from None
         self.close()
         self._source = ReplaySource(
