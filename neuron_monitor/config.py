@@ -17,8 +17,9 @@ from neuron_monitor.config_names import (
     SystemMetric,
     plain_json,
 )
-from runtime_core.telemetry import NeuronError
+from runtime_core.telemetry import NeuronError, read_regular
 
+_MAX_BYTES = 4 << 20
 DEFAULT_PERIOD = "5s"
 _PLACE = re.compile(r"(?s)(.*) - at `(?:key in )?([^`]*)`")
 _BYTE = re.compile(r"(.*) \(byte (\d+)\)")
@@ -294,7 +295,7 @@ def load_config(path: Path, *, strict: bool = False) -> Config:
         ConfigError: it cannot be read, or is wrong.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_config(content, str(path), strict=strict)

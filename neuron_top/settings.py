@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime_core.telemetry import write_atomically
+from runtime_core.telemetry import read_regular, write_atomically
+
+_MAX_BYTES = 1 << 20
 
 
 class Settings(NamedTuple):
@@ -52,7 +54,7 @@ def parse_settings(text: str) -> Settings:
 def load_settings(path: Path) -> Settings:
     """Settings of the last run; the defaults when there are none or they can't be read."""
     try:
-        return parse_settings(path.read_text("utf-8"))
+        return parse_settings(read_regular(path, _MAX_BYTES).decode())
     except (OSError, UnicodeDecodeError):
         return Settings()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime_core.errors import ModelFileError, UsageError
+from runtime_core.files import read_regular
 from runtime_core.neff.model import Neff
 
 
@@ -76,7 +77,7 @@ class Networks:
             from runtime_core.neff.reader import read_neff
 
             try:
-                neff = read_neff(self.path.read_bytes())
+                neff = read_neff(read_regular(self.path))
             except OSError as error:
                 raise ModelFileError(f"{self.path} can't be read: {error.strerror}") from None
             found = self._known[0, 0] = Neff(neff.graph, uuid=neff.uuid)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runtime_core.engine.numerics import numpy_dtype
 from runtime_core.errors import NeuronError, UsageError
+from runtime_core.files import read_regular
 from runtime_core.neff.graph import DType
 from runtime_core.rtd.client import Client
 from runtime_core.rtd.proto import inspection_pb2
@@ -29,7 +30,7 @@ def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
     dtype, shape = numpy_dtype(DType(info.dtype)), tuple(info.shape)
     try:
         if path.suffix != ".npy":
-            return path.read_bytes()
+            return read_regular(path)
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"input {info.name!r}: {path} can't be read: {error}") from None

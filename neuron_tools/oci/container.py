@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from runtime_core.errors import UsageError
+from runtime_core.files import read_regular
 
 _MAX_BYTES = 8 << 20
 _T = TypeVar("_T")
@@ -81,8 +82,7 @@ def read_container(state: bytes) -> Container:
         raise UsageError(f"container {found.id!r} has no process yet: use createRuntime or prestart hooks")
     path = bundle / "config.json"
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+        raw = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
     config = _decode(raw, _Config, str(path))

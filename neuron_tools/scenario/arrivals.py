@@ -9,6 +9,7 @@ from pathlib import Path
 
 from neuron_tools.scenario.schema import Arrivals, Diurnal, nanoseconds_of
 from runtime_core.errors import NeuronError
+from runtime_core.files import read_regular
 
 _MAX_TRACE_BYTES = 64 << 20
 
@@ -70,12 +71,9 @@ def read_trace(path: Path) -> list[int]:
         NeuronError: it can't be read, or a line is no such number.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_MAX_TRACE_BYTES + 1)
+        raw = read_regular(path, _MAX_TRACE_BYTES)
     except OSError as error:
         raise NeuronError(f"{path} can't be read: {error.strerror}") from None
-    if len(raw) > _MAX_TRACE_BYTES:
-        raise NeuronError(f"{path} is larger than 64 MiB")
     offsets: list[int] = []
     for number, line in enumerate(raw.splitlines(), 1):
         text = line.strip()

@@ -13,6 +13,7 @@ from neuron_tools.scenario.expectations import parse_expectation
 from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
+from runtime_core.files import read_regular
 from runtime_core.instance import InstanceType, instance_type
 from runtime_core.ranges import parse_ranges
 
@@ -47,12 +48,9 @@ def load_scenario(path: Path) -> Scenario:
         ScenarioError: it can't be read, or something in it is wrong.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+        raw = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ScenarioError(f"{path} can't be read: {error.strerror}") from None
-    if len(raw) > _MAX_BYTES:
-        raise ScenarioError(f"{path} is no scenario: it is larger than 1 MiB")
     return parse_scenario(raw, path)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime_core.errors import ModelFileError, UsageError
+from runtime_core.files import read_regular
 from runtime_core.histogram import Histogram
 from runtime_core.nrt import LoadedModel, NrtError, NrtStatus, Runtime
 from runtime_core.telemetry import Snapshot, open_source
@@ -93,7 +94,7 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
 
         return encode_neff(compile_model(path, CompileOptions(batch=batch)))
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise ModelFileError(f"{path} can't be read: {error.strerror}") from None
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime_core.telemetry import UsageError
+from runtime_core.telemetry import UsageError, read_regular
 
+_MAX_BYTES = 4 << 20
 DEFAULT_PORT = 8000
 MAX_ENDPOINTS = 10_000
 
@@ -51,7 +52,7 @@ def read_hostfile(path: Path) -> list[Endpoint]:
         UsageError: the file can't be read, or a line of it is no endpoint.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_regular(path, _MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"can't read the host file {path}: {reason}") from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from runtime_core.files import open_regular
 from runtime_core.neff.archive import SIZE_VARIABLE, Member, NeffLimits, default_limits, unpack
 from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.neff.header import HEADER_BYTES, Header, unpack_header
@@ -204,16 +204,17 @@ def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
     """
     allowed = HEADER_BYTES + (limits or default_limits()).payload_bytes
     try:
-        # A pipe without a writer would block the opening itself.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise NeffError(NrtStatus.INVALID, f"{path} can't be read: it is no regular file")
+        with open(open_regular(path), "rb") as file:
             unpack_header(file.read(HEADER_BYTES))
-            if info.st_size > allowed:
-                raise _too_large("file", info.st_size, allowed)
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes > allowed:
+                raise _too_large("file", size_bytes, allowed)
             file.seek(0)
-            return file.read(allowed + 1)
+            # A buffer of the limit is gigabytes; one byte more than the file has tells one that grows.
+            content = file.read(size_bytes + 1)
+            if len(content) > allowed:
+                raise _too_large("file", len(content), allowed)
+            return content
     except OSError as error:
         raise NeffError(NrtStatus.INVALID, f"{path} can't be read: {error.strerror}") from None
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from runtime_core.errors import UsageError
+from runtime_core.files import read_regular
 from runtime_core.rtd.log import Level
 from runtime_core.topology import Topology
 
@@ -19,6 +20,7 @@ DEFAULT_TIMEOUT_SECONDS = 2
 DEFAULT_NINFER = 4
 DEFAULT_MODEL_CACHE_COUNT = 4
 
+_MAX_CONFIG_BYTES = 1 << 20
 _TCP = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):(?P<port>\d{1,5})")
 _UNIX_PATH_BYTES = 107
 
@@ -85,7 +87,7 @@ def read_file(path: Path) -> FileConfig:
         UsageError: it can't be read, or holds something else; names the file and the place.
     """
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=FileConfig)
+        config = msgspec.json.decode(read_regular(path, _MAX_CONFIG_BYTES), type=FileConfig)
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.telemetry.recording.columns import Columns, Tree
 
 MAGIC = b"NRNREC\r\n"
@@ -20,12 +21,28 @@ FRAME = struct.Struct("<BIqI")
 """Kind, bytes of the payload, Unix time in nanoseconds, CRC-32 of the three and the payload."""
 CRC = struct.Struct("<I")
 
-MAX_PAYLOAD_BYTES = 64 << 20
-MAX_RECORD_BYTES = 256 << 20
+MAX_PAYLOAD_BYTES = 16 << 20
+MAX_RECORD_BYTES = 16 << 20
+MAX_DELTAS_IN_A_ROW = 10_000
+"""A snapshot is put together from all differences since the last whole one."""
+
+# A node of 128 runtimes with full model tables has a shape of 3.5 MB with 130,000 containers, 365,000 numbers in 3.5 MB
+# and 256 histograms. In memory a byte of MessagePack can become 64: an empty array.
+_MAX_PART_BYTES = 4 << 20
+_MAX_CONTAINERS = 1 << 20
+_MAX_HISTOGRAMS = 1024
+_MAX_BUCKETS = 1 << 18
+"""In all histograms of a snapshot."""
+
+_CONTAINER_TAGS = bytes((*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
 SYNC_TAIL = b"\x00\x00\xff\xff"
 """What a zlib sync flush ends with; it is left out of the file, as in RFC 7692."""
 
 _BUCKETS_A_HISTOGRAM = 1 << 16
+
+
+class TooLargeError(ValueError):
+    """A record that would take more memory than a node of any size needs."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -75,6 +92,69 @@ def key_record(columns: Columns) -> KeyRecord:
         columns.values,
         [[part for pair in counts.items() for part in pair] for counts in columns.histograms],
     )
+
+
+class _PackedKey(msgspec.Struct, frozen=True, array_like=True):
+    shape: msgspec.Raw
+    values: msgspec.Raw
+    counts: msgspec.Raw
+
+
+class _PackedDelta(msgspec.Struct, frozen=True, array_like=True):
+    gaps: msgspec.Raw
+    changes: msgspec.Raw
+    bucket_gaps: msgspec.Raw
+    bucket_changes: msgspec.Raw
+
+
+def _array_length(packed: bytes) -> int:
+    """Elements of a MessagePack array, by its first bytes; 0 for what is not one."""
+    tag = packed[0] if packed else 0
+    if 0x90 <= tag <= 0x9F:
+        return tag & 0x0F
+    if tag in (0xDC, 0xDD):
+        return int.from_bytes(packed[1 : 3 if tag == 0xDC else 5], "big")
+    return 0
+
+
+def _check_parts(parts: tuple[msgspec.Raw, ...]) -> None:
+    if any(len(memoryview(part)) > _MAX_PART_BYTES for part in parts):
+        raise TooLargeError(f"a part of a record has more than {_MAX_PART_BYTES} bytes")
+
+
+def decode_key(packed: bytes) -> KeyRecord:
+    """A whole snapshot's record, of bounded size in memory.
+
+    Raises:
+        TooLargeError: it would take more memory than any node needs.
+        msgspec.MsgspecError: it is not one.
+    """
+    found = msgspec.msgpack.decode(packed, type=_PackedKey)
+    _check_parts(msgspec.structs.astuple(found))
+    shape = bytes(found.shape)
+    # Bytes inside strings can look like tags too: this counts too many rather than too few.
+    if len(shape) - len(shape.translate(None, _CONTAINER_TAGS)) > _MAX_CONTAINERS:
+        raise TooLargeError(f"a shape has more than {_MAX_CONTAINERS} arrays and maps")
+    if _array_length(bytes(found.counts)) > _MAX_HISTOGRAMS:
+        raise TooLargeError(f"a snapshot has more than {_MAX_HISTOGRAMS} histograms")
+    return KeyRecord(
+        msgspec.msgpack.decode(shape),
+        msgspec.msgpack.decode(found.values, type=list[int]),
+        msgspec.msgpack.decode(found.counts, type=list[list[int]]),
+    )
+
+
+def decode_delta(packed: bytes) -> DeltaRecord:
+    """A record of differences, of bounded size in memory.
+
+    Raises:
+        TooLargeError: it would take more memory than any node needs.
+        msgspec.MsgspecError: it is not one.
+    """
+    found = msgspec.msgpack.decode(packed, type=_PackedDelta)
+    parts = msgspec.structs.astuple(found)
+    _check_parts(parts)
+    return DeltaRecord(*(msgspec.msgpack.decode(part, type=list[int]) for part in parts))
 
 
 def columns_of(record: KeyRecord) -> Columns:
@@ -136,10 +216,14 @@ def apply(before: Columns, delta: DeltaRecord) -> Columns:
         number, bucket = divmod(place, _BUCKETS_A_HISTOGRAM)
         if not 0 <= number < len(histograms):
             raise ValueError("a difference names a histogram that is not there")
+        if bucket >= BUCKET_COUNT:
+            raise ValueError("a difference names a bucket that is not there")
         if number not in copied:
             histograms[number] = copied[number] = dict(histograms[number])
         changed = copied[number]
         changed[bucket] = changed.get(bucket, 0) + change
+    if copied and sum(map(len, histograms)) > _MAX_BUCKETS:
+        raise TooLargeError(f"a snapshot has more than {_MAX_BUCKETS} buckets")
     return Columns(before.shape, values, histograms)
 
 

@@ -6,12 +6,15 @@ import bisect
 import mmap
 import os
 import zlib
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from runtime_core.errors import NeuronError
+from runtime_core.files import open_regular
 from runtime_core.telemetry.recording import frames
 from runtime_core.telemetry.recording.columns import Columns, put_together
 from runtime_core.telemetry.snapshot import Snapshot
@@ -28,6 +31,28 @@ class _Frame(NamedTuple):
     offset: int
     size_bytes: int
     time_ns: int
+
+
+class _Frames:
+    """Where the frames are: 21 bytes of each in memory, as many as the least of them has in the file."""
+
+    def __init__(self) -> None:
+        self.kinds = bytearray()
+        self.offsets = array("q")
+        self.sizes_bytes = array("I")
+        self.times_ns = array("q")
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, index: int) -> _Frame:
+        return _Frame(self.kinds[index], self.offsets[index], self.sizes_bytes[index], self.times_ns[index])
+
+    def add(self, kind: int, offset: int, size_bytes: int, time_ns: int) -> None:
+        self.kinds.append(kind)
+        self.offsets.append(offset)
+        self.sizes_bytes.append(size_bytes)
+        self.times_ns.append(time_ns)
 
 
 class _Position(NamedTuple):
@@ -58,7 +83,7 @@ class Recording:
         self.damage = ""
         self._position: _Position | None = None
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            fd = open_regular(path)
             try:
                 size = os.fstat(fd).st_size
                 if not size:
@@ -73,7 +98,7 @@ class Recording:
         self._frames = self._scan(start)
         if not self._frames:
             raise RecordingError(f"{path} holds no whole snapshot: {self.damage or 'the recording was just begun'}")
-        self.times_ns = [f.time_ns for f in self._frames]
+        self.times_ns: Sequence[int] = self._frames.times_ns
 
     def _read_header(self) -> tuple[frames.Header, int]:
         data, path = self._data, self.path
@@ -96,10 +121,11 @@ class Recording:
             raise RecordingError(f"{path} has a damaged header") from None
         return header, end + frames.CRC.size
 
-    def _scan(self, offset: int) -> list[_Frame]:
+    def _scan(self, offset: int) -> _Frames:
         """The frames up to the first that is torn or damaged."""
-        found: list[_Frame] = []
+        found = _Frames()
         data = self._data
+        in_a_row = 0
         while offset < len(data):
             head = data[offset : offset + frames.FRAME.size]
             if len(head) < frames.FRAME.size:
@@ -110,12 +136,14 @@ class Recording:
             if size > frames.MAX_PAYLOAD_BYTES or start + size > len(data):
                 self.damage = f"its last frame is torn at byte {offset}"
                 break
-            in_order = not found or time_ns >= found[-1].time_ns
-            usable = kind == frames.KEY or (kind == frames.DELTA and bool(found))
+            in_a_row = 0 if kind == frames.KEY else in_a_row + 1
+            in_order = not found or time_ns >= found.times_ns[-1]
+            usable = kind == frames.KEY or (kind == frames.DELTA and len(found) > 0)
+            usable = usable and in_a_row <= frames.MAX_DELTAS_IN_A_ROW
             if not (in_order and usable and frames.frame_is_whole(head, data[start : start + size])):
                 self.damage = f"it is damaged at byte {offset}"
                 break
-            found.append(_Frame(kind, start, size, time_ns))
+            found.add(kind, start, size, time_ns)
             offset = start + size
         return found
 
@@ -142,24 +170,24 @@ class Recording:
             raise IndexError(index)
         try:
             return put_together(self._columns(index))
-        except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError) as error:
+        except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError, RecursionError) as error:
             raise RecordingError(f"{self.path}: snapshot {index} can't be read: {error}") from None
 
     def _columns(self, index: int) -> Columns:
         position = self._position
         key = index
-        while self._frames[key].kind != frames.KEY:
+        while self._frames.kinds[key] != frames.KEY:
             key -= 1
         if position is not None and key <= position.frame <= index:
             at, columns, decompressor = position
         else:
             decompressor = zlib.decompressobj()
-            record = msgspec.msgpack.decode(self._payload(key, decompressor), type=frames.KeyRecord)
+            record = frames.decode_key(self._payload(key, decompressor))
             at, columns = key, frames.columns_of(record)
         while at < index:
             self._position = None
             at += 1
-            delta = msgspec.msgpack.decode(self._payload(at, decompressor), type=frames.DeltaRecord)
+            delta = frames.decode_delta(self._payload(at, decompressor))
             columns = frames.apply(columns, delta)
         self._position = _Position(at, columns, decompressor)
         return columns
@@ -169,7 +197,7 @@ class Recording:
         packed = self._data[here.offset : here.offset + here.size_bytes] + frames.SYNC_TAIL
         record = decompressor.decompress(packed, frames.MAX_RECORD_BYTES)
         if decompressor.unconsumed_tail:
-            raise ValueError("a record of more than 256 MiB")
+            raise frames.TooLargeError(f"a record has more than {frames.MAX_RECORD_BYTES} bytes")
         return record
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from worlds import BUSY, SECOND, make_runtime, make_snapshot
 from runtime_core.errors import NeuronError
 from runtime_core.histogram import Histogram
 from runtime_core.telemetry.recording import Recording, RecordingError, RecordingWriter, frames, writer
-from runtime_core.telemetry.recording.columns import Columns, put_together, take_apart
+from runtime_core.telemetry.recording.columns import HISTOGRAM, Columns, put_together, take_apart
 
 
 def day(count=10, step=1.0):
@@ -305,3 +307,63 @@ def test_a_snapshot_comes_back_from_its_columns(buckets, sum_ns, seconds):
     found = put_together(take_apart(snapshot))
     assert found.runtimes[0].total_latency == runtime.total_latency
     assert found.runtimes[0].cpu.user_seconds == seconds
+
+
+NUMBERS = b"\xdd\x00\x00\x00\x00"
+
+
+def array_of(count, element):
+    return b"\xdd" + count.to_bytes(4, "big") + element * count
+
+
+BOMBS = {
+    "numbers": (b"\xc0", array_of(6_000_000, b"\x05"), NUMBERS),
+    "larger numbers": (b"\xc0", array_of(6_000_000, b"\xcd\x01\x00"), NUMBERS),
+    "empty arrays": (array_of(3_900_000, b"\x90"), NUMBERS, NUMBERS),
+    "empty maps": (array_of(3_900_000, b"\x80"), NUMBERS, NUMBERS),
+    "short strings": (array_of(6_000_000, b"\xa2ab"), NUMBERS, NUMBERS),
+    "histograms": (b"\x03", b"\x91\x05", array_of(3_900_000, b"\x90")),
+    "buckets": (b"\x03", b"\x91\x05", array_of(1, array_of(6_000_000, b"\xcd\x01\x00"))),
+}
+
+
+@pytest.mark.parametrize("parts", BOMBS.values(), ids=BOMBS)
+def test_a_small_file_takes_little_memory_whatever_it_unpacks_to(path, parts):
+    """In a process of its own, which may have 300 MB more than it has."""
+    compressor = zlib.compressobj(9)
+    record = b"\x93" + b"".join(parts)
+    payload = (compressor.compress(record) + compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(frames.SYNC_TAIL)]
+    path.write_bytes(header() + frames.frame(frames.KEY, 10**18, payload))
+    assert path.stat().st_size < 200_000
+    program = f"""
+import resource, sys
+from pathlib import Path
+from runtime_core.telemetry.recording import Recording, RecordingError
+recording = Recording(Path({str(path)!r}))
+before = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (before + 300_000_000, before + 300_000_000))
+try:
+    recording.snapshot(0)
+except RecordingError as error:
+    print(error)
+"""
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "can't be read: " in made.stdout, made.stderr[-300:]
+
+
+def test_differences_without_end_are_damage(path, monkeypatch):
+    monkeypatch.setattr(frames, "MAX_DELTAS_IN_A_ROW", 5)
+    key = packed(frames.key_record(take_apart(make_snapshot(seconds=1))))
+    nothing = packed(frames.DeltaRecord([], [], [], []))
+    path.write_bytes(
+        header() + frames.frame(frames.KEY, 10**18, key) + frames.frame(frames.DELTA, 10**18, nothing) * 20
+    )
+    recording = Recording(path)
+    assert len(recording) == 6
+    assert "damaged" in recording.damage
+
+
+def test_differences_cannot_add_buckets_that_no_histogram_has():
+    before = Columns(HISTOGRAM, [0], [{}])
+    with pytest.raises(ValueError, match="a bucket that is not there"):
+        frames.apply(before, frames.DeltaRecord([], [], [65_000], [1]))
