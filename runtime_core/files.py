@@ -78,15 +78,20 @@ def read_regular(path: str | os.PathLike[str], limit_bytes: int | None = None, *
         # One byte more tells a longer file; a size known beforehand spares the buffer of the whole limit.
         known = os.fstat(file.fileno()).st_size
         if known > limit_bytes:
-            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", os.fspath(path))
+            raise OSError(errno.EFBIG, f"longer than {_size(limit_bytes)}", os.fspath(path))
         pieces: list[bytes] = []
         left = limit_bytes + 1
         while left and (piece := file.read(min(left, 1 << 20))):
             pieces.append(piece)
             left -= len(piece)
         if not left:
-            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", os.fspath(path))
+            raise OSError(errno.EFBIG, f"longer than {_size(limit_bytes)}", os.fspath(path))
         return b"".join(pieces)
+
+
+def _size(size_bytes: int) -> str:
+    mib, rest = divmod(size_bytes, 1 << 20)
+    return f"{size_bytes} bytes" if rest else f"{mib} MiB"
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int | None = PRIVATE) -> None:
