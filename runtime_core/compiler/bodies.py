@@ -6,21 +6,25 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import GraphProto, NodeProto
 
 
 def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
     """The operators, and those in their bodies, at any depth."""
     for node in nodes:
         yield node
-        for attribute in node.attribute:
-            for body in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from every_node(body.node)
+        for body in bodies_of(node):
+            yield from every_node(body.node)
+
+
+def bodies_of(node: NodeProto) -> list[GraphProto]:
+    """The graphs among an operator's attributes."""
+    return [body for a in node.attribute for body in (*a.graphs, *([a.g] if a.HasField("g") else []))]
 
 
 def has_bodies(node: NodeProto) -> bool:
     """Whether the operator holds bodies."""
-    return any(a.HasField("g") or a.graphs for a in node.attribute)
+    return bool(bodies_of(node))
 
 
 def reads(node: NodeProto) -> list[str]:
@@ -31,10 +35,10 @@ def reads(node: NodeProto) -> list[str]:
 def outer_reads(node: NodeProto) -> list[str]:
     """Names that the bodies of an If, Loop or Scan read from around them."""
     reads: list[str] = []
-    for attribute in node.attribute:
-        for body in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-            own = {i.name for i in body.input} | {i.name for i in body.initializer}
-            own.update(name for inner in body.node for name in inner.output)
-            inside = [n for inner in body.node for n in (*inner.input, *outer_reads(inner))]
-            reads += [n for n in (*inside, *(o.name for o in body.output)) if n and n not in own]
+    for body in bodies_of(node):
+        own = {i.name for i in body.input} | {t.name for t in body.initializer}
+        own.update(s.values.name for s in body.sparse_initializer)
+        own.update(name for inner in body.node for name in inner.output)
+        inside = [n for inner in body.node for n in (*inner.input, *outer_reads(inner))]
+        reads += [n for n in (*inside, *(o.name for o in body.output)) if n and n not in own]
     return reads

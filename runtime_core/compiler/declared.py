@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
+def name_default_domain(model: ModelProto) -> None:
+    """Call the default domain "" everywhere, in place: "ai.onnx" is another name of it."""
+    for imports in (model.opset_import, *(f.opset_import for f in model.functions)):
+        versions: dict[str, int] = {}
+        for entry in imports:
+            versions.setdefault("" if entry.domain == "ai.onnx" else entry.domain, entry.version)
+        if len(versions) != len(imports) or any(o.domain == "ai.onnx" for o in imports):
+            del imports[:]
+            for domain, version in versions.items():
+                imports.add(domain=domain, version=version)
+    for node in every_node((*model.graph.node, *(n for f in model.functions for n in f.node))):
+        if node.domain == "ai.onnx":
+            node.domain = ""
+
+
 def default_opset(model: ModelProto) -> int:
     """Version of the default operator set; the newest for a model that names none."""
     import onnx

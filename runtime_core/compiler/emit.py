@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime_core.compiler.host import host_model
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
 from runtime_core.compiler.precision import SCALING, bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
+from runtime_core.compiler.trial import check_runs
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import (
     DType,
@@ -22,7 +24,7 @@ from runtime_core.neff.graph import (
 )
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
 ALIGNMENT_BYTES = 64
 
@@ -57,12 +59,12 @@ def spec_of(module: Module, name: str, where: str) -> TensorSpec:
     Raises:
         UnknownSpecError: they are not known.
     """
-    try:
-        return module.specs[name]
-    except KeyError:
+    spec = module.specs.get(name) or module.open_specs.get(name)
+    if spec is None:
         raise UnknownSpecError(
-            f"{where}: the type and shape of {name!r} can't be inferred: export the model with fixed shapes"
-        ) from None
+            f"the type and shape of {name!r} can't be inferred", where=where, mend="export the model with fixed shapes"
+        )
+    return spec
 
 
 def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec, ...]:
@@ -143,66 +145,29 @@ def cpu_node(
 
     Raises:
         ModelFileError: an operator that nothing can run.
+        UnknownSpecError: a value that crosses the node's border has an unknown type.
     """
     import onnx
 
     taken, given, _ = _borders(module, group, wanted)
     constants = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
     nodes = [op.node for op in group if op.node is not None]
-    for op in group:
-        _check_runnable(op, module, model, where)
 
     def info(value: str) -> onnx.ValueInfoProto:
         spec = spec_of(module, value, where)
+        elem_type = onnx.helper.np_dtype_to_tensor_dtype(numpy_type(spec.dtype))
         return onnx.helper.make_tensor_value_info(
-            value, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype.value)), spec.shape
+            value, elem_type, [None] * len(spec.shape) if spec.at_most else spec.shape
         )
 
-    submodel = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            nodes,
-            name,
-            [info(n) for n in taken],
-            [info(n) for n in given],
-            [onnx.numpy_helper.from_array(np.asarray(module.constants[n], order="C"), n) for n in constants],
-        ),
-        opset_imports=model.opset_import,
-        ir_version=max(model.ir_version, 4),
+    graph = onnx.helper.make_graph(
+        nodes,
+        name,
+        [info(n) for n in taken],
+        [info(n) for n in given],
+        [onnx.numpy_helper.from_array(np.asarray(module.constants[n], order="C"), n) for n in constants],
     )
+    submodel = host_model(graph, model)
     node = Node(name, NodeKind.CPU, _specs(module, taken, where), _specs(module, given, where))
+    check_runs(node, group, submodel, where)
     return node, submodel.SerializeToString(deterministic=True)
-
-
-def _check_runnable(op: Op, module: Module, model: ModelProto, where: str) -> None:
-    node = op.node
-    if node is not None and not _evaluates(node, op, module, model):
-        raise ModelFileError(
-            f"{where}: nothing can run operator {node.op_type} (domain {node.domain or 'ai.onnx'!r}, operator set "
-            f"{module.opset}) of node {op.source!r}: replace it in the model"
-        )
-
-
-def _evaluates(node: NodeProto, op: Op, module: Module, model: ModelProto) -> bool:
-    """Ask the evaluator that will run the operator whether it knows it."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type, module.opset):
-        return False
-    untyped = onnx.TypeProto()
-    alone = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            [node],
-            "alone",
-            [onnx.helper.make_value_info(n, untyped) for n in op.inputs],
-            [onnx.helper.make_value_info(n, untyped) for n in op.outputs],
-        ),
-        opset_imports=model.opset_import,
-        ir_version=max(model.ir_version, 4),
-    )
-    try:
-        ReferenceEvaluator(alone)
-    except Exception:
-        # It has no class of its own for an operator that it does not know.
-        return False
-    return True

@@ -1,28 +1,38 @@
-"""Constant folding: what depends on constants and known shapes alone is computed once, by the onnx package."""
+"""Constant folding: the compiler computes what depends on constants and known shapes alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from runtime_core.compiler.bodies import has_bodies
+from runtime_core.compiler.host import host_model, missing_evaluator
 from runtime_core.compiler.ir import Array, Module
-from runtime_core.compiler.messages import one_line
+from runtime_core.compiler.reading import MAX_CONSTANT_BYTES, dense_array, to_array
+from runtime_core.engine.numerics.evaluator import (
+    MissingEvaluatorError,
+    RefusedError,
+    TimedOutError,
+    arrays,
+    make_evaluator,
+)
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import DType, TensorSpec
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-MAX_FOLDED_BYTES = 4 * 1024**3
-"""A constant larger than half a device's memory is no weight: the file is malformed or hostile."""
 _NEVER_FOLDED = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 # Their results grow with the values of their inputs, not with their sizes.
 _GROWING = {"Expand", "Tile", "Range", "Pad", "Resize", "Upsample", "OneHot", "CenterCropPad", "Col2Im", "AffineGrid"}
 _WIDEST_BYTES = 8
+_LONGEST_S = 30.0
+"""An operator that takes longer than this stays an operator."""
+_NOTHING = np.empty(0, np.bool_)
+"""The value of an output that is left out."""
 
 
 def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto], where: str) -> list[NodeProto]:
@@ -32,13 +42,12 @@ def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto]
         The other nodes, in their order.
 
     Raises:
-        ModelFileError: a constant that can't be computed, or is too large.
+        ModelFileError: a constant that is too large or malformed, or no evaluator is installed.
     """
     rest = []
     for node in nodes:
         known = all(not name or name in module.constants for name in node.input)
-        standard = node.domain in ("", "ai.onnx")
-        foldable = known and standard and node.op_type not in _NEVER_FOLDED and not has_bodies(node)
+        foldable = known and not node.domain and node.op_type not in _NEVER_FOLDED and not has_bodies(node)
         values = _evaluate(node, module, model, where) if foldable else None
         if values is None:
             rest.append(node)
@@ -53,7 +62,7 @@ def fold_shapes(module: Module, nodes: Iterable[NodeProto]) -> bool:
     """Turn Shape and Size of values whose shape is known into constants; tells whether there were any."""
     found = False
     for node in nodes:
-        if node.op_type not in ("Shape", "Size") or node.domain not in ("", "ai.onnx"):
+        if node.op_type not in ("Shape", "Size") or node.domain:
             continue
         spec = module.specs.get(node.input[0])
         if spec is None or node.output[0] in module.constants:
@@ -76,38 +85,77 @@ def enter_constants(module: Module) -> None:
 
 
 def _evaluate(node: NodeProto, module: Module, model: ModelProto, where: str) -> list[Array] | None:
-    """The node's outputs; ``None`` when it is better left to run time."""
-    import onnx
-
+    """The node's outputs, with ``None`` for one left out; ``None`` when it is better left to run time."""
+    if node.op_type == "Constant":
+        return _constant(node, where)
     if node.op_type == "ConstantOfShape":
         return [_constant_of_shape(node, module, where)]
-    feeds = {n: module.constants[n] for n in node.input if n}
-    single = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            [node],
-            "constant",
-            [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in feeds],
-            [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in node.output if n],
-        ),
-        opset_imports=model.opset_import,
-        ir_version=max(model.ir_version, 4),
-    )
-    may_grow = math.prod(max(1, v.size) for v in feeds.values()) * _WIDEST_BYTES > MAX_FOLDED_BYTES
+    single = _single(node, module, model)
+    may_grow = math.prod(max(1, module.constants[n].size) for n in node.input if n) * _WIDEST_BYTES > MAX_CONSTANT_BYTES
     if node.op_type in _GROWING or may_grow:
-        shapes = _output_shapes(single, feeds)
+        shapes = _output_shapes(single.model, single.feeds)
         for shape in shapes:
             _check_size(node, shape, _WIDEST_BYTES, where)
         if not shapes:
             return None
-    from onnx.reference import ReferenceEvaluator
-
+    names = [n for n in node.output if n]
     try:
-        return [np.asarray(v) for v in ReferenceEvaluator(single).run(None, feeds)]
-    except Exception as error:
-        # The evaluator raises whatever its NumPy code does.
-        raise ModelFileError(
-            f"{where}: operator {node.op_type} {node.name!r} can't be computed: {one_line(error)}"
-        ) from None
+        found = arrays(make_evaluator(single.model).run(names, single.feeds, _LONGEST_S))
+    except MissingEvaluatorError as error:
+        raise missing_evaluator(error, where) from None
+    except (MemoryError, TimedOutError, RefusedError):
+        return None
+    except Exception:
+        # An evaluator raises whatever its code does. The operator stays one, and is tried again as such.
+        return None
+    if found is None:
+        return None
+    values = dict(zip(names, found, strict=True))
+    return [values.get(name, _NOTHING) for name in node.output]
+
+
+class _Single(NamedTuple):
+    """One operator as a model, and the inputs that it is fed."""
+
+    model: ModelProto
+    feeds: dict[str, Array]
+
+
+def _single(node: NodeProto, module: Module, model: ModelProto) -> _Single:
+    """Types that NumPy itself has are fed, the others (4 and 8-bit floats, text) are constants of the model."""
+    import onnx
+
+    inputs, constants, feeds = [], [], {}
+    for name in dict.fromkeys(n for n in node.input if n):
+        value = module.constants[name]
+        if value.dtype.kind in "biuf":
+            feeds[name] = value
+            elem_type = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+            inputs.append(onnx.helper.make_tensor_value_info(name, elem_type, value.shape))
+        else:
+            constants.append(onnx.numpy_helper.from_array(np.asarray(value, order="C"), name))
+    outputs = [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in node.output if n]
+    graph = onnx.helper.make_graph([node], "constant", inputs, outputs, constants)
+    return _Single(host_model(graph, model), feeds)
+
+
+def _constant(node: NodeProto, where: str) -> list[Array] | None:
+    """The value of a Constant operator; ``None`` for text."""
+    import onnx
+
+    if not node.attribute:
+        return None
+    attribute = node.attribute[0]
+    match attribute.name:
+        case "value":
+            return [to_array(attribute.t, where)]
+        case "sparse_value":
+            return [dense_array(attribute.sparse_tensor, where)]
+        case "value_float" | "value_floats":
+            return [np.asarray(onnx.helper.get_attribute_value(attribute), np.float32)]
+        case "value_int" | "value_ints":
+            return [np.asarray(onnx.helper.get_attribute_value(attribute), np.int64)]
+    return None
 
 
 def _constant_of_shape(node: NodeProto, module: Module, where: str) -> Array:
@@ -121,7 +169,7 @@ def _constant_of_shape(node: NodeProto, module: Module, where: str) -> Array:
 
 
 def _check_size(node: NodeProto, shape: tuple[int, ...], item_bytes: int, where: str) -> None:
-    if any(extent < 0 for extent in shape) or math.prod(shape) * item_bytes > MAX_FOLDED_BYTES:
+    if any(extent < 0 for extent in shape) or math.prod(shape) * item_bytes > MAX_CONSTANT_BYTES:
         raise ModelFileError(
             f"{where}: constant {node.output[0]!r} of operator {node.op_type} with the shape {list(shape)} is too large"
         )

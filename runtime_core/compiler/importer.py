@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from runtime_core.compiler.batch import fix_batch, free_reshapes
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
-from runtime_core.compiler.fold import MAX_FOLDED_BYTES, fold_constants, fold_shapes
+from runtime_core.compiler.fold import fold_constants, fold_shapes
+from runtime_core.compiler.functions import inline_functions
 from runtime_core.compiler.ir import Module
-from runtime_core.compiler.messages import one_line
-from runtime_core.compiler.reading import Source, to_array
+from runtime_core.compiler.reading import Source, dense_array, to_array
 from runtime_core.compiler.shapes import infer_specs
 from runtime_core.errors import ModelFileError
 
@@ -46,7 +44,8 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     module.constants.update(source.constants)
     for tensor in graph.initializer:
         module.constants[tensor.name] = to_array(tensor, where)
-    _enter_sparse(module, model, where)
+    for sparse in graph.sparse_initializer:
+        module.constants[sparse.values.name] = dense_array(sparse, where)
     inputs = [i for i in graph.input if i.name not in module.constants]
     module.inputs = [i.name for i in inputs]
     replaced = fix_batch(inputs, where, batch)
@@ -75,13 +74,7 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
     """Bring a model of an operator set that the rules do not know up to one they do, without functions of its own."""
     import onnx
 
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        try:
-            model = inline_local_functions(model)
-        except (RuntimeError, ValueError) as error:
-            raise ModelFileError(f"{where}: its functions can't be inlined: {one_line(error)}") from None
+    inline_functions(model, where)
     opset = default_opset(model)
     if opset >= MIN_OPSET:
         return model
@@ -97,26 +90,6 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
         raise ModelFileError(
             f"{where} uses operator set {opset}, which can't be converted: export it with {MIN_OPSET} or newer"
         ) from None
-
-
-def _enter_sparse(module: Module, model: ModelProto, where: str) -> None:
-    """Sparse constants become dense ones: the engines know no other."""
-    for sparse in model.graph.sparse_initializer:
-        shape, name = tuple(sparse.dims), sparse.values.name
-        values = to_array(sparse.values, where)
-        places = to_array(sparse.indices, where)
-        count = int(np.prod([float(d) for d in shape]))
-        if count * values.dtype.itemsize > MAX_FOLDED_BYTES:
-            raise ModelFileError(f"{where}: constant {name!r} of the shape {list(shape)} is too large")
-        dense = np.zeros(shape, values.dtype)
-        try:
-            if places.ndim == 1:
-                dense.reshape(-1)[places] = values
-            else:
-                dense[tuple(places.T)] = values
-        except IndexError:
-            raise ModelFileError(f"{where}: sparse constant {name!r} has an element outside its shape") from None
-        module.constants[name] = dense
 
 
 def _needed(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:

@@ -40,7 +40,8 @@ class Module:
         name: the model's.
         opset: ONNX operator set version of the default domain.
         inputs, outputs: names of the graph's inputs and outputs.
-        specs: every value's type and shape.
+        specs: type and shape of every value that has them when compiling.
+        open_specs: the largest shape of values whose shape is only known at run time.
         constants: values that are known.
         ops: in an order in which every value is made before it is used.
         read: names that some operator or the graph's outputs read.
@@ -51,6 +52,7 @@ class Module:
     inputs: list[str]
     outputs: list[str]
     specs: dict[str, TensorSpec] = field(default_factory=dict)
+    open_specs: dict[str, TensorSpec] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     read: set[str] = field(default_factory=set)

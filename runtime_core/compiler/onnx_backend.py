@@ -14,7 +14,7 @@ from onnx.backend.base import Backend, BackendRep
 
 from runtime_core.compiler.compile import compile_model
 from runtime_core.compiler.options import CompileOptions, Fp32Cast
-from runtime_core.engine.numerics import GraphProgram, load_program
+from runtime_core.engine.numerics import load_program
 from runtime_core.neff.model import Neff
 from runtime_core.neff.reader import read_neff
 from runtime_core.neff.writer import encode_neff
@@ -29,12 +29,25 @@ DEVICE = "CPU"
 
 
 class NeuronRep(BackendRep):
-    """A compiled model. ``neff`` is what would be loaded on a node."""
+    """A compiled model. ``neff`` is what would be loaded on a node.
 
-    def __init__(self, neff: Neff, program: GraphProgram) -> None:
+    A model that leaves its batch open is compiled for one sample, and again when it is fed another number.
+    """
+
+    def __init__(self, model: ModelProto, cast: Fp32Cast) -> None:
         """Made by :meth:`NeuronBackend.prepare`."""
-        self.neff = neff
-        self._program = program
+        self._model = model
+        self._cast = cast
+        self.neff = self._compiled(None)
+        self._program = load_program(self.neff)
+        self._open = _has_open_batch(model)
+
+    def _compiled(self, batch: int | None) -> Neff:
+        own = type(self._model)()
+        own.CopyFrom(self._model)
+        return read_neff(
+            encode_neff(compile_model(own, CompileOptions(batch=batch, fp32_cast=self._cast))), validate_hash=True
+        )
 
     def run(self, inputs: Sequence[Array], **_options: object) -> tuple[Array, ...]:
         """Outputs in the graph's order from inputs in the graph's order.
@@ -46,10 +59,13 @@ class NeuronRep(BackendRep):
         if len(inputs) != len(specs):
             raise ValueError(f"{len(inputs)} inputs: {self.neff.graph.name!r} takes {len(specs)}")
         arrays = {spec.name: np.asarray(value) for spec, value in zip(specs, inputs, strict=True)}
+        if self._open and specs[0].shape[:1] != arrays[specs[0].name].shape[:1]:
+            self.neff = self._compiled(arrays[specs[0].name].shape[0])
+            self._program = load_program(self.neff)
+            specs = self.neff.graph.inputs
         for spec in specs:
             shape = arrays[spec.name].shape
-            # The first dimension may have been open in the model: there the program itself refuses what it can't take.
-            if len(shape) != len(spec.shape) or shape[1:] != spec.shape[1:]:
+            if shape != spec.shape:
                 raise ValueError(f"input {spec.name!r} has the shape {list(shape)}, expected {list(spec.shape)}")
         found = self._program.run(arrays)
         return tuple(found[t.name] for t in self.neff.graph.outputs)
@@ -77,11 +93,7 @@ class NeuronBackend(Backend):
         """
         if not cls.supports_device(device):
             raise ValueError(f"device {device!r} is not supported: use {DEVICE!r}")
-        own = type(model)()
-        own.CopyFrom(model)
-        cast = Fp32Cast(str(options.get("fp32_cast", Fp32Cast.NONE.value)))
-        neff = read_neff(encode_neff(compile_model(own, CompileOptions(fp32_cast=cast))), validate_hash=True)
-        return NeuronRep(neff, load_program(neff))
+        return NeuronRep(model, Fp32Cast(str(options.get("fp32_cast", Fp32Cast.NONE.value))))
 
     @classmethod
     def run_model(
@@ -109,7 +121,8 @@ class NeuronBackend(Backend):
             options: as :meth:`prepare`.
         """
         from onnx import TypeProto, helper
-        from onnx.reference import ReferenceEvaluator
+
+        from runtime_core.engine.numerics.evaluator import make_evaluator
 
         names = [n for n in node.input if n]
         arrays = [np.asarray(v) for v in inputs]
@@ -124,7 +137,7 @@ class NeuronBackend(Backend):
             bare = helper.make_model(
                 helper.make_graph([node], "node", infos, [helper.make_value_info(n, TypeProto()) for n in made])
             )
-            found = ReferenceEvaluator(bare).run(None, dict(zip(names, arrays, strict=True)))
+            found = make_evaluator(bare).run(made, dict(zip(names, arrays, strict=True)))
             described = [(np.asarray(v).dtype, np.asarray(v).shape) for v in found]
         outs = [
             helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(t), s)
@@ -132,6 +145,12 @@ class NeuronBackend(Backend):
         ]
         model = helper.make_model(helper.make_graph([node], "node", infos, outs))
         return cls.run_model(model, arrays, device, **options)
+
+
+def _has_open_batch(model: ModelProto) -> bool:
+    constants = {t.name for t in model.graph.initializer}
+    first = next((list(i.type.tensor_type.shape.dim) for i in model.graph.input if i.name not in constants), [])
+    return bool(first) and not first[0].HasField("dim_value")
 
 
 prepare = NeuronBackend.prepare

@@ -6,15 +6,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from runtime_core.compiler.bodies import every_node
-from runtime_core.compiler.declared import check_operator_set, check_operators, open_shapes
+from runtime_core.compiler.declared import check_operator_set, check_operators, name_default_domain, open_shapes
 from runtime_core.compiler.ir import Array
 from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
 
+MAX_CONSTANT_BYTES = 4 * 1024**3
+"""A constant larger than half a device's memory is no weight: the file is malformed or hostile."""
 _LARGE_BYTES = 4096
 _TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
 _EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
@@ -66,6 +70,7 @@ def check_model(model: ModelProto, where: str) -> Source:
 
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(f"{where} is no ONNX model: it has no graph")
+    name_default_domain(model)
     check_operator_set(model, where)
     open_shapes(model, where)
     source = _split(model, where)
@@ -93,6 +98,27 @@ def to_array(tensor: TensorProto, where: str) -> Array:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OSError, onnx.checker.ValidationError) as error:
         raise ModelFileError(f"{where}: constant {tensor.name!r} is malformed: {one_line(error)}") from None
+
+
+def dense_array(sparse: SparseTensorProto, where: str) -> Array:
+    """A sparse constant as a dense array.
+
+    Raises:
+        ModelFileError: it is too large, or has an element outside its shape.
+    """
+    shape, name = tuple(sparse.dims), sparse.values.name
+    values, places = to_array(sparse.values, where), to_array(sparse.indices, where)
+    if np.prod([float(d) for d in shape]) * values.dtype.itemsize > MAX_CONSTANT_BYTES:
+        raise ModelFileError(f"constant {name!r} of the shape {list(shape)} is too large", where=where)
+    dense = np.zeros(shape, values.dtype)
+    try:
+        if places.ndim == 1:
+            dense.reshape(-1)[places] = values
+        else:
+            dense[tuple(places.T)] = values
+    except IndexError:
+        raise ModelFileError(f"sparse constant {name!r} has an element outside its shape", where=where) from None
+    return dense
 
 
 def _split(model: ModelProto, where: str) -> Source:

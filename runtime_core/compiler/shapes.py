@@ -1,4 +1,4 @@
-"""Type and shape of every value, by the onnx package's inference."""
+"""Type and shape of every value: by the onnx package's inference, by ONNX Runtime's for what that leaves open."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.fold import enter_constants
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.messages import one_line
+from runtime_core.compiler.open_shapes import element_type, enter_open, evaluated_types
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import DEVICE_MEMORY_BYTES
-from runtime_core.neff.graph import DType, TensorSpec
+from runtime_core.neff.graph import TensorSpec
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -72,13 +73,21 @@ def infer_specs(
     used = dict.fromkeys([*(name for node in nodes for name in reads(node)), *module.outputs])
     produced = dict.fromkeys(o for node in nodes for o in node.output)
     bare = skeleton(module, model, nodes, inputs)
+    unfit = ""
     try:
         inferred = onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{where}: shapes do not fit together: {one_line(error)}") from None
+        unfit, inferred = one_line(error), bare.graph
     enter_constants(module)
-    _enter(module, (*inferred.input, *inferred.value_info, *inferred.output))
+    values = (*inferred.input, *inferred.value_info, *inferred.output)
+    _enter(module, values)
+    unknown = [name for name in produced if name and name not in module.specs]
+    evaluated = evaluated_types(bare, unknown) if unknown else {}
+    if unfit and not evaluated:
+        raise ModelFileError(f"shapes do not fit together: {unfit}", where=where)
+    _enter(module, evaluated.values())
     _enter(module, (value for name, value in declared.items() if name in produced and name not in module.specs))
+    enter_open(module, nodes, (*declared.values(), *evaluated.values(), *values))
     for name in (*used, *produced):
         spec = module.specs.get(name)
         if spec is not None and spec.size_bytes > DEVICE_MEMORY_BYTES:
@@ -93,17 +102,7 @@ def _enter(module: Module, values: Iterable[ValueInfoProto]) -> None:
         tensor = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not tensor.HasField("shape") or not tensor.elem_type:
             continue
-        dtype = _dtype_name(tensor.elem_type)
-        if dtype not in DType.__members__.values() or any(not d.HasField("dim_value") for d in tensor.shape.dim):
+        dtype = element_type(tensor.elem_type)
+        if dtype is None or any(not d.HasField("dim_value") for d in tensor.shape.dim):
             continue
-        module.specs[value.name] = TensorSpec(value.name, DType(dtype), tuple(d.dim_value for d in tensor.shape.dim))
-
-
-def _dtype_name(elem_type: int) -> str:
-    """NumPy's name of an ONNX element type; "" for one that nobody knows."""
-    import onnx
-
-    try:
-        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name
-    except (KeyError, TypeError):
-        return ""
+        module.specs[value.name] = TensorSpec(value.name, dtype, tuple(d.dim_value for d in tensor.shape.dim))

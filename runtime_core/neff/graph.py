@@ -55,12 +55,16 @@ class NodeKind(enum.StrEnum):
     CPU = "cpu"
 
 
-class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Name, element type and static shape of a tensor; a scalar has the shape ``()``."""
+class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Name, element type and shape of a tensor; a scalar has the shape ``()``.
+
+    ``at_most``: an execution may make a smaller one, of the same number of dimensions.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
+    at_most: bool = False
 
     @property
     def element_count(self) -> int:

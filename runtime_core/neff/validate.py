@@ -48,6 +48,10 @@ def _check_specs(specs: Iterable[TensorSpec], where: str) -> dict[str, TensorSpe
     return found
 
 
+def _differ(made: TensorSpec, taken: TensorSpec) -> bool:
+    return (made.dtype, made.shape, made.at_most) != (taken.dtype, taken.shape, taken.at_most)
+
+
 def _check_parameters(node: Node) -> None:
     end = 0
     for parameter in node.parameters:
@@ -92,6 +96,8 @@ def _check_instructions(node: Node) -> None:
                     f"instruction {instruction.opcode!r} of {node.name!r} writes {name!r}, which is not declared"
                 )
         known.update(name for name in instruction.outputs if name)
+    if node.kind is NodeKind.NEURON and any(s.at_most for s in (*node.inputs, *node.outputs, *node.buffers)):
+        raise _bad(f"{node.name!r} handles a tensor without a fixed shape on a NeuronCore")
     missing = outputs.keys() - known
     if node.kind is NodeKind.NEURON and missing:
         raise _bad(f"nothing in {node.name!r} writes its output {min(missing)!r}")
@@ -110,6 +116,8 @@ def check_graph(graph: Graph) -> None:
     if not 0 <= graph.batch <= MAX_TENSOR_BYTES:
         raise _bad("it has a negative or impossibly large batch")
     made = _check_specs(graph.inputs, "the model's inputs")
+    if any(spec.at_most for spec in graph.inputs):
+        raise _bad("an input of the model has no fixed shape")
     makers = {spec.name: node.name for node in graph.nodes for spec in node.outputs}
     names: set[str] = set()
     for node in graph.nodes:
@@ -124,7 +132,7 @@ def check_graph(graph: Graph) -> None:
                 why = "makes it only later: a cycle" if spec.name in makers else "makes it"
                 who = makers.get(spec.name, "nothing")
                 raise _bad(f"node {node.name!r} needs {spec.name!r}, and {who!r} {why}")
-            if (source.dtype, source.shape) != (spec.dtype, spec.shape):
+            if _differ(source, spec):
                 raise _bad(f"node {node.name!r} takes {spec.name!r} with another shape or type than it is made with")
         if not 0 <= node.params_bytes <= MAX_TENSOR_BYTES:
             raise _bad(f"node {node.name!r} has a negative or impossibly large number of bytes of parameters")
@@ -138,7 +146,7 @@ def check_graph(graph: Graph) -> None:
             made[spec.name] = spec
     for spec in _check_specs(graph.outputs, "the model's outputs").values():
         source = made.get(spec.name)
-        if source is None or (source.dtype, source.shape) != (spec.dtype, spec.shape):
+        if source is None or _differ(source, spec):
             raise _bad(f"no node makes the model's output {spec.name!r} with its shape and type")
 
 

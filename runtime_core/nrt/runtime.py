@@ -564,7 +564,10 @@ def _store(result: ExecutionResult, targets: Mapping[str, Tensor]) -> None:
     for name, tensor in targets.items():
         tensor.computed = result.computed and name in result.outputs
         if tensor.computed:
-            tensor.view()[:] = memoryview(result.outputs[name].tobytes())
+            data = result.outputs[name].tobytes()
+            tensor.shape = result.outputs[name].shape
+            # A result whose shape depends on the inputs may be smaller than its tensor.
+            tensor.view()[:] = data.ljust(tensor.size_bytes, b"\0")
         tensor.count_completion()
 
 
@@ -573,7 +576,9 @@ def _feeds(graph: Graph) -> tuple[tuple[str, str], ...]:
     inputs = {spec.name: spec for spec in graph.inputs}
 
     def fits(output: TensorSpec, target: TensorSpec | None) -> bool:
-        return target is not None and (output.dtype, output.shape) == (target.dtype, target.shape)
+        return (
+            target is not None and not output.at_most and (output.dtype, output.shape) == (target.dtype, target.shape)
+        )
 
     named = tuple((spec.name, spec.name) for spec in graph.outputs if fits(spec, inputs.get(spec.name)))
     placed = tuple((o.name, i.name) for o, i in zip(graph.outputs, graph.inputs, strict=False) if fits(o, i))

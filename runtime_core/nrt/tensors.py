@@ -75,6 +75,7 @@ class Tensor:
         storage: its bytes; ``None`` until a buffer is attached to an empty tensor.
         computed: ``False`` after an execution without numerics: its bytes are no results.
         freed: it cannot be used any more.
+        shape: of the result that the last execution stored in it, at its start; ``None`` before the first.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Tensor:
         self.storage = storage
         self.offset_bytes = offset_bytes
         self.computed = True
+        self.shape: tuple[int, ...] | None = None
         self.freed = False
         self._completions = 0
         self._changed = threading.Condition()

@@ -10,7 +10,7 @@ import numpy as np
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
 from runtime_core.engine.numerics.cpu import load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
-from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind
+from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.status import NeffError, NrtStatus
 
@@ -129,7 +129,8 @@ class GraphProgram:
             inputs: every graph input by name, with its declared dtype and shape.
 
         Returns:
-            Every graph output by name, with its declared dtype and shape, C-contiguous.
+            Every graph output by name, with its declared dtype and shape (or a smaller one where the graph only bounds
+            it), C-contiguous.
         """
         values: dict[str, Array] = dict(inputs)
         with np.errstate(all="ignore"):
@@ -137,9 +138,20 @@ class GraphProgram:
                 values.update(program.run({t.name: values[t.name] for t in node.inputs}))
         result = {}
         for spec in self._graph.outputs:
-            value = np.ascontiguousarray(values[spec.name]).astype(numpy_dtype(spec.dtype), copy=False)
-            result[spec.name] = value.reshape(spec.shape)
+            value = values[spec.name]
+            shape = _found_shape(spec, value) if spec.at_most else spec.shape
+            result[spec.name] = np.ascontiguousarray(value).astype(numpy_dtype(spec.dtype), copy=False).reshape(shape)
         return result
+
+
+def _found_shape(spec: TensorSpec, value: Array) -> tuple[int, ...]:
+    """The shape that an execution found, within what the model was compiled for."""
+    if value.ndim != len(spec.shape) or any(n > most for n, most in zip(value.shape, spec.shape, strict=True)):
+        raise RuntimeError(
+            f"output {spec.name!r} has the shape {list(value.shape)}, and the model was compiled for "
+            f"{list(spec.shape)} at most"
+        )
+    return value.shape
 
 
 def load_program(neff: Neff) -> GraphProgram:

@@ -1,0 +1,183 @@
+"""Model-local functions, replaced by what they are made of.
+
+The onnx package's inliner loses the defaults of a function's attributes, so this is one of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from runtime_core.compiler.bodies import bodies_of, every_node
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
+
+_MOST_NODES = 1_000_000
+_Key: TypeAlias = tuple[str, str, str]
+
+
+def inline_functions(model: ModelProto, where: str) -> None:
+    """Replace every call of a function by the function's nodes, in place.
+
+    A function that needs another version of an operator than the model imports stays a call: the operator set of its
+    nodes would change their meaning. The model keeps such functions.
+
+    Raises:
+        ModelFileError: a function calls itself, or the functions expand to too many nodes.
+    """
+    if not model.functions:
+        return
+    inliner = _Inliner(model, where)
+    nodes = inliner.expanded(model.graph.node, ())
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    kept = inliner.needed(nodes)
+    del model.functions[:]
+    model.functions.extend(kept)
+
+
+class _Inliner:
+    def __init__(self, model: ModelProto, where: str) -> None:
+        self._model = model
+        self._where = where
+        self._functions: dict[_Key, FunctionProto] = {_key_of_function(f): f for f in model.functions}
+        self._versions = {o.domain: o.version for o in model.opset_import}
+        self._inlinable: dict[_Key, bool] = {}
+        self._made = 0
+        self._calls = 0
+
+    def expanded(self, nodes: Iterable[NodeProto], stack: tuple[_Key, ...]) -> list[NodeProto]:
+        """The nodes, with calls replaced by what they stand for, also in bodies."""
+        found: list[NodeProto] = []
+        for node in nodes:
+            for body in bodies_of(node):
+                inner = self.expanded(body.node, stack)
+                del body.node[:]
+                body.node.extend(inner)
+            key = _key_of_node(node)
+            function = self._functions.get(key)
+            if function is None or not self._is_inlinable(key, function):
+                found.append(node)
+                self._count()
+                continue
+            if key in stack:
+                raise ModelFileError(f"function {key[1]!r} of domain {key[0]!r} calls itself", where=self._where)
+            found += self.expanded(self._instance(function, node), (*stack, key))
+        return found
+
+    def needed(self, nodes: Iterable[NodeProto]) -> list[FunctionProto]:
+        """The functions that calls are left of, and those that these call."""
+        kept: dict[_Key, FunctionProto] = {}
+        waiting = list(every_node(nodes))
+        while waiting:
+            key = _key_of_node(waiting.pop())
+            function = self._functions.get(key)
+            if function is not None and key not in kept:
+                kept[key] = function
+                waiting += every_node(function.node)
+        return list(kept.values())
+
+    def _count(self) -> None:
+        self._made += 1
+        if self._made > _MOST_NODES:
+            raise ModelFileError(f"its functions expand to more than {_MOST_NODES} operators", where=self._where)
+
+    def _is_inlinable(self, key: _Key, function: FunctionProto) -> bool:
+        if key not in self._inlinable:
+            self._inlinable[key] = self._fits(function)
+        return self._inlinable[key]
+
+    def _fits(self, function: FunctionProto) -> bool:
+        """Whether the function's operators mean the same under the model's operator sets."""
+        from onnx import defs
+
+        own = {o.domain: o.version for o in function.opset_import}
+        for node in every_node(function.node):
+            if _key_of_node(node) in self._functions:
+                continue
+            version, models = own.get(node.domain, 0), self._versions.get(node.domain)
+            if models is None:
+                self._model.opset_import.add(domain=node.domain, version=version)
+                self._versions[node.domain] = version
+            elif version != models:
+                known = all(defs.has(node.op_type, v, node.domain) for v in (version, models))
+                since = {
+                    known and defs.get_schema(node.op_type, v, node.domain).since_version for v in (version, models)
+                }
+                if not known or len(since) > 1:
+                    return False
+        return True
+
+    def _instance(self, function: FunctionProto, call: NodeProto) -> list[NodeProto]:
+        """The function's nodes for one call, under names of their own."""
+        from onnx import helper
+
+        self._calls += 1
+        tag = f"{function.name}.{self._calls}"
+        given = {a.name: a for a in function.attribute_proto}
+        given.update((a.name, a) for a in call.attribute)
+        names = {"": ""}
+        names.update(zip(function.input, (*call.input, *[""] * len(function.input)), strict=False))
+        results = dict(zip(function.output, call.output, strict=False))
+        made = {name for node in function.node for name in node.output}
+        names.update((name, results.get(name) or f"{tag}/{name}") for name in made if name)
+        nodes = []
+        for source in function.node:
+            node = type(source)()
+            node.CopyFrom(source)
+            node.name = f"{tag}/{source.name}" if source.name else ""
+            _rename(node, names, given, tag)
+            nodes.append(node)
+        # An output may be an input as it stands.
+        nodes += [
+            helper.make_node("Identity", [names[name]], [target])
+            for name, target in results.items()
+            if name not in made and target and names.get(name)
+        ]
+        return nodes
+
+
+def _key_of_function(function: FunctionProto) -> _Key:
+    return function.domain, function.name, getattr(function, "overload", "")
+
+
+def _key_of_node(node: NodeProto) -> _Key:
+    return node.domain, node.op_type, getattr(node, "overload", "")
+
+
+def _rename(node: NodeProto, names: Mapping[str, str], given: Mapping[str, AttributeProto], tag: str) -> None:
+    """Give a node of a function its outer names and attributes, and so in its bodies."""
+    node.input[:] = [names.get(n, n) for n in node.input]
+    node.output[:] = [names.get(n, n) for n in node.output]
+    attributes = []
+    for attribute in node.attribute:
+        if not attribute.ref_attr_name:
+            attributes.append(attribute)
+        elif attribute.ref_attr_name in given:
+            value = type(attribute)()
+            value.CopyFrom(given[attribute.ref_attr_name])
+            value.name = attribute.name
+            attributes.append(value)
+        # Else the caller leaves it out: the operator's own default holds.
+    kept = [type(a).FromString(a.SerializeToString()) for a in attributes]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+    for body in bodies_of(node):
+        _rename_body(body, names, given, tag)
+
+
+def _rename_body(body: GraphProto, names: Mapping[str, str], given: Mapping[str, AttributeProto], tag: str) -> None:
+    own = [v.name for v in body.input] + [t.name for t in body.initializer]
+    own += [s.values.name for s in body.sparse_initializer]
+    own += [name for node in body.node for name in node.output if name]
+    inner = {**names, **{name: f"{tag}/{name}" for name in own}}
+    for value in (*body.input, *body.output, *body.value_info):
+        value.name = inner.get(value.name, value.name)
+    for tensor in body.initializer:
+        tensor.name = inner[tensor.name]
+    for sparse in body.sparse_initializer:
+        sparse.values.name = inner[sparse.values.name]
+    for node in body.node:
+        _rename(node, inner, given, tag)

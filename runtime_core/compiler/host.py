@@ -1,0 +1,32 @@
+"""Models for the host's evaluator: those of CPU nodes, and those that the compiler itself runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+_LOWEST_IR, _HIGHEST_IR = 4, 10
+"""IR versions that every ONNX Runtime in use reads; below 4, constants have to be inputs too."""
+
+
+def host_model(graph: GraphProto, model: ModelProto) -> ModelProto:
+    """A model of ``graph`` with the operator sets of ``model``, and its functions where it has some left."""
+    import onnx
+
+    version = min(max(model.ir_version, _LOWEST_IR), _HIGHEST_IR)
+    made = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=version)
+    made.functions.extend(model.functions)
+    return made
+
+
+def missing_evaluator(error: BaseException, where: str) -> ModelFileError:
+    """The refusal of a model that needs an evaluator where none is installed."""
+    return ModelFileError(
+        f"compiling it needs the package {str(error)!r}, which runs what no NeuronCore runs",
+        where=where,
+        mend="pip install 'neuron-tools-sim[compiler]'",
+    )

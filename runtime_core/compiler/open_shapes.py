@@ -1,0 +1,110 @@
+"""Values whose shape is only known at run time: their element type, and the largest shape that they may have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from runtime_core.compiler.ir import Module
+from runtime_core.engine.numerics.evaluator import output_types
+from runtime_core.neff.graph import DType, TensorSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, ValueInfoProto
+
+_Dims: TypeAlias = tuple[int | None, ...]
+_DEFAULT_EXTENT = 1024
+"""What an open dimension may hold where nothing tells a bound."""
+_MOST_ELEMENTS = 1 << 28
+
+
+def element_type(elem_type: int) -> DType | None:
+    """The type by its ONNX number; ``None`` for one that a NEFF does not have."""
+    import onnx
+
+    try:
+        name = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name
+    except (KeyError, TypeError):
+        return None
+    return DType(name) if name in DType.__members__.values() else None
+
+
+def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto]:
+    """What ONNX Runtime infers of values that the onnx package knows nothing of, such as those of com.microsoft."""
+    import onnx
+
+    model = type(bare)()
+    model.CopyFrom(bare)
+    listed = {o.name for o in model.graph.output}
+    model.graph.output.extend(onnx.helper.make_value_info(n, onnx.TypeProto()) for n in unknown if n not in listed)
+    return {
+        name: onnx.helper.make_tensor_value_info(name, found.elem_type, found.shape)
+        for name, found in output_types(model).items()
+        if name in unknown
+    }
+
+
+def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[ValueInfoProto]) -> None:
+    """Enter into ``module.open_specs`` what is known of the values without a spec that the nodes make."""
+    known: dict[str, tuple[DType, _Dims]] = {}
+    for value in values:
+        tensor = value.type.tensor_type
+        dtype = element_type(tensor.elem_type) if value.type.HasField("tensor_type") else None
+        if dtype is None or not tensor.HasField("shape") or value.name in module.specs:
+            continue
+        dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+        before = known.get(value.name)
+        if before is None or len(before[1]) != len(dims):
+            # The later source is the inference, and what a model declares of an output's rank may be made up.
+            known[value.name] = dtype, dims
+        else:
+            known[value.name] = dtype, tuple(b if a is None else a for a, b in zip(before[1], dims, strict=True))
+    for node in nodes:
+        for index, name in enumerate(node.output):
+            if name not in module.specs and name in known:
+                dtype, dims = known[name]
+                module.open_specs[name] = TensorSpec(name, dtype, _largest(module, node, index, dims), at_most=True)
+
+
+def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[int, ...]:
+    """The largest shape that an output may have, by the operator where its text gives a bound."""
+    extent = _bound(module, node, index)
+    if extent is None:
+        read = [module.specs.get(n) or module.open_specs.get(n) for n in node.input]
+        extent = max((e for spec in read if spec is not None for e in spec.shape), default=0)
+        extent = max(extent, _DEFAULT_EXTENT)
+    shape = tuple(extent if d is None else d for d in dims)
+    while math.prod(shape) > _MOST_ELEMENTS and extent > 1:
+        extent //= 2
+        shape = tuple(extent if d is None else d for d in dims)
+    return shape
+
+
+def _bound(module: Module, node: NodeProto, index: int) -> int | None:
+    """The largest extent of an output's open dimensions; ``None`` where the operator tells none."""
+
+    def elements(position: int) -> int | None:
+        spec = module.specs.get(node.input[position]) or module.open_specs.get(node.input[position])
+        return None if spec is None else spec.element_count
+
+    def constant(position: int) -> int | None:
+        value = module.constant(node.input[position]) if len(node.input) > position else None
+        return None if value is None or value.size != 1 else int(value.reshape(-1)[0])
+
+    match node.op_type:
+        case "NonZero" | "Unique" | "Compress":
+            return elements(0)
+        case "Loop":
+            carried = len(node.input) - 2
+            return constant(0) if index >= carried else None
+        case "NonMaxSuppression":
+            scores = module.specs.get(node.input[1])
+            if scores is None or len(scores.shape) != 3:
+                return None
+            count = constant(2)
+            each = scores.shape[2] if count is None else max(0, min(count, scores.shape[2]))
+            return scores.shape[0] * scores.shape[1] * each
+    return None

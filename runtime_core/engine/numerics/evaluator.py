@@ -1,0 +1,253 @@
+"""Runs ONNX operators on the host: CPU nodes, and what the compiler computes in advance.
+
+ONNX Runtime decides what an operator means: it has the kernels of every operator set. The ``onnx`` package's reference
+evaluator mostly knows the newest version of an operator only, so it runs just what ``REFERENCE`` lists.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from runtime_core.engine.numerics.retype import Outside, at_edges, widened_floats, widened_integers
+from runtime_core.engine.numerics.types import Array
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+    from onnxruntime import InferenceSession
+
+REFERENCE = frozenset(
+    {
+        ("BitCast", 26),
+        ("ImageDecoder", 20),
+        ("MaxUnpool", 9),
+        ("MaxUnpool", 11),
+        ("MaxUnpool", 22),
+        ("OptionalGetElement", 18),
+        ("OptionalGetElement", 28),
+        ("OptionalHasElement", 18),
+        ("OptionalHasElement", 28),
+        ("RoiAlign", 22),
+        ("Swish", 24),
+    }
+)
+"""Operators, by the operator set that introduced this version of them, that the reference evaluator may run.
+
+ONNX Runtime has no kernel for these, and the reference evaluator returns what the onnx package's own suite expects.
+``tests/conformance`` holds this list.
+"""
+
+_PREFERRED = frozenset({"MaxUnpool"})
+"""Of these, ONNX Runtime has a kernel that contradicts the specification for some inputs."""
+
+Values: TypeAlias = Mapping[str, Array]
+Evaluate: TypeAlias = Callable[[Sequence[str], Values], list[object]]
+
+
+class RefusedError(Exception):
+    """No evaluator runs this model; the message is the evaluator's own."""
+
+
+class MissingEvaluatorError(Exception):
+    """The package that would run it is not installed; the message names it."""
+
+
+class TimedOutError(Exception):
+    """The evaluation took longer than it was allowed to."""
+
+
+class TensorType(NamedTuple):
+    """What an evaluator infers of a value: an ONNX element type, and extents (``None``: only known at run time)."""
+
+    elem_type: int
+    shape: tuple[int | None, ...]
+
+
+class Evaluator(Protocol):
+    """A model made ready to run."""
+
+    def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
+        """Values of the outputs ``names`` for the inputs ``feeds``; whatever the evaluator raises passes through."""
+        ...
+
+
+def make_evaluator(model: ModelProto) -> Evaluator:
+    """Prepare ``model`` for the evaluator that is right for it.
+
+    Raises:
+        MissingEvaluatorError: a package is not installed.
+        RefusedError: an operator, or its types, that no evaluator has.
+    """
+    domains = {o.domain: o.version for o in model.opset_import}
+    if _is_reference(model, domains) and any(n.op_type in _PREFERRED for n in model.graph.node):
+        return _Reference(model)
+    failed = ""
+    for prepare in (_as_it_is, widened_floats, widened_integers):
+        prepared = prepare(model)
+        if prepared is None:
+            continue
+        try:
+            return _Runtime(prepared)
+        except RefusedError as error:
+            failed = failed or str(error)
+    if _is_reference(model, domains):
+        return _Reference(model)
+    raise RefusedError(failed)
+
+
+def output_types(model: ModelProto) -> dict[str, TensorType]:
+    """Types and shapes of the model's outputs as ONNX Runtime infers them; nothing where it refuses the model."""
+    try:
+        session = _session(model)
+    except (RefusedError, MissingEvaluatorError):
+        return {}
+    found = {}
+    for output in session.get_outputs():
+        elem_type = _ELEM_TYPES.get(output.type)
+        # A scalar and an unknown number of dimensions look the same: neither is taken for known.
+        if elem_type is not None and output.shape:
+            shape = tuple(s if isinstance(s, int) and s >= 0 else None for s in output.shape)
+            found[output.name] = TensorType(elem_type, shape)
+    return found
+
+
+def _as_it_is(model: ModelProto) -> ModelProto:
+    return model
+
+
+def _is_reference(model: ModelProto, domains: Mapping[str, int]) -> bool:
+    """Whether the reference evaluator is right for every operator of the model."""
+    from onnx import defs
+
+    def since(node: NodeProto) -> int:
+        version = domains.get(node.domain, domains.get("ai.onnx", 0))
+        if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, version):
+            return 0
+        return int(defs.get_schema(node.op_type, version).since_version)
+
+    return bool(model.graph.node) and all((n.op_type, since(n)) in REFERENCE for n in model.graph.node)
+
+
+_ELEM_TYPES = {
+    f"tensor({name})": elem_type
+    for name, elem_type in (
+        ("float", 1), ("uint8", 2), ("int8", 3), ("uint16", 4), ("int16", 5), ("int32", 6), ("int64", 7), ("string", 8),
+        ("bool", 9), ("float16", 10), ("double", 11), ("uint32", 12), ("uint64", 13), ("bfloat16", 16),
+    )
+}  # fmt: skip
+
+
+def _session(model: ModelProto) -> InferenceSession:
+    """An ONNX Runtime session that computes every operator as it stands: one thread, no rewriting.
+
+    Raises:
+        MissingEvaluatorError: ONNX Runtime is not installed.
+        RefusedError: it does not take the model.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingEvaluatorError("onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Its kinds of refusal share no class.
+        raise RefusedError(plain_message(error)) from None
+
+
+def plain_message(error: BaseException) -> str:
+    """An evaluator's message in one line, without ONNX Runtime's prefix and the paths of its sources."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if text.startswith("[ONNXRuntimeError]"):
+        text = text.split(" : ", 3)[-1]
+    words = [word for word in text.split(" ") if not word.startswith("/onnxruntime_src/")]
+    return " ".join(words)
+
+
+class _Runtime:
+    """An ONNX Runtime session. NumPy has no bfloat16 there: it goes in and out as FP32, which holds it exactly."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self._session = _session(model)
+        self._inputs: Mapping[str, str] = {}
+        self._outputs: Mapping[str, Outside] = {}
+        inputs, outputs = (
+            [v.name for v in values if v.type == "tensor(bfloat16)"]
+            for values in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        if inputs or outputs:
+            edges = at_edges(model, inputs, outputs)
+            self._session, self._inputs, self._outputs = _session(edges.model), edges.inputs, edges.outputs
+
+    def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
+        given = feeds
+        if self._inputs:
+            given = {self._inputs.get(n, n): v.astype(np.float32) if n in self._inputs else v for n, v in feeds.items()}
+        wanted = [self._outputs[n].name if n in self._outputs else n for n in names]
+        values = self._run(wanted, given, timeout_s)
+        return [
+            np.asarray(v).astype(self._outputs[n].dtype) if n in self._outputs else v
+            for n, v in zip(names, values, strict=True)
+        ]
+
+    def _run(self, names: list[str], feeds: Values, timeout_s: float | None) -> list[object]:
+        if timeout_s is None:
+            return list(self._session.run(names, feeds))
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            options.terminate = True
+
+        timer = threading.Timer(timeout_s, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            return list(self._session.run(names, feeds, options))
+        except Exception:
+            if late.is_set():
+                raise TimedOutError from None
+            raise
+        finally:
+            timer.cancel()
+
+
+class _Reference:
+    """The onnx package's reference evaluator."""
+
+    def __init__(self, model: ModelProto) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        try:
+            self._evaluator = ReferenceEvaluator(model)
+        except Exception as error:
+            # It has no class of its own for an operator that it does not know.
+            raise RefusedError(plain_message(error)) from None
+
+    def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
+        # The operators that it may run have no loops: they end.
+        del timeout_s
+        return list(self._evaluator.run(list(names), dict(feeds)))
+
+
+def arrays(values: Iterable[object]) -> list[Array] | None:
+    """Values as arrays; ``None`` where one is a sequence, a map or an optional."""
+    found = []
+    for value in values:
+        if not isinstance(value, np.ndarray | np.generic):
+            return None
+        found.append(np.asarray(value))
+    return found
