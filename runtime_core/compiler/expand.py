@@ -16,6 +16,7 @@ EXPANDED = (
     "GroupNormalization",
     "RMSNormalization",
     "RotaryEmbedding",
+    "SwiGLU",
     "Swish",
 )
 """Operators whose definition, in the onnx package, uses nothing that needs a CPU node."""

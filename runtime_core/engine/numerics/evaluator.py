@@ -7,13 +7,14 @@ evaluator mostly knows the newest version of an operator only, so it runs just w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from runtime_core.engine.numerics.retype import Outside, at_edges, widened_floats, widened_integers
 from runtime_core.engine.numerics.types import Array
+from runtime_core.engine.numerics.versions import older_models
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -21,27 +22,30 @@ if TYPE_CHECKING:
 
 REFERENCE = frozenset(
     {
-        ("BitCast", 26),
-        ("ImageDecoder", 20),
-        ("MaxUnpool", 9),
-        ("MaxUnpool", 11),
-        ("MaxUnpool", 22),
-        ("OptionalGetElement", 18),
-        ("OptionalGetElement", 28),
-        ("OptionalHasElement", 18),
-        ("OptionalHasElement", 28),
-        ("RoiAlign", 22),
-        ("Swish", 24),
+        ("", "BitCast", 26),
+        ("", "ImageDecoder", 20),
+        ("", "MaxUnpool", 9),
+        ("", "MaxUnpool", 11),
+        ("", "MaxUnpool", 22),
+        ("", "OptionalGetElement", 18),
+        ("", "OptionalGetElement", 28),
+        ("", "OptionalHasElement", 18),
+        ("", "OptionalHasElement", 28),
+        ("", "Swish", 24),
+        ("ai.onnx.preview", "FlexAttention", 1),
+        ("ai.onnx.preview.training", "Adagrad", 1),
+        ("ai.onnx.preview.training", "Adam", 1),
+        ("ai.onnx.preview.training", "Momentum", 1),
     }
 )
-"""Operators, by the operator set that introduced this version of them, that the reference evaluator may run.
+"""Operators, by domain and the operator set that introduced this version, that the reference evaluator may run.
 
 ONNX Runtime has no kernel for these, and the reference evaluator returns what the onnx package's own suite expects.
 ``tests/conformance`` holds this list.
 """
 
 _PREFERRED = frozenset({"MaxUnpool"})
-"""Of these, ONNX Runtime has a kernel that contradicts the specification for some inputs."""
+"""Of these, ONNX Runtime has a kernel that contradicts the specification where the output's shape is given."""
 
 Values: TypeAlias = Mapping[str, Array]
 Evaluate: TypeAlias = Callable[[Sequence[str], Values], list[object]]
@@ -81,21 +85,27 @@ def make_evaluator(model: ModelProto) -> Evaluator:
         MissingEvaluatorError: a package is not installed.
         RefusedError: an operator, or its types, that no evaluator has.
     """
-    domains = {o.domain: o.version for o in model.opset_import}
-    if _is_reference(model, domains) and any(n.op_type in _PREFERRED for n in model.graph.node):
+    is_reference = _is_reference(model)
+    if is_reference and any(n.op_type in _PREFERRED for n in model.graph.node):
         return _Reference(model)
     failed = ""
-    for prepare in (_as_it_is, widened_floats, widened_integers):
-        prepared = prepare(model)
-        if prepared is None:
-            continue
+    for variant in _variants(model):
         try:
-            return _Runtime(prepared)
+            return _Runtime(variant)
         except RefusedError as error:
             failed = failed or str(error)
-    if _is_reference(model, domains):
+    if is_reference:
         return _Reference(model)
     raise RefusedError(failed)
+
+
+def _variants(model: ModelProto) -> Iterator[ModelProto]:
+    """The model, and others that mean the same, for kernels that ONNX Runtime lacks for some versions and types."""
+    for retype in (None, widened_floats, widened_integers):
+        retyped = model if retype is None else retype(model)
+        if retyped is not None:
+            yield retyped
+            yield from older_models(retyped)
 
 
 def output_types(model: ModelProto) -> dict[str, TensorType]:
@@ -114,21 +124,19 @@ def output_types(model: ModelProto) -> dict[str, TensorType]:
     return found
 
 
-def _as_it_is(model: ModelProto) -> ModelProto:
-    return model
-
-
-def _is_reference(model: ModelProto, domains: Mapping[str, int]) -> bool:
+def _is_reference(model: ModelProto) -> bool:
     """Whether the reference evaluator is right for every operator of the model."""
     from onnx import defs
 
-    def since(node: NodeProto) -> int:
-        version = domains.get(node.domain, domains.get("ai.onnx", 0))
-        if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, version):
-            return 0
-        return int(defs.get_schema(node.op_type, version).since_version)
+    versions = {o.domain: o.version for o in model.opset_import}
 
-    return bool(model.graph.node) and all((n.op_type, since(n)) in REFERENCE for n in model.graph.node)
+    def key(node: NodeProto) -> tuple[str, str, int]:
+        version = versions.get(node.domain, 0)
+        if not defs.has(node.op_type, version, node.domain):
+            return "", "", 0
+        return node.domain, node.op_type, int(defs.get_schema(node.op_type, version, node.domain).since_version)
+
+    return bool(model.graph.node) and all(key(n) in REFERENCE for n in model.graph.node)
 
 
 _ELEM_TYPES = {
