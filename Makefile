@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo soak test test-wheel lint bench docs site man libnrt proto clean
+.PHONY: demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -16,6 +16,10 @@ test: $(VENV)/.installed-dev
 # The wheel in clean environments, with its dependencies downloaded anew; make test links those of .venv instead.
 test-wheel: $(VENV)/.installed-dev
 	NEURON_WHEEL_DOWNLOAD=1 $(BIN)/python -m pytest --timeout 600 tests/wheel
+
+# Every operator in every operator set, type and place against ONNX Runtime (ten minutes); make test runs a part of it.
+conformance: $(VENV)/.installed-dev
+	CONFORMANCE=all $(BIN)/python -m pytest -s tests/conformance
 
 # Two minutes of random faults, kills and resets under every viewer.
 soak: $(VENV)/.installed-dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime_core.compiler.functions import state_defaults
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.shapes import skeleton
 
@@ -21,6 +22,9 @@ EXPANDED = (
 )
 """Operators whose definition, in the onnx package, uses nothing that needs a CPU node."""
 
+_MOST_LEVELS = 4
+"""How deep definitions use other such operators."""
+
 
 def expand(
     module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto]
@@ -30,20 +34,33 @@ def expand(
     Types have to be known: many definitions depend on them. An onnx package that is too old to expand its own
     operators leaves them for CPU nodes.
     """
+    left = nodes
+    for _ in range(_MOST_LEVELS):
+        present = {n.op_type for n in left if not n.domain and n.op_type in EXPANDED}
+        inlined = _inlined(module, model, left, inputs, present) if present else None
+        if inlined is None:
+            break
+        left = inlined
+    return None if left is nodes else left
+
+
+def _inlined(
+    module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto], names: set[str]
+) -> list[NodeProto] | None:
+    """One level of definitions: the types of what a definition uses are known only once it is in place."""
     import onnx
     from onnx import inliner
 
-    wanted = [("", name) for name in EXPANDED]
-    if not any(n.op_type in EXPANDED and n.domain in ("", "ai.onnx") for n in nodes):
-        return None
-    bare = skeleton(module, model, nodes, inputs)
-    typed = onnx.shape_inference.infer_shapes(bare, data_prop=True)
+    state_defaults(nodes, module.opset)
+    typed = onnx.shape_inference.infer_shapes(skeleton(module, model, nodes, inputs), data_prop=True)
     for constant in typed.graph.initializer:
         # The inliner looks for types among the declared values only.
         info = onnx.helper.make_tensor_value_info(constant.name, constant.data_type, list(constant.dims))
         typed.graph.value_info.append(info)
     try:
-        inlined = inliner.inline_selected_functions(typed, wanted, inline_schema_functions=True)
+        inlined = inliner.inline_selected_functions(
+            typed, [("", n) for n in sorted(names)], inline_schema_functions=True
+        )
     except (TypeError, ValueError, RuntimeError):
         return None
     return list(inlined.graph.node)

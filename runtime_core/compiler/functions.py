@@ -38,6 +38,25 @@ def inline_functions(model: ModelProto, where: str) -> None:
     model.functions.extend(kept)
 
 
+def state_defaults(nodes: Iterable[NodeProto], opset: int) -> None:
+    """Write out the default attributes of operators that ONNX defines as functions, in place.
+
+    The onnx package's inference and inliner lose the defaults of those functions as well.
+    """
+    from onnx import defs
+
+    for node in every_node(nodes):
+        if node.domain or not isinstance(node.op_type, str) or not defs.has(node.op_type, opset):
+            continue
+        schema = defs.get_schema(node.op_type, opset)
+        # Older onnx packages do not tell.
+        if any(getattr(schema, kind, False) for kind in ("has_function", "has_context_dependent_function")):
+            given = {a.name for a in node.attribute}
+            node.attribute.extend(
+                a.default_value for name, a in schema.attributes.items() if name not in given and a.default_value.name
+            )
+
+
 class _Inliner:
     def __init__(self, model: ModelProto, where: str) -> None:
         self._model = model

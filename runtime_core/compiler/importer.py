@@ -10,9 +10,10 @@ from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import fold_constants, fold_shapes
-from runtime_core.compiler.functions import inline_functions
+from runtime_core.compiler.functions import inline_functions, state_defaults
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.reading import Source, dense_array, to_array
+from runtime_core.compiler.rewrite import rewrite
 from runtime_core.compiler.shapes import infer_specs
 from runtime_core.errors import ModelFileError
 
@@ -40,6 +41,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     """
     model = _modern(source.model, where)
     graph = model.graph
+    state_defaults(graph.node, default_opset(model))
     module = Module(graph.name or Path(where).stem, default_opset(model), [], [o.name for o in graph.output])
     module.constants.update(source.constants)
     for tensor in graph.initializer:
@@ -54,10 +56,11 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     if replaced:
         free_reshapes(module, rest, replaced)
     infer_specs(module, model, rest, inputs, declared, where)
-    expanded = expand(module, model, rest, inputs)
-    if expanded is not None:
-        rest = fold_constants(module, model, expanded, where)
-        infer_specs(module, model, rest, inputs, declared, where)
+    for step in (rewrite, expand):
+        nodes = step(module, model, rest, inputs)
+        if nodes is not None:
+            rest = fold_constants(module, model, nodes, where)
+            infer_specs(module, model, rest, inputs, declared, where)
     # Shapes that are known make constants, which make further shapes known.
     while fold_shapes(module, rest):
         rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)

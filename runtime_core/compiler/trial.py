@@ -52,20 +52,39 @@ def check_runs(node: Node, group: Sequence[Op], model: ModelProto, where: str) -
 
 
 def _problem(evaluator: Evaluator, node: Node) -> str:
-    """Why no run succeeded; "" where one did."""
+    """Why no run succeeded, or what is wrong with the shapes of all of them; "" where one is as inferred."""
     problem = ""
+    misfits = []
     for feeds in _fillings(node.inputs):
         try:
             with np.errstate(all="ignore"):
-                evaluator.run([t.name for t in node.outputs], feeds, _LONGEST_S)
+                found = evaluator.run([t.name for t in node.outputs], feeds, _LONGEST_S)
         except (TimedOutError, MemoryError):
             return ""
         except Exception as error:
             # An evaluator raises whatever its code does.
             problem = problem or plain_message(error)
         else:
-            return ""
-    return problem
+            misfit = _misfit(node, found)
+            if not misfit:
+                return ""
+            misfits.append(misfit)
+    if not misfits:
+        return problem
+    # A shape that changes with the values is none that made-up values could be right about.
+    return misfits[0] if len(misfits) > 1 and len(set(misfits)) == 1 else ""
+
+
+def _misfit(node: Node, found: Sequence[object]) -> str:
+    """What is wrong with the shapes that a run made: others than were inferred; "" where nothing is.
+
+    An empty result tells nothing: made-up counts may be 0.
+    """
+    for spec, value in zip(node.outputs, found, strict=True):
+        shape = np.shape(value) if isinstance(value, np.ndarray | np.generic) else None
+        if not spec.at_most and shape != spec.shape and (shape is None or 0 not in shape):
+            return f"output {spec.name!r} has the shape {list(shape or ())}, and {list(spec.shape)} was inferred"
+    return ""
 
 
 def _fillings(specs: Sequence[TensorSpec]) -> Iterator[dict[str, Array]]:

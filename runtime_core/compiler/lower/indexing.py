@@ -90,7 +90,11 @@ def _hardmax(lo: Lowering) -> None:
 
 
 def _resize(lo: Lowering) -> None:
-    """Nearest and linear, by the sizes that were inferred."""
+    """Nearest and linear, by the sizes that were inferred.
+
+    Before operator set 11 the rounding is not specified. The onnx package's tests and ONNX Runtime round down where
+    an axis grows and up where it shrinks.
+    """
     lo.require_float()
     old = lo.opset < 11
     mode = lo.text("mode", "nearest")
@@ -128,7 +132,7 @@ def _resize(lo: Lowering) -> None:
         flops=(1 if mode == "nearest" else 2 * len(after)) * lo.out_elements(),
         mode=mode,
         coordinates=coordinates,
-        nearest=lo.text("nearest_mode", "floor" if old else "round_prefer_floor"),
+        nearest=lo.text("nearest_mode", "outwards" if old else "round_prefer_floor"),
         scales=[*scales],
         in_shape=[*before],
         out_shape=[*after],

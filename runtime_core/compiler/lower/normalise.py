@@ -27,6 +27,8 @@ _REDUCTIONS = {
 def _batch_norm(lo: Lowering) -> None:
     """With known statistics it is one multiply-add a channel."""
     lo.require_float()
+    if lo.opset < 9 and not lo.integer("spatial", 1):
+        raise Unsupported("its statistics are by element")
     values = [lo.constant(i) for i in range(1, 5)]
     if any(v is None for v in values) or any(lo.outputs[1:]):
         raise Unsupported("its statistics are only known at run time")
@@ -149,10 +151,8 @@ def _reduce(opcode: str, lo: Lowering) -> None:
     if axes is None:
         axes = lo.known_integers(1, "the list of axes")
     if not axes:
-        if lo.integer("noop_with_empty_axes", 0):
-            lo.emit(EngineKind.DMA, "copy", lo.inputs[:1], lo.outputs[:1])
-            return
-        axes = list(range(rank))
+        # Without axes every element is reduced by itself: a norm is still the absolute value.
+        axes = [] if lo.integer("noop_with_empty_axes", 0) else list(range(rank))
     lo.emit(
         EngineKind.POOL,
         opcode,

@@ -180,7 +180,6 @@ def _refuse(lo: Lowering, shape: _Shape, default: list[str]) -> None:
         (lo.dtype() is not DType.FLOAT32, "only FP32 is unrolled"),
         (names != default * shape.directions, f"activations {', '.join(names)}"),
         (lo.has("clip"), "clipping"),
-        (lo.integer("layout", 0) == 1, "a batch-first layout"),
         (lo.integer("input_forget", 0) == 1, "coupled input and forget gates"),
         (not whole, "sequences of different lengths"),
         (bool(lo.input(7)), "peepholes"),
@@ -249,7 +248,7 @@ def _rnn(lo: Lowering) -> None:
     _recurrent(lo, 1, (1,), partial(_rnn_step, "relu" if relu else "tanh"), ["Relu"] if relu else ["Tanh"])
 
 
-_LIMITS = f"FP32, default activations, up to {MAX_STEPS} steps all of one length; no clipping, no batch-first layout"
+_LIMITS = f"FP32, default activations, up to {MAX_STEPS} steps all of one length; no clipping"
 
 RULES: dict[str, Rule] = {
     "LSTM": Rule(EngineKind.PE, _lstm, f"{_LIMITS}, no peepholes, no coupled gates"),

@@ -1,51 +1,26 @@
 """Runs ONNX operators on the host: CPU nodes, and what the compiler computes in advance.
 
 ONNX Runtime decides what an operator means: it has the kernels of every operator set. The ``onnx`` package's reference
-evaluator mostly knows the newest version of an operator only, so it runs just what ``REFERENCE`` lists.
+evaluator mostly knows the newest version of an operator only, so it runs just what ``reference.py`` lists.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from runtime_core.engine.numerics.reference import prefers_reference, runs_in_reference
 from runtime_core.engine.numerics.retype import Outside, at_edges, widened_floats, widened_integers
+from runtime_core.engine.numerics.split import one_by_one
 from runtime_core.engine.numerics.types import Array
 from runtime_core.engine.numerics.versions import older_models
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
     from onnxruntime import InferenceSession
-
-REFERENCE = frozenset(
-    {
-        ("", "BitCast", 26),
-        ("", "ImageDecoder", 20),
-        ("", "MaxUnpool", 9),
-        ("", "MaxUnpool", 11),
-        ("", "MaxUnpool", 22),
-        ("", "OptionalGetElement", 18),
-        ("", "OptionalGetElement", 28),
-        ("", "OptionalHasElement", 18),
-        ("", "OptionalHasElement", 28),
-        ("", "Swish", 24),
-        ("ai.onnx.preview", "FlexAttention", 1),
-        ("ai.onnx.preview.training", "Adagrad", 1),
-        ("ai.onnx.preview.training", "Adam", 1),
-        ("ai.onnx.preview.training", "Momentum", 1),
-    }
-)
-"""Operators, by domain and the operator set that introduced this version, that the reference evaluator may run.
-
-ONNX Runtime has no kernel for these, and the reference evaluator returns what the onnx package's own suite expects.
-``tests/conformance`` holds this list.
-"""
-
-_PREFERRED = frozenset({"MaxUnpool"})
-"""Of these, ONNX Runtime has a kernel that contradicts the specification where the output's shape is given."""
 
 Values: TypeAlias = Mapping[str, Array]
 Evaluate: TypeAlias = Callable[[Sequence[str], Values], list[object]]
@@ -85,8 +60,7 @@ def make_evaluator(model: ModelProto) -> Evaluator:
         MissingEvaluatorError: a package is not installed.
         RefusedError: an operator, or its types, that no evaluator has.
     """
-    is_reference = _is_reference(model)
-    if is_reference and any(n.op_type in _PREFERRED for n in model.graph.node):
+    if prefers_reference(model):
         return _Reference(model)
     failed = ""
     for variant in _variants(model):
@@ -94,9 +68,12 @@ def make_evaluator(model: ModelProto) -> Evaluator:
             return _Runtime(variant)
         except RefusedError as error:
             failed = failed or str(error)
-    if is_reference:
+    if runs_in_reference(model):
         return _Reference(model)
-    raise RefusedError(failed)
+    steps = one_by_one(model)
+    if not steps:
+        raise RefusedError(failed)
+    return _Steps([(step, make_evaluator(step)) for step in steps])
 
 
 def _variants(model: ModelProto) -> Iterator[ModelProto]:
@@ -124,21 +101,7 @@ def output_types(model: ModelProto) -> dict[str, TensorType]:
     return found
 
 
-def _is_reference(model: ModelProto) -> bool:
-    """Whether the reference evaluator is right for every operator of the model."""
-    from onnx import defs
-
-    versions = {o.domain: o.version for o in model.opset_import}
-
-    def key(node: NodeProto) -> tuple[str, str, int]:
-        version = versions.get(node.domain, 0)
-        if not defs.has(node.op_type, version, node.domain):
-            return "", "", 0
-        return node.domain, node.op_type, int(defs.get_schema(node.op_type, version, node.domain).since_version)
-
-    return bool(model.graph.node) and all(key(n) in REFERENCE for n in model.graph.node)
-
-
+_FATAL = 4
 _ELEM_TYPES = {
     f"tensor({name})": elem_type
     for name, elem_type in (
@@ -159,8 +122,10 @@ def _session(model: ModelProto) -> InferenceSession:
         import onnxruntime
     except ImportError:
         raise MissingEvaluatorError("onnxruntime") from None
+    # Its kernels print warnings of their own.
+    onnxruntime.set_default_logger_severity(_FATAL)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
@@ -213,7 +178,7 @@ class _Runtime:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
-        options.log_severity_level = 4
+        options.log_severity_level = _FATAL
         late = threading.Event()
 
         def stop() -> None:
@@ -249,6 +214,23 @@ class _Reference:
         # The operators that it may run have no loops: they end.
         del timeout_s
         return list(self._evaluator.run(list(names), dict(feeds)))
+
+
+class _Steps:
+    """Operators that no evaluator takes together, each by its own."""
+
+    def __init__(self, steps: Sequence[tuple[ModelProto, Evaluator]]) -> None:
+        self._steps = [
+            ([i.name for i in model.graph.input], [o.name for o in model.graph.output], evaluator)
+            for model, evaluator in steps
+        ]
+
+    def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
+        known: dict[str, object] = dict(feeds)
+        for inputs, outputs, evaluator in self._steps:
+            given: Any = {name: known[name] for name in inputs}
+            known.update(zip(outputs, evaluator.run(outputs, given, timeout_s), strict=True))
+        return [known[name] for name in names]
 
 
 def arrays(values: Iterable[object]) -> list[Array] | None:

@@ -185,7 +185,7 @@ def _resize(attributes: Attributes, _constants: Sequence[Array | None]) -> Kerne
             first, second = (np.clip(low + i, 0, size - 1).astype(np.int64) for i in (0, 1))
             steps.append((axis, first, second, share))
         else:
-            picked = _nearest(origins, rule, size)
+            picked = _nearest(origins, ("ceil" if scale < 1 else "floor") if rule == "outwards" else rule, size)
             steps.append((axis, picked, picked, np.zeros(shape, np.float32)))
 
     def resize(x: Array) -> Array:
