@@ -19,7 +19,7 @@ class Extra(NamedTuple):
 
 
 EXTRAS = {
-    "compiler": Extra(("onnx",), "Compiling a model"),
+    "compiler": Extra(("onnx", "onnxruntime"), "Compiling a model"),
     "rtd": Extra(("grpc", "google", "grpc_health", "grpc_reflection"), "neuron-rtd and its clients"),
     "cloudwatch": Extra(("boto3", "botocore"), "Sending to CloudWatch"),
     "k8s": Extra(("grpc", "google", "kubernetes"), "Neuron on Kubernetes"),

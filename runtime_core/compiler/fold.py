@@ -102,7 +102,7 @@ def _evaluate(node: NodeProto, module: Module, model: ModelProto, where: str) ->
     try:
         found = arrays(make_evaluator(single.model).run(names, single.feeds, _LONGEST_S))
     except MissingEvaluatorError as error:
-        raise missing_evaluator(error, where) from None
+        raise missing_evaluator(error, where) from error
     except (MemoryError, TimedOutError, RefusedError):
         return None
     except Exception:

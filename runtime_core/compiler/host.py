@@ -23,10 +23,10 @@ def host_model(graph: GraphProto, model: ModelProto) -> ModelProto:
     return made
 
 
-def missing_evaluator(error: BaseException, where: str) -> ModelFileError:
+def missing_evaluator(error: ImportError, where: str) -> ModelFileError:
     """The refusal of a model that needs an evaluator where none is installed."""
     return ModelFileError(
-        f"compiling it needs the package {str(error)!r}, which runs what no NeuronCore runs",
+        f"the model has operators that no NeuronCore runs: they require the Python package {error.name!r}, "
+        "which is not installed",
         where=where,
-        mend="pip install 'neuron-tools-sim[compiler]'",
     )

@@ -41,7 +41,7 @@ def check_runs(node: Node, group: Sequence[Op], model: ModelProto, where: str) -
     try:
         evaluator = make_evaluator(model)
     except MissingEvaluatorError as error:
-        raise missing_evaluator(error, where) from None
+        raise missing_evaluator(error, where) from error
     except RefusedError as error:
         raise _refusal(group, model, where, str(error)) from None
     if sum(t.size_bytes for t in (*node.inputs, *node.outputs)) > _MOST_BYTES:

@@ -58,7 +58,7 @@ def load_cpu_node(node: Node, model: bytes) -> CpuProgram:
     try:
         evaluator = make_evaluator(load_from_string(model))
     except MissingEvaluatorError as error:
-        raise _missing(node, str(error)) from error
+        raise _missing(node, error.name) from error
     except Exception as error:
         # Protobuf and the checker each raise their own kinds.
         why = str(error) if isinstance(error, RefusedError) else plain_message(error)
@@ -66,7 +66,7 @@ def load_cpu_node(node: Node, model: bytes) -> CpuProgram:
     return CpuProgram(node, evaluator)
 
 
-def _missing(node: Node, package: str) -> NeffError:
+def _missing(node: Node, package: str | None) -> NeffError:
     return NeffError(
         NrtStatus.FAILURE, f"CPU node {node.name!r} requires the Python package {package!r}, which is not installed"
     )

@@ -6,6 +6,7 @@ evaluator mostly knows the newest version of an operator only, so it runs just w
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -30,8 +31,8 @@ class RefusedError(Exception):
     """No evaluator runs this model; the message is the evaluator's own."""
 
 
-class MissingEvaluatorError(Exception):
-    """The package that would run it is not installed; the message names it."""
+class MissingEvaluatorError(ModuleNotFoundError):
+    """The package that would run it is not installed; ``name`` names it."""
 
 
 class TimedOutError(Exception):
@@ -60,20 +61,31 @@ def make_evaluator(model: ModelProto) -> Evaluator:
         MissingEvaluatorError: a package is not installed.
         RefusedError: an operator, or its types, that no evaluator has.
     """
+    failures: list[str] = []
+    candidates = _candidates(model, failures)
+    first = next(candidates, None)
+    if first is None:
+        raise RefusedError(failures[0] if failures else "it has no operators")
+    return _Chain(first, candidates)
+
+
+def _candidates(model: ModelProto, failures: list[str]) -> Iterator[Evaluator]:
+    """Evaluators that take the model, the most trusted first; ``failures`` gets the messages of those that do not."""
     if prefers_reference(model):
-        return _Reference(model)
-    failed = ""
+        yield _Reference(model)
     for variant in _variants(model):
         try:
-            return _Runtime(variant)
+            yield _Runtime(variant)
         except RefusedError as error:
-            failed = failed or str(error)
+            failures.append(str(error))
     if runs_in_reference(model):
-        return _Reference(model)
+        yield _Reference(model)
     steps = one_by_one(model)
-    if not steps:
-        raise RefusedError(failed)
-    return _Steps([(step, make_evaluator(step)) for step in steps])
+    if steps:
+        try:
+            yield _Steps([(step, make_evaluator(step)) for step in steps])
+        except RefusedError as error:
+            failures.append(str(error))
 
 
 def _variants(model: ModelProto) -> Iterator[ModelProto]:
@@ -101,6 +113,8 @@ def output_types(model: ModelProto) -> dict[str, TensorType]:
     return found
 
 
+_LACKS = re.compile("not support|unsupported|not implemented|type mismatch", re.IGNORECASE)
+"""How ONNX Runtime's kernels say that they do not have a type or mode which they are registered for."""
 _FATAL = 4
 _ELEM_TYPES = {
     f"tensor({name})": elem_type
@@ -120,8 +134,8 @@ def _session(model: ModelProto) -> InferenceSession:
     """
     try:
         import onnxruntime
-    except ImportError:
-        raise MissingEvaluatorError("onnxruntime") from None
+    except ImportError as error:
+        raise MissingEvaluatorError("onnxruntime is not installed", name="onnxruntime") from error
     # Its kernels print warnings of their own.
     onnxruntime.set_default_logger_severity(_FATAL)
     options = onnxruntime.SessionOptions()
@@ -144,6 +158,33 @@ def plain_message(error: BaseException) -> str:
         text = text.split(" : ", 3)[-1]
     words = [word for word in text.split(" ") if not word.startswith("/onnxruntime_src/")]
     return " ".join(words)
+
+
+class _Chain:
+    """The first evaluator that does not say, at its first run, that it lacks a kernel for the types after all."""
+
+    def __init__(self, first: Evaluator, others: Iterator[Evaluator]) -> None:
+        self._current = first
+        self._others = others
+        self._lock = threading.Lock()
+
+    def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
+        while True:
+            current = self._current
+            try:
+                return current.run(names, feeds, timeout_s)
+            except Exception as error:
+                if not _LACKS.search(str(error)) or not self._advance(current):
+                    raise
+
+    def _advance(self, failed: Evaluator) -> bool:
+        with self._lock:
+            if self._current is not failed:
+                return True
+            following = next(self._others, None)
+            if following is not None:
+                self._current = following
+            return following is not None
 
 
 class _Runtime:

@@ -11,9 +11,11 @@ import numpy as np
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-_FLOAT, _UINT8, _INT8, _UINT16, _INT16, _INT32, _INT64, _BFLOAT16, _UINT32 = 1, 2, 3, 4, 5, 6, 7, 16, 12
+_FLOAT, _UINT8, _INT8, _UINT16, _INT16, _INT32, _INT64, _FLOAT16, _UINT32, _BFLOAT16 = (
+    1, 2, 3, 4, 5, 6, 7, 10, 12, 16,
+)  # fmt: skip
 _WIDER_INTEGER = {_UINT8: _INT32, _INT8: _INT32, _UINT16: _INT32, _INT16: _INT32, _UINT32: _INT64}
-_WIDER_FLOAT = {_BFLOAT16: _FLOAT}
+_WIDER_FLOAT = {_BFLOAT16: _FLOAT, _FLOAT16: _FLOAT}
 _KEPT = frozenset(
     {
         *("BitCast", "BitShift", "BitwiseNot", "Cast", "CastLike", "DequantizeLinear", "If", "Loop"),
@@ -64,12 +66,12 @@ def at_edges(model: ModelProto, inputs: Collection[str], outputs: Collection[str
 
 
 def widened_floats(model: ModelProto) -> ModelProto | None:
-    """Compute bfloat16 operators in FP32 and round their results; ``None`` where there are none."""
+    """Compute operators on 16-bit floats in FP32 and round their results; ``None`` where there are none."""
     return _widened(model, _WIDER_FLOAT)
 
 
 def widened_integers(model: ModelProto) -> ModelProto | None:
-    """Compute small integers in wider ones and cut the results off, as the small type does; bfloat16 in FP32."""
+    """Compute small integers in wider ones and cut the results off, as the small type does; 16-bit floats in FP32."""
     return _widened(model, _WIDER_INTEGER | _WIDER_FLOAT)
 
 
