@@ -1,8 +1,9 @@
-"""Where to listen."""
+"""Where to listen, and who can reach it."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 
 from runtime_core.telemetry import NeuronError, UsageError
@@ -12,20 +13,42 @@ def parse_address(text: str) -> tuple[str | None, int]:
     """Host (``None``: all of this machine's addresses) and port of ``HOST:PORT``, ``[V6]:PORT`` or ``:PORT``.
 
     Raises:
-        UsageError: the text is no address.
+        UsageError: the text is not an address.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise UsageError(f"{text!r} is no address to listen on: use HOST:PORT, for example 127.0.0.1:8000")
+        raise UsageError(f"{text!r} is not an address to listen on: use HOST:PORT, for example 127.0.0.1:8000")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         try:
             ipaddress.IPv6Address(host)
         except ValueError:
-            raise UsageError(f"{text!r}: {host!r} is no IPv6 address") from None
+            raise UsageError(f"{text!r}: {host!r} is not an IPv6 address") from None
     elif ":" in host:
         raise UsageError(f"{text!r}: write an IPv6 address in brackets, for example [::1]:8000")
     return host or None, int(port)
+
+
+def host_and_port(host: str, port: int) -> str:
+    """``HOST:PORT``, with the brackets that an IPv6 address needs."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def only_local(address: str) -> bool:
+    """Whether only this machine (or this container) reaches the address: see :func:`parse_address`."""
+    host, _ = parse_address(address)
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def in_container() -> bool:
+    """Whether this process runs in a container, by the marks that Docker, Podman and the kubelet leave."""
+    marks = ("/.dockerenv", "/run/.containerenv")
+    return "KUBERNETES_SERVICE_HOST" in os.environ or "container" in os.environ or any(map(os.path.exists, marks))
 
 
 def listen(address: str, backlog: int) -> socket.socket:
@@ -36,8 +59,8 @@ def listen(address: str, backlog: int) -> socket.socket:
         backlog: how many connections may wait to be accepted.
 
     Raises:
-        UsageError: the address is none.
-        NeuronError: it is taken, or not of this machine.
+        UsageError: the text is not an address.
+        NeuronError: the address is in use, or not one of this machine.
     """
     host, port = parse_address(address)
     try:
@@ -49,6 +72,6 @@ def listen(address: str, backlog: int) -> socket.socket:
             family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             made = socket.create_server((str(place[0]), port), family=family, backlog=backlog)
     except OSError as error:
-        raise NeuronError(f"can't listen on {address}: {error.strerror or error}") from None
+        raise NeuronError(f"cannot listen on {address}: {error.strerror or error}") from None
     made.setblocking(False)
     return made

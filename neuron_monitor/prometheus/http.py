@@ -17,7 +17,15 @@ from typing import NamedTuple, Protocol
 
 from neuron_monitor.prometheus.address import listen
 from neuron_monitor.prometheus.page import Page
-from neuron_monitor.prometheus.request import BAD_REQUEST, Answer, Request, accepts_gzip, parse_head, preferred
+from neuron_monitor.prometheus.request import (
+    BAD_REQUEST,
+    Answer,
+    Request,
+    accepts_gzip,
+    parse_head,
+    preferred,
+    prefers_html,
+)
 from neuron_monitor.prometheus.text import Format
 from runtime_core import __version__
 
@@ -283,6 +291,8 @@ class MetricsServer:
                 return Answer("200 OK", b"neuron-monitor is healthy\n")
             case "/-/ready":
                 return self._ready()
+            case "/" if not prefers_html(request.headers.get("accept", "")):
+                return self._metrics(request)
             case "/":
                 return Answer("200 OK", _LANDING % __version__.encode(), (("Content-Type", "text/html"),))
             case _:

@@ -44,6 +44,8 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)")
 _ONCE = frozenset(("authorization", "content-length", "host", "transfer-encoding"))
 """Two values of these would mean different things to a proxy and to this server."""
 
+_HTML = frozenset(("text/html", "application/xhtml+xml"))
+
 BAD_REQUEST = Answer("400 Bad Request", b"bad request\n")
 
 
@@ -104,6 +106,15 @@ def preferred(header: str, offers: Sequence[tuple[str, dict[str, str]]]) -> int 
             if name == offer and all(wanted.get(key, value) == value for key, value in parameters.items()):
                 return number
     return None
+
+
+def prefers_html(header: str) -> bool:
+    """Whether an ``Accept`` header is a browser's: it names HTML and nothing that weighs more, or there is none.
+
+    A program that asks for text, or for anything at all (``*/*``), is no browser.
+    """
+    parts = _weighted(header)
+    return not parts or any(name in _HTML and weight == parts[0][2] for name, _, weight in parts)
 
 
 def accepts_gzip(header: str) -> bool:

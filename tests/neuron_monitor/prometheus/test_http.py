@@ -172,7 +172,7 @@ def test_scrapes_are_counted(port, get):
 
 
 def test_an_address_that_is_taken(port, page):
-    with pytest.raises(NeuronError, match=rf"can't listen on 127\.0\.0\.1:{port}"):
+    with pytest.raises(NeuronError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
         MetricsServer(page, f"127.0.0.1:{port}", stale_seconds=1)
 
 

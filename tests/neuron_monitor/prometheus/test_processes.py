@@ -22,6 +22,11 @@ def config(tmp_path):
     return path
 
 
+def told(errors):
+    """The lines on stderr, but for the warning of an exporter that listens on loopback in a container."""
+    return [line for line in errors.splitlines() if "is loopback" not in line]
+
+
 def count(page, core):
     match = re.search(rf'^execution_status_total\{{[^}}]*"completed"[^}}]*"bench{core}"\}} (\d+)$', page, re.M)
     return match and int(match[1])
@@ -83,16 +88,16 @@ def test_it_ends_quietly_on_a_signal(node, exporter, get, wait):
     wait(lambda: b"system_vcpu_count" in get(url)[2])
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, told(errors)) == (0, [])
 
 
 def test_it_says_where_it_serves_when_asked_to_tell(node, spawn, config, get, wait):
     monitor = spawn(
         "neuron_monitor", "-c", config, "--prometheus", "--web.listen-address", "127.0.0.1:0", "--verbose", "1"
     )
-    told = monitor.stderr.readline()
-    assert told.startswith("serving http://127.0.0.1:")
-    assert get(told.removeprefix("serving ").strip())[0] == 200
+    line = monitor.stderr.readline()
+    assert line.startswith("serving http://127.0.0.1:")
+    assert get(line.removeprefix("serving ").strip())[0] == 200
 
 
 def test_the_pipe_ends_with_the_monitor(node, command):
@@ -104,7 +109,7 @@ def test_the_pipe_ends_with_the_monitor(node, command):
         timeout=30,
     )
     assert done.returncode == 1
-    first, second = done.stderr.splitlines()
+    first, second = told(done.stderr)
     assert "a line is no report" in first
     assert "ended without a report" in second
 
