@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 from neuron_console.extras import DISTRIBUTION
 from runtime_core.errors import NeuronError
+from runtime_core.libnrt.build import LINK_NAME, SONAME, BuildError, environment_prefix, up_to_date_build
+from runtime_core.libnrt.declarations import INCLUDE
 
 
 class Part(NamedTuple):
@@ -42,5 +45,25 @@ def commands() -> dict[str, Path]:
     return found
 
 
-PARTS: tuple[Part, ...] = (Part("bin", commands, executable=True),)
+def library() -> dict[str, Path]:
+    """``libnrt.so`` and its link, built for this Python; nothing, and a line on stderr, where it cannot be built."""
+    try:
+        built = up_to_date_build(environment_prefix())
+    except BuildError as error:
+        print(f"neuron-sim install: libnrt.so is left out: {error}", file=sys.stderr)
+        return {}
+    # The links of programs stand as the linker and the loader look for them, each to the one file.
+    return {LINK_NAME: built.with_name(SONAME), SONAME: built}
+
+
+def headers() -> dict[str, Path]:
+    """The C headers of the runtime."""
+    return {str(path.relative_to(INCLUDE)): path for path in INCLUDE.rglob("*.h")}
+
+
+PARTS: tuple[Part, ...] = (
+    Part("bin", commands, executable=True),
+    Part("lib", library),
+    Part("include", headers),
+)
 """In the order in which they are installed."""

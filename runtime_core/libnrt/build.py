@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from runtime_core import __version__
 from runtime_core.errors import NeuronError, UsageError
+from runtime_core.files import write_atomically
 from runtime_core.libnrt.declarations import INCLUDE, read_declarations
 from runtime_core.libnrt.generate import MODULE, cffi_declarations, exported_functions, preamble
 
@@ -62,6 +64,36 @@ def build(prefix: Path, *, python: str | None = None, environment: Mapping[str, 
         _move_in(made, target, library)
     _install_headers(include)
     return target
+
+
+def environment_prefix() -> Path:
+    """Where the library of this Python's environment is kept, for links to point to."""
+    return Path(sys.prefix) / "lib" / "neuron-tools-sim"
+
+
+def up_to_date_build(prefix: Path) -> Path:
+    """As :func:`build`; a library of the same sources, Python and versions is kept as it is.
+
+    Raises:
+        BuildError: as :func:`build`.
+    """
+    target = prefix / "lib" / f"{LINK_NAME}.{__version__}"
+    stamp = prefix / "lib" / ".libnrt-stamp"
+    key = _key()
+    with contextlib.suppress(OSError):
+        if target.exists() and (prefix / "include/nrt/nrt.h").exists() and stamp.read_text(encoding="ascii") == key:
+            return target
+    build(prefix)
+    write_atomically(stamp, key.encode(), mode=0o644)
+    return target
+
+
+def _key() -> str:
+    """What the built files depend on."""
+    digest = hashlib.sha256(repr((sys.version, sys.executable, __version__)).encode())
+    for source in sorted([*INCLUDE.rglob("*.h"), *_HERE.glob("*.[ch]"), *_HERE.glob("*.py")]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _compiler(variables: Mapping[str, str]) -> list[str]:
