@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) -> list[dict[str, object]]:
     users: list[dict[str, object]] = [
-        {"pid": r.pid, "command": r.command, "neuron_runtime_version": r.version or "NA"}
+        {
+            "pid": r.pid,
+            "command": r.command,
+            "neuron_runtime_version": r.version or "NA",
+            **({"framework": r.framework} if r.framework else {}),
+        }
         for r in snapshot.runtimes
         if r.uses(device)
     ]

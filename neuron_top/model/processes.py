@@ -15,7 +15,7 @@ from runtime_core.telemetry.snapshot import Runtime
 
 
 class Process(NamedTuple):
-    """One runtime process; ``None`` where a figure is not available. ``address``: of a neuron-rtd, else ""."""
+    """One runtime process; ``None`` where a figure is not available; ``address`` is that of a neuron-rtd, else ""."""
 
     key: RuntimeKey
     pid: int
@@ -32,6 +32,7 @@ class Process(NamedTuple):
     error_count: int | None
     version: str
     problem: str
+    framework: str = ""
 
 
 @functools.cache
@@ -70,6 +71,7 @@ def _process(moment: Moment, runtime: Runtime) -> Process:
         _error_count(runtime),
         runtime.version,
         runtime.error,
+        runtime.framework,
     )
 
 
@@ -88,8 +90,9 @@ def _count(value: int | None) -> str:
 
 
 def _what(process: Process) -> str:
-    """Why it can't be read, else a neuron-rtd's address, and what the process runs."""
-    return process.problem or f"{process.address}  {process.command}".strip()
+    """Why it cannot be read, else a neuron-rtd's address or the framework, and the command line."""
+    parts = (process.address, process.framework, process.command)
+    return process.problem or "  ".join(part for part in parts if part)
 
 
 # The first eight fit into 80 columns.

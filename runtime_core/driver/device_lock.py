@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 # Threads of one process share its record locks, so they exclude each other here first.
 _threads = threading.RLock()
+
+
+def _forget() -> None:
+    """A forked child has none of the threads that may have held it."""
+    global _threads
+    _threads = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextlib.contextmanager

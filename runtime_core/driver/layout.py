@@ -14,7 +14,7 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 6
+LAYOUT_VERSION = 7
 PAGE_COUNT = 128
 MAX_MODELS = 64
 MAX_SUBGRAPHS = 256
@@ -205,6 +205,7 @@ class Page(ctypes.Structure):
         ("cores", CoreBlock * MAX_CORES),
         ("version", ctypes.c_char * 32),
         ("address", ctypes.c_char * 256),
+        ("framework", ctypes.c_char * 64),
         ("tag", ctypes.c_char * 1024),
         ("command", ctypes.c_char * 2048),
         ("models", ModelSlot * MAX_MODELS),

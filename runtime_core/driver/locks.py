@@ -94,11 +94,15 @@ class LockFile:
         """The descriptor; never close it or open the file elsewhere."""
         return self._fd
 
+    def forget(self) -> None:
+        """In a forked child: it inherits no lock, and a thread that it has not may have held the guard."""
+        self._held = set()
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+
     def _own(self) -> set[int]:
         if self._pid != os.getpid():
-            self._held = set()
-            self._pid = os.getpid()
-            self._guard = threading.Lock()
+            self.forget()
         return self._held
 
     def try_lock(self, byte: int) -> bool:
@@ -171,6 +175,16 @@ class LockFile:
 
 _open_files: dict[tuple[int, int], LockFile] = {}
 _open_files_guard = threading.Lock()
+
+
+def _forget() -> None:
+    global _open_files_guard
+    _open_files_guard = threading.Lock()
+    for lock_file in _open_files.values():
+        lock_file.forget()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextlib.contextmanager

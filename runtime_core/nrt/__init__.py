@@ -97,11 +97,12 @@ def current() -> Runtime:
     return _runtime
 
 
-def init(*, numerics: bool = True) -> Runtime:
+def init(*, numerics: bool = True, framework: str = "") -> Runtime:
     """Initialise the process's runtime (nrt_init) from the environment variables.
 
     Args:
         numerics: ``False`` skips the arithmetic; outputs are then marked as not computed.
+        framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
 
     Raises:
         NrtError: INVALID when it is initialised already or a variable is wrong, LOAD_NOT_ENOUGH_NC when cores are
@@ -112,7 +113,7 @@ def init(*, numerics: bool = True) -> Runtime:
     with _guard:
         if _runtime is not None and _runtime.alive:
             raise NrtError(NrtStatus.INVALID, "the runtime is initialised already: call close() first")
-        _runtime = Runtime(numerics=numerics)
+        _runtime = Runtime(numerics=numerics, framework=framework)
         _was_closed = False
         return _runtime
 

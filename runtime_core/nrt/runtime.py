@@ -67,6 +67,7 @@ class Runtime:
         numerics: bool = True,
         claim_page: ClaimPage | None = None,
         shares: NodeShares | None = None,
+        framework: str = "",
     ) -> None:
         """Initialise: read the environment, own cores, enter the node's process table.
 
@@ -77,6 +78,7 @@ class Runtime:
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
             claim_page: how to enter the process table, given node and tag; default: as this process.
             shares: links and vCPUs that it shares with other runtimes of the process; default: its own.
+            framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -99,7 +101,8 @@ class Runtime:
             self._clock = clock or RealClock()
             faults = FaultWatch(self._store).active(self._clock.now_ns())
             _check_driver(seen_driver_version(self._store.text("driver_version"), faults))
-            self._page = (claim_page or _claim_page)(self._store, self._config.tag)
+            tag = self._config.tag
+            self._page = claim_page(self._store, tag) if claim_page else _claim_page(self._store, tag, framework)
             try:
                 self._cores = self._allocate_cores(faults)
             except BaseException:
@@ -488,8 +491,8 @@ def _tell(result: ExecutionResult) -> None:
         emit(LogLevel.WARNING, "nrt_execute", warning)
 
 
-def _claim_page(store: Datastore, tag: str) -> RuntimePage:
-    return RuntimePage(store, tag=tag, command=_command_line(), version=__version__)
+def _claim_page(store: Datastore, tag: str, framework: str) -> RuntimePage:
+    return RuntimePage(store, tag=tag, command=_command_line(), version=__version__, framework=framework)
 
 
 def _staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Plan | None:

@@ -160,6 +160,7 @@ class Runtime(NamedTuple):
             does not provide it.
         error: why the figures could not be read ("" when fine); then the counters are ``None`` or empty.
         devices: indices of devices it holds open; only from a source that knows devices apart from cores (sysfs).
+        framework: that the process named to the runtime, such as ``PyTorch 1.13``; "" when it named none.
     """
 
     pid: int
@@ -180,6 +181,7 @@ class Runtime(NamedTuple):
     cpu: CpuTimes | None
     error: str = ""
     devices: tuple[int, ...] = ()
+    framework: str = ""
 
     @property
     def key(self) -> tuple[int, int]:

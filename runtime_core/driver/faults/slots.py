@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +32,15 @@ _UNLIMITED = (1 << 64) - 1
 
 # Threads of one process share its record locks, so they exclude each other here first.
 _threads = threading.RLock()
+
+
+def _forget() -> None:
+    """A forked child has none of the threads that may have held it."""
+    global _threads
+    _threads = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 class Fault(NamedTuple):

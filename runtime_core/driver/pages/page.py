@@ -48,6 +48,7 @@ class RuntimePage:
         command: str,
         version: str,
         address: str = "",
+        framework: str = "",
         start_ns: int | None = None,
         pid: int | None = None,
     ) -> None:
@@ -59,6 +60,7 @@ class RuntimePage:
             command: its command line.
             version: of the runtime.
             address: where it serves, "" for nowhere.
+            framework: that it runs, and its version; "" when it named none.
             start_ns: when it started, default: now, by CLOCK_MONOTONIC.
             pid: the process id to show, default: this process's.
 
@@ -90,6 +92,7 @@ class RuntimePage:
         page.command = command.encode("utf-8", "replace")[:2047]
         page.version = version.encode()[:31]
         page.address = address.encode("utf-8", "replace")[:255]
+        page.framework = framework.encode("utf-8", "replace")[:63]
         for head in page.latency:
             head.low = len(page.buckets[0])
         page.state = layout.STATE_LIVE

@@ -18,7 +18,7 @@ from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
 NUMERICS_VARIABLE = "NEURON_SIM_NUMERICS"
-_FRAMEWORKS = ("", "none", "TensorFlow", "PyTorch", "MXNet", "precheck")
+_FRAMEWORKS = ("", "", "TensorFlow", "PyTorch", "MXNet", "precheck")
 _REMOVED_VARIABLE = "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS"
 
 _INF1_FAMILY = 1
@@ -47,14 +47,14 @@ def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
             pass
         session.read_environment()
         numerics = _numerics()
-        nrt.init(numerics=numerics)
+        name = " ".join(part for part in (_FRAMEWORKS[framework], *versions) if part)
+        nrt.init(numerics=numerics, framework=name)
         if not numerics:
             emit(LogLevel.WARNING, "nrt_init", f"{NUMERICS_VARIABLE} is off: outputs hold no results")
         if os.environ.get(_REMOVED_VARIABLE, "0").strip() not in ("", "0"):
             emit(LogLevel.WARNING, "nrt_init", f"{_REMOVED_VARIABLE} is ignored: use nrta_execute_schedule")
         inspect.begin_when_asked()
-        name = " ".join(part for part in (_FRAMEWORKS[framework], *versions) if part)
-        emit(LogLevel.INFO, "nrt_init", f"Neuron Runtime {__version__} (simulated), framework: {name}")
+        emit(LogLevel.INFO, "nrt_init", f"Neuron Runtime {__version__} (simulated), framework: {name or 'none'}")
     return OK
 
 

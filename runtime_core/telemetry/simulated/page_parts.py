@@ -31,6 +31,7 @@ class Identity(NamedTuple):
     command: str
     version: str
     address: str
+    framework: str
 
 
 def _text(raw: bytes) -> str:
@@ -40,7 +41,9 @@ def _text(raw: bytes) -> str:
 def identity_at(store: Datastore, offset: int) -> Identity:
     """Of the runtime whose page is at ``offset``."""
     page = layout.Page.from_buffer_copy(store.map, offset)
-    return Identity(_text(page.tag), _text(page.command), _text(page.version), _text(page.address))
+    return Identity(
+        _text(page.tag), _text(page.command), _text(page.version), _text(page.address), _text(page.framework)
+    )
 
 
 def models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:

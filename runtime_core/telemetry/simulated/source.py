@@ -238,6 +238,7 @@ class SimulatedSource:
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
             # Outside this pid namespace the page's number is another process's.
             process_cpu(holder) if with_cpu and holder else None,
+            framework=identity.framework,
         )
 
     def _is_owner(self, index: int, start_ns: int, holder: int | None) -> bool:
@@ -266,7 +267,7 @@ class SimulatedSource:
             start_ns,
             self._now_ns(),
             uid,
-            *text,
+            *text[:4],
             cores,
             None,
             None,
@@ -276,6 +277,7 @@ class SimulatedSource:
             (),
             None,
             error=f"counters of process {pid} can't be read: it stands still in the middle of a write",
+            framework=text.framework,
         )
 
     def _identity(self, store: Datastore, index: int, offset: int, key: tuple[int, int]) -> Identity:

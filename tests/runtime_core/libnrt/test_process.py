@@ -1,5 +1,6 @@
 """Around the calls: forks, threads, signals, dlopen, death, and where Python is found."""
 
+import json
 import os
 import shutil
 import signal
@@ -49,6 +50,22 @@ def test_any_death_gives_cores_and_memory_back(process, node, neff_file, wait, n
     snapshot = open_source().snapshot()
     assert snapshot.runtimes == ()
     assert all(device.memory_used_bytes == 0 for device in snapshot.devices)
+
+
+def test_the_tools_show_command_line_and_framework(process, run, node, neff_file):
+    child = subprocess.Popen([process, "stay", neff_file], stdout=subprocess.PIPE, env={**os.environ, **CORES})
+    try:
+        assert child.stdout.readline() == b"ready\n"
+        shown = json.loads(run(sys.executable, "-m", "neuron_ls", "--json-output").stdout)
+        (entry,) = shown[0]["neuron_processes"]
+        assert (entry["pid"], entry["command"], entry["framework"]) == (
+            child.pid, f"{process} stay {neff_file}", "PyTorch 1.13",
+        )  # fmt: skip
+        (runtime,) = open_source().snapshot().runtimes
+        assert runtime.framework == "PyTorch 1.13"
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_an_empty_environment_finds_its_python(process, run, node, neff_file, root, tmp_path):
