@@ -168,11 +168,8 @@ def main() -> None:
         ]
         for threads in _THREADS:
             calls = _CALLS // threads
-            figures.append(
-                Figure(
-                    f"{threads} threads: executions from C", 1e6 / _run(program, "threads", neff, calls, threads), "/s"
-                )
-            )
+            rate = 1e6 / _run(program, "threads", neff, calls, threads)
+            figures.append(Figure(f"{threads} threads: executions from C", rate, "/s"))
             peer = 1e6 / _python_threads_us(neff.read_bytes(), threads, calls)
             figures.append(Figure(f"peer: {threads} threads in Python", peer, "/s"))
         init, imported = processes_seconds(
