@@ -285,7 +285,7 @@ def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
         return _config(file, _unknown_fields(msgspec.json.decode(content)))
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         described = " ".join(_described(error, content).split())
-        raise ConfigError(f"{name}: {described}") from None
+        raise ConfigError(f"{described}", where=str(name)) from None
 
 
 def load_config(path: Path, *, strict: bool = False) -> Config:
@@ -297,5 +297,5 @@ def load_config(path: Path, *, strict: bool = False) -> Config:
     try:
         content = read_regular(path, _MAX_BYTES)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
     return parse_config(content, str(path), strict=strict)

@@ -58,7 +58,7 @@ def require_stream(fd: int) -> None:
     except OSError:
         raise NeuronError("standard input is closed", mend="pipe neuron-monitor into this command") from None
     if os.isatty(fd):
-        raise UsageError("standard input is a terminal: pipe neuron-monitor into this command")
+        raise UsageError("standard input is a terminal", mend="pipe neuron-monitor into this command")
 
 
 def lines_until_stop(fd: int, signals: Signals) -> Iterator[bytes]:
@@ -106,4 +106,4 @@ def each_report(
         good += 1
         yield taken
     if not good and not signals.stop:
-        raise NeuronError("standard input ended without a report: pipe neuron-monitor into this command")
+        raise NeuronError("standard input ended without a report", mend="pipe neuron-monitor into this command")

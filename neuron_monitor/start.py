@@ -42,7 +42,7 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
         OSError: a file cannot be written.
     """
     if outputs.web_config is not None and outputs.listen_address is None:
-        raise UsageError("--web.config.file is for what --prometheus serves: give both")
+        raise UsageError("--web.config.file is for what --prometheus serves", mend="give both")
     with ExitStack() as stack:
         # Before anything listens: who sees it up may end it.
         signals = stack.enter_context(handled())

@@ -49,14 +49,14 @@ def load_pt2(path: Path) -> ModelProto:
     import torch
 
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file")
+        raise ModelFileError("no such model file", where=str(path))
     try:
         with _quiet():
             program = torch.export.load(path)
     except Exception as error:
         # Its readers raise whatever the archive led them into.
         raise ModelFileError(
-            f"{path} is no exported program ({_reason(error)}): write it with torch.export.save"
+            f"{path} is no exported program ({_reason(error)})", mend="write it with torch.export.save"
         ) from None
     return _exported(program, (), str(path))
 

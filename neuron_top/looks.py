@@ -70,10 +70,10 @@ class SourceLook:
         except NodeError:
             raise
         except NeuronError as error:
-            raise NodeError(str(error)) from error
+            raise NodeError(error.what, where=error.where, mend=error.mend) from error
         except PermissionError as error:
             raise NodeError(
-                f"no permission for {error.filename}: run as the node's owner, or choose another source"
+                f"no permission for {error.filename}", mend="run as the node's owner, or choose another source"
             ) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""

@@ -44,7 +44,7 @@ def parse_address(text: str) -> RtdAddress:
         host = host.removeprefix("[").removesuffix("]")
         if host and "/" not in host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536:
             return RtdAddress(text, host=host, port=int(port))
-    raise UsageError(f"{text!r} is no address of a neuron-rtd: write unix:/run/neuron.sock or HOST:PORT")
+    raise UsageError(f"{text!r} is no address of a neuron-rtd", mend="write unix:/run/neuron.sock or HOST:PORT")
 
 
 def watched_addresses(given: Iterable[str]) -> tuple[RtdAddress, ...]:

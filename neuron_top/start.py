@@ -58,7 +58,9 @@ def start(wish: Wish) -> None:
         _node(wish, glyphs)
         return
     if wish.source is not None:
-        raise UsageError("--source reads this machine's node, --remote and --hostfile others: give only one of them")
+        raise UsageError(
+            "--source reads this machine's node, --remote and --hostfile others", mend="give only one of them"
+        )
     _fleet(wish, glyphs)
 
 

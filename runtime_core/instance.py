@@ -70,7 +70,7 @@ def instance_type(name: str) -> InstanceType:
     """
     found = INSTANCE_TYPES.get(name)
     if found is None:
-        raise UsageError(f"unknown instance type {name!r}: choose one of {', '.join(INSTANCE_TYPES)}")
+        raise UsageError(f"unknown instance type {name!r}", mend=f"choose one of {', '.join(INSTANCE_TYPES)}")
     return found
 
 

@@ -122,6 +122,23 @@ def test_nothing_is_unpickled_and_no_shell_is_used(package):
         assert "shell=True" not in path.read_text(), path
 
 
+def string_splits(source):
+    """Lines that take a text apart at ``": "``."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            splits = node.func.attr in ("partition", "rpartition", "split", "rsplit")
+            if splits and any(isinstance(a, ast.Constant) and a.value == ": " for a in node.args):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_error_is_taken_apart_again(package):
+    """An error has fields: what, where, mend."""
+    for path in (ROOT / package).rglob("*.py"):
+        assert not list(string_splits(path.read_text())), path
+    assert list(string_splits('what, _, mend = str(error).partition(": ")')) == [1]
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [

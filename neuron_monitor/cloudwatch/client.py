@@ -49,11 +49,13 @@ def connect(region: str | None, endpoint_url: str | None) -> Client:
         client: Client = session.client("cloudwatch", endpoint_url=endpoint_url, config=config)
         credentials = session.get_credentials()
     except NoRegionError:
-        raise NeuronError("no region is known: give --region, or set AWS_REGION") from None
+        raise NeuronError("no region is known", mend="give --region, or set AWS_REGION") from None
     except (BotoCoreError, ValueError) as error:
         raise NeuronError(str(error)) from None
     if credentials is None:
-        raise NeuronError("no AWS credentials: give the instance a role, or set AWS_ACCESS_KEY_ID or AWS_PROFILE")
+        raise NeuronError(
+            "no AWS credentials", mend="give the instance a role, or set AWS_ACCESS_KEY_ID or AWS_PROFILE"
+        )
     return client
 
 

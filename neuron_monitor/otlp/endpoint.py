@@ -39,7 +39,7 @@ def parse_endpoint(text: str, environment: Mapping[str, str]) -> Endpoint:
     Raises:
         UsageError: it is no endpoint.
     """
-    wrong = UsageError(f"{text!r} is no OTLP endpoint: use grpc://HOST:4317 or http://HOST:4318")
+    wrong = UsageError(f"{text!r} is no OTLP endpoint", mend="use grpc://HOST:4317 or http://HOST:4318")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -52,7 +52,7 @@ def parse_endpoint(text: str, environment: Mapping[str, str]) -> Endpoint:
         return Endpoint(Protocol.GRPC, f"http{'s' if secure else ''}://{parts.netloc}", not secure)
     named = next((environment[name] for name in _PROTOCOL_VARIABLES if environment.get(name)), "")
     if named and named not in tuple(Protocol):
-        raise UsageError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {named!r}: use {' or '.join(Protocol)}")
+        raise UsageError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {named!r}", mend=f"use {' or '.join(Protocol)}")
     if named == Protocol.GRPC or (not named and port == _GRPC_PORT):
         return Endpoint(Protocol.GRPC, f"{parts.scheme}://{parts.netloc}", not secure)
     path = parts.path if parts.path not in ("", "/") else _PATH

@@ -17,15 +17,15 @@ def parse_address(text: str) -> tuple[str | None, int]:
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise UsageError(f"{text!r} is not an address to listen on: use HOST:PORT, for example 127.0.0.1:8000")
+        raise UsageError(f"{text!r} is not an address to listen on", mend="use HOST:PORT, for example 127.0.0.1:8000")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         try:
             ipaddress.IPv6Address(host)
         except ValueError:
-            raise UsageError(f"{text!r}: {host!r} is not an IPv6 address") from None
+            raise UsageError(f"{host!r} is not an IPv6 address", where=f"{text!r}") from None
     elif ":" in host:
-        raise UsageError(f"{text!r}: write an IPv6 address in brackets, for example [::1]:8000")
+        raise UsageError(f"{text!r}", mend="write an IPv6 address in brackets, for example [::1]:8000")
     return host or None, int(port)
 
 

@@ -54,11 +54,11 @@ def serve(
     require_stream(0)
     where = listen_address or host_and_port(address or "127.0.0.1", port)
     if address is not None and listen_address is not None:
-        raise UsageError("--address and --web.listen-address exclude each other: use one of them")
+        raise UsageError("--address and --web.listen-address exclude each other", mend="use one of them")
     if (cert_file is None) != (key_file is None):
-        raise UsageError("--cert-file and --key-file belong together: give both")
+        raise UsageError("--cert-file and --key-file belong together", mend="give both")
     if cert_file is not None and web_config is not None:
-        raise UsageError("--cert-file and --web.config.file exclude each other: use one of them")
+        raise UsageError("--cert-file and --web.config.file exclude each other", mend="use one of them")
     certificate = (cert_file, key_file) if cert_file is not None and key_file is not None else None
     tell = sys.stderr.isatty()
     with handled() as signals, serving(where, web_config, certificate=certificate, tell=tell) as page:

@@ -98,7 +98,7 @@ def advise_command(request: Request, question: Question) -> int:
         raise UsageError("--advise needs what is to be served: --rate 3000 --p99 20ms")
     for option, value in {"--cores": request.cores, "--models": request.models, "--duration": request.duration}.items():
         if value is not None:
-            raise UsageError(f"{option} is what --advise finds out: leave it away")
+            raise UsageError(f"{option} is what --advise finds out", mend="leave it away")
     if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
         raise UsageError("--advise simulates: --clock real, --csv and --plot are for measurements")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -139,19 +139,19 @@ def parse_time_ns(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s)", text.strip(), re.ASCII)
     time_ns = round(float(found[1]) * _NANOSECONDS[found[2]]) if found else 0
     if not 0 < time_ns <= 3600 * 10**9:
-        raise UsageError(f"--p99 {text!r}: expected a time up to an hour, like 20ms")
+        raise UsageError("expected a time up to an hour, like 20ms", where=f"--p99 {text!r}")
     return time_ns
 
 
 def _check(request: Request) -> None:
     if request.as_csv and request.as_json:
-        raise UsageError("--csv and --json: choose one")
+        raise UsageError("--csv and --json", mend="choose one")
     if request.rate is not None and not 0 < request.rate <= 1e7:
-        raise UsageError(f"--rate {request.rate:g}: expected samples a second, more than 0")
+        raise UsageError("expected samples a second, more than 0", where=f"--rate {request.rate:g}")
     if request.duration is not None and not 0 < request.duration <= 1e6:
-        raise UsageError(f"--duration {request.duration:g}: expected seconds, more than 0")
+        raise UsageError("expected seconds, more than 0", where=f"--duration {request.duration:g}")
     if request.plot is not None and not request.plot.parent.is_dir():
-        raise UsageError(f"--plot {request.plot}: there is no folder {request.plot.parent}")
+        raise UsageError(f"there is no folder {request.plot.parent}", where=f"--plot {request.plot}")
 
 
 def _type_name(request: Request, own_node: bool) -> str:

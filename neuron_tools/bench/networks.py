@@ -19,7 +19,7 @@ class Networks:
             UsageError: there is no such file.
         """
         if not path.is_file():
-            raise UsageError(f"{path}: no such model file")
+            raise UsageError("no such model file", where=str(path))
         self.path = path
         self.fixed = path.suffix != ".onnx"
         self._known: dict[tuple[int, int], Neff] = {}
@@ -51,8 +51,9 @@ class Networks:
             shape = self.fixed_shape()
             if (batch, pipeline) != shape:
                 raise UsageError(
-                    f"{self.path} is compiled for batch {shape[0]} on {shape[1]} NeuronCore(s), not for batch {batch} "
-                    f"on {pipeline}: give the ONNX file"
+                    f"{self.path} is compiled for batch {shape[0]} on {shape[1]} NeuronCore(s), not "
+                    f"for batch {batch} on {pipeline}",
+                    mend="give the ONNX file",
                 )
             return self._read()
         found = self._known.get((batch, pipeline))

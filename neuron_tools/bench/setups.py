@@ -82,7 +82,7 @@ def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
         if most > available:
             raise UsageError(f"{most} NeuronCores: an {type_name} has {available}")
         if most < pipeline:
-            raise UsageError(f"a pipeline of {pipeline} NeuronCores doesn't fit on {most}: give more --cores")
+            raise UsageError(f"a pipeline of {pipeline} NeuronCores doesn't fit on {most}", mend="give more --cores")
         for cores, models in places:
             if cores < pipeline:
                 continue

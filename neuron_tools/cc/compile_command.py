@@ -30,7 +30,7 @@ def compile_to_file(
 ) -> str:
     """Compile ``model`` into ``target``; returns what to print."""
     if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is no directory: choose another --output")
+        raise UsageError(f"{target.parent} is no directory", mend="choose another --output")
     started = time.monotonic()
     with _stages(model.name, shown=sys.stderr.isatty() and not as_json) as on_stage:
         compiled = compile_with_report(read_model(model, framework), options, on_stage)

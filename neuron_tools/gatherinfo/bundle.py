@@ -104,7 +104,7 @@ def write_bundle(path: Path, around: Surroundings, findings: list[Finding], scru
         # O_EXCL refuses links too, wherever they lead.
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise UsageError(f"{path} is there already: give --bundle the name of a new file") from None
+        raise UsageError(f"{path} is there already", mend="give --bundle the name of a new file") from None
     try:
         with os.fdopen(fd, "wb") as file:
             os.fchmod(file.fileno(), 0o600)

@@ -42,11 +42,11 @@ def look_around(source_name: str | None, monitor: str | None, environment: Mappi
     source = open_source(source_name)
     kind, _, place = source.name.partition(":")
     root = Path(place) if kind == "sim" else None
-    snapshot, problem = None, ""
+    snapshot, problem = None, None
     try:
         snapshot = source.snapshot()
     except NodeError as error:
-        problem = str(error)
+        problem = error
     finally:
         source.close()
     return Surroundings(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_tools.install import DEFAULT_PREFIX
-from runtime_core.telemetry import Snapshot
+from runtime_core.telemetry import NeuronError, NodeError, Snapshot
 
 
 class Verdict(enum.Enum):
@@ -33,7 +33,7 @@ class Surroundings(NamedTuple):
 
     Attributes:
         source: of the snapshot, e.g. ``sim:/run/neuron-sim``; "" when none could be opened.
-        snapshot: the node; ``None`` when it can't be read, then ``problem`` says why.
+        snapshot: the node; ``None`` when it cannot be read, then ``problem`` says why.
         root: the simulated node's directory; ``None`` at a sysfs tree.
         environment: variables of the process.
         monitor: address of the metrics exporter; ``monitor_named`` when the user asked for it.
@@ -43,7 +43,7 @@ class Surroundings(NamedTuple):
 
     source: str
     snapshot: Snapshot | None
-    problem: str
+    problem: NodeError | None
     root: Path | None
     environment: Mapping[str, str]
     monitor: str
@@ -65,6 +65,12 @@ def warned(check: str, found: str, mend: str) -> Finding:
 def failed(check: str, found: str, mend: str) -> Finding:
     """Something that does not work."""
     return Finding(check, Verdict.FAIL, found, mend)
+
+
+def failed_by(check: str, error: NeuronError, mend: str = "") -> Finding:
+    """An error of ours as a finding; ``mend`` where it names none."""
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    return failed(check, what, error.mend or mend)
 
 
 def worst(findings: list[Finding]) -> Verdict:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, passed, warned
+from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, failed_by, passed, warned
 from runtime_core.nrt import NrtError
 from runtime_core.nrt.config import read_config
 
@@ -48,12 +48,10 @@ def check_variables(around: Surroundings) -> Iterator[Finding]:
     try:
         config = read_config(around.environment)
     except NrtError as error:
-        what, _, mend = str(error).partition(": ")
-        yield failed("variables", what, mend or "set it as docs describe, or unset it")
+        yield failed_by("variables", error, "set it as the documentation describes, or unset it")
         return
     for warning in config.warnings:
-        what, _, mend = warning.partition(": ")
-        yield warned("variables", what, mend)
+        yield warned("variables", warning.what, warning.mend)
     if not config.warnings:
         yield passed("variables", ", ".join(named) if named else "none are set")
 

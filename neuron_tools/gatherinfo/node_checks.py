@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, passed, warned
+from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, failed_by, passed, warned
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import core_byte
@@ -24,9 +24,9 @@ _ROOM_FOR_PROCESSES = 8
 
 def check_source(around: Surroundings) -> Iterator[Finding]:
     """Whether there is a node, and which."""
+    if around.problem is not None:
+        yield failed_by("source", around.problem, "choose another with --source")
     if around.snapshot is None:
-        what, _, mend = around.problem.partition(": ")
-        yield failed("source", what, mend or "choose another with --source")
         return
     instance, devices = around.snapshot.instance, around.snapshot.devices
     cores = sum(len(device.core_ids) for device in devices)
@@ -103,15 +103,13 @@ def check_ownership(around: Surroundings) -> Iterator[Finding]:
     """Whether what processes own and what they say agree."""
     for runtime in around.snapshot.runtimes if around.snapshot else ():
         if runtime.error:
-            what, _, mend = runtime.error.partition(": ")
-            yield warned("ownership", what, mend or f"continue or end process {runtime.pid}")
+            yield warned("ownership", runtime.error, f"continue or end process {runtime.pid}")
     if around.root is None or around.snapshot is None:
         return
     try:
         store = Datastore(around.root)
     except NodeError as error:
-        what, _, mend = str(error).partition(": ")
-        yield failed("ownership", what, mend)
+        yield failed_by("ownership", error)
         return
     try:
         live, dead, owned = _pages(store)
@@ -182,8 +180,7 @@ def check_clock(around: Surroundings) -> Iterator[Finding]:
     try:
         boot_ns = read_info(around.root).boot_ns
     except NodeError as error:
-        what, _, mend = str(error).partition(": ")
-        yield failed("clock", what, mend)
+        yield failed_by("clock", error)
         return
     ahead_seconds = (boot_ns - time.time_ns()) / 1e9
     if ahead_seconds > 1:

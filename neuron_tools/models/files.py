@@ -17,7 +17,7 @@ def save_model(model: ModelProto, target: Path) -> int:
         UsageError: the folder is not there.
     """
     if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is no directory: choose another --output")
+        raise UsageError(f"{target.parent} is no directory", mend="choose another --output")
     data = model.SerializeToString(deterministic=True)
     write_atomically(target, data)
     return len(data)

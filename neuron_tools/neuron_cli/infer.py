@@ -33,11 +33,11 @@ def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
             return read_regular(path)
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"input {info.name!r}: {path} can't be read: {error}") from None
+        raise UsageError(f"{path} can't be read: {error}", where=f"input {info.name!r}") from None
     if array.dtype != dtype or array.ndim != len(shape) or array.shape[1:] != shape[1:]:
         raise UsageError(
-            f"input {info.name!r}: {path} holds {array.dtype.name}{list(array.shape)}, "
-            f"the network takes {info.dtype}{list(shape)}"
+            (f"{path} holds {array.dtype.name}{list(array.shape)}, the network takes {info.dtype}{list(shape)}"),
+            where=f"input {info.name!r}",
         )
     return np.ascontiguousarray(array).tobytes()
 
@@ -48,9 +48,9 @@ def _parse_inputs(given: Sequence[str], model: inspection_pb2.model_info) -> dic
     for text in given:
         name, found, path = text.partition("=")
         if not found or not path:
-            raise UsageError(f"--input {text!r}: expected NAME=FILE")
+            raise UsageError("expected NAME=FILE", where=f"--input {text!r}")
         if name not in infos:
-            raise UsageError(f"--input {text!r}: {model.name!r} takes {', '.join(infos)}")
+            raise UsageError(f"{model.name!r} takes {', '.join(infos)}", where=f"--input {text!r}")
         tensors[name] = _read_tensor(Path(path), infos[name])
     missing = infos.keys() - tensors.keys()
     if missing:
@@ -91,7 +91,7 @@ def infer(
     with Client(address) as client:
         model = next((m for m in client.models() if m.h_nn.id == network), None)
         if model is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"model {network} is not loaded: see neuron-cli list-model")
+            raise RtdError(Nerr.INVALID_HANDLE, f"model {network} is not loaded", mend="see neuron-cli list-model")
         tensors = _parse_inputs(inputs, model)
         seconds = []
         outputs = {}

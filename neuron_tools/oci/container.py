@@ -61,7 +61,7 @@ class Container(NamedTuple):
 
 def _decode(raw: bytes, kind: type[_T], what: str) -> _T:
     if len(raw) > _MAX_BYTES:
-        raise UsageError(f"{what} has more than {_MAX_BYTES} bytes: is it one?")
+        raise UsageError(f"{what} has more than {_MAX_BYTES} bytes", mend="is it one?")
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -79,7 +79,7 @@ def read_container(state: bytes) -> Container:
     if not bundle.is_absolute() or "\0" in found.bundle:
         raise UsageError(f"the state on stdin names the bundle {found.bundle!r}: expected an absolute path")
     if found.pid < 1:
-        raise UsageError(f"container {found.id!r} has no process yet: use createRuntime or prestart hooks")
+        raise UsageError(f"container {found.id!r} has no process yet", mend="use createRuntime or prestart hooks")
     path = bundle / "config.json"
     try:
         raw = read_regular(path, _MAX_BYTES)

@@ -98,6 +98,6 @@ def run_hook(node: Path | None, dev: Path) -> None:
         finally:
             store.close()
     if not container.rootfs.is_dir():
-        raise NodeError(f"{container.rootfs} is not there: is config.json the container's?")
+        raise NodeError(f"{container.rootfs} is not there", mend="is config.json the container's?")
     enter_mount_namespace(container.pid)
     bind_all(container.rootfs, binds)

@@ -41,7 +41,7 @@ class Bind(NamedTuple):
 def _check(result: int, what: str) -> None:
     if result:
         number = ctypes.get_errno()
-        raise NodeError(f"{what}: {os.strerror(number)}; the hook needs the rights of the container's runtime")
+        raise NodeError(f"{os.strerror(number)}; the hook needs the rights of the container's runtime", where=str(what))
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def open_below(root: Path, target: PurePosixPath, *, directory: bool) -> int:
     """
     parts = target.parts[1:]
     if not target.is_absolute() or not parts or ".." in parts:
-        raise NodeError(f"{target} can't be a place in the container: give an absolute path without ..")
+        raise NodeError(f"{target} can't be a place in the container", mend="give an absolute path without ..")
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for number, name in enumerate(parts, start=1):
@@ -96,7 +96,7 @@ def open_below(root: Path, target: PurePosixPath, *, directory: bool) -> int:
             if stat.S_ISLNK(mode) or stat.S_ISDIR(mode) != inner:
                 what = "a symbolic link" if stat.S_ISLNK(mode) else "not of its kind"
                 raise NodeError(
-                    f"{PurePosixPath('/', *parts[:number])} is {what} in the container's image: use another"
+                    f"{PurePosixPath('/', *parts[:number])} is {what} in the container's image", mend="use another"
                 )
     except OSError as error:
         os.close(fd)
@@ -129,7 +129,7 @@ def bind_all(rootfs: Path, binds: Sequence[Bind]) -> None:
                     os.close(target)
         except OSError as error:
             hint = "is not there" if error.errno == errno.ENOENT else f"can't be opened ({error.strerror})"
-            raise NodeError(f"{bind.source} {hint}: set the node up first with 'neuron-sim up'") from None
+            raise NodeError(f"{bind.source} {hint}", mend="set the node up first with 'neuron-sim up'") from None
         flags = _MS_BIND | _MS_REMOUNT | _MS_NOSUID | _MS_NOEXEC
         flags |= (0 if bind.device else _MS_NODEV) | (_MS_RDONLY if bind.read_only else 0)
         # Opened again: this descriptor is of what was mounted.

@@ -30,13 +30,13 @@ def load_timeline(path: Path, start_core: int = 0) -> Timeline:
     from neuron_tools.sim.load import neff_bytes
 
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file")
+        raise ModelFileError("no such model file", where=str(path))
     graph = read_neff(neff_bytes(path)).graph
     size = instance_type(_INSTANCE)
     if not 0 <= start_core <= size.core_count - graph.core_count:
         raise UsageError(
-            f"--start-core {start_core}: the model takes {graph.core_count} cores, expected 0 to "
-            f"{size.core_count - graph.core_count}"
+            (f"the model takes {graph.core_count} cores, expected 0 to {size.core_count - graph.core_count}"),
+            where=f"--start-core {start_core}",
         )
     return timeline_of(graph, size, range(start_core, start_core + graph.core_count))
 

@@ -85,6 +85,6 @@ def read_trace(path: Path) -> list[int]:
             seconds = math.nan
         if not 0 <= seconds < 1e9 or (offsets and seconds * 1e9 < offsets[-1] - 1):
             shown = text[:40].decode("utf-8", "replace")
-            raise NeuronError(f"{path}:{number}: {shown!r}: expected seconds from the start, ascending")
+            raise NeuronError(f"{shown!r}: expected seconds from the start, ascending", where=f"{path}:{number}")
         offsets.append(round(seconds * 1e9))
     return offsets

@@ -50,7 +50,7 @@ def find(name: str) -> Path:
         return path
     known = {file.stem: file for file in library_files()}
     if name not in known:
-        raise UsageError(f"no scenario {name!r}: give a file, or one of {', '.join(known)}")
+        raise UsageError(f"no scenario {name!r}", mend=f"give a file, or one of {', '.join(known)}")
     return known[name]
 
 

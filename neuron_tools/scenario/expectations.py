@@ -293,4 +293,4 @@ def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: Instan
         if groups.get("device") and int(groups["device"]) >= size.device_count:
             raise UsageError(f"no Neuron Device {groups['device']}: {size.name} has 0 to {size.device_count - 1}")
         return Expectation(text, form.read(match, spec), groups.get("name") if about_alert else None)
-    raise UsageError(f"{text!r} is no expectation: write one like {'; '.join(EXAMPLES[:6])}")
+    raise UsageError(f"{text!r} is no expectation", mend=f"write one like {'; '.join(EXAMPLES[:6])}")

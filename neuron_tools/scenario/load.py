@@ -62,16 +62,16 @@ def parse_scenario(raw: bytes, path: Path) -> Scenario:
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
                 line = token.start_mark.line + 1
-                raise ScenarioError(f"{path}:{line}: anchors, aliases and tags are not used in scenarios")
+                raise ScenarioError("anchors, aliases and tags are not used in scenarios", where=f"{path}:{line}")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = _plain(node, "$", lines) if node is not None else None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path} is no text: byte {error.start} is not UTF-8") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ScenarioError(f"{path}:{mark.line + 1 if mark else 1}: no YAML: {error.problem}") from None
+        raise ScenarioError(f"no YAML: {error.problem}", where=f"{path}:{(mark.line + 1 if mark else 1)}") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise ScenarioError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+        raise ScenarioError(f"no YAML: {' '.join(str(error).split())}", where=str(path)) from None
     try:
         scenario = msgspec.convert(tree, Scenario)
     except msgspec.ValidationError as error:
@@ -79,9 +79,9 @@ def parse_scenario(raw: bytes, path: Path) -> Scenario:
         what, place = (found["what"], found["path"] or "$") if found else (str(error), "$")
         unknown = _UNKNOWN.search(what)
         line = lines.of(f"{place}.{unknown['name']}" if unknown else place)
-        raise ScenarioError(f"{path}:{line}: {place.removeprefix('$.')}: {what}") from None
+        raise ScenarioError(f"{place.removeprefix('$.')}: {what}", where=f"{path}:{line}") from None
     for place, problem in _problems(scenario, path):
-        raise ScenarioError(f"{path}:{lines.of(place)}: {place.removeprefix('$.')}: {problem}")
+        raise ScenarioError(f"{place.removeprefix('$.')}: {problem}", where=f"{path}:{lines.of(place)}")
     return scenario
 
 

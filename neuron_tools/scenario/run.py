@@ -85,7 +85,9 @@ class _Run:
         for expectation in self._expectations:
             if expectation.alert is not None and expectation.alert not in rules.names:
                 known = ", ".join(sorted(rules.names))
-                raise UsageError(f"{expectation.text!r}: there is no alert {expectation.alert}: there are {known}")
+                raise UsageError(
+                    f"there is no alert {expectation.alert}: there are {known}", where=f"{expectation.text!r}"
+                )
         self._monitor = Monitor(world.source, world.clock_ns(), rules)
         self._offset_ns = world.clock_ns() - world.now_ns()
 

@@ -74,12 +74,12 @@ def check_plan(plan: LoadPlan) -> None:
         UsageError: a rate or duration that makes no sense, a model file that is not there.
     """
     if plan.rate_per_second is not None and not 0 < plan.rate_per_second <= 1e6:
-        raise UsageError(f"--rate {plan.rate_per_second:g}: expected executions a second, more than 0")
+        raise UsageError("expected executions a second, more than 0", where=f"--rate {plan.rate_per_second:g}")
     if not 0 <= plan.seconds < 1e9:
-        raise UsageError(f"--duration {plan.seconds:g}: expected seconds, 0 for no end")
+        raise UsageError("expected seconds, 0 for no end", where=f"--duration {plan.seconds:g}")
     for path in plan.models:
         if not path.is_file():
-            raise UsageError(f"{path}: no such model file")
+            raise UsageError("no such model file", where=str(path))
 
 
 def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:

@@ -100,25 +100,31 @@ class TreeOperations:
 def _check_directory(directory: Path) -> None:
     try:
         if any(directory.iterdir()):
-            raise NodeError(f"{directory} is not empty: give an empty directory to mount on")
+            raise NodeError(f"{directory} is not empty", mend="give an empty directory to mount on")
     except FileNotFoundError:
-        raise NodeError(f"{directory} is not there: make it first with mkdir") from None
+        raise NodeError(f"{directory} is not there", mend="make it first with mkdir") from None
     except NotADirectoryError:
-        raise NodeError(f"{directory} is not a directory: give an empty one to mount on") from None
+        raise NodeError(f"{directory} is not a directory", mend="give an empty one to mount on") from None
     except PermissionError:
-        raise NodeError(f"no permission for {directory}: give a directory of yours") from None
+        raise NodeError(f"no permission for {directory}", mend="give a directory of yours") from None
     except OSError:
         # ENOTCONN: what was mounted here lost its process.
-        raise NodeError(f"{directory} is a mount that nobody serves: 'fusermount3 -u {directory}' first") from None
+        raise NodeError(
+            f"{directory} is a mount that nobody serves", mend=f"'fusermount3 -u {directory}' first"
+        ) from None
 
 
 def _check_device(device: Path = _DEVICE) -> None:
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
-        raise NodeError(f"this machine has no FUSE ({device} is missing): 'modprobe fuse', {_INSTEAD}") from None
+        raise NodeError(
+            f"this machine has no FUSE ({device} is missing)", mend=f"'modprobe fuse', {_INSTEAD}"
+        ) from None
     except OSError as error:
-        raise NodeError(f"FUSE can't be used ({device}: {error.strerror}): ask for access to it, {_INSTEAD}") from None
+        raise NodeError(
+            f"FUSE can't be used ({device}: {error.strerror})", mend=f"ask for access to it, {_INSTEAD}"
+        ) from None
 
 
 def mount(directory: Path) -> None:
@@ -133,7 +139,7 @@ def mount(directory: Path) -> None:
         with requires("fuse"):
             import mfusepy
     except OSError:
-        raise NodeError(f"libfuse is missing: apt-get install fuse3, {_INSTEAD}") from None
+        raise NodeError("libfuse is missing", mend=f"apt-get install fuse3, {_INSTEAD}") from None
     operations = TreeOperations(LiveTree())
     print(f"serving {directory}; end with Ctrl-C or 'fusermount3 -u {directory}'", file=sys.stderr, flush=True)
     try:
@@ -142,4 +148,6 @@ def mount(directory: Path) -> None:
         if error.args[0] in _ENDED_BY_SIGNAL:
             raise KeyboardInterrupt from None
         # libfuse has said why.
-        raise NodeError(f"{directory} could not be mounted: install fuse3 for fusermount3, {_INSTEAD}") from None
+        raise NodeError(
+            f"{directory} could not be mounted", mend=f"install fuse3 for fusermount3, {_INSTEAD}"
+        ) from None

@@ -110,7 +110,7 @@ def parse_moment(text: str, recording: Recording) -> float:
                 seconds = seconds * 60 + float(part)
     except ValueError:
         raise UsageError(
-            f"--seek {text}: expected seconds, MM:SS, HH:MM:SS or a time like 2026-11-21T14:00:00"
+            "expected seconds, MM:SS, HH:MM:SS or a time like 2026-11-21T14:00:00", where=f"--seek {text}"
         ) from None
     if not 0 <= seconds <= recording.seconds:
         first, last = (_clock(t) for t in (recording.times_ns[0], recording.times_ns[-1]))
@@ -132,7 +132,7 @@ def replay(path: Path, speed: float, seek: str | None, *, as_json: bool) -> str:
         NeuronError: the file is no recording, or there is a simulated node.
     """
     if not 0 < speed <= 1e6:
-        raise UsageError(f"--speed {speed:g}: expected recorded seconds a second, more than 0")
+        raise UsageError("expected recorded seconds a second, more than 0", where=f"--speed {speed:g}")
     recording = Recording(path)
     seconds = 0.0 if seek is None else parse_moment(seek, recording)
     start_replay(node_root(), path, speed=speed, seek_seconds=seconds)

@@ -30,7 +30,9 @@ def parse_endpoint(text: str) -> Endpoint:
     Raises:
         UsageError: it is none of these.
     """
-    wrong = UsageError(f"{text!r} is no HOST:PORT: write for example inf1-a:{DEFAULT_PORT} or [::1]:{DEFAULT_PORT}")
+    wrong = UsageError(
+        f"{text!r} is no HOST:PORT", mend=f"write for example inf1-a:{DEFAULT_PORT} or [::1]:{DEFAULT_PORT}"
+    )
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
@@ -63,7 +65,7 @@ def read_hostfile(path: Path) -> list[Endpoint]:
             try:
                 found.append(parse_endpoint(entry))
             except UsageError as error:
-                raise UsageError(f"{path}, line {number}: {error}") from error
+                raise UsageError(error.what, where=f"{path}, line {number}", mend=error.mend) from error
     return found
 
 

@@ -91,18 +91,18 @@ def fetch(endpoint: Endpoint, timeout_seconds: float) -> str:
         connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
         response = connection.getresponse()
         if response.status != http.client.OK:
-            raise NodeError(f"{endpoint} answers {response.status} {response.reason}: is it a neuron-monitor?")
+            raise NodeError(f"{endpoint} answers {response.status} {response.reason}", mend="is it a neuron-monitor?")
         body = response.read(_MAX_BYTES + 1)
     except TimeoutError as error:
         raise NodeError(f"cannot reach {endpoint}: no answer within {timeout_seconds:g} s") from error
     except OSError as error:
         raise NodeError(f"cannot reach {endpoint}: {error.strerror or error}") from error
     except (http.client.HTTPException, UnicodeError, ValueError) as error:
-        raise NodeError(f"{endpoint} does not speak HTTP: is it a neuron-monitor?") from error
+        raise NodeError(f"{endpoint} does not speak HTTP", mend="is it a neuron-monitor?") from error
     finally:
         connection.close()
     if len(body) > _MAX_BYTES:
-        raise NodeError(f"{endpoint} answers more than {_MAX_BYTES >> 20} MiB: is it a neuron-monitor?")
+        raise NodeError(f"{endpoint} answers more than {_MAX_BYTES >> 20} MiB", mend="is it a neuron-monitor?")
     return body.decode("utf-8", "replace")
 
 
@@ -218,9 +218,9 @@ def read_scrape(endpoint: Endpoint, reader: Reader, text: str, received: Receive
     try:
         samples = reader.read(text)
     except NodeError as error:
-        raise NodeError(f"{endpoint}: {error}") from error
+        raise NodeError(error.what, where=str(endpoint), mend=error.mend) from error
     if "neuron_hardware_info" not in samples:
-        raise NodeError(f"{endpoint} tells of no Neuron hardware: is it a neuron-monitor?")
+        raise NodeError(f"{endpoint} tells of no Neuron hardware", mend="is it a neuron-monitor?")
     age = samples.get("neuron_monitor_report_age_seconds", ())
     age_ns = int(max(0.0, age[0].value) * 1e9) if age else 0
     return Scrape(received.time_ns - age_ns, received.wall_time_ns - age_ns, samples)

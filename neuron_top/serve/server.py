@@ -45,7 +45,9 @@ def free_port(wanted: int) -> int:
         try:
             probe.bind((_HOST, wanted))
         except OSError as error:
-            raise UsageError(f"port {wanted} of {_HOST}: {error.strerror}; choose another with --port") from error
+            raise UsageError(
+                f"port {wanted} of {_HOST}: {error.strerror}", mend="choose another with --port"
+            ) from error
         return int(probe.getsockname()[1])
 
 
@@ -62,9 +64,9 @@ def serve_wish(wish: Wish, port: int, *, allow_signals: bool = False) -> None:
         MissingExtraError: textual-serve is not installed.
     """
     if wish.once:
-        raise UsageError("--once prints a frame, --serve shows pages: give only one of them")
+        raise UsageError("--once prints a frame, --serve shows pages", mend="give only one of them")
     if allow_signals and wish.read_only:
-        raise UsageError("--read-only forbids what --allow-signals allows: give only one of them")
+        raise UsageError("--read-only forbids what --allow-signals allows", mend="give only one of them")
     with requires("serve"):
         from neuron_top.serve.pages import PageServer
     server = PageServer(

@@ -29,7 +29,7 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
     """
     for value in inputs:
         if not value.type.HasField("tensor_type"):
-            raise ModelFileError(f"{where}: input {value.name!r} is no tensor")
+            raise ModelFileError(f"input {value.name!r} is no tensor", where=where)
     firsts = [v.type.tensor_type.shape.dim[0] for v in inputs if v.type.tensor_type.shape.dim]
     open_firsts = [d for d in firsts if not d.HasField("dim_value")]
     replaced = 0
@@ -49,11 +49,12 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if not dim.HasField("dim_value"):
                 raise ModelFileError(
-                    f"{where}: dimension {axis} of input {value.name!r} is open ({dim.dim_param or '?'}): "
-                    "export the model with fixed shapes"
+                    f"dimension {axis} of input {value.name!r} is open ({dim.dim_param or '?'})",
+                    where=where,
+                    mend="export the model with fixed shapes",
                 )
             if not 0 <= dim.dim_value <= _LARGEST_EXTENT:
-                raise ModelFileError(f"{where}: input {value.name!r} has a dimension of {dim.dim_value}")
+                raise ModelFileError(f"input {value.name!r} has a dimension of {dim.dim_value}", where=where)
     return replaced
 
 

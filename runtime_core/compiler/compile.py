@@ -102,7 +102,7 @@ def _build(
     on_stage("placing on cores")
     runs = place(module, options.pipeline_cores, options.precision, where)
     if not runs:
-        raise ModelFileError(f"{where}: the model has nothing to compute")
+        raise ModelFileError("the model has nothing to compute", where=where)
     wanted = emit.outside_uses(module, [run for _, _, run in runs])
     made: list[Node] = []
     reports: list[NodeReport] = []
@@ -137,8 +137,9 @@ def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) ->
     for spec in specs:
         if not batch or not spec.shape or spec.shape[0] != batch:
             raise ModelFileError(
-                f"{where}: tensor {spec.name!r} has the shape {list(spec.shape)}: a dynamic batch needs the batch as "
-                "the first dimension of every input and output"
+                f"tensor {spec.name!r} has the shape {list(spec.shape)}: a dynamic batch needs the "
+                "batch as the first dimension of every input and output",
+                where=where,
             )
 
 
@@ -146,7 +147,9 @@ def _name_outputs(module: Module, where: str) -> None:
     """A model may hand a constant straight out: that is a copy under its name."""
     for output in module.outputs:
         if output in module.inputs:
-            raise ModelFileError(f"{where}: output {output!r} is an input as it stands: put an Identity between")
+            raise ModelFileError(
+                f"output {output!r} is an input as it stands", where=where, mend="put an Identity between"
+            )
         if output in module.constants:
             source = module.fresh(f"{output}.source")
             module.constants[source] = module.constants.pop(output)

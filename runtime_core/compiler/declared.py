@@ -47,8 +47,8 @@ def check_operator_set(model: ModelProto, where: str) -> None:
     opset, newest = default_opset(model), onnx.defs.onnx_opset_version()
     if opset > newest:
         raise ModelFileError(
-            f"{where} uses operator set {opset}, and the installed onnx package knows {newest} at most: "
-            "upgrade it, or export the model with an older one"
+            (f"{where} uses operator set {opset}, and the installed onnx package knows {newest} at most"),
+            mend="upgrade it, or export the model with an older one",
         )
 
 
@@ -73,8 +73,10 @@ def check_operators(model: ModelProto, where: str) -> None:
         if onnx.defs.has(name):
             mend = f"export the model with operator set {onnx.defs.get_schema(name).since_version}"
         raise ModelFileError(
-            f"{where}: nothing can run operator {name} (domain 'ai.onnx', operator set {opset}) of node "
-            f"{node.name or next(iter(node.output), '')!r}: {mend}"
+            f"nothing can run operator {name} (domain 'ai.onnx', operator set {opset}) of node "
+            f"{node.name or next(iter(node.output), '')!r}",
+            where=where,
+            mend=mend,
         )
 
 
@@ -88,7 +90,9 @@ def open_shapes(model: ModelProto, where: str) -> None:
     for value in model.graph.input:
         tensor = value.type.tensor_type
         if value.name not in constants and value.type.HasField("tensor_type") and not tensor.HasField("shape"):
-            raise ModelFileError(f"{where}: input {value.name!r} has no shape: export the model with fixed shapes")
+            raise ModelFileError(
+                f"input {value.name!r} has no shape", where=where, mend="export the model with fixed shapes"
+            )
     for value in model.graph.output:
         tensor = value.type.tensor_type
         if value.type.HasField("tensor_type") and not tensor.HasField("shape"):

@@ -171,7 +171,8 @@ def _constant_of_shape(node: NodeProto, module: Module, where: str) -> Array:
 def _check_size(node: NodeProto, shape: tuple[int, ...], item_bytes: int, where: str) -> None:
     if any(extent < 0 for extent in shape) or math.prod(shape) * item_bytes > MAX_CONSTANT_BYTES:
         raise ModelFileError(
-            f"{where}: constant {node.output[0]!r} of operator {node.op_type} with the shape {list(shape)} is too large"
+            (f"constant {node.output[0]!r} of operator {node.op_type} with the shape {list(shape)} is too large"),
+            where=where,
         )
 
 

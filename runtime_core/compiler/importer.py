@@ -67,7 +67,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         infer_specs(module, model, rest, inputs, declared, where)
     for name in module.inputs:
         if name not in module.specs:
-            raise ModelFileError(f"{where}: the type of input {name!r} is not one a NeuronCore knows")
+            raise ModelFileError(f"the type of input {name!r} is not one a NeuronCore knows", where=where)
     rest = _needed(rest, set(module.outputs))
     module.read = {name for node in rest for name in reads(node)} | set(module.outputs)
     return module, rest, model
@@ -91,7 +91,7 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
         onnx.onnx_cpp2py_export.version_converter.ConvertError,
     ):
         raise ModelFileError(
-            f"{where} uses operator set {opset}, which can't be converted: export it with {MIN_OPSET} or newer"
+            f"{where} uses operator set {opset}, which can't be converted", mend=f"export it with {MIN_OPSET} or newer"
         ) from None
 
 

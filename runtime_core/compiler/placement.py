@@ -50,8 +50,9 @@ def place(
         cores = (cores // CORES_PER_DEVICE + 1) * CORES_PER_DEVICE
         if cores > MAX_CORES:
             raise ModelFileError(
-                f"{where} needs more than the {device_bytes} bytes of a Neuron Device in one of its parts, "
-                f"spread over {MAX_CORES} NeuronCores: use a smaller batch or 16-bit weights"
+                f"{where} needs more than the {device_bytes} bytes of a Neuron Device in one of its "
+                f"parts, spread over {MAX_CORES} NeuronCores",
+                mend="use a smaller batch or 16-bit weights",
             )
         runs = _cut(module, groups, cores, precision, where)
     return runs

@@ -50,11 +50,11 @@ def read_onnx(path: Path) -> Source:
             f"compiling a model requires the Python package {error.name!r}, which is not installed"
         ) from error
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file")
+        raise ModelFileError("no such model file", where=str(path))
     try:
         model = onnx.load(path)
     except DecodeError:
-        raise ModelFileError(f"{path} is no ONNX file, or it is truncated: export the model again") from None
+        raise ModelFileError(f"{path} is no ONNX file, or it is truncated", mend="export the model again") from None
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelFileError(f"{path} can't be read: {one_line(error)}") from None
     return check_model(model, str(path))
@@ -97,7 +97,7 @@ def to_array(tensor: TensorProto, where: str) -> Array:
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OSError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(f"{where}: constant {tensor.name!r} is malformed: {one_line(error)}") from None
+        raise ModelFileError(f"constant {tensor.name!r} is malformed: {one_line(error)}", where=where) from None
 
 
 def dense_array(sparse: SparseTensorProto, where: str) -> Array:

@@ -92,8 +92,12 @@ def infer_specs(
         spec = module.specs.get(name)
         if spec is not None and spec.size_bytes > DEVICE_MEMORY_BYTES:
             raise ModelFileError(
-                f"{where}: tensor {name!r} of the shape {list(spec.shape)} takes more than the "
-                f"{DEVICE_MEMORY_BYTES >> 30} GiB of a device: make the model or its batch smaller"
+                (
+                    f"tensor {name!r} of the shape {list(spec.shape)} takes more than the "
+                    f"{DEVICE_MEMORY_BYTES >> 30} GiB of a device"
+                ),
+                where=where,
+                mend="make the model or its batch smaller",
             )
 
 

@@ -22,19 +22,19 @@ def _check_version(head: bytes, path: Path) -> None:
     version = int.from_bytes(head[8:12], "little")
     if head.startswith(layout.MAGIC) and version != layout.LAYOUT_VERSION:
         raise DatastoreError(
-            f"{path} has datastore layout {version}, this version reads {layout.LAYOUT_VERSION}: "
-            "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+            (f"{path} has datastore layout {version}, this version reads {layout.LAYOUT_VERSION}"),
+            mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
         )
 
 
 def _check(header: layout.FileHeader, path: Path) -> None:
     if header.magic != layout.MAGIC:
-        raise DatastoreError(f"{path} is not a Neuron datastore: remove it with 'neuron-sim down --force'")
+        raise DatastoreError(f"{path} is not a Neuron datastore", mend="remove it with 'neuron-sim down --force'")
     described = (header.page_count, header.page_bytes, header.pages_offset_bytes)
     if described != (layout.PAGE_COUNT, layout.PAGE_BYTES, layout.PAGES_OFFSET) or (
         bytes(header.instance_type).decode("utf-8", "replace") not in INSTANCE_TYPES
     ):
-        raise DatastoreError(f"{path} is corrupt: set the node up again with 'neuron-sim down --force'")
+        raise DatastoreError(f"{path} is corrupt", mend="set the node up again with 'neuron-sim down --force'")
 
 
 class Datastore:
@@ -65,13 +65,15 @@ class Datastore:
         except FileNotFoundError:
             if (root / REPLAY_FILE).exists():
                 raise NodeNotFoundError(
-                    f"{root} replays a recording, which can only be looked at: end it with 'neuron-sim down'"
+                    f"{root} replays a recording, which can only be looked at", mend="end it with 'neuron-sim down'"
                 ) from None
-            raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
+            raise NodeNotFoundError(f"no Neuron node in {root}", mend="set one up with 'neuron-sim up'") from None
         except NotADirectoryError:
-            raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
+            raise NodeError(f"{root} is not a directory", mend="set NEURON_SIM_ROOT to one") from None
         except PermissionError:
-            raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
+            raise NodeError(
+                f"no permission for the node in {root}", mend="run as its owner, or set NEURON_SIM_ROOT"
+            ) from None
         except OSError as error:
             raise DatastoreError(
                 f"it cannot be opened: {error.strerror}",
@@ -84,8 +86,8 @@ class Datastore:
             _check_version(os.pread(fd, 16, 0), path)
             if found.st_size < layout.FILE_BYTES:
                 raise DatastoreError(
-                    f"{path} is truncated ({found.st_size} of {layout.FILE_BYTES} bytes): "
-                    "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+                    f"{path} is truncated ({found.st_size} of {layout.FILE_BYTES} bytes)",
+                    mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
                 )
             protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
             self.map = mmap.mmap(fd, layout.FILE_BYTES, mmap.MAP_SHARED, protection)

@@ -76,7 +76,9 @@ class LockFile:
             except PermissionError:
                 self._fd = open_regular(path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
-            raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
+            raise NodeNotFoundError(
+                f"no Neuron node in {path.parent}", mend="set one up with 'neuron-sim up'"
+            ) from None
         try:
             check_trusted(os.fstat(self._fd), path)
         except BaseException:
@@ -205,10 +207,12 @@ def acquire_lock_file(path: Path) -> LockFile:
                     mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
                 )
         except FileNotFoundError:
-            raise NodeNotFoundError(f"no Neuron node in {path.parent}: set one up with 'neuron-sim up'") from None
+            raise NodeNotFoundError(
+                f"no Neuron node in {path.parent}", mend="set one up with 'neuron-sim up'"
+            ) from None
         except PermissionError:
             raise NodeError(
-                f"no permission for the node in {path.parent}: run as its owner, or set NEURON_SIM_ROOT"
+                f"no permission for the node in {path.parent}", mend="run as its owner, or set NEURON_SIM_ROOT"
             ) from None
         key = (found.st_dev, found.st_ino)
         lock_file = _open_files.get(key)

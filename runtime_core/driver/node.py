@@ -106,20 +106,20 @@ def _claim_directory(root: Path) -> None:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise NodeError(f"{root} is not a directory: set NEURON_SIM_ROOT to one") from None
+        raise NodeError(f"{root} is not a directory", mend="set NEURON_SIM_ROOT to one") from None
     found = root.stat()
     if found.st_uid == os.geteuid() and found.st_mode & 0o022:
         # A directory of ours that the umask left open: what others could put in it would be believed.
         root.chmod(stat.S_IMODE(found.st_mode) & ~0o022)
     check_directory(root)
     if (root / REPLAY_FILE).exists():
-        raise NodeError(f"{root} replays a recording: end that with 'neuron-sim down', or set NEURON_SIM_ROOT")
+        raise NodeError(f"{root} replays a recording", mend="end that with 'neuron-sim down', or set NEURON_SIM_ROOT")
     strangers = sorted(
         p.name for p in root.iterdir() if p.name not in _OUR_FILES and not p.name.startswith((".datastore.", ".node"))
     )
     if strangers and not (root / NODE_FILE).exists():
         raise NodeError(
-            f"{root} is not a node directory (it holds {strangers[0]!r}): set NEURON_SIM_ROOT to an empty one"
+            f"{root} is not a node directory (it holds {strangers[0]!r})", mend="set NEURON_SIM_ROOT to an empty one"
         )
 
 
@@ -140,13 +140,17 @@ def read_info(root: Path) -> NodeInfo:
     except (FileNotFoundError, NotADirectoryError):
         if (root / REPLAY_FILE).exists():
             raise NodeNotFoundError(
-                f"{root} replays a recording, which can only be looked at: end it with 'neuron-sim down'"
+                f"{root} replays a recording, which can only be looked at", mend="end it with 'neuron-sim down'"
             ) from None
-        raise NodeNotFoundError(f"no Neuron node in {root}: set one up with 'neuron-sim up'") from None
+        raise NodeNotFoundError(f"no Neuron node in {root}", mend="set one up with 'neuron-sim up'") from None
     except PermissionError:
-        raise NodeError(f"no permission for the node in {root}: run as its owner, or set NEURON_SIM_ROOT") from None
+        raise NodeError(
+            f"no permission for the node in {root}", mend="run as its owner, or set NEURON_SIM_ROOT"
+        ) from None
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
-        raise DatastoreError(f"{path} is not a node description: remove it with 'neuron-sim down --force'") from None
+        raise DatastoreError(
+            f"{path} is not a node description", mend="remove it with 'neuron-sim down --force'"
+        ) from None
 
 
 def set_up(
@@ -173,7 +177,9 @@ def set_up(
     root = root or node_root()
     size = instance_type(type_name or os.environ.get(INSTANCE_TYPE_VARIABLE) or DEFAULT_INSTANCE_TYPE)
     if instance_id is not None and not (0 < len(instance_id) <= 63 and instance_id.isprintable()):
-        raise UsageError(f"malformed instance id {instance_id!r}: use up to 63 printable characters, like i-0abc")
+        raise UsageError(
+            f"malformed instance id {instance_id!r}", mend="use up to 63 printable characters, like i-0abc"
+        )
     wanted_id = instance_id or _instance_id(random.Random(seed))  # noqa: S311 - an identity, not a secret
     try:
         _claim_directory(root)
@@ -186,8 +192,8 @@ def set_up(
                     instance_id and there.instance_id != instance_id
                 ):
                     raise NodeError(
-                        f"{root} already holds a node ({there.instance_type}, {there.instance_id}): "
-                        "take it down first with 'neuron-sim down'"
+                        f"{root} already holds a node ({there.instance_type}, {there.instance_id})",
+                        mend="take it down first with 'neuron-sim down'",
                     )
                 return there
             info = NodeInfo(size.name, wanted_id, seed, time.time_ns() if boot_ns is None else boot_ns)
@@ -200,11 +206,13 @@ def set_up(
             os.close(guard)
     except PermissionError:
         raise NodeError(
-            f"no permission to set a node up in {root}: set NEURON_SIM_ROOT to a directory of yours"
+            f"no permission to set a node up in {root}", mend="set NEURON_SIM_ROOT to a directory of yours"
         ) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NodeError(f"no room on the disk for a node in {root}: free some, or set NEURON_SIM_ROOT") from None
+            raise NodeError(
+                f"no room on the disk for a node in {root}", mend="free some, or set NEURON_SIM_ROOT"
+            ) from None
         raise
 
 
@@ -235,7 +243,7 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
         finally:
             store.close()
         if busy:
-            raise NodeError(f"the node in {root} is in use: stop its runtimes first, or add --force")
+            raise NodeError(f"the node in {root} is in use", mend="stop its runtimes first, or add --force")
     for name in (*_OUR_FILES, REPLAY_FILE):
         (root / name).unlink(missing_ok=True)
     try:

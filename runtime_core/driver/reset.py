@@ -49,8 +49,8 @@ def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[
         if claimed is None and not force:
             block.refused_reset_count += 1
             raise DeviceInUseError(
-                f"Neuron Device {device} is in use by process {', '.join(map(str, owners)) or 'of another namespace'}: "
-                "end it first, or reset with --force"
+                f"Neuron Device {device} is in use by process {', '.join(map(str, owners)) or 'of another namespace'}",
+                mend="end it first, or reset with --force",
             )
         block.reset_count += 1
         release_cores(store.locks, claimed or [])

@@ -32,7 +32,9 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
     parts = text.split(",")
     if all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < device_count for part in parts):
         return tuple(sorted({int(part) for part in parts}))
-    raise DatastoreError(f"{root / VISIBLE_FILE} names no devices of the node: write numbers like 0,2 or remove it")
+    raise DatastoreError(
+        f"{root / VISIBLE_FILE} names no devices of the node", mend="write numbers like 0,2 or remove it"
+    )
 
 
 def write_visible(path: Path, devices: Iterable[int]) -> None:

@@ -138,7 +138,7 @@ class Engine:
         """Wait for the model's running executions, then give its memory back."""
         with model.idle:
             if model.unloaded:
-                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
             model.unloaded = True
             model.steady = False
             model.idle.wait_for(lambda: model.in_flight == 0)
@@ -204,7 +204,7 @@ class Engine:
                 raise
         with model.idle:
             if model.unloaded:
-                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+                raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
             model.in_flight += 1
         try:
             since_ns = arrival_ns if queued_since_ns is None else queued_since_ns
@@ -264,7 +264,7 @@ class Engine:
                 what a fault refuses it with.
         """
         if model.unloaded:
-            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded: load it again")
+            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
         return self._begin(model, model.plan, arrival_ns, arrival_ns)
 
     def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
@@ -281,7 +281,7 @@ class Engine:
         """Place an execution that counts as come at ``arrival_ns``, under the faults of ``now_ns``."""
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
-            raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, f"{_RESET}: close the runtime and initialise it again")
+            raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, _RESET, mend="close the runtime and initialise it again")
         harm = self._faults.on_execution(model.cores, now_ns)
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)

@@ -51,4 +51,4 @@ def write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content, mode=None)
     except OSError as error:
-        raise CallError(NrtStatus.FAILURE, f"{path}: {error.strerror}") from error
+        raise CallError(NrtStatus.FAILURE, f"{error.strerror}", where=str(path)) from error

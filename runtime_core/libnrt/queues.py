@@ -65,7 +65,7 @@ class RequestQueue:
         """
         with self._changed:
             if self._scheduled - self._completed >= MAX_PENDING:
-                raise CallError(NrtStatus.QUEUE_FULL, f"{MAX_PENDING} requests are pending: wait for one")
+                raise CallError(NrtStatus.QUEUE_FULL, f"{MAX_PENDING} requests are pending", mend="wait for one")
             self._scheduled += 1
             sequence = self.last_sequence
             self._items.put(Request(sequence, operation, failed, ended))

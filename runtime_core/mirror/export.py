@@ -30,7 +30,7 @@ def _write(path: Path, content: bytes) -> None:
 def _claim(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (directory / MIRROR_FILE).exists() and any(directory.iterdir()):
-        raise NodeError(f"{directory} is not empty and no mirror of a node: choose another directory")
+        raise NodeError(f"{directory} is not empty and no mirror of a node", mend="choose another directory")
 
 
 def _drop_other_devices(snapshot: Snapshot, directory: Path) -> None:

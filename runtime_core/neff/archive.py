@@ -51,7 +51,9 @@ def default_limits() -> NeffLimits:
     if not text:
         return NeffLimits()
     if not (text.isascii() and text.isdigit()) or len(text) > _MAX_LIMIT_DIGITS or int(text) == 0:
-        raise NeffError(NrtStatus.INVALID, f"{SIZE_VARIABLE} is {text[:40]!r}: give a number of bytes, e.g. 8589934592")
+        raise NeffError(
+            NrtStatus.INVALID, f"{SIZE_VARIABLE} is {text[:40]!r}", mend="give a number of bytes, e.g. 8589934592"
+        )
     size_bytes = int(text)
     return NeffLimits(
         # A stored block of gzip has 5 bytes around it, every member of tar up to two blocks.

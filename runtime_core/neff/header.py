@@ -110,7 +110,8 @@ def unpack_header(data: bytes | memoryview) -> Header:
     if packaging not in Packaging.__members__.values():
         raise NeffError(
             NrtStatus.UNSUPPORTED_NEFF_VERSION,
-            f"unknown NEFF packaging version {packaging}: this runtime reads 1 and 2; is it a NEFF file?",
+            f"unknown NEFF packaging version {packaging}",
+            mend="this runtime reads 1 and 2; is it a NEFF file?",
         )
     if header_size != HEADER_BYTES:
         raise NeffError(NrtStatus.INVALID, f"the NEFF's header size is {header_size}, expected {HEADER_BYTES}")

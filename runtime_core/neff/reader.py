@@ -53,7 +53,8 @@ def _split(data: bytes | memoryview) -> tuple[Header, memoryview]:
 def _too_large(what: str, size_bytes: int, allowed_bytes: int) -> NeffError:
     return NeffError(
         NrtStatus.INVALID,
-        f"the NEFF's {what} has {size_bytes} bytes, {allowed_bytes} are allowed: raise {SIZE_VARIABLE} if you trust it",
+        f"the NEFF's {what} has {size_bytes} bytes, {allowed_bytes} are allowed",
+        mend=f"raise {SIZE_VARIABLE} if you trust it",
     )
 
 
@@ -81,8 +82,8 @@ def _manifest_bytes(members: Iterator[Member], limits: NeffLimits) -> bytes:
     if first.size_bytes > limits.manifest_bytes:
         raise NeffError(
             NrtStatus.INVALID,
-            f"the NEFF's {MANIFEST_NAME} has {first.size_bytes} bytes, {limits.manifest_bytes} are allowed: "
-            "split the model",
+            (f"the NEFF's {MANIFEST_NAME} has {first.size_bytes} bytes, {limits.manifest_bytes} are allowed"),
+            mend="split the model",
         )
     return first.read()
 

@@ -92,8 +92,8 @@ def current() -> Runtime:
     """
     if _runtime is None:
         if _was_closed:
-            raise NrtError(NrtStatus.CLOSED, "the runtime is closed: call init() again")
-        raise NrtError(NrtStatus.UNINITIALIZED, "the runtime is not initialised: call init() first")
+            raise NrtError(NrtStatus.CLOSED, "the runtime is closed", mend="call init() again")
+        raise NrtError(NrtStatus.UNINITIALIZED, "the runtime is not initialised", mend="call init() first")
     return _runtime
 
 
@@ -112,7 +112,7 @@ def init(*, numerics: bool = True, framework: str = "") -> Runtime:
     global _runtime, _was_closed
     with _guard:
         if _runtime is not None and _runtime.alive:
-            raise NrtError(NrtStatus.INVALID, "the runtime is initialised already: call close() first")
+            raise NrtError(NrtStatus.INVALID, "the runtime is initialised already", mend="call close() first")
         _runtime = Runtime(numerics=numerics, framework=framework)
         _was_closed = False
         return _runtime

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from runtime_core.errors import NeuronError
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.ranges import parse_ranges, runs
 from runtime_core.status import NrtError, NrtStatus
@@ -18,13 +19,13 @@ class RuntimeConfig(NamedTuple):
     """What the environment asks for.
 
     Attributes:
-        visible_cores: cores by number, ``None`` when not named.
-        core_count: any so many cores, ``None`` when not asked.
+        visible_cores: the cores to take, by number; ``None`` when not set.
+        core_count: how many cores to take, whichever are free; ``None`` when not set.
         visible_devices: devices that a container may see, ``None`` for all.
         timeout_seconds: of one execution.
         validate_hash: check a NEFF's hash at load.
         tag: the process's name in the tools.
-        warnings: lines to log.
+        warnings: problems that do not stop the runtime, to log.
     """
 
     visible_cores: tuple[int, ...] | None
@@ -33,7 +34,7 @@ class RuntimeConfig(NamedTuple):
     timeout_seconds: float
     validate_hash: bool
     tag: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[NeuronError, ...] = ()
 
 
 def _indices(text: str, variable: str) -> tuple[int, ...]:
@@ -78,7 +79,7 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
     Raises:
         NrtError: INVALID, naming the variable and what it should hold.
     """
-    warnings: list[str] = []
+    warnings: list[NeuronError] = []
     cores_text = environment.get("NEURON_RT_VISIBLE_CORES", "").strip()
     count_text = environment.get("NEURON_RT_NUM_CORES", "").strip()
     groups_text = environment.get("NEURONCORE_GROUP_SIZES", "").strip()
@@ -87,7 +88,10 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
     if groups_text and visible is None and count is None:
         count = _group_sizes(groups_text)
         warnings.append(
-            "NEURONCORE_GROUP_SIZES is deprecated: use NEURON_RT_NUM_CORES or NEURON_RT_VISIBLE_CORES instead"
+            NeuronError(
+                "NEURONCORE_GROUP_SIZES is deprecated",
+                mend="use NEURON_RT_NUM_CORES or NEURON_RT_VISIBLE_CORES instead",
+            )
         )
     devices_text = environment.get("AWS_NEURON_VISIBLE_DEVICES", "").strip()
     devices = (

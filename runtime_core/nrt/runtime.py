@@ -90,7 +90,7 @@ class Runtime:
             emit(LogLevel.ERROR, "nrt_init", str(error))
             raise
         for warning in self._config.warnings:
-            emit(LogLevel.WARNING, "nrt_init", warning)
+            emit(LogLevel.WARNING, "nrt_init", str(warning))
         self._numerics = numerics
         self._pid = os.getpid()
         self._closed = False
@@ -200,10 +200,12 @@ class Runtime:
 
     def _check(self) -> None:
         if self._closed:
-            raise NrtError(NrtStatus.CLOSED, "the runtime is closed: initialise it again")
+            raise NrtError(NrtStatus.CLOSED, "the runtime is closed", mend="initialise it again")
         if self._pid != os.getpid():
             raise NrtError(
-                NrtStatus.UNINITIALIZED, "the runtime belongs to the parent process: initialise one after the fork"
+                NrtStatus.UNINITIALIZED,
+                "the runtime belongs to the parent process",
+                mend="initialise one after the fork",
             )
 
     def close(self) -> None:
@@ -278,7 +280,7 @@ class Runtime:
     def _loaded(self, model: LoadedModel) -> LoadedModel:
         self._check()
         if self._models.get(model.model_id) is not model:
-            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here: load it first")
+            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
         return model
 
     def unload(self, model: LoadedModel) -> None:
@@ -360,12 +362,16 @@ class Runtime:
         first = 0 if placement is TensorPlacement.DEVICE else -1
         if size_bytes < 1 or not first <= logical_nc < len(self._cores):
             raise NrtError(
-                NrtStatus.INVALID, f"tensor {name!r}: {size_bytes} bytes on core {logical_nc} of {len(self._cores)}"
+                NrtStatus.INVALID,
+                f"{size_bytes} bytes on core {logical_nc} of {len(self._cores)}",
+                where=f"tensor {name!r}",
             )
         if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
             raise NrtError(
                 NrtStatus.RESOURCE,
-                f"tensor {name!r}: {size_bytes} bytes, a HOST tensor has {HOST_TENSOR_MAX_BYTES} at most: use VIRTUAL",
+                f"{size_bytes} bytes, a HOST tensor has {HOST_TENSOR_MAX_BYTES} at most",
+                where=f"tensor {name!r}",
+                mend="use VIRTUAL",
             )
         allocation = None
         if placement is TensorPlacement.DEVICE:

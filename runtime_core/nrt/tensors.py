@@ -101,9 +101,9 @@ class Tensor:
         """
         storage = self.storage
         if self.freed:
-            raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed: allocate another")
+            raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed", mend="allocate another")
         if storage is None:
-            raise NrtError(NrtStatus.INVALID, f"tensor {self.name!r} has no storage: attach a buffer first")
+            raise NrtError(NrtStatus.INVALID, f"tensor {self.name!r} has no storage", mend="attach a buffer first")
         size_bytes = self.size_bytes - offset_bytes if size_bytes is None else size_bytes
         if offset_bytes < 0 or size_bytes < 0 or offset_bytes + size_bytes > self.size_bytes:
             raise NrtError(
@@ -124,7 +124,7 @@ class Tensor:
         """Take other bytes; returns the storage that nobody uses any more, if there is one."""
         with self._changed:
             if self.freed:
-                raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed: allocate another")
+                raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed", mend="allocate another")
             before, self.storage = self.storage, storage
             self.freed = storage is None
         return before if before is not None and before.drop() else None
@@ -177,4 +177,4 @@ class TensorSet:
 
     def _check(self) -> None:
         if self.destroyed:
-            raise NrtError(NrtStatus.INVALID_HANDLE, "the tensor set was destroyed: allocate another")
+            raise NrtError(NrtStatus.INVALID_HANDLE, "the tensor set was destroyed", mend="allocate another")

@@ -72,11 +72,11 @@ def check_address(address: str) -> str:
     if address.startswith("unix:"):
         path = address.removeprefix("unix:").removeprefix("//")
         if not path.startswith("/") or "\0" in path or len(path.encode()) > _UNIX_PATH_BYTES:
-            raise UsageError(f"address {address!r}: give an absolute path of up to {_UNIX_PATH_BYTES} bytes")
+            raise UsageError(f"address {address!r}", mend=f"give an absolute path of up to {_UNIX_PATH_BYTES} bytes")
         return f"unix:{path}"
     found = _TCP.fullmatch(address)
     if found is None or int(found["port"]) > 65535:
-        raise UsageError(f"address {address!r}: expected unix:/path or server:port")
+        raise UsageError("expected unix:/path or server:port", where=f"address {address!r}")
     return address
 
 
@@ -89,16 +89,16 @@ def read_file(path: Path) -> FileConfig:
     try:
         config = msgspec.json.decode(read_regular(path, _MAX_CONFIG_BYTES), type=FileConfig)
     except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}") from None
+        raise UsageError(f"can't be read: {error.strerror}", where=str(path)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{error}", where=str(path)) from None
     for name, least in (("model_cache_count", 0), ("timeout", 1e-3), ("ninfer", 1)):
         if getattr(config, name) < least:
-            raise UsageError(f"{path}: {name}: expected {least:g} or more, got {getattr(config, name)}")
+            raise UsageError(f"{name}: expected {least:g} or more, got {getattr(config, name)}", where=str(path))
     try:
         check_address(config.server_port)
     except UsageError as error:
-        raise UsageError(f"{path}: server_port: {error}") from None
+        raise UsageError(f"server_port: {error.where or error.what}", where=str(path), mend=error.mend) from None
     return config
 
 
@@ -147,7 +147,7 @@ def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[i
     else:
         wanted = [d.index for d in devices]
     if not wanted:
-        raise UsageError("the configuration names no Neuron Device: give at least one, or leave 'devices' out")
+        raise UsageError("the configuration names no Neuron Device", mend="give at least one, or leave 'devices' out")
     twice = next((d for d in wanted if wanted.count(d) > 1), None)
     if twice is not None:
         raise UsageError(f"Neuron Device {twice} is named twice")

@@ -27,9 +27,9 @@ _Answer = TypeVar("_Answer", bound=Message)
 class ConnectionLostError(RtdError):
     """The daemon can't be reached, or went away during the call."""
 
-    def __init__(self, message: str) -> None:
-        """No status came, so the code is FAIL."""
-        super().__init__(Nerr.FAIL, message)
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        """The call returned no status, so the code is FAIL."""
+        super().__init__(Nerr.FAIL, what, where=where, mend=mend)
 
 
 def chosen_address(address: str | None) -> str:
@@ -111,7 +111,8 @@ class Connection:
         code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return ConnectionLostError(
-                f"no neuron-rtd answers at {self.address}: start it, or set {ADDRESS_VARIABLE} to where it listens"
+                f"no neuron-rtd answers at {self.address}",
+                mend=f"start it, or set {ADDRESS_VARIABLE} to where it listens",
             )
         details = error.details() if isinstance(error, grpc.Call) else str(error)
         return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")

@@ -71,7 +71,7 @@ class CounterService:
             snapshot = self._source.snapshot()
         runtime = next((r for r in snapshot.runtimes if r.key == self._key), None)
         if runtime is None or runtime.error:
-            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now: try again")
+            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now", mend="try again")
         return _Look(runtime, snapshot.devices)
 
     def _core(self, vnc: int) -> int:
@@ -131,7 +131,7 @@ class CounterService:
     def _nmgr_counters(self, look: _Look) -> nmgr_counters_pb2.nmgr_counters:
         errors, executions, samples = look.runtime.errors, look.runtime.executions, self._manager.samples
         if errors is None or executions is None:
-            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now: try again")
+            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now", mend="try again")
         facts = samples.facts
         counters = nmgr_counters_pb2.nmgr_counters(
             infer_queue_drop_count=executions.failed_to_queue,
@@ -218,7 +218,7 @@ class CounterService:
         """ECC counters of one of the daemon's devices, named by PCI address or number."""
         wanted = request.WhichOneof("device")
         if wanted is None:
-            raise RtdError(Nerr.INVALID, "get_hw_counters names no device: set bdf or device_id")
+            raise RtdError(Nerr.INVALID, "get_hw_counters names no device", mend="set bdf or device_id")
         for device in self._own_devices():
             if (wanted == "bdf" and (device.bdf or "").endswith(request.bdf) and request.bdf) or (
                 wanted == "device_id" and device.index == request.device_id

@@ -92,7 +92,9 @@ class Daemon:
             )
         lost = next((device for device in self.devices if not device_present(device, faults)), None)
         if lost is not None:
-            raise RtdError(Nerr.HW_ERROR, f"Neuron Device {lost} is not there: give this daemon other devices with -t")
+            raise RtdError(
+                Nerr.HW_ERROR, f"Neuron Device {lost} is not there", mend="give this daemon other devices with -t"
+            )
 
     def _claim(self, cores: list[int]) -> tuple[int, ...]:
         claimed = ownership.claim_cores(self._store.locks, cores)
@@ -101,8 +103,8 @@ class Daemon:
             taken = tuple(core for core in cores if core not in free)
             raise RtdError(
                 Nerr.RESOURCE_NC,
-                f"NeuronCore(s) {format_cores(tuple(sorted(taken)))} belong to another process: "
-                "end it, or give this daemon other devices (see neuron-ls)",
+                f"NeuronCore(s) {format_cores(tuple(sorted(taken)))} belong to another process",
+                mend="end it, or give this daemon other devices (see neuron-ls)",
             )
         return tuple(claimed)
 

@@ -92,8 +92,9 @@ def find_run(taken: list[bool], count: int) -> tuple[int, int]:
         largest = max((length for _, length in runs), default=0)
         raise RtdError(
             Nerr.RESOURCE_NC,
-            f"{count or 'any'} neighbouring NeuronCore(s) asked for, the largest free run has {largest} "
-            f"of {len(taken)}: destroy a group first",
+            f"{count or 'any'} neighbouring NeuronCore(s) asked for, the largest free run has "
+            f"{largest} of {len(taken)}",
+            mend="destroy a group first",
         )
     return fitting, count
 
@@ -118,8 +119,9 @@ def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bo
     if largest > len(group_cores):
         raise RtdError(
             Nerr.RESOURCE_NC,
-            f"network {graph.name!r} needs {needed} NeuronCore(s) and {largest} at the least, "
-            f"the group has {len(group_cores)}: use a larger group",
+            f"network {graph.name!r} needs {needed} NeuronCore(s) and {largest} at the "
+            f"least, the group has {len(group_cores)}",
+            mend="use a larger group",
         )
     return tuple(group_cores[i % len(group_cores)] for i in range(needed)), True
 
@@ -145,7 +147,7 @@ class Groups(Generic[N]):
         """
         found = self._by_id.get(group_id)
         if found is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}: create it first")
+            raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}", mend="create it first")
         return found
 
     def create(self, count: int, session_id: int, *, implicit: bool) -> Group[N]:

@@ -96,13 +96,15 @@ class _Stream:
             RtdError: INVALID, when there is none, more than one, or a part of one.
         """
         if self.path and (self.content or "neff_size" in self.seen):
-            raise RtdError(Nerr.INVALID, "the load stream holds neff_file and chunks: send one of them")
+            raise RtdError(Nerr.INVALID, "the load stream holds neff_file and chunks", mend="send one of them")
         if self.path:
             if not Path(self.path).is_absolute() or "\0" in self.path:
-                raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}: give an absolute path")
+                raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}", mend="give an absolute path")
             return read_file(self.path)
         if "neff_size" not in self.seen:
-            raise RtdError(Nerr.INVALID, "the load stream holds no NEFF: send neff_size and chunks, or neff_file")
+            raise RtdError(
+                Nerr.INVALID, "the load stream holds no NEFF", mend="send neff_size and chunks, or neff_file"
+            )
         if len(self.content) != self.size_bytes:
             raise RtdError(
                 Nerr.INVALID, f"the load stream ended after {len(self.content)} of {self.size_bytes} bytes of the NEFF"

@@ -87,7 +87,9 @@ class Manager:
         with group.lock:
             if group.networks:
                 raise RtdError(
-                    Nerr.FAILED_STATE, f"NCG {group_id} holds {len(group.networks)} network(s): unload them first"
+                    Nerr.FAILED_STATE,
+                    f"NCG {group_id} holds {len(group.networks)} network(s)",
+                    mend="unload them first",
                 )
             self._forget_group(group)
 
@@ -113,7 +115,7 @@ class Manager:
         """
         found = self._networks.get(handle)
         if found is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"network {handle} is not loaded: load it first")
+            raise RtdError(Nerr.INVALID_HANDLE, f"network {handle} is not loaded", mend="load it first")
         return found
 
     def load(self, load: Load) -> Network:
@@ -152,9 +154,13 @@ class Manager:
     def _load_into(self, group: Group[Network], neff: Neff, load: Load) -> Network:
         with group.lock:
             if group.destroyed:
-                raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group.group_id}: create it first")
+                raise RtdError(
+                    Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group.group_id}", mend="create it first"
+                )
             if group.implicit and group.networks:
-                raise RtdError(Nerr.INVALID, f"NCG {group.group_id} belongs to one network: create a group of your own")
+                raise RtdError(
+                    Nerr.INVALID, f"NCG {group.group_id} belongs to one network", mend="create a group of your own"
+                )
             try:
                 cores, shared = place(neff.graph, group.cores)
             except RtdError:
@@ -236,7 +242,7 @@ class Manager:
     def _check_loaded(self, network: Network) -> None:
         """It may have been unloaded while the group's lock was waited for."""
         if network.handle not in network.group.networks:
-            raise RtdError(Nerr.INVALID_HANDLE, f"network {network.handle} is not loaded: load it first")
+            raise RtdError(Nerr.INVALID_HANDLE, f"network {network.handle} is not loaded", mend="load it first")
 
     def _start(self, network: Network) -> None:
         started_ns = time.monotonic_ns()
@@ -266,7 +272,7 @@ class Manager:
 
     def _check_open(self, session_id: int) -> None:
         if self._closing:
-            raise RtdError(Nerr.FAILED_STATE, "neuron-rtd is stopping: try again when it is back")
+            raise RtdError(Nerr.FAILED_STATE, "neuron-rtd is stopping", mend="try again when it is back")
         self.sessions.check(session_id)
 
     def end_session(self, session_id: int) -> None:

@@ -146,10 +146,12 @@ class Network:
         """
         with self._lock:
             if self._unloaded:
-                raise RtdError(Nerr.INVALID_HANDLE, f"network {self.handle} is not loaded: load it first")
+                raise RtdError(Nerr.INVALID_HANDLE, f"network {self.handle} is not loaded", mend="load it first")
             if not self._started:
                 raise RtdError(
-                    Nerr.FAILED_STATE, f"network {self.handle} ({self.model.graph.name}) is in standby: start it first"
+                    Nerr.FAILED_STATE,
+                    f"network {self.handle} ({self.model.graph.name}) is in standby",
+                    mend="start it first",
                 )
             full = self._slots >= self.parameters.ninfer
             if not full:
@@ -159,8 +161,9 @@ class Network:
             self._engine.count_queue_full(self.model)
             raise RtdError(
                 Nerr.QUEUE_FULL,
-                f"the queue of network {self.handle} ({self.model.graph.name}) is full ({self.parameters.ninfer} "
-                "slots): wait for an inference, or load with a larger ninfer",
+                f"the queue of network {self.handle} ({self.model.graph.name}) is full ("
+                f"{self.parameters.ninfer} slots)",
+                mend="wait for an inference, or load with a larger ninfer",
             )
 
     def free_slot(self) -> None:

@@ -28,6 +28,7 @@ from runtime_core.status import Nerr
 
 MAX_CALLS = 1024
 """Calls at one time, each on a thread: sessions and waits take one for as long as they last."""
+_OTHER_ADDRESS = "choose another address with -g"
 _MAX_DETAILS_BYTES = 2048
 _ASK_FOR_THE_CLIENT = {"infer_wait"}
 """Calls whose answer must not be lost on a client that waits no longer."""
@@ -80,7 +81,7 @@ def _answering(
         except grpc.RpcError:
             return failure(call, RtdError(Nerr.FAIL, "the client went away"))
         except MemoryError:
-            no_memory = RtdError(Nerr.RESOURCE, f"the host has no memory for {call.name}: unload a network")
+            no_memory = RtdError(Nerr.RESOURCE, f"the host has no memory for {call.name}", mend="unload a network")
             return failure(call, manager.error(call.name, no_memory))
         except Exception as surprise:
             text = f"{call.name} failed unexpectedly: {type(surprise).__name__}: {surprise}"
@@ -214,7 +215,7 @@ class Server:
             os.umask(before)
         if not port:
             raise RtdError(
-                Nerr.FAIL, f"can't listen on {self.address}: it is in use, or not allowed; choose one with -g"
+                Nerr.FAIL, f"can't listen on {self.address}: it is in use, or not allowed", mend=_OTHER_ADDRESS
             )
         if self._socket is not None:
             self._socket.chmod(0o660)
@@ -254,9 +255,11 @@ def _clear_stale(path: Path) -> None:
             raise RtdError(Nerr.FAIL, f"can't listen on {path}: there is no directory {path.parent}") from None
         return
     except OSError as error:
-        raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}; choose another address with -g") from None
+        raise RtdError(
+            Nerr.FAIL, f"can't listen on {path}: {error.strerror}", mend="choose another address with -g"
+        ) from None
     if not stat.S_ISSOCK(mode):
-        raise RtdError(Nerr.FAIL, f"can't listen on {path}: it exists and is no socket; choose another with -g")
+        raise RtdError(Nerr.FAIL, f"can't listen on {path}: it exists and is no socket", mend=_OTHER_ADDRESS)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -264,5 +267,5 @@ def _clear_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
         except OSError as error:
-            raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}; choose another with -g") from None
-    raise RtdError(Nerr.FAIL, f"another process listens on {path}: stop it, or choose another address with -g")
+            raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}", mend=_OTHER_ADDRESS) from None
+    raise RtdError(Nerr.FAIL, f"another process listens on {path}", mend="stop it, or choose another address with -g")

@@ -161,7 +161,7 @@ class NetworkService:
                 huge = request.path_hugetlb
                 self._manager.shm.map(huge.path, request.mmap_prot, request.session_id, huge.size)
             case _:
-                raise RtdError(Nerr.INVALID, "shm_map names no shared memory: set path or path_hugetlb")
+                raise RtdError(Nerr.INVALID, "shm_map names no shared memory", mend="set path or path_hugetlb")
         return nmgr_pb2.shm_map_response(status=ok())
 
     def shm_unmap(self, request: nmgr_pb2.shm_unmap_request) -> nmgr_pb2.shm_unmap_response:

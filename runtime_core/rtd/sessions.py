@@ -41,7 +41,7 @@ class Sessions:
             RtdError: INVALID.
         """
         if session_id and session_id not in self._open:
-            raise RtdError(Nerr.INVALID, f"session {session_id} is not open: call session_monitor first")
+            raise RtdError(Nerr.INVALID, f"session {session_id} is not open", mend="call session_monitor first")
 
     @property
     def count(self) -> int:

@@ -73,9 +73,11 @@ class SharedMemory:
             raise RtdError(Nerr.INVALID, f"shared memory {path!r}: protection {protection}, expected 1, 2 or 3")
         with self._lock:
             if (name, protection) in self._mappings:
-                raise RtdError(Nerr.INVALID, f"shared memory {path!r} is mapped already: unmap it first")
+                raise RtdError(Nerr.INVALID, f"shared memory {path!r} is mapped already", mend="unmap it first")
             if len(self._mappings) >= _MAX_MAPPINGS:
-                raise RtdError(Nerr.RESOURCE, f"{_MAX_MAPPINGS} shared memory objects are mapped: unmap one first")
+                raise RtdError(
+                    Nerr.RESOURCE, f"{_MAX_MAPPINGS} shared memory objects are mapped", mend="unmap one first"
+                )
             descriptor = self._open(name, path, protection)
             try:
                 found = os.fstat(descriptor)
@@ -139,7 +141,9 @@ class SharedMemory:
         mapping = self._mappings.get((name, protection)) or self._mappings.get((name, PROT_READ | PROT_WRITE))
         if mapping is None:
             use = "an IFMAP" if protection == PROT_READ else "an OFMAP"
-            raise RtdError(Nerr.INFER_BAD_INPUT, f"shared memory {path!r} is not mapped for {use}: call shm_map first")
+            raise RtdError(
+                Nerr.INFER_BAD_INPUT, f"shared memory {path!r} is not mapped for {use}", mend="call shm_map first"
+            )
         allowed = os.fstat(mapping.descriptor).st_size
         if mapping.size_bytes is not None:
             allowed = min(allowed, mapping.size_bytes)

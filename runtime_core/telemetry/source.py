@@ -75,4 +75,4 @@ def open_source(spec: str | None = None) -> Source:
         from runtime_core.telemetry.recording import ReplaySource
 
         return ReplaySource(Path(root))
-    raise UsageError(f"unknown source {wanted!r}: use sim, sysfs, sysfs:ROOT or replay:FILE")
+    raise UsageError(f"unknown source {wanted!r}", mend="use sim, sysfs, sysfs:ROOT or replay:FILE")

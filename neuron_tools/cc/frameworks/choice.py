@@ -60,12 +60,16 @@ def read_model(model: Path, framework: Framework | None) -> Path | ModelProto:
     """
     framework = framework or framework_of(model)
     if framework in _EXPORTS:
-        raise UsageError(f"{model}: {framework.value} models are compiled from ONNX: {_EXPORTS[framework]}")
+        raise UsageError(f"{framework.value} models are compiled from ONNX: {_EXPORTS[framework]}", where=str(model))
     if framework is Framework.PYTORCH:
         if model.suffix.lower() in (".pt", ".pth"):
             raise UsageError(
-                f"{model}: weights or a pickled module hold no graph: write the program with "
-                "torch.export.save(torch.export.export(module.eval(), example_inputs), 'model.pt2')"
+                "weights or a pickled module hold no graph",
+                where=str(model),
+                mend=(
+                    "write the program with torch.export.save(torch.export.export(module.eval(), "
+                    "example_inputs), 'model.pt2')"
+                ),
             )
         from neuron_tools.torch import load_pt2
 

@@ -52,7 +52,7 @@ def parse(expression: str) -> ast.Expr:
     try:
         return ast.parse(expression)
     except ValueError as error:
-        raise UsageError(f"PromQL {expression!r}: {error}") from None
+        raise UsageError(f"{error}", where=f"PromQL {expression!r}") from None
 
 
 @functools.cache
@@ -101,12 +101,12 @@ def evaluate(store: SeriesStore, expression: str | ast.Expr, at_seconds: float) 
             return _aggregate(tree, _vector(again(tree.expr)))
         case ast.BinaryExpr():
             return _binary(tree, again(tree.lhs), again(tree.rhs))
-    raise UsageError(f"PromQL {tree.prettify()!r}: {type(tree).__name__} is not evaluated in scenarios")
+    raise UsageError(f"{type(tree).__name__} is not evaluated in scenarios", where=f"PromQL {tree.prettify()!r}")
 
 
 def _refuse_shifts(selector: ast.VectorSelector) -> None:
     if selector.offset is not None or selector.at is not None:
-        raise UsageError(f"PromQL {selector.prettify()!r}: offset and @ are not evaluated in scenarios")
+        raise UsageError("offset and @ are not evaluated in scenarios", where=f"PromQL {selector.prettify()!r}")
 
 
 def _vector(value: Value) -> list[Sample]:
@@ -126,7 +126,7 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
     if name in RANGE_FUNCTIONS:
         (argument,) = call.args
         if not isinstance(argument, ast.MatrixSelector):
-            raise UsageError(f"PromQL {call.prettify()!r}: subqueries are not evaluated in scenarios")
+            raise UsageError("subqueries are not evaluated in scenarios", where=f"PromQL {call.prettify()!r}")
         _refuse_shifts(argument.vector_selector)
         span = argument.range.total_seconds()
         windows = store.window(*_matcher(argument.vector_selector.prettify()), at_seconds, span)
@@ -145,7 +145,7 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
             return histogram_quantile(_scalar(arguments[0]), _vector(arguments[1]))
         case "time":
             return at_seconds
-    raise UsageError(f"PromQL {call.prettify()!r}: {name} is not evaluated in scenarios")
+    raise UsageError(f"{name} is not evaluated in scenarios", where=f"PromQL {call.prettify()!r}")
 
 
 def _aggregate(tree: ast.AggregateExpr, samples: list[Sample]) -> list[Sample]:

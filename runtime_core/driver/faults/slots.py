@@ -131,7 +131,7 @@ def inject(store: Datastore, spec: FaultSpec, now_ns: int) -> Fault:
                 free = index
                 break
         if free is None:
-            raise UsageError(f"the fault table is full ({layout.MAX_FAULTS} faults): clear some first")
+            raise UsageError(f"the fault table is full ({layout.MAX_FAULTS} faults)", mend="clear some first")
         slot = _slot(store, free)
         header = layout.FileHeader.from_buffer(store.map)
         header.last_fault_id += 1
@@ -197,7 +197,7 @@ def clear(store: Datastore, fault_id: int | None = None) -> int:
                 slot.fault_id = 0
                 cleared += 1
     if fault_id is not None and not cleared:
-        raise UsageError(f"there is no fault {fault_id}: 'neuron-sim fault list' tells which there are")
+        raise UsageError(f"there is no fault {fault_id}", mend="'neuron-sim fault list' tells which there are")
     return cleared
 
 

@@ -84,11 +84,11 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
         if parameter in _BOUNDS:
             low, high, expected = _BOUNDS[parameter]
             if not low <= value <= high:
-                raise UsageError(f"{spec.kind}: {parameter} {value:g} is out of range: expected {expected}")
+                raise UsageError(f"{parameter} {value:g} is out of range: expected {expected}", where=str(spec.kind))
     if row.needs and all(getattr(spec, _FIELDS[p]) is None for p in row.needs):
         raise UsageError(f"{spec.kind} needs {' or '.join(row.needs)}")
     if not 0 <= spec.delay_seconds < 1e9 or (spec.seconds is not None and not 0 < spec.seconds < 1e9):
-        raise UsageError(f"{spec.kind}: a delay is 0 seconds or more, a length more than 0")
+        raise UsageError("a delay is 0 seconds or more, a length more than 0", where=str(spec.kind))
     if spec.cores and row.scope is not Scope.CORE:
         raise UsageError(f"{spec.kind} is aimed at a {row.scope.value}, not at a core")
     if spec.devices and row.scope is Scope.NODE:
@@ -99,7 +99,7 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
     ):
         for target in targets:
             if not 0 <= target < count:
-                raise UsageError(f"{spec.kind}: there is no {name} {target}: the node has 0 to {count - 1}")
+                raise UsageError(f"there is no {name} {target}: the node has 0 to {count - 1}", where=str(spec.kind))
 
 
 def target_mask(spec: FaultSpec, device_count: int) -> int:

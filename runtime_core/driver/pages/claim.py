@@ -38,11 +38,14 @@ def claim_page(store: Datastore) -> int:
             store.locks.unlock(page_byte(index))
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NrtError(
-                    NrtStatus.RESOURCE, f"no room on the disk for a runtime's counters in {store.root}: free some"
+                    NrtStatus.RESOURCE,
+                    f"no room on the disk for a runtime's counters in {store.root}",
+                    mend="free some",
                 ) from None
             raise
         return index
     raise NrtError(
         NrtStatus.RESOURCE,
-        f"the node's process table is full ({layout.PAGE_COUNT} runtimes): end one, or use another node",
+        f"the node's process table is full ({layout.PAGE_COUNT} runtimes)",
+        mend="end one, or use another node",
     )

@@ -27,8 +27,8 @@ def enter(
     if slot is None or first is None:
         raise NrtError(
             NrtStatus.RESOURCE,
-            f"the process's model table is full ({layout.MAX_MODELS} models, {layout.MAX_SUBGRAPHS} "
-            "subgraphs): unload one first",
+            (f"the process's model table is full ({layout.MAX_MODELS} models, {layout.MAX_SUBGRAPHS} subgraphs)"),
+            mend="unload one first",
         )
     for offset, (core, host, device) in enumerate(subgraphs):
         target = page.subgraphs[first + offset]

@@ -18,7 +18,7 @@ def require_one_rank(call: str, rank: int, count: int) -> None:
     if count < 1 or rank >= count:
         raise CallError(NrtStatus.INVALID, f"rank {rank} of {count}: expected 0 to count - 1")
     if count > 1:
-        raise CallError(NrtStatus.FAILURE, f"{call}: groups of {count} ranks are not supported, only of 1")
+        raise CallError(NrtStatus.FAILURE, f"groups of {count} ranks are not supported, only of 1", where=str(call))
 
 
 def _check(call: str, vnc: int, rank: int, count: int) -> None:

@@ -83,7 +83,7 @@ def _begin(config: InspectConfig) -> int:
     session.runtime()
     with session.guard:
         if _running is not None:
-            raise CallError(NrtStatus.INVALID, "an inspection is running: call nrt_inspect_stop first")
+            raise CallError(NrtStatus.INVALID, "an inspection is running", mend="call nrt_inspect_stop first")
         if not config.enabled:
             return OK
         recorder = config.trace.recorder()
@@ -118,7 +118,7 @@ def nrt_inspect_begin_with_options(options: int) -> int:
 def nrt_inspect_stop() -> int:
     session.runtime()
     if _running is None:
-        raise CallError(NrtStatus.INVALID, "no inspection is running: call nrt_inspect_begin first")
+        raise CallError(NrtStatus.INVALID, "no inspection is running", mend="call nrt_inspect_begin first")
     _finish()
     return OK
 

@@ -30,7 +30,7 @@ assert _SIZES.keys() == INSTANCE_TYPES.keys()  # noqa: S101
 def _numerics() -> bool:
     value = os.environ.get(NUMERICS_VARIABLE, "on").strip().lower()
     if value not in ("on", "1", "true", "off", "0", "false"):
-        raise CallError(NrtStatus.INVALID, f"{NUMERICS_VARIABLE}={value!r}: expected on or off")
+        raise CallError(NrtStatus.INVALID, "expected on or off", where=f"{NUMERICS_VARIABLE}={value!r}")
     return value in ("on", "1", "true")
 
 

@@ -44,7 +44,7 @@ def nrt_profile_start(model: int, filename: CData) -> int:
     path = text(filename, "filename")
     with session.guard:
         if path in _profiles:
-            raise CallError(NrtStatus.INVALID, f"{path}: a profile to this file is running")
+            raise CallError(NrtStatus.INVALID, "a profile to this file is running", where=str(path))
         recorder = Recorder(EXECUTION_TYPES, model_id=loaded.model_id)
         _profiles[path] = Profile(loaded, recorder)
         events.start(recorder)
@@ -58,7 +58,7 @@ def nrt_profile_stop(filename: CData) -> int:
     with session.guard:
         profile = _profiles.pop(path, None)
     if profile is None:
-        raise CallError(NrtStatus.INVALID, f"{path}: no profile to this file is running")
+        raise CallError(NrtStatus.INVALID, "no profile to this file is running", where=str(path))
     events.stop(profile.recorder)
     profile_files.write(Path(path), profile_files.model_profile(profile.model, profile.recorder.fetch()))
     return OK
@@ -70,7 +70,7 @@ def nrt_trace_start(trace_mem: bool) -> int:
     session.runtime()
     with session.guard:
         if _trace is not None:
-            raise CallError(NrtStatus.INVALID, "a trace is running: call nrt_trace_stop first")
+            raise CallError(NrtStatus.INVALID, "a trace is running", mend="call nrt_trace_stop first")
         _trace = Recorder(EVENT_TYPES if trace_mem else (*MODEL_TYPES, *EXECUTION_TYPES))
         events.start(_trace)
     return OK
@@ -134,7 +134,9 @@ def nrt_profile_continuous_save(vnc: int, options: int) -> int:
     session.check_core(vnc)
     folder = Path(_options(options).output_dir if options else DEFAULT_OUTPUT_DIR)
     if _continuous is None:
-        raise CallError(NrtStatus.INVALID, "continuous profiling is not running: call nrt_profile_continuous_start")
+        raise CallError(
+            NrtStatus.INVALID, "continuous profiling is not running", mend="call nrt_profile_continuous_start"
+        )
     calls = _continuous.fetch(vnc)
     for model in runtime.models:
         mine = [call for call in calls if call.model_id == model.model_id]

@@ -84,7 +84,7 @@ def nrt_async_sendrecv_close(lnc: int) -> int:
 def _of_core(lnc: int) -> list[Communicator]:
     found = _ends.get(lnc)
     if found is None:
-        raise CallError(NrtStatus.INVALID, f"core {lnc}: call nrt_async_sendrecv_init first")
+        raise CallError(NrtStatus.INVALID, f"core {lnc}", mend="call nrt_async_sendrecv_init first")
     return found
 
 

@@ -120,7 +120,7 @@ def nrt_sys_trace_start(options: int) -> int:
     config = _config(options) if options else TraceConfig()
     with session.guard:
         if _running:
-            raise CallError(NrtStatus.INVALID, "a system trace is running: call nrt_sys_trace_stop first")
+            raise CallError(NrtStatus.INVALID, "a system trace is running", mend="call nrt_sys_trace_stop first")
         _recorder, _running = config.recorder(), True
         events.start(_recorder)
     return OK

@@ -200,4 +200,4 @@ def nrt_memcpy_to_device(dest: CData, src: CData, size: int) -> int:
         if first <= start and start + size <= first + found.size_bytes:
             found.view(start - first, size)[:] = source
             return OK
-    raise CallError(NrtStatus.INVALID, f"{start:#x}: {size} bytes from there on lie in no tensor")
+    raise CallError(NrtStatus.INVALID, f"{size} bytes from there on lie in no tensor", where=f"{start:#x}")

@@ -36,7 +36,9 @@ def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: flo
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_directory(root)
     if (root / NODE_FILE).exists() or (root / DATASTORE_FILE).exists():
-        raise NodeError(f"{root} holds a simulated node: take it down with 'neuron-sim down', or set NEURON_SIM_ROOT")
+        raise NodeError(
+            f"{root} holds a simulated node", mend="take it down with 'neuron-sim down', or set NEURON_SIM_ROOT"
+        )
     replay = Replay(str(recording.absolute()), speed, seek_seconds, time.monotonic_ns())
     write_atomically(root / REPLAY_FILE, msgspec.json.encode(replay) + b"\n")
 
@@ -71,15 +73,15 @@ class ReplayedNode:
         except FileNotFoundError:
             self.close()
             raise NodeNotFoundError(
-                f"the replay in {self._root} has ended: begin one with 'neuron-sim replay', or a node with "
-                "'neuron-sim up'"
+                f"the replay in {self._root} has ended",
+                mend="begin one with 'neuron-sim replay', or a node with 'neuron-sim up'",
             ) from None
         except OSError as error:
             raise NodeError(
                 f"it cannot be read: {error.strerror}", where=str(path), mend="remove it with 'neuron-sim down'"
             ) from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise NodeError(f"{path} is damaged ({error}): remove it with 'neuron-sim down'") from None
+            raise NodeError(f"{path} is damaged ({error})", mend="remove it with 'neuron-sim down'") from None
         self.close()
         self._source = ReplaySource(
             Path(replay.recording),

@@ -107,7 +107,8 @@ class Recording:
         _, version, length = frames.PREFIX.unpack_from(data)
         if version != frames.FORMAT_VERSION:
             raise RecordingError(
-                f"{path} has recording format {version}, this version reads {frames.FORMAT_VERSION}: update the suite"
+                (f"{path} has recording format {version}, this version reads {frames.FORMAT_VERSION}"),
+                mend="update the suite",
             )
         end = frames.PREFIX.size + length
         if length > _MAX_HEADER_BYTES or len(data) < end + frames.CRC.size:
@@ -171,7 +172,7 @@ class Recording:
         try:
             return put_together(self._columns(index))
         except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError, RecursionError) as error:
-            raise RecordingError(f"{self.path}: snapshot {index} can't be read: {error}") from None
+            raise RecordingError(f"snapshot {index} can't be read: {error}", where=str(self.path)) from None
 
     def _columns(self, index: int) -> Columns:
         position = self._position

@@ -77,7 +77,7 @@ class ReplaySource:
         interval_ns = round(self.recording.header.interval_seconds * 1e9)
         if self._now_ns() > times_ns[-1] + max(interval_ns, round(self._speed * 1e9)):
             raise NodeNotFoundError(
-                f"the recording {self.recording.path} has ended: begin again with 'neuron-sim replay'"
+                f"the recording {self.recording.path} has ended", mend="begin again with 'neuron-sim replay'"
             )
         self._shown = index
         found = self.recording.snapshot(index)._replace(source=self.name)

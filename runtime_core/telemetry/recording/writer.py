@@ -41,7 +41,7 @@ class RecordingWriter:
                 path.unlink()
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
-            raise NeuronError(f"{path} exists already: choose another file, or add --overwrite") from None
+            raise NeuronError(f"{path} exists already", mend="choose another file, or add --overwrite") from None
         except OSError as error:
             raise NeuronError(f"{path} can't be written: {error.strerror}") from None
         self._path = path

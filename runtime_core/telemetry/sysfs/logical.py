@@ -26,7 +26,7 @@ def physical_cores_per_core(chip: Chip) -> int:
     if chip.physical_cores_per_core == 1 or not wanted:
         return chip.physical_cores_per_core
     if wanted not in ("1", "2"):
-        raise UsageError(f"{LOGICAL_CONFIG_VARIABLE}={wanted!r} is invalid: set it to 1 or 2, or unset it")
+        raise UsageError(f"{LOGICAL_CONFIG_VARIABLE}={wanted!r} is invalid", mend="set it to 1 or 2, or unset it")
     return int(wanted)
 
 

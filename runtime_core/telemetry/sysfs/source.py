@@ -134,16 +134,18 @@ class SysfsSource:
             mode = os.stat(self._root).st_mode
             indices = numbered(os.listdir(self._root), "neuron") if stat.S_ISDIR(mode) else []
         except PermissionError:
-            raise NodeError(f"no permission for {self._root}: run as its owner, or choose another --source") from None
+            raise NodeError(
+                f"no permission for {self._root}", mend="run as its owner, or choose another --source"
+            ) from None
         except (OSError, ValueError):
             raise NodeNotFoundError(
-                f"no Neuron driver in {self._root}: load it with 'modprobe neuron', or read a simulated node with "
-                "--source sim"
+                f"no Neuron driver in {self._root}",
+                mend="load it with 'modprobe neuron', or read a simulated node with --source sim",
             ) from None
         if not stat.S_ISDIR(mode):
-            raise NodeError(f"{self._root} is not a directory: give the one that holds neuron0, neuron1, ...")
+            raise NodeError(f"{self._root} is not a directory", mend="give the one that holds neuron0, neuron1, ...")
         if not indices:
-            raise NodeNotFoundError(f"no Neuron Device in {self._root}: is this the driver's sysfs directory?")
+            raise NodeNotFoundError(f"no Neuron Device in {self._root}", mend="is this the driver's sysfs directory?")
         return indices
 
     def _read_device(self, index: int) -> _Reading:

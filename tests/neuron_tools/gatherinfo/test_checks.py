@@ -15,12 +15,13 @@ from neuron_tools.gatherinfo.finding import Finding, Surroundings, Verdict, wors
 from neuron_tools.gatherinfo.report import render_text
 from runtime_core.driver import ownership
 from runtime_core.driver.datastore import Datastore
+from runtime_core.errors import NodeError
 from runtime_core.nrt import Runtime
 from runtime_core.telemetry.snapshot import EccCounts
 
 
 def around(**changes):
-    facts = {"source": "sim:/nowhere", "snapshot": make_snapshot(), "problem": "", "root": None, "environment": {},
+    facts = {"source": "sim:/nowhere", "snapshot": make_snapshot(), "problem": None, "root": None, "environment": {},
              "monitor": "127.0.0.1:1"}  # fmt: skip
     return Surroundings(**{**facts, **changes})
 
@@ -226,3 +227,17 @@ def test_the_worst_verdict_counts_and_a_terminal_is_not_driven():
 
 def test_a_busy_tree_is_checked_too():
     assert run_checks(around(snapshot=make_snapshot(runtimes=BUSY), source="sysfs:/nowhere"))
+
+
+def test_a_path_with_a_colon_and_a_space_is_not_taken_for_what_to_do():
+    problem = NodeError("not a directory", where="/mnt/a: b/node", mend="set NEURON_SIM_ROOT to one")
+    (found,) = node_checks.check_source(around(snapshot=None, problem=problem))
+    assert found == ("source", Verdict.FAIL, "/mnt/a: b/node: not a directory", "set NEURON_SIM_ROOT to one")
+
+
+def test_a_runtime_that_cannot_be_read_says_why_and_what_to_do():
+    snapshot = make_snapshot(runtimes=BUSY)
+    problem = "counters can't be read: half written"
+    bad = snapshot._replace(runtimes=(snapshot.runtimes[0]._replace(error=problem),))
+    (found,) = node_checks.check_ownership(around(snapshot=bad))
+    assert (found.found, found.mend) == (problem, f"continue or end process {snapshot.runtimes[0].pid}")

@@ -55,7 +55,7 @@ def test_visible_cores_win_over_a_count():
 def test_group_sizes_are_a_deprecated_count():
     config = read_config({"NEURONCORE_GROUP_SIZES": "2,1"})
     assert config.core_count == 3
-    assert "deprecated" in config.warnings[0]
+    assert "deprecated" in config.warnings[0].what
     assert read_config({"NEURONCORE_GROUP_SIZES": "2", "NEURON_RT_NUM_CORES": "1"}).core_count == 1
 
 
