@@ -11,6 +11,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@.ci/prometheus $(VENV)/debian
+	@.ci/helm $(VENV)/debian
 	$(BIN)/python -m pytest
 
 # The wheel in clean environments, with its dependencies downloaded anew; make test links those of .venv instead.

@@ -17,6 +17,7 @@ neuron-monitor --prometheus --web.listen-address :8000
 neuron-monitor --prometheus --web.config.file web.yml         # TLS, client certificates, users
 neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
 neuron-monitor --otlp grpc://collector:4317
+neuron-monitor --prometheus --kubernetes                      # with the pods that use the cores
 neuron-monitor --compat inf1-2023 | my-agent           # lines as an Inf1 node writes them
 neuron-monitor --json-schema"""
 
@@ -70,6 +71,15 @@ def monitor(
         Optional[str],  # noqa: UP045
         typer.Option(help="Push metrics to this OpenTelemetry collector: grpc://HOST:4317 or http://HOST:4318."),
     ] = None,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Add neuroncore_pod_info: which pod uses which NeuronCore.")
+    ] = False,
+    pod_resources_socket: Annotated[
+        Path, typer.Option(metavar="PATH", help="The kubelet's pod-resources socket, for --kubernetes.")
+    ] = Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Add neuroncore_job_info: which Slurm job uses which NeuronCore.")
+    ] = False,
     schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and exit.")] = False,
     trust_node: TrustNodeFlag = False,
     version: VersionFlag = False,
@@ -101,6 +111,8 @@ def monitor(
         web_config,
         textfile,
         otlp,
+        pod_resources_socket if kubernetes else None,
+        slurm,
     )
     start(ConfigFile(config_file, strict_config, release), source, outputs, once=once, verbose=verbose)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from neuron_console.extras import requires
 from neuron_monitor.output import RotatedFile, StandardOutput
 from neuron_monitor.signals import handled
 from neuron_monitor.stream import ConfigFile, JsonLines, Sink, stream
 from runtime_core.telemetry import UsageError
+
+if TYPE_CHECKING:
+    from neuron_monitor.core_users import UserSource
 
 
 class Outputs(NamedTuple):
@@ -22,6 +26,8 @@ class Outputs(NamedTuple):
         listen_address: serve metrics there, by the rules of ``web_config``.
         textfile: write metrics there.
         otlp: push metrics to this collector.
+        kubelet_socket: ask the kubelet there which pods use the cores.
+        slurm: read which Slurm jobs use the cores.
     """
 
     file: Path | None
@@ -31,6 +37,8 @@ class Outputs(NamedTuple):
     web_config: Path | None
     textfile: Path | None
     otlp: str | None
+    kubelet_socket: Path | None = None
+    slurm: bool = False
 
 
 def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
@@ -43,6 +51,12 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
     """
     if outputs.web_config is not None and outputs.listen_address is None:
         raise UsageError("--web.config.file is for what --prometheus serves", mend="give both")
+    if (
+        (outputs.kubelet_socket is not None or outputs.slurm)
+        and outputs.listen_address is None
+        and outputs.textfile is None
+    ):
+        raise UsageError("--kubernetes and --slurm add metrics", mend="add --prometheus or --textfile")
     with ExitStack() as stack:
         # Before anything listens: who sees it up may end it.
         signals = stack.enter_context(handled())
@@ -51,17 +65,20 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
             sinks.append(JsonLines(RotatedFile(outputs.file, outputs.max_bytes, outputs.keep)))
         elif outputs.listen_address is None and outputs.textfile is None and outputs.otlp is None:
             sinks.append(JsonLines(StandardOutput(1)))
+        users = _users(outputs)
+        for user_source in users:
+            stack.callback(user_source.close)
         if outputs.textfile is not None:
             from neuron_monitor.prometheus.sinks import TextFile
 
-            sinks.append(TextFile(outputs.textfile, stays=once))
+            sinks.append(TextFile(outputs.textfile, stays=once, users=users))
         if outputs.listen_address is not None:
             from neuron_monitor.prometheus.serve import serving
             from neuron_monitor.prometheus.sinks import PageSink
 
             tell = verbose > 0 or sys.stderr.isatty()
             page = stack.enter_context(serving(outputs.listen_address, outputs.web_config, tell=tell))
-            sinks.append(PageSink(page))
+            sinks.append(PageSink(page, users))
         if outputs.otlp is not None:
             from neuron_monitor.otlp.sink import Otlp
 
@@ -69,3 +86,18 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
         for sink in sinks:
             stack.callback(sink.close)
         stream(config_file, source_name, sinks, signals, once=once, verbose=verbose)
+
+
+def _users(outputs: Outputs) -> list[UserSource]:
+    users: list[UserSource] = []
+    if outputs.kubelet_socket is not None:
+        with requires("k8s"):
+            from neuron_monitor.k8s.kubelet import Kubelet
+        from neuron_monitor.core_users import Pods
+
+        users.append(Pods(Kubelet(outputs.kubelet_socket)))
+    if outputs.slurm:
+        from neuron_monitor.core_users import SlurmJobs
+
+        users.append(SlurmJobs())
+    return users

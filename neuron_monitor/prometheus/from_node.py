@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from msgspec import UNSET
 
 from neuron_monitor import report as out
 from neuron_monitor.collector import Look
+from neuron_monitor.core_users import CoreUsers, UserSource
 from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, RuntimeSeen, merge_groups
 from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
@@ -15,7 +17,9 @@ from runtime_core.telemetry.snapshot import Runtime, Snapshot
 class NodeFeed:
     """Turns looks into what the metrics are made of; a group that is not due every time stays as last seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: Sequence[UserSource] = ()) -> None:
+        """``users``: tell which pods and jobs use the cores."""
+        self._users = users
         self._groups: dict[tuple[int, int], out.RuntimeReport] = {}
         self._vcpu: out.VcpuUsage | None = None
         self._memory: out.MemoryInfo | None = None
@@ -52,7 +56,18 @@ class NodeFeed:
             {core: (r.tag, r.pid) for core, r in snapshot.core_owner.items()} if snapshot is not None else {},
             time.monotonic(),
             look.error,
+            *self._core_users(report, snapshot),
         )
+
+    def _core_users(self, report: out.Report, snapshot: Snapshot | None) -> CoreUsers:
+        pods: dict[int, out.CoreUser] = {}
+        jobs: dict[int, str] = {}
+        if snapshot is not None:
+            for source in self._users:
+                found = source.users(snapshot, report.neuron_hardware_info)
+                pods.update(found.pods)
+                jobs.update(found.jobs)
+        return CoreUsers(pods, jobs)
 
     def _runtimes(self, report: out.Report, snapshot: Snapshot) -> tuple[RuntimeSeen, ...]:
         entries = {entry.pid: entry for entry in report.neuron_runtime_data}

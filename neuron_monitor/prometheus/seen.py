@@ -55,7 +55,8 @@ class NodeSeen(NamedTuple):
         owners: global core index -> (tag, pid) of the runtime that owns it.
         monotonic_seconds: when it was seen, by the monotonic clock.
         error: why the node could not be read, "" when it could.
-        pods: global core index -> the containers that use it; only where ``neuron-monitor-k8s-info.py`` added them.
+        pods: global core index -> the containers that use it; only where the kubelet is asked.
+        jobs: global core index -> the Slurm job that uses it; only where they are asked for.
     """
 
     instance: out.InstanceInfo
@@ -70,6 +71,7 @@ class NodeSeen(NamedTuple):
     monotonic_seconds: float
     error: str
     pods: Mapping[int, out.CoreUser] = MappingProxyType({})
+    jobs: Mapping[int, str] = MappingProxyType({})
 
 
 def identity(instance: out.InstanceInfo) -> tuple[str, ...]:

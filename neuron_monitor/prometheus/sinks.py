@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from neuron_monitor.collector import Look
+from neuron_monitor.core_users import UserSource
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.text import Format, Renderer, page_of
@@ -19,10 +21,10 @@ from runtime_core.telemetry import write_atomically
 class PageSink:
     """Shows each report on a page."""
 
-    def __init__(self, page: Page) -> None:
-        """``page``: what a server serves."""
+    def __init__(self, page: Page, users: Sequence[UserSource] = ()) -> None:
+        """``page``: what a server serves; ``users``: tell which pods and jobs use the cores."""
         self._page = page
-        self._feed = NodeFeed()
+        self._feed = NodeFeed(users)
 
     @property
     def watched_fd(self) -> int | None:
@@ -44,16 +46,17 @@ class PageSink:
 class TextFile:
     """Writes each report as a ``*.prom`` file, whole or not at all, for node_exporter to pick up."""
 
-    def __init__(self, path: Path, *, stays: bool = False) -> None:
+    def __init__(self, path: Path, *, stays: bool = False, users: Sequence[UserSource] = ()) -> None:
         """Nothing is written before the first report.
 
         Args:
             path: in the directory that node_exporter watches; its name must end with ``.prom`` to be read there.
             stays: the file is left there at the end.
+            users: tell which pods and jobs use the cores.
         """
         self._path = path
         self._stays = stays
-        self._feed = NodeFeed()
+        self._feed = NodeFeed(users)
         self._renderer = Renderer()
         self._totals = Totals()
         self._failing = False

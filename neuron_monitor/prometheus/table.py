@@ -200,6 +200,11 @@ def _pods(node: NodeSeen) -> Iterator[Sample]:
             yield (str(core), _device_of(node, core), user.namespace, user.pod_name, container), 1
 
 
+def _jobs(node: NodeSeen) -> Iterator[Sample]:
+    for core, job in sorted(node.jobs.items()):
+        yield (str(core), _device_of(node, core), job), 1
+
+
 _ERROR_TYPES = ("generic", "numerical", "transient", "model", "runtime", "hardware")
 _STATUS_TYPES = tuple(out.ExecutionSummary.__struct_fields__)
 _CORE_MEMORY = tuple(out.CoreUsage.__struct_fields__)
@@ -268,8 +273,10 @@ OWN_NODE: tuple[Metric[NodeSeen], ...] = (
     Metric("neuroncore_owner_info", Kind.GAUGE, "1", "Which runtime owns a NeuronCore, in labels",
            ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
     Metric("neuroncore_pod_info", Kind.GAUGE, "1",
-           "Which container uses a NeuronCore, in labels; only behind neuron-monitor-k8s-info.py",
+           "Which container uses a NeuronCore, in labels; with --kubernetes, or behind neuron-monitor-k8s-info.py",
            ("neuroncore", "neuron_device_index", "pod_namespace", "pod_name", "container_name"), _pods),
+    Metric("neuroncore_job_info", Kind.GAUGE, "1", "Which Slurm job uses a NeuronCore, in labels; with --slurm",
+           ("neuroncore", "neuron_device_index", "job"), _jobs),
     Metric("neuron_node_readable", Kind.GAUGE, "1", "1 when the node could be read for the last report",
            (), lambda node: (((), 0 if node.error else 1),)),
 )  # fmt: skip

@@ -49,7 +49,9 @@ def detect(
     period: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two looks.")] = 2.0,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."),
+        typer.Option(
+            "--source", metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."
+        ),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Look for two seconds, print the verdict; exit status 1: unhealthy.")

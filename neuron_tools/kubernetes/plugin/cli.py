@@ -56,9 +56,25 @@ def plugin(
     period: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two looks at devices and pods.")
     ] = 2.0,
+    node_name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            envvar="NODE_NAME",
+            help="Name of this node: prefer the ids that neuron-scheduler chose for its pods. Default: ask no cluster.",
+        ),
+    ] = "",
+    server: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="URL", help="API server without authentication. Default: KUBECONFIG, else the pod's account."
+        ),
+    ] = None,
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."),
+        typer.Option(
+            "--source", metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."
+        ),
     ] = None,
     version: VersionFlag = False,
 ) -> None:
@@ -70,7 +86,7 @@ def plugin(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     resources = tuple(_NAMES[offer] for offer in resource) if resource else RESOURCES
-    serve(Settings(kubelet_dir, pod_resources_socket, state_dir, cdi_dir, resources, period, source))
+    serve(Settings(kubelet_dir, pod_resources_socket, state_dir, cdi_dir, resources, period, source, node_name, server))
 
 
 def main() -> None:

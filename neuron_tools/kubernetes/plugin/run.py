@@ -39,6 +39,8 @@ class Settings(NamedTuple):
         resources: what is offered.
         period_seconds: from look to look.
         source: as ``--source`` of the viewers.
+        node: name of this node, to read the scheduler extension's choices from its pods; "": they are not read.
+        server: URL of an API server without authentication; ``None``: KUBECONFIG or the pod's account.
     """
 
     kubelet_dir: Path
@@ -48,6 +50,8 @@ class Settings(NamedTuple):
     resources: tuple[str, ...] = RESOURCES
     period_seconds: float = 2.0
     source: str | None = None
+    node: str = ""
+    server: str | None = None
 
 
 class Plugin:
@@ -169,13 +173,20 @@ def ticks(period_seconds: float) -> Iterator[bool]:
         yield due
 
 
-def serve(settings: Settings, pending: PendingPods | None = None) -> None:
+def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP registers again.
 
     Raises:
         NeuronError: there is no node, or the folder of the kubelet cannot be used.
     """
-    plugin = Plugin(settings, open_source(settings.source), pending)
+    source = open_source(settings.source)
+    pending = None
+    if settings.node:
+        from neuron_tools.kubernetes.cluster import OfficialCluster
+        from neuron_tools.kubernetes.plugin.annotated import AnnotatedPods
+
+        pending = AnnotatedPods(OfficialCluster(settings.server), settings.node, node_of(source.snapshot()).silicon)
+    plugin = Plugin(settings, source, pending)
     try:
         silicon = plugin.node.silicon
         log.info(
@@ -196,3 +207,5 @@ def serve(settings: Settings, pending: PendingPods | None = None) -> None:
                     plugin.register_again()
     finally:
         plugin.close()
+        if pending is not None:
+            pending.close()

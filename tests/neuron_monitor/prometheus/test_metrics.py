@@ -111,7 +111,7 @@ def test_names_types_and_labels_are_those_of_the_contract(looks):
 def test_every_row_of_the_table_makes_a_series_on_a_busy_node(looks):
     (look,) = looks(world(1), world(6))
     page = Page()
-    page.show(NodeFeed().take(look)._replace(pods={0: CoreUser("web", "default", ["main"])}), 0.0)
+    page.show(NodeFeed().take(look)._replace(pods={0: CoreUser("web", "default", ["main"])}, jobs={0: "42"}), 0.0)
     text = b"".join(page.scrape()).decode()
     rows = (*table.INHERITED_RUNTIME, *table.INHERITED_NODE, *table.OWN_RUNTIME, *table.OWN_NODE)
     assert len({row.name for row in rows}) == len(rows)

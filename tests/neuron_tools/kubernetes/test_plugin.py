@@ -8,8 +8,11 @@ import sys
 
 import grpc
 import pytest
+from conftest import wait_for
 
+from neuron_tools.kubernetes import names
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCE, RESOURCES
+from neuron_tools.kubernetes.rehearsal.apiserver import ApiServer
 from neuron_tools.kubernetes.rehearsal.kubelet import Container, Kubelet
 from neuron_tools.kubernetes.silicon import INSTANCES, are_contiguous_cores, are_contiguous_devices
 from runtime_core.driver.datastore import Datastore
@@ -220,3 +223,37 @@ def test_a_node_that_is_not_there_and_a_folder_that_is_not_there(kubelet, start,
     assert process.returncode == 1
     assert "/nonexistent" in errors.splitlines()[-1]
     assert "Traceback" not in errors
+
+
+def annotated(name, resource, count, ids, moment):
+    container = {"name": "main", "resources": {"limits": {resource: str(count)}}}
+    notes = {names.IDS: ids, names.ALLOCATED: "false", names.ALLOCATION_TIME: str(moment), "other": "kept"}
+    return {
+        "metadata": {"name": name, "namespace": "default", "annotations": notes},
+        "spec": {"nodeName": "n", "containers": [container]},
+        "status": {"phase": "Pending"},
+    }
+
+
+def test_what_the_scheduler_chose_is_preferred_and_noted(kubelet, big_node, start):
+    api = ApiServer()
+    api.store.add("nodes", {"metadata": {"name": "n"}})
+    api.store.add("pods", annotated("late", DEVICE_RESOURCE, 2, "4,5", 2))
+    api.store.add("pods", annotated("early", DEVICE_RESOURCE, 2, "8,9", 1))
+    start("--node-name", "n", "--server", api.url)
+    assert kubelet.wait_for(*RESOURCES)
+    free = kubelet.free(DEVICE_RESOURCE)
+    wait_for(lambda: kubelet.preferred(DEVICE_RESOURCE, free, 2) == ["8", "9"], what="the copy of the pods")
+    assert kubelet.admit(Container("early"), DEVICE_RESOURCE, 2)[1] == [8, 9]
+    assert kubelet.admit(Container("late"), DEVICE_RESOURCE, 2)[1] == [4, 5]
+
+    def notes(name):
+        return api.store.get("pods", ("default", name))["metadata"]["annotations"]
+
+    wait_for(lambda: notes("late")[names.ALLOCATED] == notes("early")[names.ALLOCATED] == "true", what="the notes")
+    assert notes("late")["other"] == "kept"
+    api.store.add("pods", annotated("third", DEVICE_RESOURCE, 1, "0", 3))
+    wait_for(lambda: kubelet.preferred(DEVICE_RESOURCE, kubelet.free(DEVICE_RESOURCE), 1) == ["0"], what="the pod")
+    kubelet.allocate(DEVICE_RESOURCE, ["12"])
+    wait_for(lambda: notes("third")[names.IDS] == "12", what="the ids that the kubelet chose")
+    api.close()
