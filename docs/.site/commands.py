@@ -1,10 +1,11 @@
-"""Adds the reference of all commands to the site, from the text of ``--help``, whenever it is built."""
+"""Adds pages to the site whenever it is built: every command from the text of ``--help``, and the changelog."""
 
 from __future__ import annotations
 
 import os
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
@@ -38,7 +39,7 @@ def _sections(command: TyperCommand | TyperGroup, name: str, level: int) -> Iter
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each console script, and one that lists them all."""
+    """Add a page for each console script, one that lists them all, and the changelog."""
     os.environ["NO_COLOR"] = "1"
     rows = []
     for name, app in applications().items():
@@ -48,4 +49,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text = "\n".join(_sections(command, name, 1))
         files.append(File.generated(config, f"{_FOLDER}/{page}.md", content=text))
     files.append(File.generated(config, f"{_FOLDER}.md", content=_HEAD + "\n".join(rows) + "\n"))
+    changes = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text()
+    files.append(File.generated(config, "changelog.md", content=changes))
     return files
