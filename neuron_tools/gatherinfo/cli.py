@@ -12,6 +12,7 @@ from neuron_console.command import JsonFlag, VersionFlag, examples_epilog, new_a
 EXAMPLES = """neuron-gatherinfo
 neuron-gatherinfo --json
 neuron-gatherinfo --bundle neuron-info.tgz
+neuron-gatherinfo --health        # for Slurm's HealthCheckProgram and the like
 neuron-gatherinfo --source sysfs:/tmp/tree --monitor 127.0.0.1:9000"""
 SUMMARY = (
     "Check the node and its surroundings; each check ends as pass, warn or fail, with what to do about it. "
@@ -43,11 +44,19 @@ def gather(
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="FILE", help="Also write a .tgz with the report and what it is about, without secrets."),
     ] = None,
+    health: Annotated[
+        bool,
+        typer.Option("--health", help="Print only whether the node is healthy. Exit status: 0 healthy, 1 not."),
+    ] = False,
     keep_hosts: Annotated[bool, typer.Option(help="Leave names and addresses of hosts in the bundle.")] = False,
     as_json: JsonFlag = False,
     version: VersionFlag = False,
 ) -> None:
     """Check the node and its surroundings."""
+    if health:
+        from neuron_tools.gatherinfo.health import show_health
+
+        raise typer.Exit(show_health(source, as_json=as_json))
     from neuron_tools.gatherinfo.command import gather_info
 
     raise typer.Exit(gather_info(source, monitor, bundle, keep_hosts=keep_hosts, as_json=as_json))
