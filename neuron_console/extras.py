@@ -29,6 +29,7 @@ EXTRAS = {
     "fuse": Extra(("mfusepy",), "neuron-sim mount"),
     "serve": Extra(("textual_serve", "aiohttp", "aiohttp_jinja2", "jinja2"), "neuron-top --serve"),
     "plot": Extra(("matplotlib",), "--plot"),
+    "gatherinfo": Extra(("detect_secrets",), "Finding more kinds of secrets in a bundle"),
     "libnrt": Extra(("cffi",), "The C library"),
     "dask": Extra(("distributed", "dask"), "Running on Dask"),
     "profile": Extra(("google",), "--tensorboard"),

@@ -11,6 +11,7 @@ from neuron_tools.gatherinfo.checks import look_around, run_checks
 from neuron_tools.gatherinfo.finding import Verdict, worst
 from neuron_tools.gatherinfo.report import render_json, render_text
 from neuron_tools.gatherinfo.scrub import Scrubber, own_host_names
+from neuron_tools.gatherinfo.secret_values import detector_is_installed
 
 EXIT_STATUS = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.FAIL: 2}
 
@@ -35,4 +36,10 @@ def gather_info(
         scrubber = Scrubber(keep_hosts=keep_hosts, host_names=own_host_names(), known=versions)
         names = write_bundle(bundle, around, findings, scrubber)
         print(f"{bundle}: {', '.join(names)}; look through it before you send it", file=sys.stderr)
+        if not detector_is_installed():
+            print(
+                "detect-secrets is not installed, so fewer kinds of secrets were found: "
+                "pip install 'neuron-tools-sim[gatherinfo]'",
+                file=sys.stderr,
+            )
     return EXIT_STATUS[worst(findings)]

@@ -1,0 +1,76 @@
+"""Two hundred planted secrets: none is left; clean text stays as it is; no text takes more than linear time."""
+
+import time
+
+import pytest
+
+from neuron_tools.gatherinfo import secret_values
+from neuron_tools.gatherinfo.scrub import Scrubber
+from tests.attack.planted_secrets import CLEAN, HOSTS, corpus
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["with-detect-secrets", "without"])
+def test_no_planted_secret_is_left(monkeypatch, installed):
+    if not installed:
+        monkeypatch.setattr(secret_values, "_detectors", tuple)
+    planted = corpus()
+    assert len(planted) >= 200
+    left = [(text, Scrubber().scrub(text)) for text, secret in planted if secret in Scrubber().scrub(text)]
+    if not installed:
+        # Its shape is known to the detector only.
+        left = [pair for pair in left if "-us12" not in pair[0]]
+    assert left == []
+
+
+def test_many_in_one_text():
+    planted = corpus()
+    scrubbed = Scrubber().scrub("\n\n".join(text for text, _ in planted if "BEGIN" not in text and "PuTTY" not in text))
+    assert [secret for _, secret in planted if secret in scrubbed] == []
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_clean_text_is_untouched(text):
+    assert Scrubber(host_names=["build7"]).scrub(text) == text
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_host_is_left(host):
+    scrubbed = Scrubber(host_names=["build7"]).scrub(f"serve --listen {host} now")
+    assert host not in scrubbed
+    assert scrubbed.startswith("serve --listen [")
+
+
+HARD = {
+    "underscores": "_" * 200_000,
+    "a name without end": "password" * 25_000,
+    "names": "password_" * 20_000 + "=",
+    "dashes": "-" * 200_000,
+    "flags": "--token " * 25_000,
+    "quotes": "password='" * 20_000,
+    "escapes": "\\" * 100_000 + '"',
+    "brackets": "tokens=[" * 20_000,
+    "urls": "://a:" * 40_000,
+    "at signs": "://a:" + "@" * 200_000,
+    "begins": "-----BEGIN PRIVATE KEY-----" * 7_000,
+    "colons": ":" * 200_000,
+    "digits": "1." * 100_000,
+    "yaml": "token:\n" * 25_000,
+    "indented": "token:\n" + " x\n" * 60_000,
+    "names of hosts": "build7." * 30_000,
+    "one line": "a" * 200_000,
+    "jwt": "eyJ" * 60_000,
+}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD)
+def test_time_grows_with_the_text_and_not_with_its_square(text):
+    """Sixteen times the text in less than sixty times the time; a square would take 256 times."""
+
+    def seconds(part):
+        began = time.process_time()
+        Scrubber(host_names=["build7"]).scrub(part)
+        return time.process_time() - began
+
+    seconds("warm up")
+    short = max(min(seconds(text[: len(text) // 16]) for _ in range(3)), 0.002)
+    assert seconds(text) < 60 * short
