@@ -11,12 +11,19 @@ import time
 from types import FrameType
 
 from neuron_console import exit_codes
+from neuron_console.units import rounded
 from neuron_tools.sim.load import Load, LoadPlan, LoadSummary, check_plan, neff_bytes, process_environment
 from runtime_core.nrt import Runtime
+from runtime_core.nrt.log import counting_repeats
+from runtime_core.ranges import format_ranges
 
 
 def run_application(plan: LoadPlan, *, as_json: bool) -> int:
-    """Run the plan to its end, or to SIGINT or SIGTERM, and print the summary; returns the exit status."""
+    """Run the plan to its end, or to SIGINT or SIGTERM, and print the summary.
+
+    Returns:
+        The exit status: 1 when no execution succeeded.
+    """
     check_plan(plan)
     # Executions already run side by side, one a thread: BLAS threads on top would fight for the same vCPUs.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -28,7 +35,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         # Cores first: one that is taken must not cost a compilation.
-        with Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime:
+        with counting_repeats(), Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime:
             load = Load(runtime, plan, tuple(_prepare(plan, quiet=as_json)))
             before = load.start()
             _watch(load, plan, stopped, quiet=as_json or not sys.stderr.isatty())
@@ -36,8 +43,8 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    print(json.dumps(_as_dict(summary)) if as_json else format_summary(summary))
-    return exit_codes.OK
+    print(json.dumps(rounded(_as_dict(summary))) if as_json else format_summary(summary))
+    return exit_codes.OK if summary.executions else exit_codes.FAILURE
 
 
 def _prepare(plan: LoadPlan, *, quiet: bool) -> list[bytes]:
@@ -95,7 +102,7 @@ def format_summary(summary: LoadSummary) -> str:
     failures = ", ".join(f"{count} {name}" for name, count in summary.failures.items()) or "none failed"
     lines = [
         f"{summary.tag} (pid {summary.pid}): {', '.join(summary.models)} on NeuronCore(s) "
-        f"{', '.join(str(c) for c in summary.cores)}",
+        f"{format_ranges(summary.cores)}",
         f"  executions   {summary.executions} completed in {summary.seconds:.2f} s, {failures}",
         f"  throughput   {summary.throughput_per_second:.1f}/s",
         f"  latency      p50 {_ms(summary.p50_ms)}   p99 {_ms(summary.p99_ms)}   on device p50 "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults import ecc
 from runtime_core.driver.faults.slots import Fault, FaultWatch, strike
-from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Side
+from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, Effect, FaultKind, Side
 from runtime_core.driver.kernel_log import log_hardware_error
 from runtime_core.engine.timing.model import dram_transfer_ns
 from runtime_core.instance import CORES_PER_DEVICE
@@ -30,12 +30,6 @@ _ECC = {
     FaultKind.SRAM_ECC_CORRECTED: ecc.SRAM_CORRECTED,
     FaultKind.SRAM_ECC_UNCORRECTED: ecc.SRAM_UNCORRECTED,
 }
-_UNCORRECTED = frozenset({FaultKind.MEM_ECC_UNCORRECTED, FaultKind.SRAM_ECC_UNCORRECTED})
-_REFUSALS = frozenset({FaultKind.DEVICE_LOST, FaultKind.QUEUE_OVERFLOW})
-_SLOWING = frozenset({FaultKind.CORE_HANG, FaultKind.SLOW_CORE, FaultKind.DRAM_BANDWIDTH})
-_LINKS = frozenset({FaultKind.LINK_DOWN, FaultKind.LINK_SLOW})
-_FAILURES = frozenset({FaultKind.EXECUTION_ERROR, FaultKind.NAN})
-_LOADS = frozenset({FaultKind.LOAD_FAILURE, FaultKind.DEVICE_LOST})
 
 
 class Blow(NamedTuple):
@@ -43,6 +37,10 @@ class Blow(NamedTuple):
 
     status: NrtStatus
     message: str
+
+
+def _has(fault: Fault, effect: Effect) -> bool:
+    return bool(FAULTS[fault.kind].effect & effect)
 
 
 def _place(fault: Fault, core: int) -> str:
@@ -83,7 +81,7 @@ class Faults:
     def events(self, fault: Fault, busy_seconds: float) -> int:
         """ECC events met in so much work: all that are left of a burst (one, when it is fatal), or by the rate."""
         if fault.remaining is not None and not fault.amount:
-            wanted = 1 if fault.kind in _UNCORRECTED else fault.remaining
+            wanted = fault.remaining if FAULTS[fault.kind].status is NrtStatus.SUCCESS else 1
         else:
             wanted = _poisson(self._rng, fault.amount * busy_seconds)
         return strike(self._store, fault, wanted) if wanted else 0
@@ -110,7 +108,7 @@ class Faults:
             return None
         met = [f for f in faults if any(f.hits_core(core) for core in cores)]
         # A link is met on the way, also where it belongs to a device between those of the model.
-        met += [f for f in faults if f.kind in _LINKS and f not in met]
+        met += [f for f in faults if _has(f, Effect.TRANSFER) and f not in met]
         return Harm(self, met, cores) if met else None
 
     def dram_limits(self, cores: Sequence[int], now_ns: int) -> dict[int, int]:
@@ -131,7 +129,7 @@ class Faults:
         """
         for fault in self.active(now_ns):
             core = next((c for c in cores if fault.hits_core(c)), None)
-            if fault.kind in _LOADS and core is not None and self.strikes(fault):
+            if _has(fault, Effect.LOAD) and core is not None and self.strikes(fault):
                 raise NrtError(*blow(fault, _place(fault, core)))
 
 
@@ -145,20 +143,20 @@ class Harm:
         self._busy_ns: dict[int, int] = {}
         self._warnings: list[str] = []
         self._blows: list[Blow] = []
-        self._links = [f for f in met if f.kind in _LINKS]
-        self._ecc = [f for f in met if f.kind in _ECC]
+        self._links = [f for f in met if _has(f, Effect.TRANSFER)]
+        self._ecc = [f for f in met if _has(f, Effect.EVENTS)]
         self._slowing: list[Fault] = []
         self._hung: tuple[Fault, int] | None = None
         self.refusal: Blow | None = None
         for fault in met:
             core = next((c for c in cores if fault.hits_core(c)), None)
-            if core is None or fault.kind in _LINKS or fault.kind in _ECC:
+            if core is None or _has(fault, Effect.TRANSFER | Effect.EVENTS):
                 continue
-            if fault.kind in _REFUSALS:
+            if _has(fault, Effect.REFUSAL):
                 if self.refusal is None and faults.strikes(fault):
                     self.refusal = blow(fault, _place(fault, core))
-            elif fault.kind in _SLOWING | _FAILURES and self.refusal is None and faults.strikes(fault):
-                if fault.kind in _FAILURES:
+            elif _has(fault, Effect.SLOWER | Effect.FAILURE) and self.refusal is None and faults.strikes(fault):
+                if _has(fault, Effect.FAILURE):
                     self._blows.append(blow(fault, _place(fault, core)))
                 else:
                     self._slowing.append(fault)

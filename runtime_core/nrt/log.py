@@ -1,18 +1,21 @@
-"""Log lines of Runtime 2.x, as ``contracts/runtime.md`` shows them, on the console or in syslog."""
+"""Log lines of Runtime 2.x, as AWS's runtime writes them, on the console or in syslog."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
 import os
 import sys
 import threading
+import time
+from collections.abc import Iterator
 
 LEVEL_VARIABLE = "NEURON_RT_LOG_LEVEL"
 LOCATION_VARIABLE = "NEURON_RT_LOG_LOCATION"
 
 _FUNCTION_COLUMN = 44
-# The contract prints nrt_init's lines in a narrower column than the others.
+# The runtime prints nrt_init's lines in a narrower column than the others.
 _NARROW_COLUMNS = {"nrt_init": 18}
 
 
@@ -41,11 +44,64 @@ def format_line(level: LogLevel, function: str, message: str, *, when: datetime.
     return f"{when:%Y-%b-%d %H:%M:%S.%f}  {pid}:{tid}   {level.name}  {place}{message}"
 
 
+class _Repeats:
+    """Counts lines that say the same again."""
+
+    MOST = 256
+    EVERY_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._seen: dict[tuple[LogLevel, str, str], tuple[int, float]] = {}
+
+    def text(self, level: LogLevel, function: str, message: str) -> str | None:
+        """What to write now; ``None`` for a line that is only counted."""
+        now = time.monotonic()
+        with self._guard:
+            count, written = self._seen.get((level, function, message), (-1, 0.0))
+            if count >= 0 and now - written < self.EVERY_SECONDS:
+                self._seen[level, function, message] = (count + 1, written)
+                return None
+            if len(self._seen) < self.MOST or count >= 0:
+                self._seen[level, function, message] = (0, now)
+        return message if count <= 0 else f"{message} ({count + 1} times since the last such line)"
+
+    def rest(self) -> list[tuple[LogLevel, str, str]]:
+        """Lines for what was counted and not yet written."""
+        with self._guard:
+            left = [(key, count) for key, (count, _) in self._seen.items() if count]
+        return [(level, function, f"{message} ({count} more times)") for (level, function, message), count in left]
+
+
+_repeats: _Repeats | None = None
+
+
+@contextlib.contextmanager
+def counting_repeats() -> Iterator[None]:
+    """Within the block, a line that repeats another is counted; its count is written every 10 seconds and at the end.
+
+    For programs whose failures come a thousand times per second; the C library writes every line.
+    """
+    global _repeats
+    _repeats = counting = _Repeats()
+    try:
+        yield
+    finally:
+        _repeats = None
+        for level, function, message in counting.rest():
+            emit(level, function, message)
+
+
 def emit(level: LogLevel, function: str, message: str) -> None:
     """Write a line where the environment wants it."""
     to_syslog = os.environ.get(LOCATION_VARIABLE, "console").lower() == "syslog"
     if level > chosen_level(os.environ, to_syslog=to_syslog):
         return
+    if _repeats is not None:
+        text = _repeats.text(level, function, message)
+        if text is None:
+            return
+        message = text
     if to_syslog:
         import syslog
 

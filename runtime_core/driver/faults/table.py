@@ -39,6 +39,27 @@ class Scope(enum.Enum):
     NODE = "node"
 
 
+class Effect(enum.Flag):
+    """What a fault strikes."""
+
+    EVENTS = enum.auto()
+    """ECC events beside the work; the execution goes on unless they are uncorrected."""
+    LOAD = enum.auto()
+    """A load fails."""
+    MEMORY = enum.auto()
+    """A load finds less DRAM."""
+    REFUSAL = enum.auto()
+    """An execution is refused before it starts."""
+    SLOWER = enum.auto()
+    """An execution takes longer."""
+    FAILURE = enum.auto()
+    """An execution runs and fails."""
+    TRANSFER = enum.auto()
+    """Transfers over a link are slower, or fail."""
+    DRIVER = enum.auto()
+    """A runtime does not start."""
+
+
 class Parameter(enum.StrEnum):
     """What a fault can be told beside its target, its times and how often it strikes."""
 
@@ -89,6 +110,7 @@ class FaultRow(NamedTuple):
     Attributes:
         summary: what is broken.
         scope: what it is aimed at.
+        effect: what it strikes.
         parameters: what it takes; ``needs`` of them at least one.
         status: what the call that meets it returns; SUCCESS: it goes on.
         counter: what of the monitor's report moves.
@@ -98,6 +120,7 @@ class FaultRow(NamedTuple):
 
     summary: str
     scope: Scope
+    effect: Effect
     parameters: tuple[Parameter, ...]
     needs: tuple[Parameter, ...]
     status: NrtStatus
@@ -108,80 +131,80 @@ class FaultRow(NamedTuple):
 
 _OFTEN = (Parameter.RATIO, Parameter.COUNT)
 _EVENTS = (Parameter.RATE, Parameter.COUNT)
-_S, _D, _C, _L, _N = NrtStatus, Scope.DEVICE, Scope.CORE, Scope.LINK, Scope.NODE
+_S, _D, _C, _L, _N, _E = NrtStatus, Scope.DEVICE, Scope.CORE, Scope.LINK, Scope.NODE, Effect
 
 FAULTS: dict[FaultKind, FaultRow] = {
     FaultKind.MEM_ECC_CORRECTED: FaultRow(
-        "DRAM errors that ECC corrects", _D, _EVENTS, _EVENTS, _S.SUCCESS,
+        "DRAM errors that ECC corrects", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.SUCCESS,
         "neuron_hw_counters.mem_ecc_corrected", "ECC corrected an error in DRAM of {place}",
     ),
     FaultKind.MEM_ECC_UNCORRECTED: FaultRow(
-        "DRAM errors that ECC can't correct", _D, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_HBM_UE,
+        "DRAM errors that ECC can't correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_HBM_UE,
         "neuron_hw_counters.mem_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
         "uncorrectable ECC error in DRAM of {place}",
     ),
     FaultKind.SRAM_ECC_CORRECTED: FaultRow(
-        "SRAM errors that ECC corrects", _D, _EVENTS, _EVENTS, _S.SUCCESS,
+        "SRAM errors that ECC corrects", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.SUCCESS,
         "neuron_hw_counters.sram_ecc_corrected", "ECC corrected an error in SRAM of {place}",
     ),
     FaultKind.SRAM_ECC_UNCORRECTED: FaultRow(
-        "SRAM errors that ECC can't correct", _D, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_NC_UE,
+        "SRAM errors that ECC can't correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_NC_UE,
         "neuron_hw_counters.sram_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
         "uncorrectable ECC error in SRAM of {place}",
     ),
     FaultKind.CORE_HANG: FaultRow(
-        "a core never finishes, until the execution times out", _C, _OFTEN, (), _S.TIMEOUT,
+        "a core never finishes, until the execution times out", _C, _E.SLOWER, _OFTEN, (), _S.TIMEOUT,
         "execution_summary.timed_out, error_summary.generic", "execution timed out: {place} does not answer",
     ),
     FaultKind.SLOW_CORE: FaultRow(
-        "a core works FACTOR times as long", _C, (Parameter.FACTOR, *_OFTEN), (Parameter.FACTOR,), _S.SUCCESS,
-        "latency_stats.device_latency", "{place} is slow",
+        "a core works FACTOR times as long", _C, _E.SLOWER, (Parameter.FACTOR, *_OFTEN), (Parameter.FACTOR,),
+        _S.SUCCESS, "latency_stats.device_latency", "{place} is slow",
     ),
     FaultKind.DRAM_BANDWIDTH: FaultRow(
-        "a device's DRAM keeps a SHARE of its bandwidth", _D, (Parameter.SHARE, *_OFTEN), (Parameter.SHARE,),
+        "a device's DRAM keeps a SHARE of its bandwidth", _D, _E.SLOWER, (Parameter.SHARE, *_OFTEN), (Parameter.SHARE,),
         _S.SUCCESS, "latency_stats.device_latency", "DRAM of {place} has lost bandwidth",
     ),
     FaultKind.LINK_DOWN: FaultRow(
-        "a link carries nothing: pipelines over it fail", _L, (Parameter.SIDE, *_OFTEN), (),
+        "a link carries nothing: pipelines over it fail", _L, _E.TRANSFER, (Parameter.SIDE, *_OFTEN), (),
         _S.EXEC_HW_ERR_DMA_ABORT, "error_summary.hardware, execution_summary.completed_with_err",
         "DMA aborted: {place} is down",
     ),
     FaultKind.LINK_SLOW: FaultRow(
-        "transfers over a link take FACTOR times as long", _L, (Parameter.FACTOR, Parameter.SIDE, *_OFTEN),
+        "transfers over a link take FACTOR times as long", _L, _E.TRANSFER, (Parameter.FACTOR, Parameter.SIDE, *_OFTEN),
         (Parameter.FACTOR,), _S.SUCCESS, "latency_stats.total_latency", "{place} is slow",
     ),
     FaultKind.NAN: FaultRow(
-        "results hold NaN", _C, _OFTEN, (), _S.EXEC_COMPLETED_WITH_NUM_ERR,
+        "results hold NaN", _C, _E.FAILURE, _OFTEN, (), _S.EXEC_COMPLETED_WITH_NUM_ERR,
         "error_summary.numerical, execution_summary.completed_with_num_err", "results of {place} hold NaN",
     ),
     FaultKind.EXECUTION_ERROR: FaultRow(
-        "executions fail with an error of a class", _C, (Parameter.ERROR, *_OFTEN), (Parameter.ERROR,), _S.FAILURE,
-        "error_summary.CLASS", "{error} error on {place}",
+        "executions fail with an error of a class", _C, _E.FAILURE, (Parameter.ERROR, *_OFTEN), (Parameter.ERROR,),
+        _S.FAILURE, "error_summary.CLASS", "{error} error on {place}",
     ),
     FaultKind.QUEUE_OVERFLOW: FaultRow(
-        "a core's queue takes no more executions", _C, _OFTEN, (), _S.QUEUE_FULL,
+        "a core's queue takes no more executions", _C, _E.REFUSAL, _OFTEN, (), _S.QUEUE_FULL,
         "execution_summary.failed_to_queue, error_summary.transient", "the queue of {place} is full",
     ),
     FaultKind.DEVICE_LOST: FaultRow(
-        "a device falls off the bus", _D, (), (), _S.EXEC_UNIT_UNRECOVERABLE,
+        "a device falls off the bus", _D, _E.LOAD | _E.REFUSAL, (), (), _S.EXEC_UNIT_UNRECOVERABLE,
         "neuron_hardware_info.neuron_device_count, error_summary.hardware", "{place} is lost: it fell off the bus",
     ),
     FaultKind.DRAM_FULL: FaultRow(
-        "a device has no more than FREE-BYTES (0) of DRAM to give", _D, (Parameter.FREE, *_OFTEN), (), _S.RESOURCE,
-        "sysfs status/resource_error", "not enough memory on {place}", "nrt_load",
+        "a device has no more than FREE-BYTES (0) of DRAM to give", _D, _E.MEMORY, (Parameter.FREE, *_OFTEN), (),
+        _S.RESOURCE, "sysfs status/resource_error", "not enough memory on {place}", "nrt_load",
     ),
     FaultKind.LOAD_FAILURE: FaultRow(
-        "models don't load", _C, _OFTEN, (), _S.FAILURE,
+        "models don't load", _C, _E.LOAD, _OFTEN, (), _S.FAILURE,
         "sysfs status/failure", "the model could not be loaded on {place}", "nrt_load",
     ),
     FaultKind.DRIVER_OLD: FaultRow(
-        "the driver is older than Runtime 2.x takes", _N, (Parameter.VERSION,), (), _S.FAILURE,
+        "the driver is older than Runtime 2.x takes", _N, _E.DRIVER, (Parameter.VERSION,), (), _S.FAILURE,
         "neuron_runtime_data: no new runtime",
         "This runtime requires Neuron Driver version 2.0 or greater. Please upgrade aws-neuron-dkms package.",
         "nrt_init",
     ),
     FaultKind.DRIVER_MISSING: FaultRow(
-        "there is no driver: no device is seen, no runtime starts", _N, (), (), _S.FAILURE,
+        "there is no driver: no device is seen, no runtime starts", _N, _E.DRIVER, (), (), _S.FAILURE,
         "neuron_hardware_info.neuron_device_count",
         "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed.", "nrt_init",
     ),
