@@ -11,7 +11,7 @@ import psutil
 
 from benchmarks.harness import Figure, report
 from benchmarks.networks import NETWORKS, best_seconds, geometric_mean, path_of, session
-from runtime_core.compiler import compile_model
+from runtime_core.compiler import compile as compile_model
 from runtime_core.neff.writer import encode_neff, save_neff
 
 

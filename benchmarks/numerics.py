@@ -10,7 +10,8 @@ from onnx.reference import ReferenceEvaluator
 
 from benchmarks.harness import Figure, report
 from benchmarks.networks import NETWORKS, best_seconds, geometric_mean, path_of, session
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model
+from runtime_core.compiler import CompileOptions, Fp32Cast
+from runtime_core.compiler import compile as compile_model
 from runtime_core.engine.numerics import load_program
 
 

@@ -10,7 +10,8 @@ from neuron_tools.bench.result import result_of
 from neuron_tools.bench.setups import ClockKind, Setup
 from neuron_tools.bench.virtual_run import run_virtual
 from neuron_tools.models.catalogue import ModelOptions, build
-from runtime_core.compiler import CompileOptions, compile_model
+from runtime_core.compiler import CompileOptions
+from runtime_core.compiler import compile as compile_model
 from runtime_core.neff.graph import Graph
 from runtime_core.neff.model import Neff
 

@@ -1,4 +1,17 @@
-"""PyTorch modules to NEFF, by way of ONNX. Needs the extra ``torch``, which nothing else imports."""
+"""PyTorch modules to NEFF files, by way of ONNX. Requires the extra ``torch``.
+
+=================  ===========================================================================
+:func:`trace`      a NEFF from a module and example inputs
+:func:`load_pt2`   the ONNX model of a program that ``torch.export.save`` wrote
+=================  ===========================================================================
+
+Example::
+
+    import neuron_tools.torch as neuron_torch
+    from runtime_core.neff.writer import save_neff
+
+    save_neff(neuron_torch.trace(module.eval(), [torch.zeros(1, 3, 224, 224)]), "module.neff")
+"""
 
 from __future__ import annotations
 
@@ -10,10 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuron_console.extras import requires
-from runtime_core.compiler import CompileOptions, compile_model
+from runtime_core.compiler import CompileOptions
+from runtime_core.compiler import compile as compile_model
 from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.model import Neff
+
+__all__ = ["load_pt2", "trace"]
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +47,8 @@ def trace(
         options: see :class:`CompileOptions`; ``batch`` can't differ from the example's, which is fixed by tracing.
 
     Raises:
-        ModelFileError: torch is not installed, or the module can't be exported or compiled.
+        ModelFileError: the module cannot be exported or compiled.
+        MissingExtraError: torch is not installed.
     """
     _require_torch()
     return compile_model(_exported(module, tuple(example_inputs), type(module).__name__), options)
@@ -43,7 +60,8 @@ def load_pt2(path: Path) -> ModelProto:
     Torch reads parts of such a file with its unpickler: open only files from people you trust.
 
     Raises:
-        ModelFileError: torch is not installed, or the file can't be read or exported.
+        ModelFileError: the file cannot be read or exported.
+        MissingExtraError: torch is not installed.
     """
     _require_torch()
     import torch

@@ -121,7 +121,7 @@ def resnet50_neff(light_networks, tmp_path_factory):
 
 
 def _compiled(name, light_networks, tmp_path_factory):
-    from runtime_core.compiler import compile_model
+    from runtime_core.compiler import compile as compile_model
     from runtime_core.neff.writer import save_neff
 
     target = tmp_path_factory.mktemp("neff") / f"{name}.neff"

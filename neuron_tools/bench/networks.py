@@ -62,7 +62,8 @@ class Networks:
         return found
 
     def _compile(self, batch: int | None, pipeline: int) -> Neff:
-        from runtime_core.compiler import CompileOptions, compile_model
+        from runtime_core.compiler import CompileOptions
+        from runtime_core.compiler import compile as compile_model
 
         made = compile_model(self.path, CompileOptions(pipeline_cores=pipeline, batch=batch))
         if made.graph.core_count != pipeline:

@@ -58,7 +58,8 @@ def _compile(target: Path) -> dict[str, Path]:
     from rich.console import Console
     from rich.progress import track
 
-    from runtime_core.compiler import CompileOptions, compile_model
+    from runtime_core.compiler import CompileOptions
+    from runtime_core.compiler import compile as compile_model
     from runtime_core.neff.writer import save_neff
 
     made = {}

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from neuron_console.text import columns
-from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.faults import slots as faults
-from runtime_core.driver.faults.slots import Fault
-from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core import faults
 from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Parameter, Scope
-from runtime_core.driver.paths import node_root
 from runtime_core.errors import UsageError
+from runtime_core.faults import Fault, FaultSpec
 from runtime_core.instance import CORES_PER_DEVICE
-from runtime_core.ranges import parse_ranges
+from runtime_core.ranges import format_ranges, parse_ranges
 from runtime_core.status import NrtStatus
 
 
@@ -34,18 +29,9 @@ def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
         raise UsageError(str(error), where=f"{option}={text!r}") from None
 
 
-@contextmanager
-def _node() -> Iterator[Datastore]:
-    store = Datastore(node_root(), writable=True)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def inject(spec: FaultSpec, *, as_json: bool) -> str:
     """Inject ``spec`` into the node and say what became of it."""
-    with _node() as store:
+    with faults.open_node() as store:
         now_ns = time.monotonic_ns()
         facts = _facts(faults.inject(store, spec, now_ns), now_ns, store.size.device_count)
     return json.dumps(facts) if as_json else f"fault {facts['id']}: {facts['kind']} on {facts['target']}"
@@ -53,19 +39,9 @@ def inject(spec: FaultSpec, *, as_json: bool) -> str:
 
 def clear(fault_id: int | None) -> str:
     """Mend a fault (all) and say how many."""
-    with _node() as store:
+    with faults.open_node() as store:
         count = faults.clear(store, fault_id)
     return f"{count} fault{'' if count == 1 else 's'} cleared"
-
-
-def _runs(indices: list[int]) -> str:
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def _target(fault: Fault, device_count: int) -> str:
@@ -73,8 +49,8 @@ def _target(fault: Fault, device_count: int) -> str:
     if scope is Scope.NODE:
         return "node"
     if scope is Scope.CORE:
-        return f"nc{_runs([c for c in range(device_count * CORES_PER_DEVICE) if fault.hits_core(c)])}"
-    devices = f"nd{_runs([d for d in range(device_count) if fault.hits_device(d)])}"
+        return f"nc{format_ranges([c for c in range(device_count * CORES_PER_DEVICE) if fault.hits_core(c)])}"
+    devices = f"nd{format_ranges([d for d in range(device_count) if fault.hits_device(d)])}"
     return f"{devices} {fault.side.value}" if scope is Scope.LINK else devices
 
 
@@ -105,7 +81,7 @@ def _facts(fault: Fault, now_ns: int, device_count: int) -> dict[str, object]:
 
 def describe_faults(*, as_json: bool) -> str:
     """The faults of the node."""
-    with _node() as store:
+    with faults.open_node() as store:
         now_ns = time.monotonic_ns()
         listed = [_facts(f, now_ns, store.size.device_count) for f in faults.list_faults(store)]
     if as_json:

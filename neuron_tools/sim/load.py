@@ -89,7 +89,8 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
         ModelFileError: the file can't be read or compiled.
     """
     if path.suffix == ".onnx":
-        from runtime_core.compiler import CompileOptions, compile_model
+        from runtime_core.compiler import CompileOptions
+        from runtime_core.compiler import compile as compile_model
         from runtime_core.neff.writer import encode_neff
 
         return encode_neff(compile_model(path, CompileOptions(batch=batch)))

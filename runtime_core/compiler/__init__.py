@@ -1,19 +1,38 @@
-"""ONNX to NEFF: import, lower, fuse, partition, place on cores, emit. Needs the extra ``compiler``."""
+"""The compiler: ONNX models to NEFF files. Requires the extra ``compiler``.
+
+===========================  ===========================================================================
+:func:`compile`              a NEFF from an ONNX file or model
+:func:`compile_with_report`  the same, with a report on what runs where
+:class:`CompileOptions`      cores, batch and precision; :class:`Fp32Cast`, :class:`CastType` are its choices
+:class:`Compiled`            NEFF and report; :data:`OnStage` is called with the name of each stage
+===========================  ===========================================================================
+
+Stages: import, lower, fuse, partition, place on cores, emit.
+
+Example::
+
+    from runtime_core import compiler
+    from runtime_core.neff.writer import save_neff
+
+    neff = compiler.compile("resnet50.onnx", compiler.CompileOptions(batch=4))
+    save_neff(neff, "resnet50.neff")
+"""
 
 from typing import TYPE_CHECKING
 
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 
 if TYPE_CHECKING:
-    from runtime_core.compiler.compile import Compiled, OnStage, compile_model, compile_with_report
+    from runtime_core.compiler.build import Compiled, OnStage, compile_with_report
+    from runtime_core.compiler.build import compile_model as compile
 
-__all__ = ["CastType", "CompileOptions", "Compiled", "Fp32Cast", "OnStage", "compile_model", "compile_with_report"]
+__all__ = ["CastType", "CompileOptions", "Compiled", "Fp32Cast", "OnStage", "compile", "compile_with_report"]
 
 
 def __getattr__(name: str) -> object:
-    """The compiler itself loads NumPy, which commands that only know its options don't pay for."""
+    """Load the compiler on first use: it loads NumPy, which commands that only read its options do not need."""
     if name in __all__:
-        from runtime_core.compiler import compile as stations
+        from runtime_core.compiler import build
 
-        return getattr(stations, name)
+        return getattr(build, "compile_model" if name == "compile" else name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx.backend.base import Backend, BackendRep
 
-from runtime_core.compiler.compile import compile_model
+from runtime_core.compiler.build import compile_model
 from runtime_core.compiler.options import CompileOptions, Fp32Cast
 from runtime_core.engine.numerics import load_program
 from runtime_core.neff.model import Neff

@@ -1,8 +1,26 @@
-"""Runtime 2.x (libnrt) in Python: the calls of the C library, over one runtime a process.
+"""Runtime 2.x (libnrt) in Python: the calls of the C library. A process has one runtime.
 
-``init`` reads the environment and owns cores, ``close`` gives them back; every call between works on that runtime, from
-any thread. A failed call raises :class:`runtime_core.status.NrtError` with the NRT_STATUS code in ``status``. Programs
-that would rather hold the runtime themselves use :class:`Runtime`.
+=========================================  =========================================================
+:func:`init`, :func:`close`                take NeuronCores by the environment, give them back
+:func:`load`, :func:`unload`               a NEFF becomes a :class:`LoadedModel`, on cores
+:func:`infer`                              execute on NumPy arrays; returns an :class:`ExecutionResult`
+:func:`execute`, :func:`execute_repeat`    execute on tensor sets
+:func:`tensor_allocate`,                   make a :class:`Tensor` where :class:`TensorPlacement` says;
+:func:`tensor_allocate_empty`,             :func:`tensor_attach_buffer`, :func:`tensor_free`,
+:func:`tensor_allocate_slice`              :func:`tensor_get_size`
+:func:`tensor_read`, :func:`tensor_write`  bytes out of and into a tensor; :func:`tensor_copy`
+:func:`allocate_tensor_set`                a :class:`TensorSet`: :func:`add_tensor_to_tensor_set`,
+                                           :func:`get_tensor_from_tensor_set`,
+                                           :func:`destroy_tensor_set`
+:func:`get_visible_nc_count`               cores of the process; :func:`get_total_nc_count`,
+                                           :func:`get_model_nc_count`
+:func:`get_vnc_memory_stats`               :class:`VncMemoryStats` of a core
+:class:`Runtime`, :func:`current`          the runtime as an object; the one of the process
+:class:`NrtError`                          a call failed: :class:`NrtStatus` in ``status``;
+                                           :class:`ExecutionError` holds a partial result
+=========================================  =========================================================
+
+:func:`init` reads the environment variables and takes cores; every later call uses that runtime, from any thread.
 
 Example::
 

@@ -1,4 +1,28 @@
-"""The reading side: snapshots of a node, where they come from, rates between two of them, and the node's health."""
+"""The reading side: snapshots of a node, where they come from, rates between two of them, and the node's health.
+
+===========================  ===========================================================================
+:func:`open_source`          a :class:`Source`: a simulated node, the driver's sysfs tree, or a recording
+:class:`Snapshot`            the node at one moment; counters are cumulative, ``None`` is not available
+:func:`rates`                :class:`Rates` between two snapshots: per second, ratios, percentiles
+:class:`Histogram`           latencies in buckets of at most 1 %; subtracts, merges, gives quantiles
+:func:`judge`                a :class:`Verdict` on each device and runtime, with :class:`VerdictKind` and
+                             :class:`Severity`; :func:`phrase` words it, :class:`HealthWatch` follows it
+:func:`format_ranges`        index lists: ``0-3,8``
+:class:`NeuronError`         the base of all errors: ``what``, ``where``, ``mend``; :class:`NodeError`,
+                             :class:`NodeNotFoundError` and :class:`UsageError` are kinds of it
+:func:`write_atomically`     writes a file that readers see whole
+:func:`read_regular`         reads a regular file within limits; :func:`open_regular` opens one
+===========================  ===========================================================================
+
+Example::
+
+    from runtime_core.telemetry import open_source, rates
+
+    source = open_source()
+    before = source.snapshot()
+    time.sleep(1)
+    print(rates(before, source.snapshot()).cores)
+"""
 
 from typing import TYPE_CHECKING
 

@@ -8,7 +8,8 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from neuron_tools.models.catalogue import NETWORKS, ModelOptions, build  # noqa: E402
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import UsageError  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402

@@ -9,7 +9,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.errors import ModelFileError, NeuronError, UsageError  # noqa: E402
 
 

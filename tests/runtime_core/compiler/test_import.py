@@ -7,7 +7,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402

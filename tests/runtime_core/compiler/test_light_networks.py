@@ -8,7 +8,8 @@ onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper  # noqa: E402
 from onnx.backend.test.runner import Runner  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402
 from runtime_core.neff.reader import read_neff  # noqa: E402

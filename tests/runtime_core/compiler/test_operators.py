@@ -8,7 +8,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx.backend.test.case.node import collect_testcases  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.compiler.lower import RULES  # noqa: E402
 from runtime_core.compiler.operators import on_engines, operators_markdown  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402

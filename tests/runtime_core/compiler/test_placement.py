@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler.compile import _lowered  # noqa: E402
+from runtime_core.compiler.build import _lowered  # noqa: E402
 from runtime_core.compiler.importer import import_model  # noqa: E402
 from runtime_core.compiler.options import CompileOptions  # noqa: E402
 from runtime_core.compiler.placement import place  # noqa: E402

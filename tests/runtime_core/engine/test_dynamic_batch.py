@@ -9,7 +9,8 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
 from runtime_core.neff.writer import encode_neff  # noqa: E402
 from runtime_core.nrt import NrtError, NrtStatus, Runtime, TensorPlacement, TensorSet  # noqa: E402

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runtime_core import nrt
-from runtime_core.compiler import compile_model
+from runtime_core.compiler import compile as compile_model
 from runtime_core.neff.writer import encode_neff
 from runtime_core.telemetry import open_source
 

@@ -10,7 +10,8 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper  # noqa: E402
 from onnxruntime import InferenceSession, SessionOptions  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, Fp32Cast, compile_model  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.engine.numerics.types import narrowing  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402
