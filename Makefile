@@ -24,7 +24,7 @@ conformance: $(VENV)/.installed-dev
 
 # Two minutes of random faults, kills and resets under every viewer.
 soak: $(VENV)/.installed-dev
-	NEURON_SOAK_SECONDS=120 $(BIN)/python -m pytest -s tests/e2e/test_soak.py
+	NEURON_SOAK_SECONDS=120 $(BIN)/python -m pytest -s tests/e2e/test_soak.py tests/runtime_core/libnrt/test_soak.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
