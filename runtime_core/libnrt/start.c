@@ -78,6 +78,20 @@ static int start_python(const char *python) {
     return 1;
 }
 
+/* Importing _signal installs a handler for SIGINT, whatever the configuration says: import it here, once, and give the
+ * program's own handlers back. Ctrl-C then ends the program as it does without the library. */
+static void keep_signal_handlers(const struct sigaction *before) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *module = PyImport_ImportModule("_signal");
+    struct sigaction now;
+    if (module == NULL) PyErr_Clear();
+    Py_XDECREF(module);
+    PyGILState_Release(gil);
+    for (int number = 1; number < NSIG; number++)
+        if (sigaction(number, NULL, &now) == 0 && now.sa_handler != before[number].sa_handler)
+            sigaction(number, &before[number], NULL);
+}
+
 /* Makes the cffi module, and binds the functions of runtime_core.libnrt to it. */
 static int attach(const char *python) {
     PyGILState_STATE gil = PyGILState_Ensure();
@@ -155,7 +169,10 @@ static int start(void) {
                  "set " OVERRIDE " to the Python of the environment that has neuron-tools-sim");
             return 0;
         }
+        struct sigaction handlers[NSIG] = {0};
+        for (int number = 1; number < NSIG; number++) sigaction(number, NULL, &handlers[number]);
         if (!start_python(python)) return 0;
+        keep_signal_handlers(handlers);
     }
     if (!attach(python)) return 0;
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

@@ -38,7 +38,7 @@ def test_the_same_python_opens_it(run, node, prefix):
     assert run(sys.executable, "-c", code, prefix / "lib/libnrt.so").stdout == "0 2\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])
 def test_any_death_gives_cores_and_memory_back(process, node, neff_file, wait, number):
     child = subprocess.Popen([process, "stay", neff_file], stdout=subprocess.PIPE, env={**os.environ, **CORES})
     assert child.stdout.readline() == b"ready\n"
