@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -27,7 +29,7 @@ Ctrl-C. Errors are one line on stderr: what is wrong, where, and how to mend it.
 
 
 def _help(command: TyperCommand | TyperGroup, name: str) -> str:
-    context = typer.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    context = typer.Context(command, info_name=name, max_content_width=80, terminal_width=80)
     return textwrap.dedent(command.get_help(context)).strip()
 
 
@@ -52,3 +54,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     changes = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text()
     files.append(File.generated(config, "changelog.md", content=changes))
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Docstrings name classes and functions by roles; on the site the name alone is shown."""
+    if page.file.src_uri != "reference/api.md":
+        return html
+    return re.sub(r":(?:attr|class|data|exc|func|meth|mod):(?=<)", "", html).replace("Example::</p>", "Example:</p>")
