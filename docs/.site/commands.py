@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -54,10 +52,3 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     changes = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text()
     files.append(File.generated(config, "changelog.md", content=changes))
     return files
-
-
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Docstrings name classes and functions by roles; on the site the name alone is shown."""
-    if page.file.src_uri != "reference/api.md":
-        return html
-    return re.sub(r":(?:attr|class|data|exc|func|meth|mod):(?=<)", "", html).replace("Example::</p>", "Example:</p>")
