@@ -12,7 +12,14 @@ _RULE = re.compile(r"=+( +)=+")
 
 
 def _table(lines: list[str], column: int) -> list[str]:
-    rows = [(line[:column].strip(), line[column:].strip()) for line in lines]
+    rows: list[tuple[str, str]] = []
+    for line in lines:
+        left, right = line[:column].strip(), line[column:].strip()
+        # A row goes on in the next line where its name is missing, or a cell ends with a comma.
+        if rows and (not left or rows[-1][0].endswith(",") or rows[-1][1].endswith(",")):
+            left, right = f"{rows[-1][0]} {left}".strip(), f"{rows[-1][1]} {right}".strip()
+            rows.pop()
+        rows.append((left, right))
     cells = [f"| {left} | {right} |".replace("``", "`") for left, right in rows]
     return ["", "| name | |", "|---|---|", *cells, ""]
 
