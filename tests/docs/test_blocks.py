@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import pytest
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
@@ -115,3 +117,12 @@ def test_readme_fits_two_screens_of_text_and_its_links_lead_somewhere():
     assert len(text.splitlines()) <= 130
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (REPOSITORY / target).exists(), target
+
+
+def test_readme_lists_every_extra_of_users_and_all_has_them():
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    of_users = set(extras) - {"all", "bench", "docs", "dev"}
+    _, _, table = README.read_text().partition("## Extras")
+    listed = {name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert listed == of_users
+    assert Requirement(extras["all"][0]).extras == of_users - {"torch"}
