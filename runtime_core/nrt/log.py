@@ -13,8 +13,11 @@ from collections.abc import Iterator
 
 LEVEL_VARIABLE = "NEURON_RT_LOG_LEVEL"
 LOCATION_VARIABLE = "NEURON_RT_LOG_LOCATION"
+_COMPONENT = "_NRT"
+"""Appended to either variable, it names the same for this component alone, and wins."""
 
 _FUNCTION_COLUMN = 44
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # whatever the locale of the process
 # The runtime prints nrt_init's lines in a narrower column than the others.
 _NARROW_COLUMNS = {"nrt_init": 18}
 
@@ -30,9 +33,14 @@ class LogLevel(enum.IntEnum):
     TRACE = 5
 
 
+def _setting(environment: os._Environ[str] | dict[str, str], variable: str) -> str:
+    return environment.get(f"{variable}{_COMPONENT}") or environment.get(variable, "")
+
+
 def chosen_level(environment: os._Environ[str] | dict[str, str], *, to_syslog: bool) -> LogLevel:
     """The level of the environment; by default errors on the console, INFO and up in syslog."""
-    name = environment.get(LEVEL_VARIABLE, "").upper()
+    name = _setting(environment, LEVEL_VARIABLE).upper()
+    name = {"WARN": "WARNING"}.get(name, name)
     if name in LogLevel.__members__:
         return LogLevel[name]
     return LogLevel.INFO if to_syslog else LogLevel.ERROR
@@ -41,7 +49,7 @@ def chosen_level(environment: os._Environ[str] | dict[str, str], *, to_syslog: b
 def format_line(level: LogLevel, function: str, message: str, *, when: datetime.datetime, pid: int, tid: int) -> str:
     """One line: ``2026-Nov-21 02:56:07.123456  PID:TID   ERROR  NRT:function   message``."""
     place = f"NRT:{function}".ljust(_NARROW_COLUMNS.get(function, _FUNCTION_COLUMN))
-    return f"{when:%Y-%b-%d %H:%M:%S.%f}  {pid}:{tid}   {level.name}  {place}{message}"
+    return f"{when:%Y}-{_MONTHS[when.month - 1]}-{when:%d %H:%M:%S.%f}  {pid}:{tid}   {level.name}  {place}{message}"
 
 
 class _Repeats:
@@ -93,8 +101,9 @@ def counting_repeats() -> Iterator[None]:
 
 
 def emit(level: LogLevel, function: str, message: str) -> None:
-    """Write a line where the environment wants it."""
-    to_syslog = os.environ.get(LOCATION_VARIABLE, "console").lower() == "syslog"
+    """Write a line where the environment wants it: the console, syslog, or the file of a path with a ``/``."""
+    location = _setting(os.environ, LOCATION_VARIABLE) or "console"
+    to_syslog = location.lower() == "syslog"
     if level > chosen_level(os.environ, to_syslog=to_syslog):
         return
     if _repeats is not None:
@@ -113,8 +122,12 @@ def emit(level: LogLevel, function: str, message: str) -> None:
         syslog.syslog(severity.get(level, syslog.LOG_DEBUG), f"NRT:{function} {message}")
         return
     now = datetime.datetime.now()
-    print(
-        format_line(level, function, message, when=now, pid=os.getpid(), tid=threading.get_native_id()),
-        file=sys.stderr,
-        flush=True,
-    )
+    line = format_line(level, function, message, when=now, pid=os.getpid(), tid=threading.get_native_id()) + "\n"
+    # A log that cannot be written is no reason for the call to fail.
+    with contextlib.suppress(OSError, ValueError):
+        if "/" in location:
+            with open(location, "a", encoding="utf-8", errors="replace") as file:
+                file.write(line)
+        elif sys.stderr is not None:
+            sys.stderr.write(line)
+            sys.stderr.flush()

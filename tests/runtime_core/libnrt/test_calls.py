@@ -90,11 +90,36 @@ def test_without_numerics_the_log_says_so(compiled, run, node, neff_file, tmp_pa
     assert "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS is ignored" in done.stderr
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-def test_valgrind_finds_nothing_in_the_example(compiled, run, node, neff_file, tmp_path):
-    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
-    suppressions = f"--suppressions={EXAMPLES}/../../tests/runtime_core/libnrt/programs/valgrind.supp"
-    run(
-        "valgrind", "-q", "--error-exitcode=9", suppressions, program, neff_file, cwd=tmp_path, timeout=110,
-        NEURON_RT_EXEC_TIMEOUT="60",
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("program", "compiler", "options", "arguments"),
+    [
+        ("infer.c", "gcc", ("-std=c99", "-pedantic"), ("x", "x.bin")),
+        ("latency.cpp", "g++", ("-std=c++17",), ("4", "20")),
+    ],
+)
+def test_sanitizers_find_nothing_in_the_examples(
+    compiled, run, node, neff_file, tmp_path, program, compiler, options, arguments
+):
+    np.ones((2, 3), np.float32).tofile(tmp_path / "x.bin")
+    sanitized = compiled(f"{EXAMPLES}/{program}", *options, "-fsanitize=address,undefined", compiler=compiler)
+    # Python keeps its memory until the process ends.
+    done = run(
+        sanitized, neff_file, *arguments, cwd=tmp_path, ASAN_OPTIONS="detect_leaks=0", NEURON_RT_EXEC_TIMEOUT="60"
+    )
+    assert done.stderr == ""
+
+
+def test_a_sanitizer_would_find_an_overrun(compiled, tmp_path):
+    import subprocess
+
+    source = tmp_path / "overrun.c"
+    source.write_text("int main(int argc, char **argv) { char a[4]; a[argc + 3] = **argv; return a[argc + 3]; }\n")
+    program = compiled(source, "-fsanitize=address", "-Wno-array-bounds", "-Wno-stringop-overflow")
+    assert subprocess.run([program], capture_output=True).returncode != 0
+
+
+def test_the_makefile_of_the_examples_builds_them(prefix, run, tmp_path, node, neff_file):
+    shutil.copytree(EXAMPLES, tmp_path / "c")
+    run("make", "-s", "-C", tmp_path / "c", f"PREFIX={prefix}")
+    done = run(tmp_path / "c/latency", neff_file, "2", "10")
+    assert done.stdout.startswith("20 executions by 2 threads")

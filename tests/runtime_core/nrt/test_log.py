@@ -31,6 +31,23 @@ def test_levels_by_place():
     assert chosen_level({"NEURON_RT_LOG_LEVEL": "debug"}, to_syslog=False) is LogLevel.DEBUG
 
 
+def test_the_component_wins_and_warn_is_warning():
+    both = {"NEURON_RT_LOG_LEVEL": "ERROR", "NEURON_RT_LOG_LEVEL_NRT": "warn"}
+    assert chosen_level(both, to_syslog=False) is LogLevel.WARNING
+
+
+def test_a_path_is_a_file_that_grows(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("NEURON_RT_LOG_LOCATION", "syslog")
+    monkeypatch.setenv("NEURON_RT_LOG_LOCATION_NRT", str(tmp_path / "nrt.log"))
+    monkeypatch.setenv("NEURON_RT_LOG_LEVEL", "ERROR")
+    emit(LogLevel.ERROR, "f", "one")
+    emit(LogLevel.ERROR, "f", "two")
+    assert [line[-3:] for line in (tmp_path / "nrt.log").read_text().splitlines()] == ["one", "two"]
+    monkeypatch.setenv("NEURON_RT_LOG_LOCATION_NRT", "/nowhere/nrt.log")
+    emit(LogLevel.ERROR, "f", "lost")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("level", "shown"), [("QUIET", []), ("ERROR", ["e"]), ("WARNING", ["e", "w"])])
 def test_only_what_was_asked_for_is_shown(monkeypatch, capsys, level, shown):
     monkeypatch.setenv("NEURON_RT_LOG_LEVEL", level)
