@@ -14,7 +14,7 @@ _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX_PERIOD_SECONDS = 366 * 86400.0
 
-_JSON_DIGITS = 12
+_JSON_DIGITS = 9
 """Significant digits of a number in JSON: more than any of our figures means, fewer than float noise needs."""
 
 
@@ -85,7 +85,7 @@ def parse_period(text: str) -> float:
 
 
 def rounded(value: object) -> object:
-    """The value, or the JSON tree of values, with each float rounded to twelve significant digits.
+    """The value, or the JSON tree of values, with each float rounded to nine significant digits.
 
     What is left out is the noise of binary arithmetic: ``0.00040343552000000004`` becomes ``0.00040343552``.
     """

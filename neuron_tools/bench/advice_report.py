@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from neuron_console.units import rounded
 from neuron_tools.bench.advise import Advice, Finding
 from neuron_tools.bench.demand import Demand
 from neuron_tools.bench.report import milliseconds
@@ -22,16 +24,15 @@ def serving(found: Sequence[Advice]) -> list[Advice]:
 def as_json(model: str, demand: Demand, found: Sequence[Advice]) -> str:
     """One JSON object; ``best`` and ``runner_up`` are null where there are none."""
     best, runner_up = (*serving(found), None, None)[:2]
-    return msgspec.json.encode(
-        {
-            "model": model,
-            "rate_per_second": demand.rate_per_second,
-            "p99_limit_ms": demand.p99_ns / 1e6,
-            "best": best,
-            "runner_up": runner_up,
-            "considered": found,
-        }
-    ).decode()
+    facts = {
+        "model": model,
+        "rate_per_second": demand.rate_per_second,
+        "p99_limit_ms": demand.p99_ns / 1e6,
+        "best": best,
+        "runner_up": runner_up,
+        "considered": found,
+    }
+    return json.dumps(rounded(msgspec.to_builtins(facts)))
 
 
 def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: Console) -> None:

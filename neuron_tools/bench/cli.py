@@ -24,28 +24,28 @@ def bench(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")],
     batch: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="LIST", help="Samples an execution, like 1,2,4,8; default: the model's own."),
+        typer.Option(metavar="LIST", help="Samples per execution, like 1,2,4,8. Default: that of the model."),
     ] = None,
     cores: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="NeuronCores to use, like 1,4; default: what the copies need."),
+        typer.Option(metavar="LIST", help="NeuronCores to use, like 1,4. Default: as many as the copies need."),
     ] = None,
     models: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="Copies of the model, one a core or pipeline; default: as many as fit."),
+        typer.Option(metavar="LIST", help="Copies of the model, one per core or pipeline. Default: as many as fit."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=1000, help="Clients of each copy.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1000, help="Clients per copy.")] = 1,
     pipeline: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="NeuronCores that a copy is spread over; default: 1."),
+        typer.Option(metavar="LIST", help="NeuronCores that each copy is spread over. Default: 1."),
     ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Samples a second that arrive; default: every client executes back to back."),
+        typer.Option(help="Samples per second that arrive. Default: every client executes back to back."),
     ] = None,
     duration: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="SECONDS", help="Length of each measurement; default: 10, more for a slow model."),
+        typer.Option(metavar="SECONDS", help="Length of each measurement. Default: 10, longer for a slow model."),
     ] = None,
     instance_type: Annotated[
         Optional[str],  # noqa: UP045
@@ -55,22 +55,22 @@ def bench(
         ),
     ] = None,
     clock: Annotated[
-        ClockKind, typer.Option(help="Wait by the wall clock, or simulate as fast as the machine can.")
+        ClockKind, typer.Option(help="Run in real time, or simulate as fast as possible.")
     ] = ClockKind.VIRTUAL,
     advise: Annotated[
-        bool, typer.Option("--advise", help="Search the cheapest setup that serves --rate within --p99.")
+        bool, typer.Option("--advise", help="Find the cheapest setup that serves --rate within --p99.")
     ] = False,
     p99: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="TIME", help="With --advise: what 99 % of the samples may take, like 20ms."),
+        typer.Option(metavar="TIME", help="With --advise: latency limit for 99 % of the samples, like 20ms."),
     ] = None,
     max_instances: Annotated[
-        int, typer.Option(min=1, max=1000, help="With --advise: consider up to so many instances of a size.")
+        int, typer.Option(min=1, max=1000, help="With --advise: the most instances of a size to consider.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="With --advise: of the random arrivals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="With --advise: seed of the random arrivals.")] = 0,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE.svg", help="Also write a figure of throughput against latency."),
+        typer.Option(metavar="FILE.svg", help="Also plot throughput against latency."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: JsonFlag = False,
@@ -78,7 +78,7 @@ def bench(
 ) -> None:
     """Measure throughput, latency and cost of a model on a simulated Inf1 instance.
 
-    Executions take the time that the chip would take; results are not computed.
+    Executions take the modelled time of the chip; results are not computed.
     """
     from neuron_tools.bench.command import Question, Request, advise_command, bench_command
 

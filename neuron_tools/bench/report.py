@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ from rich.bar import Bar
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from neuron_console.units import rounded
 from neuron_tools.bench.result import Result
 
 _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
@@ -23,18 +25,17 @@ _FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "$/million")
 
 def as_json(model: str, results: Sequence[Result]) -> str:
     """One JSON object with ``results[]``."""
-    return msgspec.json.encode({"model": model, "results": results}).decode()
+    return json.dumps(rounded({"model": model, "results": msgspec.to_builtins(results)}))
 
 
 def as_csv(results: Sequence[Result]) -> str:
-    """A header and a line a result; what is not available is empty."""
+    """A header and a line per result; a figure that is not available is empty."""
     out = io.StringIO()
     writer = csv.DictWriter(out, Result.__struct_fields__, lineterminator="\n")
     writer.writeheader()
     for result in results:
-        writer.writerow(
-            {name: "" if value is None else value for name, value in msgspec.structs.asdict(result).items()}
-        )
+        fields = msgspec.to_builtins(result)
+        writer.writerow({name: "" if value is None else rounded(value) for name, value in fields.items()})
     return out.getvalue().rstrip("\n")
 
 

@@ -1,4 +1,4 @@
-"""neuron-cc: compile models to NEFF files and look into them."""
+"""neuron-cc: compile models to NEFF files and inspect NEFF files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neuron_tools.cc.frameworks.choice import Framework
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 
 app = new_app(
-    "Compile ONNX models to NEFF files for a simulated Inf1 node, and look into NEFF files.",
+    "Compile ONNX models to NEFF files for a simulated Inf1 node, and inspect NEFF files.",
     """neuron-cc compile resnet50.onnx --output resnet50.neff --batch 4
 neuron-cc compile bert.onnx -o bert.neff --neuroncore-pipeline-cores 4
 neuron-cc compile detector.onnx --report
@@ -30,31 +30,36 @@ def main_options(
 
 @app.command(name="compile")
 def compile_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The ONNX file, or a program of torch.export.save.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The ONNX file, or a program written by torch.export.save.")
+    ],
     output: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--output", "-o", help="The NEFF to write; default: beside the model."),
+        typer.Option("--output", "-o", help="The NEFF file to write. Default: next to the model."),
     ] = None,
     framework: Annotated[
         Optional[Framework],  # noqa: UP045
-        typer.Option(case_sensitive=False, help="Where the model comes from; default: by its name."),
+        typer.Option(case_sensitive=False, help="Framework of the model. Default: by its file name."),
     ] = None,
     pipeline_cores: Annotated[
-        int, typer.Option("--neuroncore-pipeline-cores", help="NeuronCores to spread the model over.")
+        int, typer.Option("--neuroncore-pipeline-cores", help="Number of NeuronCores to spread the model over.")
     ] = 1,
-    batch: Annotated[Optional[int], typer.Option(help="Samples an execution.")] = None,  # noqa: UP045
+    batch: Annotated[Optional[int], typer.Option(help="Samples per execution.")] = None,  # noqa: UP045
     dynamic_batch: Annotated[
-        bool, typer.Option("--dynamic-batch", help="Let the runtime feed any number of samples, --batch at a time.")
+        bool,
+        typer.Option(
+            "--dynamic-batch", help="Accept any number of samples at run time; they execute --batch at a time."
+        ),
     ] = False,
     fp32_cast: Annotated[
-        Fp32Cast, typer.Option(help="What becomes 16 bits: weights and matrix inputs, matrix inputs only, or nothing.")
+        Fp32Cast, typer.Option(help="What is cast to 16 bits: weights and matrix inputs, matrix inputs, or nothing.")
     ] = Fp32Cast.ALL,
-    cast_type: Annotated[CastType, typer.Option(help="The 16-bit float that FP32 becomes.")] = CastType.BF16,
+    cast_type: Annotated[CastType, typer.Option(help="The 16-bit type that FP32 is cast to.")] = CastType.BF16,
     fast_math: Annotated[
-        bool, typer.Option("--fast-math", help="Keep what passes between instructions in 16 bits too.")
+        bool, typer.Option("--fast-math", help="Also keep values between instructions in 16 bits.")
     ] = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Print what runs where, and why operators are on the CPU.")
+        bool, typer.Option("--report", help="Print where each operator runs, and why some run on the CPU.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -71,13 +76,11 @@ def inspect(
     neff: Annotated[Path, typer.Argument(metavar="MODEL.neff", help="The NEFF file.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Show header, nodes, cores and sizes of a NEFF."""
-    import msgspec
-
-    from neuron_tools.cc.inspect import format_report, inspect_report
+    """Show the header, nodes, cores and sizes of a NEFF file."""
+    from neuron_tools.cc.inspect import format_report, inspect_report, json_report
 
     report = inspect_report(neff)
-    typer.echo(msgspec.json.encode(report).decode() if as_json else format_report(report))
+    typer.echo(json_report(report) if as_json else format_report(report))
 
 
 def main() -> None:

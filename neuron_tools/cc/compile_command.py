@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from neuron_console.units import format_bytes, format_quantity
+from neuron_console.units import format_bytes, format_quantity, rounded
 from neuron_tools.cc.frameworks.choice import Framework, read_model
 from neuron_tools.cc.inspect import inspect_report
 from neuron_tools.cc.report_table import format_report
@@ -45,7 +46,7 @@ def compile_to_file(
                 **msgspec.to_builtins(compiled.report),
                 "neuron_flop_ratio": compiled.report.neuron_flop_ratio,
             }
-        return msgspec.json.encode(facts).decode()
+        return json.dumps(rounded(facts))
     kinds = [node.kind for node in report.nodes]
     line = (
         f"{target}: {kinds.count('neuron')} Neuron and {kinds.count('cpu')} CPU node(s) on {report.core_count} "

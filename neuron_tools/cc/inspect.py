@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 
 from neuron_console.text import columns, printable
+from neuron_console.units import rounded
 from runtime_core.engine.footprint import footprints
 from runtime_core.engine.timing.model import estimate_device_ns
 from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
@@ -143,6 +145,11 @@ def _node_lines(nodes: list[NodeReport]) -> list[str]:
         out.append(f"  in   {printable(', '.join(node.inputs)) or 'none'}")
         out.append(f"  out  {printable(', '.join(node.outputs)) or 'none'}")
     return out
+
+
+def json_report(report: NeffReport) -> str:
+    """The report as one JSON object."""
+    return json.dumps(rounded(msgspec.to_builtins(report)))
 
 
 def format_report(report: NeffReport) -> str:

@@ -53,7 +53,7 @@ class Plan(NamedTuple):
 def _chosen(wanted: Sequence[str], known: Sequence[str], what: str) -> list[str]:
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise UsageError(f"unknown {what} {unknown[0]!r}: choose from {', '.join(known)}")
+        raise UsageError(f"unknown {what} {unknown[0]!r}", mend=f"choose from {', '.join(known)}")
     return [name for name in known if not wanted or name in wanted]
 
 
@@ -103,7 +103,7 @@ def check(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Iterator[
         NeuronError: the agent cannot be started.
     """
     if plan.observe is not None and not plan.observe.startswith(("http://", "https://")):
-        raise UsageError(f"--observe {plan.observe!r}: give a URL with http:// or https://")
+        raise UsageError(f"--observe {plan.observe!r}", mend="give a URL with http:// or https://")
     names = _chosen(plan.cases, list(PAGE_TROUBLES if plan.scrapes else TROUBLES), "case")
     for form in _chosen(plan.forms, list(FORMS), "form"):
         shows_figures: bool | None = None

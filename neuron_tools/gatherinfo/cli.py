@@ -1,4 +1,4 @@
-"""neuron-gatherinfo: is everything as it should be, and an archive for whoever is asked for help."""
+"""neuron-gatherinfo: check the node, and pack an archive for support."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ neuron-gatherinfo --bundle neuron-info.tgz
 neuron-gatherinfo --health        # for Slurm's HealthCheckProgram and the like
 neuron-gatherinfo --source sysfs:/tmp/tree --monitor 127.0.0.1:9000"""
 SUMMARY = (
-    "Check the node and its surroundings; each check ends as pass, warn or fail, with what to do about it. "
-    "Exit status: 0 all pass, 1 something warns, 2 something fails."
+    "Check the node and its environment. Each check reports pass, warn or fail, and how to fix a problem. "
+    "Exit status: 0 if all checks pass, 1 if one warns, 2 if one fails."
 )
 
 app = new_app(SUMMARY)
@@ -27,7 +27,7 @@ EXIT_STATUS = (
     ("2", "a check fails, or the command line itself is wrong"),
     ("130", "ended by Ctrl-C"),
 )
-"""For the man page: other commands end with 1 for any failure."""
+"""For the man page: other commands exit with 1 on any failure."""
 
 
 @app.command(epilog=examples_epilog(EXAMPLES), help=SUMMARY)
@@ -38,21 +38,26 @@ def gather(
     ] = None,
     monitor: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="HOST:PORT", help="Where the metrics exporter must answer (looked for: 127.0.0.1:8000)."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Address of a metrics exporter that must answer. Default: 127.0.0.1:8000, if one listens.",
+        ),
     ] = None,
     bundle: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Also write a .tgz with the report and what it is about, without secrets."),
+        typer.Option(
+            metavar="FILE", help="Also write an archive (.tgz) with the report and its data, without secrets."
+        ),
     ] = None,
     health: Annotated[
         bool,
         typer.Option("--health", help="Print only whether the node is healthy. Exit status: 0 healthy, 1 not."),
     ] = False,
-    keep_hosts: Annotated[bool, typer.Option(help="Leave names and addresses of hosts in the bundle.")] = False,
+    keep_hosts: Annotated[bool, typer.Option(help="Keep host names and addresses in the bundle.")] = False,
     as_json: JsonFlag = False,
     version: VersionFlag = False,
 ) -> None:
-    """Check the node and its surroundings."""
+    """Check the node and its environment."""
     if health:
         from neuron_tools.gatherinfo.health import show_health
 

@@ -10,7 +10,7 @@ import typer
 from neuron_console.command import JsonFlag, VersionFlag, new_app, run
 
 app = new_app(
-    "Manage the NeuronCore Groups and networks of a neuron-rtd; $NEURON_RTD_ADDRESS says where it listens.",
+    "Manage the NeuronCore Groups and networks of a neuron-rtd; $NEURON_RTD_ADDRESS is its address.",
     """neuron-cli create-ncg -n 4
 neuron-cli load resnet50.neff --ncg-id 1
 neuron-cli start 10001
@@ -19,7 +19,7 @@ neuron-cli list-model --json
 neuron-cli reset""",
 )
 
-ModelId = Annotated[int, typer.Argument(metavar="MODEL_ID", min=1, help="A network, see list-model.")]
+ModelId = Annotated[int, typer.Argument(metavar="MODEL_ID", min=1, help="Model id, see list-model.")]
 
 
 @app.callback()
@@ -27,7 +27,9 @@ def main_options(
     context: typer.Context,
     address: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--address", "-g", envvar="NEURON_RTD_ADDRESS", help="server:port or unix:/path of the daemon."),
+        typer.Option(
+            "--address", "-g", envvar="NEURON_RTD_ADDRESS", help="Address of the daemon: server:port or unix:/path."
+        ),
     ] = None,
     version: VersionFlag = False,
 ) -> None:
@@ -47,11 +49,14 @@ def list_ncg(context: typer.Context, as_json: JsonFlag = False) -> None:
 def create_ncg(
     context: typer.Context,
     nc_count: Annotated[
-        int, typer.Option("--nc-count", "-n", min=0, help="NeuronCores; 0: the largest run that is free.")
+        int,
+        typer.Option(
+            "--nc-count", "-n", min=0, help="Number of NeuronCores; 0: as many free neighbouring cores as possible."
+        ),
     ] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a NeuronCore Group."""
+    """Create a NeuronCore Group."""
     from neuron_tools.neuron_cli import commands
 
     typer.echo(commands.create_group(context.obj, nc_count, as_json=as_json))
@@ -60,7 +65,7 @@ def create_ncg(
 @app.command(name="destroy-ncg")
 def destroy_ncg(
     context: typer.Context,
-    ncg_id: Annotated[int, typer.Argument(metavar="NCG_ID", min=1, help="A group, see list-ncg.")],
+    ncg_id: Annotated[int, typer.Argument(metavar="NCG_ID", min=1, help="Group id, see list-ncg.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Destroy an empty NeuronCore Group."""
@@ -82,15 +87,15 @@ def load(
     context: typer.Context,
     neff: Annotated[Path, typer.Argument(metavar="MODEL.neff", help="The NEFF file.")],
     ncg_id: Annotated[
-        int, typer.Option("--ncg-id", min=0, help="A group to load into; 0: one of its own, started at once.")
+        int, typer.Option("--ncg-id", min=0, help="Group to load into; 0: create a group and start the model.")
     ] = 0,
     ninfer: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Slots of the inference queue; default: the daemon's."),
+        typer.Option(min=1, help="Slots of the inference queue. Default: set by the daemon."),
     ] = None,
     timeout: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Seconds an inference may take on a NeuronCore; default: the daemon's."),
+        typer.Option(min=1, help="Seconds until an inference on a NeuronCore times out. Default: set by the daemon."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -102,7 +107,7 @@ def load(
 
 @app.command()
 def start(context: typer.Context, model_id: ModelId, as_json: JsonFlag = False) -> None:
-    """Start a network; the one that ran on its group is stopped."""
+    """Start a network; the running network of its group is stopped."""
     from neuron_tools.neuron_cli import commands
 
     typer.echo(commands.start(context.obj, model_id, as_json=as_json))
@@ -122,13 +127,15 @@ def infer(
     model_id: ModelId,
     inputs: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--input", "-i", metavar="NAME=FILE", help="An input: .npy, or its bare bytes; repeat it."),
+        typer.Option(
+            "--input", "-i", metavar="NAME=FILE", help="Input from a file: .npy or raw bytes. Can be repeated."
+        ),
     ] = None,
     output_dir: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--output-dir", "-o", help="Write each output there as NAME.npy."),
+        typer.Option("--output-dir", "-o", help="Directory to write each output to, as NAME.npy."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Inferences, one after another.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Number of inferences, one after another.")] = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Run inferences on a started network."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from neuron_console.units import rounded
 from runtime_core.engine.numerics import numpy_dtype
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.files import read_regular
@@ -117,7 +118,7 @@ def infer(
     ]
     median_ms = statistics.median(seconds) * 1e3
     if as_json:
-        return json.dumps({"model_id": network, "inferences": count, "median_ms": median_ms, "outputs": facts})
+        return json.dumps({"model_id": network, "inferences": count, "median_ms": rounded(median_ms), "outputs": facts})
     lines = [f"{model.name}: {count} inference(s), median {median_ms:.3f} ms"]
     for fact in facts:
         values = ", ".join(f"{key} {fact[key]:.6g}" for key in ("min", "max", "mean") if key in fact)

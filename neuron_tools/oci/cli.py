@@ -1,4 +1,4 @@
-"""neuron-oci-hook: makes the Neuron Devices that a container asks for visible in it."""
+"""neuron-oci-hook: makes the requested Neuron Devices visible in a container."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ EXAMPLES = """neuron-oci-hook < state.json
 neuron-oci-hook --node /run/neuron-sim < state.json"""
 
 app = new_app(
-    "Make the Neuron Devices that a container asks for with AWS_NEURON_VISIBLE_DEVICES visible in it. An OCI runtime "
-    "starts this as a createRuntime or prestart hook, with the container's state on stdin."
+    "Make the Neuron Devices in AWS_NEURON_VISIBLE_DEVICES visible in a container. An OCI runtime "
+    "starts this command as a createRuntime or prestart hook, with the state of the container on stdin."
 )
 
 
@@ -24,13 +24,15 @@ def hook(
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(
             metavar="DIR",
-            help="The simulated node; default: the devices in /dev where there are any, else the environment's node.",
+            help="The simulated node. Default: the devices in /dev, if any; else the node of $NEURON_SIM_ROOT.",
         ),
     ] = None,
-    dev: Annotated[Path, typer.Option(metavar="DIR", help="Where a real node's device files are.")] = Path("/dev"),
+    dev: Annotated[Path, typer.Option(metavar="DIR", help="Directory with the device files of a real node.")] = Path(
+        "/dev"
+    ),
     version: VersionFlag = False,
 ) -> None:
-    """Make the Neuron Devices that a container asks for with AWS_NEURON_VISIBLE_DEVICES visible in it."""
+    """Make the Neuron Devices in AWS_NEURON_VISIBLE_DEVICES visible in a container."""
     from neuron_tools.oci.hook import run_hook
 
     run_hook(node, dev)

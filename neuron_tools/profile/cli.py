@@ -17,7 +17,8 @@ neuron-profile capture resnet50.neff --tensorboard logs""",
 )
 _ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")]
 _StartCoreOption = Annotated[
-    int, typer.Option(min=0, help="First core it runs on: where a pipeline crosses from chip to chip depends on it.")
+    int,
+    typer.Option(min=0, help="First NeuronCore of the model. It decides where a pipeline crosses from chip to chip."),
 ]
 
 
@@ -33,15 +34,17 @@ def capture(
     model: _ModelArgument,
     output: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--output", "-o", metavar="FILE", help="Trace JSON for Perfetto; gzip with .gz."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Trace file for Perfetto (JSON); compressed if it ends in .gz."
+        ),
     ] = None,
     tensorboard: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="LOGDIR", help="Write a profile for TensorBoard below this folder."),
+        typer.Option(metavar="LOGDIR", help="Write a profile for TensorBoard to this directory."),
     ] = None,
     start_core: _StartCoreOption = 0,
 ) -> None:
-    """Write the timeline of one execution; default: MODEL.trace.json here."""
+    """Write the timeline of one execution. Default: MODEL.trace.json in the current directory."""
     from neuron_tools.profile import commands
 
     typer.echo(commands.capture(model, output, tensorboard, start_core))
@@ -50,11 +53,11 @@ def capture(
 @app.command()
 def view(
     model: _ModelArgument,
-    rows: Annotated[int, typer.Option(min=1, help="How many operators to show.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, help="Number of operators to show.")] = 20,
     start_core: _StartCoreOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print the hottest operators and what bounds each: compute, DRAM, link or host."""
+    """Print the slowest operators and what limits each: compute, DRAM, link or host."""
     from neuron_tools.profile import commands
 
     typer.echo(commands.view(model, rows, start_core, as_json=as_json))

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from neuron_console.extras import requires
+from neuron_console.units import rounded
 from neuron_tools.files import write_output
 from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
 from runtime_core.engine.timing.timeline import Timeline, timeline_of
@@ -87,14 +88,13 @@ def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
     timeline = load_timeline(path, start_core)
     hot, shares = hottest(timeline), shares_by_bound(timeline)
     if as_json:
-        return json.dumps(
-            {
-                "model": timeline.model,
-                "total_ns": timeline.total_ns,
-                "bounds": {bound.value: round(share, 6) for bound, share in shares.items()},
-                "operators": [row._asdict() for row in hot],
-            }
-        )
+        facts = {
+            "model": timeline.model,
+            "total_ns": timeline.total_ns,
+            "bounds": {bound.value: round(share, 6) for bound, share in shares.items()},
+            "operators": [row._asdict() for row in hot],
+        }
+        return json.dumps(rounded(facts))
     lines = [
         f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms an execution, bound by "
         + ", ".join(f"{bound.value} {share:.1%}" for bound, share in shares.items() if share >= 0.0005)

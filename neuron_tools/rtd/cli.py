@@ -12,7 +12,7 @@ from neuron_console.command import examples_epilog, new_app, run, show_version
 EXAMPLES = """neuron-rtd -g unix:/run/user/1000/neuron.sock
 neuron-rtd -t 0000:00:1f.0 -t 0000:00:1e.0 -g unix:/tmp/neuron1.sock
 neuron-rtd -c /opt/aws/neuron/config/neuron-rtd.config -i first -l 7 -x"""
-SUMMARY = "Own Neuron Devices and run networks on them for other processes, over gRPC (Runtime 1.x)."
+SUMMARY = "Run networks on Neuron Devices for other processes, over gRPC (Runtime 1.x)."
 
 app = new_app(SUMMARY)
 
@@ -21,15 +21,17 @@ app = new_app(SUMMARY)
 def rtd(
     devices: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("-t", metavar="BDF", help="PCI address of a device to own; repeat it. Default: every device."),
+        typer.Option(
+            "-t", metavar="BDF", help="PCI address of a device to use; can be repeated. Default: all devices."
+        ),
     ] = None,
     address: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("-g", metavar="ADDRESS", help="Where to listen: server:port or unix:/path."),
+        typer.Option("-g", metavar="ADDRESS", help="Address to listen on: server:port or unix:/path."),
     ] = None,
     config: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("-c", metavar="FILE", help="Configuration, JSON; the command line goes before it."),
+        typer.Option("-c", metavar="FILE", help="Configuration file (JSON); options on the command line override it."),
     ] = None,
     name: Annotated[
         Optional[str],  # noqa: UP045
@@ -37,13 +39,11 @@ def rtd(
     ] = None,
     level: Annotated[
         int,
-        typer.Option(
-            "-l", metavar="LEVEL", min=0, max=7, help="Lines up to this urgency, 0 (emergencies) to 7 (debugging)."
-        ),
+        typer.Option("-l", metavar="LEVEL", min=0, max=7, help="Log level, 0 (emergencies) to 7 (debugging)."),
     ] = 6,
-    console: Annotated[bool, typer.Option("-x", help="Log to stderr, not to syslog.")] = False,
+    console: Annotated[bool, typer.Option("-x", help="Log to stderr instead of syslog.")] = False,
     version: Annotated[
-        bool, typer.Option("-v", "--version", callback=show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("-v", "--version", callback=show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Run the daemon."""

@@ -23,7 +23,7 @@ neuron-sim scenario check mine.yaml""",
 
 
 class ClockName(enum.Enum):
-    """What time a scenario runs in."""
+    """The clock that a scenario runs by."""
 
     VIRTUAL = "virtual"
     REAL = "real"
@@ -33,16 +33,18 @@ class ClockName(enum.Enum):
 def run_scenarios(
     scenarios: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Argument(metavar="[FILE|NAME]...", help="Scenario files or names of the library; default: all of it."),
+        typer.Argument(
+            metavar="[FILE|NAME]...", help="Scenario files, or names from the library. Default: the whole library."
+        ),
     ] = None,
-    clock: Annotated[ClockName, typer.Option(help="As fast as it can be worked off, or as fast as life.")] = (
+    clock: Annotated[ClockName, typer.Option(help="Simulate as fast as possible, or run in real time.")] = (
         ClockName.VIRTUAL
     ),
-    seed: Annotated[int, typer.Option(min=0, help="What chance follows.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,
     junit: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,  # noqa: UP045
     as_json: JsonFlag = False,
 ) -> None:
-    """Run scenarios; exit status 1 when an expectation is not met."""
+    """Run scenarios. Exit status 1 if an expectation is not met."""
     with requires("scenario"):
         from neuron_tools.scenario import command
 
@@ -61,7 +63,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="S
 
 @app.command(name="list")
 def list_library() -> None:
-    """List the library of scenarios."""
+    """List the scenarios of the library."""
     with requires("scenario"):
         from neuron_tools.scenario import command
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from neuron_console.text import columns
+from neuron_console.units import rounded
 from neuron_tools.scenario.promql.rules import Firing
 from neuron_tools.scenario.run import Result
 
@@ -82,7 +83,7 @@ def as_facts(result: Result) -> dict[str, object]:
 
 def as_json(results: Sequence[Result]) -> str:
     """An array, one object a scenario."""
-    return json.dumps([as_facts(result) for result in results], indent=2)
+    return json.dumps(rounded([as_facts(result) for result in results]), indent=2)
 
 
 def as_junit(results: Sequence[Result]) -> bytes:

@@ -14,7 +14,7 @@ from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
 
 app = new_app(
-    "Set up, load and take down a simulated Inf1 node. The node lives in $NEURON_SIM_ROOT.",
+    "Create, load and remove a simulated Inf1 node. The node is stored in $NEURON_SIM_ROOT.",
     """neuron-sim up --instance-type inf1.24xlarge
 neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag web
 neuron-sim sysfs --export /tmp/neuron --follow 1
@@ -51,10 +51,10 @@ def up(
         ),
     ] = None,
     instance_id: Annotated[Optional[str], typer.Option(help="EC2 instance id to show.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(min=0, help="What random choices of the node start from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the node's random choices.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set a node up; one that is there already stays as it is."""
+    """Create a node; an existing node is left unchanged."""
     from neuron_tools.sim.node_commands import describe_up
 
     typer.echo(describe_up(instance_type, instance_id, seed, as_json=as_json))
@@ -62,9 +62,9 @@ def up(
 
 @app.command()
 def down(
-    force: Annotated[bool, typer.Option(help="Even while runtimes use it, or when it is broken.")] = False,
+    force: Annotated[bool, typer.Option(help="Remove the node even if runtimes use it or it is damaged.")] = False,
 ) -> None:
-    """Take the node down and remove its files."""
+    """Remove the node and its files."""
     from runtime_core.driver.node import take_down
 
     take_down(force=force)
@@ -72,7 +72,7 @@ def down(
 
 @app.command()
 def status(as_json: JsonFlag = False) -> None:
-    """Show the node and who uses it."""
+    """Show the node and the processes that use it."""
     from neuron_tools.sim.node_commands import describe_status
 
     typer.echo(describe_status(as_json=as_json))
@@ -83,29 +83,32 @@ def run_command(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="NEFF files, or ONNX files to compile.")],
     visible_cores: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Cores to own: 0, 0-3 or 1,4-5.", envvar="NEURON_RT_VISIBLE_CORES"),
+        typer.Option(help="NeuronCores to use: 0, 0-3 or 1,4-5.", envvar="NEURON_RT_VISIBLE_CORES"),
     ] = None,
     num_cores: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Own any so many cores.", envvar="NEURON_RT_NUM_CORES"),
+        typer.Option(min=1, help="Number of NeuronCores to use, whichever are free.", envvar="NEURON_RT_NUM_CORES"),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that execute; 0 of them wait for a rate.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads that execute.")] = 1,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Executions a second, over all threads; default: as fast as they come."),
+        typer.Option(help="Executions per second, over all threads. Default: as fast as possible."),
     ] = None,
-    duration: Annotated[float, typer.Option(help="Seconds to run; 0: until Ctrl-C.")] = 10.0,
+    duration: Annotated[float, typer.Option(help="Seconds to run; 0 runs until Ctrl-C.")] = 10.0,
     tag: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Name of the process in the tools.", envvar="NEURON_PROCESS_TAG"),
+        typer.Option(help="Name of the process in the tools (the tag).", envvar="NEURON_PROCESS_TAG"),
     ] = None,
     numerics: Annotated[
-        bool, typer.Option("--numerics/--no-numerics", help="Compute results, or only keep time.")
+        bool, typer.Option("--numerics/--no-numerics", help="Compute results, or only model the time.")
     ] = True,
     trust_node: TrustNodeFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run an application: load MODELs on the owned cores and execute them."""
+    """Run an application: load each MODEL on the cores and execute it.
+
+    Exit status 1 if no execution succeeded.
+    """
     from neuron_tools.sim.load import LoadPlan
     from neuron_tools.sim.run_command import run_application
 
@@ -115,13 +118,13 @@ def run_command(
 
 @app.command()
 def sysfs(
-    export: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the tree.")],
+    export: Annotated[Path, typer.Option(metavar="DIR", help="Directory to write the tree to.")],
     follow: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="SECONDS", min=0.05, help="Write again every so many seconds, until Ctrl-C."),
+        typer.Option(metavar="SECONDS", min=0.05, help="Update the tree every SECONDS, until Ctrl-C."),
     ] = None,
 ) -> None:
-    """Write the node as the driver's sysfs tree, for programs that read that."""
+    """Write the node as the driver's sysfs tree, for programs that read sysfs."""
     from neuron_tools.sim import sysfs_command
 
     sysfs_command.export(export, follow)
@@ -139,10 +142,12 @@ def mount(
 
 @app.command()
 def reset(
-    device: Annotated[int, typer.Argument(min=0, help="Number of the Neuron Device.")],
-    force: Annotated[bool, typer.Option(help="Even while a process owns its cores; its executions fail then.")] = False,
+    device: Annotated[int, typer.Argument(min=0, help="Index of the Neuron Device.")],
+    force: Annotated[
+        bool, typer.Option(help="Reset even if a process uses its cores; the executions of that process then fail.")
+    ] = False,
 ) -> None:
-    """Reset a Neuron Device; refused while a process owns its cores."""
+    """Reset a Neuron Device. Fails while a process uses its cores, unless --force is given."""
     from neuron_tools.sim.node_commands import reset_by_number
 
     typer.echo(reset_by_number(device, force=force))
@@ -153,15 +158,19 @@ def record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to write.")],
     source: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
+        typer.Option(
+            help="Node to read: sim, sysfs, sysfs:ROOT or replay:FILE. Default: a real node, else the simulated one."
+        ),
     ] = None,
-    interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between two snapshots.")] = 1.0,
-    duration: Annotated[float, typer.Option(min=0.0, help="Seconds to record; 0: until Ctrl-C.")] = 0.0,
-    host: Annotated[bool, typer.Option("--host/--no-host", help="Also the host's vCPUs and memory.")] = True,
-    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between snapshots.")] = 1.0,
+    duration: Annotated[float, typer.Option(min=0.0, help="Seconds to record; 0 records until Ctrl-C.")] = 0.0,
+    host: Annotated[
+        bool, typer.Option("--host/--no-host", help="Also record the vCPUs and memory of the host.")
+    ] = True,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Record the node's snapshots, to be replayed later."""
+    """Record snapshots of the node, to replay them later."""
     from neuron_tools.sim import recording_commands
 
     plan = recording_commands.RecordPlan(file, source, interval, duration, overwrite, host)
@@ -171,14 +180,14 @@ def record(
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")],
-    speed: Annotated[float, typer.Option(help="Recorded seconds a second.")] = 1.0,
+    speed: Annotated[float, typer.Option(help="How many times as fast as recorded.")] = 1.0,
     seek: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="T", help="Where to begin: seconds, HH:MM:SS into it, or a time like 2026-11-21T14:00."),
+        typer.Option(metavar="T", help="Start at: seconds, HH:MM:SS from its start, or a time like 2026-11-21T14:00."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a node that shows a recording, for every viewer; 'neuron-sim down' ends it."""
+    """Create a node that replays a recording for every viewer; 'neuron-sim down' ends it."""
     from neuron_tools.sim import recording_commands
 
     typer.echo(recording_commands.replay(file, speed, seek, as_json=as_json))
@@ -206,7 +215,7 @@ def install(
 
 @app.command()
 def demo(
-    duration: Annotated[float, typer.Option(help="Seconds the applications run when there is no terminal.")] = 20.0,
+    duration: Annotated[float, typer.Option(help="Seconds that the applications run without a terminal.")] = 20.0,
 ) -> None:
     """Compile two networks, run three applications on them, and watch them in neuron-top."""
     from neuron_tools.sim.demo import run_demo

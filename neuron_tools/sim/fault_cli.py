@@ -1,4 +1,4 @@
-"""``neuron-sim fault``: break the node on purpose, look at what is broken, mend it."""
+"""``neuron-sim fault``: inject faults into the node, list them, clear them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ neuron-sim fault clear""",
 @app.command()
 def inject(
     kind: Annotated[
-        FaultKind, typer.Argument(metavar="KIND", help="What to break; 'neuron-sim fault kinds' lists them.")
+        FaultKind, typer.Argument(metavar="KIND", help="Kind of fault; 'neuron-sim fault kinds' lists them.")
     ],
     device: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
@@ -36,25 +36,40 @@ def inject(
         Optional[str],  # noqa: UP045
         typer.Option("--core", "-c", help="NeuronCores by global index: 0, 0-3 or 1,4-5; default: all."),
     ] = None,
-    ratio: Annotated[Optional[float], typer.Option(help="Share of executions it strikes, up to 1.")] = None,  # noqa: UP045
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of executions that fail, 0 to 1.",
+        ),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="ECC events in a second of a core's busy time."),
+        typer.Option(help="ECC events per second of a core's busy time."),
     ] = None,
     count: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="Strike this often (ECC: so many events), then be gone."),
+        typer.Option(help="End after this many executions (for ECC faults: events)."),
     ] = None,
-    factor: Annotated[Optional[float], typer.Option(help="How many times as long it takes.")] = None,  # noqa: UP045
-    share: Annotated[Optional[float], typer.Option(help="Share of the DRAM's bandwidth that is left.")] = None,  # noqa: UP045
-    side: Annotated[Optional[Side], typer.Option(help="Which link of the device.")] = None,  # noqa: UP045
+    factor: Annotated[
+        float | None,
+        typer.Option(
+            help="How many times as long the work takes.",
+        ),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the DRAM bandwidth that remains, 0 to 1.",
+        ),
+    ] = None,
+    side: Annotated[Optional[Side], typer.Option(help="Link of the device.")] = None,  # noqa: UP045
     error: Annotated[Optional[ErrorClass], typer.Option(help="Class of the error.")] = None,  # noqa: UP045
-    free_bytes: Annotated[Optional[int], typer.Option(help="Bytes of DRAM left to take.")] = None,  # noqa: UP045
-    driver_version: Annotated[Optional[str], typer.Option(help="Version of the old driver.")] = None,  # noqa: UP045
-    after: Annotated[float, typer.Option(metavar="SECONDS", help="Begin so much later.")] = 0.0,
+    free_bytes: Annotated[Optional[int], typer.Option(help="Bytes of DRAM that remain free.")] = None,  # noqa: UP045
+    driver_version: Annotated[Optional[str], typer.Option(help="Driver version to report.")] = None,  # noqa: UP045
+    after: Annotated[float, typer.Option(metavar="SECONDS", help="Start after SECONDS.")] = 0.0,
     seconds: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--for", metavar="SECONDS", help="Last so long; default: until cleared."),
+        typer.Option("--for", metavar="SECONDS", help="End after SECONDS. Default: until cleared."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -83,7 +98,7 @@ def inject(
 
 @app.command(name="list")
 def list_faults(as_json: JsonFlag = False) -> None:
-    """List the faults of the node and how often they struck."""
+    """List the faults of the node and how often each was hit."""
     from neuron_tools.sim import fault_commands
 
     typer.echo(fault_commands.describe_faults(as_json=as_json))
@@ -93,10 +108,10 @@ def list_faults(as_json: JsonFlag = False) -> None:
 def clear(
     fault_id: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Argument(metavar="[ID]", help="Which; default: all."),
+        typer.Argument(metavar="[ID]", help="Fault to clear. Default: all."),
     ] = None,
 ) -> None:
-    """Mend a fault, or all."""
+    """Clear a fault, or all faults."""
     from neuron_tools.sim import fault_commands
 
     typer.echo(fault_commands.clear(fault_id))
@@ -104,7 +119,7 @@ def clear(
 
 @app.command()
 def kinds(as_json: JsonFlag = False) -> None:
-    """Explain every kind of fault: parameters, status, what counts it, what is logged."""
+    """List the kinds of faults: parameters, returned status, counters and log lines."""
     from neuron_tools.sim import fault_commands
 
     typer.echo(fault_commands.describe_kinds(as_json=as_json))

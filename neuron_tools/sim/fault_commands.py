@@ -6,6 +6,7 @@ import json
 import time
 
 from neuron_console.text import columns
+from neuron_console.units import rounded
 from runtime_core import faults
 from runtime_core.driver.faults.table import CLASS_STATUS, FAULTS, FaultKind, Parameter, Scope
 from runtime_core.errors import UsageError
@@ -34,7 +35,7 @@ def inject(spec: FaultSpec, *, as_json: bool) -> str:
     with faults.open_node() as store:
         now_ns = time.monotonic_ns()
         facts = _facts(faults.inject(store, spec, now_ns), now_ns, store.size.device_count)
-    return json.dumps(facts) if as_json else f"fault {facts['id']}: {facts['kind']} on {facts['target']}"
+    return json.dumps(rounded(facts)) if as_json else f"fault {facts['id']}: {facts['kind']} on {facts['target']}"
 
 
 def clear(fault_id: int | None) -> str:
@@ -85,7 +86,7 @@ def describe_faults(*, as_json: bool) -> str:
         now_ns = time.monotonic_ns()
         listed = [_facts(f, now_ns, store.size.device_count) for f in faults.list_faults(store)]
     if as_json:
-        return json.dumps(listed)
+        return json.dumps(rounded(listed))
     if not listed:
         return "no fault"
     return "\n".join(

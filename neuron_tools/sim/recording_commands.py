@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from neuron_console.units import rounded
 from neuron_tools.sim.progress import live_line
 from runtime_core.driver.paths import node_root
 from runtime_core.errors import NodeError, UsageError
@@ -67,7 +68,7 @@ def record(plan: RecordPlan, *, as_json: bool) -> str:
         "bytes_per_snapshot": round(writer.bytes_written / max(1, writer.snapshots)),
     }
     if as_json:
-        return json.dumps(facts)
+        return json.dumps(rounded(facts))
     gaps = f", {missed} looks found no node" if missed else ""
     return f"{plan.path}: {writer.snapshots} snapshots, {writer.bytes_written} bytes{gaps}"
 
@@ -151,7 +152,7 @@ def replay(path: Path, speed: float, seek: str | None, *, as_json: bool) -> str:
     }
     recording.close()
     if as_json:
-        return json.dumps(facts)
+        return json.dumps(rounded(facts))
     return (
         f"{facts['root']} shows {path} ({facts['snapshots']} snapshots of {facts['recorded_from']}, "
         f"{facts['first']} to {facts['last']}) from {seconds:g} s on, at {speed:g} times its speed, "

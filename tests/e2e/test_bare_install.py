@@ -42,6 +42,10 @@ FAILING = {
     "neuron-cli": [(["list-ncg"], 1, EXTRA.format("rtd"))],
     "neuron-oci-hook": [([], 2, "state")],
     "neuron-profile": [(["capture", "{neff}", "--tensorboard", "logs"], 1, EXTRA.format("profile"))],
+    "neuron-device-plugin": [(["--kubelet-dir", "/nowhere", "--source", "sim"], 1, EXTRA.format("k8s"))],
+    "neuron-scheduler": [(["--server", "http://127.0.0.1:1"], 1, EXTRA.format("k8s"))],
+    "neuron-problem-detector": [(["--node-name", "n", "--server", "http://127.0.0.1:1"], 1, EXTRA.format("k8s"))],
+    "neuron-tools": [(["export", "rules", "/proc/nowhere"], 1, "/proc/nowhere")],
     "neuron-gatherinfo": [(["--monitor", "no address"], 2, "HOST:PORT")],
 }
 
