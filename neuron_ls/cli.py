@@ -27,7 +27,10 @@ app = new_app(
 @app.command(epilog=examples_epilog(EXAMPLES))
 def list_devices(
     wide: Annotated[
-        bool, typer.Option("--wide", "-w", help="Show longer commands, and EAST and WEST on Inf1.")
+        bool,
+        typer.Option(
+            "--wide", "-w", help="Show longer commands, pods where a kubelet tells them, and EAST and WEST on Inf1."
+        ),
     ] = False,
     show_all: Annotated[
         bool, typer.Option("--show-all-procs", "-a", help="Include processes that only watch, such as neuron-top.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from neuron_ls.report import render_json
@@ -23,16 +24,31 @@ class View(NamedTuple):
     as_json: bool = False
 
 
-def render(snapshot: Snapshot, view: View, watchers: tuple[Watcher, ...] = (), *, bold: bool = False) -> str:
-    """The text for one snapshot."""
+def render(
+    snapshot: Snapshot,
+    view: View,
+    watchers: tuple[Watcher, ...] = (),
+    *,
+    pods: Mapping[int, str] | None = None,
+    bold: bool = False,
+) -> str:
+    """The text for one snapshot; ``pods``: global core index to the pod that holds it, where a kubelet tells."""
     if view.as_json:
         return render_json(snapshot, watchers)
-    text = render_table(snapshot, watchers, wide=view.wide, bold=bold)
+    text = render_table(snapshot, watchers, pods=pods, wide=view.wide, bold=bold)
     return f"{text}\n{render_topology(snapshot)}" if view.topology else text
 
 
 def _colour_wanted() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _pods(snapshot: Snapshot) -> Mapping[int, str] | None:
+    """The pods that hold the cores, or ``None`` without a kubelet."""
+    from runtime_core.telemetry.kubelet.pods import pods_by_core, read_holdings
+
+    holdings = read_holdings()
+    return None if holdings is None else pods_by_core(holdings, snapshot)
 
 
 def show(view: View, source_name: str | None, watch_seconds: float | None) -> None:
@@ -54,7 +70,8 @@ def show(view: View, source_name: str | None, watch_seconds: float | None) -> No
             from neuron_ls.watchers import find_watchers
 
             watchers = find_watchers(snapshot)
-        text = render(snapshot, view, watchers, bold=bold)
+        pods = _pods(snapshot) if view.wide and not view.as_json else None
+        text = render(snapshot, view, watchers, pods=pods, bold=bold)
         if watch_seconds is None:
             print(text)
             return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_console.text import cell_width, padded, printable
 from runtime_core.telemetry import format_ranges
+from runtime_core.telemetry.kubelet.pods import pods_of
 
 if TYPE_CHECKING:
     from neuron_ls.watchers import Watcher
@@ -21,6 +22,7 @@ class _Process(NamedTuple):
     pid: str
     command: str
     version: str
+    pod: str = NOT_AVAILABLE
 
 
 def format_memory(size_bytes: int | None) -> str:
@@ -49,17 +51,19 @@ class _Layout(NamedTuple):
         wide: longer commands.
         east_west: the chips name their links East and West, and ``wide`` was asked for.
         links: more than one device, or links to devices that cannot be seen.
+        pods: a kubelet tells which pods hold the cores.
     """
 
     busy: bool
     wide: bool
     east_west: bool
     links: bool
+    pods: bool
 
 
-def _layout(devices: Sequence[Device], *, busy: bool, wide: bool) -> _Layout:
+def _layout(devices: Sequence[Device], *, busy: bool, wide: bool, pods: bool) -> _Layout:
     links = len(devices) > 1 or any(device.connected for device in devices)
-    return _Layout(busy, wide, wide and links and any(d.chip.name == "Inferentia" for d in devices), links)
+    return _Layout(busy, wide, wide and links and any(d.chip.name == "Inferentia" for d in devices), links, pods)
 
 
 def _left_columns(device: Device, layout: _Layout) -> list[str]:
@@ -84,7 +88,9 @@ def _headings(layout: _Layout) -> list[str]:
     if layout.links:
         headings.append("CONNECTED\nDEVICES")
     headings.append("PCI\nBDF")
-    return [*headings, *(["PID", "COMMAND", "RUNTIME\nVERSION"] if layout.busy else ["CPU\nAFFINITY", "NUMA\nNODE"])]
+    if not layout.busy:
+        return [*headings, "CPU\nAFFINITY", "NUMA\nNODE"]
+    return [*headings, "PID", "COMMAND", "RUNTIME\nVERSION", *(["POD"] if layout.pods else [])]
 
 
 def _header(snapshot: Snapshot) -> list[str]:
@@ -97,16 +103,20 @@ def _header(snapshot: Snapshot) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def _processes(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], limit: int) -> list[_Process]:
+def _processes(
+    snapshot: Snapshot, device: Device, watchers: Sequence[Watcher], limit: int, pods: Mapping[int, str]
+) -> list[_Process]:
     users = [
-        _Process(str(r.pid), cut(r.command, limit), _text(r.version or None))
+        _Process(str(r.pid), cut(r.command, limit), _text(r.version or None), _text(pods_of(r, pods) or None))
         for r in snapshot.runtimes
         if r.uses(device)
     ]
     return users + [_Process(str(w.pid), cut(w.command, limit), NOT_AVAILABLE) for w in watchers]
 
 
-def _rows(snapshot: Snapshot, watchers: Sequence[Watcher], layout: _Layout) -> list[list[list[str]]]:
+def _rows(
+    snapshot: Snapshot, watchers: Sequence[Watcher], layout: _Layout, pods: Mapping[int, str]
+) -> list[list[list[str]]]:
     """A list of lines for each device."""
     limit = WIDE_COMMAND_CHARACTERS if layout.wide else COMMAND_CHARACTERS
     result = []
@@ -115,27 +125,34 @@ def _rows(snapshot: Snapshot, watchers: Sequence[Watcher], layout: _Layout) -> l
         if not layout.busy:
             result.append([[*left, _text(device.cpu_affinity), _text(device.numa_node)]])
             continue
-        lines = _processes(snapshot, device, watchers, limit) or [_Process(*[NOT_AVAILABLE] * 3)]
+        lines = _processes(snapshot, device, watchers, limit, pods) or [_Process(*[NOT_AVAILABLE] * 3)]
         blank = [""] * len(left)
-        result.append([[*(left if i == 0 else blank), *line] for i, line in enumerate(lines)])
+        columns = len(_Process._fields) if layout.pods else len(_Process._fields) - 1
+        result.append([[*(left if i == 0 else blank), *line[:columns]] for i, line in enumerate(lines)])
     return result
 
 
 def render_table(
-    snapshot: Snapshot, watchers: Sequence[Watcher] = (), *, wide: bool = False, bold: bool = False
+    snapshot: Snapshot,
+    watchers: Sequence[Watcher] = (),
+    *,
+    pods: Mapping[int, str] | None = None,
+    wide: bool = False,
+    bold: bool = False,
 ) -> str:
     """Header lines and the table.
 
     Args:
         snapshot: the node.
         watchers: processes that only watch the node.
+        pods: global core index to the pod that holds it; ``None`` leaves the column out.
         wide: longer commands; EAST and WEST where the chips name their links so.
         bold: headings in bold, for a terminal.
     """
     busy = bool(watchers) or any(r.uses(d) for r in snapshot.runtimes for d in snapshot.devices)
-    layout = _layout(snapshot.devices, busy=busy, wide=wide)
+    layout = _layout(snapshot.devices, busy=busy, wide=wide, pods=pods is not None)
     headings = [h.split("\n") for h in _headings(layout)]
-    devices = _rows(snapshot, watchers, layout)
+    devices = _rows(snapshot, watchers, layout, pods or {})
     widths = [
         max(*(len(part) for part in heading), *(cell_width(line[column]) for lines in devices for line in lines))
         for column, heading in enumerate(headings)

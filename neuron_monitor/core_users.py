@@ -11,7 +11,7 @@ from neuron_monitor import report as out
 from runtime_core.telemetry import Snapshot
 
 if TYPE_CHECKING:
-    from neuron_monitor.k8s.kubelet import Kubelet
+    from runtime_core.telemetry.kubelet.client import Kubelet
 
 PERIOD_SECONDS = 15.0
 """Time between two questions to the kubelet."""

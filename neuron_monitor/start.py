@@ -92,7 +92,7 @@ def _users(outputs: Outputs) -> list[UserSource]:
     users: list[UserSource] = []
     if outputs.kubelet_socket is not None:
         with requires("k8s"):
-            from neuron_monitor.k8s.kubelet import Kubelet
+            from runtime_core.telemetry.kubelet.client import Kubelet
         from neuron_monitor.core_users import Pods
 
         users.append(Pods(Kubelet(outputs.kubelet_socket)))

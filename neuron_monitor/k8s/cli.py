@@ -31,7 +31,7 @@ def annotate(
     why, and the stream goes on.
     """
     with requires("k8s"):
-        from neuron_monitor.k8s.kubelet import Kubelet
+        from runtime_core.telemetry.kubelet.client import Kubelet
     from neuron_monitor.k8s.pipe import follow
     from neuron_monitor.k8s.watch import Watch
     from neuron_monitor.lines import require_stream

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from neuron_monitor.report import CoreUser
-
-CORE_RESOURCE = "aws.amazon.com/neuroncore"
-DEVICE_RESOURCES = frozenset({"aws.amazon.com/neuron", "aws.amazon.com/neurondevice"})
-"""What the Neuron device plugin offers."""
-
-_INDEX = re.compile(r"(?:neuron|neuroncore|neurondevice)?-?(0|[1-9][0-9]{0,5})", re.ASCII)
-"""A device's id is its index, or ends with it behind the kind (``neuron3`` is the name of the device's file)."""
-
-
-class Holding(NamedTuple):
-    """What a container was given of one resource."""
-
-    pod_name: str
-    namespace: str
-    container_name: str
-    resource_name: str
-    device_ids: tuple[str, ...]
+from runtime_core.telemetry.kubelet.holdings import CORE_RESOURCE, DEVICE_RESOURCES, Holding, indices
 
 
 class Users(NamedTuple):
@@ -40,23 +23,12 @@ class Users(NamedTuple):
     problems: tuple[str, ...]
 
 
-def _indices(holding: Holding, problems: list[str]) -> Iterator[int]:
-    for name in holding.device_ids:
-        found = _INDEX.fullmatch(name)
-        if found is None:
-            problems.append(
-                f"{holding.resource_name} {name!r} of pod {holding.namespace}/{holding.pod_name} is no index"
-            )
-        else:
-            yield int(found[1])
-
-
 def _cores(holding: Holding, cores_per_device: int | None, problems: list[str]) -> Iterator[int]:
     if holding.resource_name != CORE_RESOURCE and cores_per_device is None:
         name = f"{holding.namespace}/{holding.pod_name}"
         problems.append(f"the stream does not say how many NeuronCores the devices of pod {name} have")
         return
-    for index in _indices(holding, problems):
+    for index in indices(holding, problems):
         if holding.resource_name == CORE_RESOURCE or cores_per_device is None:
             yield index
         else:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from neuron_monitor.k8s.users import Holding
 from runtime_core.telemetry import NeuronError
+from runtime_core.telemetry.kubelet.holdings import Holding
 
 
 class Answer(NamedTuple):

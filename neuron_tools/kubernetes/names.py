@@ -5,8 +5,10 @@ Source: ``contracts/kubernetes.md`` (kubelet protos, the Neuron Helm chart, publ
 
 from __future__ import annotations
 
+from runtime_core.telemetry.kubelet import holdings
+
 DEVICE_RESOURCE = "aws.amazon.com/neuron"
-CORE_RESOURCE = "aws.amazon.com/neuroncore"
+CORE_RESOURCE = holdings.CORE_RESOURCE
 OLD_DEVICE_RESOURCE = "aws.amazon.com/neurondevice"
 """An alias of ``DEVICE_RESOURCE`` that schedulers still accept."""
 

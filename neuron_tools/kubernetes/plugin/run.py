@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from neuron_monitor.k8s.kubelet import Kubelet, KubeletError
 from neuron_monitor.signals import handled
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCES, RESOURCES
 from neuron_tools.kubernetes.plugin.grants import Grants
@@ -20,6 +19,7 @@ from neuron_tools.kubernetes.plugin.service import PluginService
 from neuron_tools.kubernetes.resets import reset_counts
 from runtime_core.errors import NodeError
 from runtime_core.telemetry import Source, open_source
+from runtime_core.telemetry.kubelet.client import Kubelet, KubeletError
 
 if TYPE_CHECKING:
     from neuron_tools.kubernetes.plugin.pods import PendingPods

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import grpc
 from google.protobuf.message import DecodeError
 
-from neuron_monitor.k8s.podresources_pb2 import ListPodResourcesResponse
 from neuron_tools.kubernetes.proto import deviceplugin_pb2 as pb
 from runtime_core.errors import NeuronError
+from runtime_core.telemetry.kubelet.podresources_pb2 import ListPodResourcesResponse
 
 HEALTHY = "Healthy"
 _SERVICE = "/v1beta1.DevicePlugin/"

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from neuron_monitor.cloudwatch.table import figures
 from neuron_monitor.k8s.pipe import Annotator
-from neuron_monitor.k8s.users import Holding
 from neuron_monitor.k8s.watch import Answer
 from neuron_monitor.prometheus.from_stream import StreamFeed
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.reading import Problem, ReportReader
+from runtime_core.telemetry.kubelet.holdings import Holding
 
 HERE = Path(__file__).parent
 STREAMS = sorted(HERE.joinpath("streams").glob("*.ndjson"))

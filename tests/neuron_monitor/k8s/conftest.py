@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from neuron_monitor.k8s.podresources_pb2 import ListPodResourcesResponse
+from runtime_core.telemetry.kubelet.podresources_pb2 import ListPodResourcesResponse
 
 
 class FakeKubelet:

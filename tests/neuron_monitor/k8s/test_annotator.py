@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuron_monitor.k8s.pipe import Annotator
-from neuron_monitor.k8s.users import Holding
 from neuron_monitor.k8s.watch import Answer
+from runtime_core.telemetry.kubelet.holdings import Holding
 
 HARDWARE = {
     "neuron_device_type": "inferentia",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neuron_monitor.k8s.kubelet import Kubelet, KubeletError
-from neuron_monitor.k8s.users import Holding
+from runtime_core.telemetry.kubelet.client import Kubelet, KubeletError
+from runtime_core.telemetry.kubelet.holdings import Holding
 
 CORE = "aws.amazon.com/neuroncore"
 
@@ -88,7 +88,7 @@ def test_garbage_is_an_error_or_an_answer_and_never_anything_else(kubelet, clien
 def test_the_checked_in_code_is_what_the_proto_file_makes(tmp_path):
     pytest.importorskip("grpc_tools")
     root = Path(__file__).parents[3]
-    source = "neuron_monitor/k8s/podresources.proto"
+    source = "runtime_core/telemetry/kubelet/podresources.proto"
     arguments = ["-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", source]
     subprocess.run([sys.executable, *arguments], cwd=root, check=True, timeout=60)
 

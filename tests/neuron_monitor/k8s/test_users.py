@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_monitor.k8s.users import Holding, users
+from neuron_monitor.k8s.users import users
 from neuron_monitor.report import CoreUser
+from runtime_core.telemetry.kubelet.holdings import Holding
 
 CORE, DEVICE = "aws.amazon.com/neuroncore", "aws.amazon.com/neuron"
 

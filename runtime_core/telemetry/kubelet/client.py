@@ -7,11 +7,10 @@ from pathlib import Path
 
 import grpc
 
-from neuron_monitor.k8s.podresources_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
-from neuron_monitor.k8s.users import Holding
-from runtime_core.telemetry import NeuronError
+from runtime_core.errors import NeuronError
+from runtime_core.telemetry.kubelet.holdings import DEFAULT_SOCKET, Holding
+from runtime_core.telemetry.kubelet.podresources_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 
-DEFAULT_SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 TIMEOUT_SECONDS = 5.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """What Kubernetes's own client of the service takes (``podresources.DefaultPodResourcesMaxSize``)."""
