@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -23,11 +23,11 @@ from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
 from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
 from runtime_core.instance import DEVICE_MEMORY_BYTES
-from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.nrt.tensors import Storage, Tensor, TensorPlacement, TensorSet, zeroed
+from runtime_core.nrt.transfer import as_array, feeds_of, output_views, staged_plan, store_outputs
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
@@ -331,22 +331,22 @@ class Runtime:
     def _execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
         graph = self._loaded(model).graph
         try:
-            arrays = {name: _as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
+            arrays = {name: as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
             samples = next((a.shape[0] for a in arrays.values() if a.ndim), graph.batch)
-            targets = _output_views(graph, outputs, samples)
+            targets = output_views(graph, outputs, samples)
         except NrtError as error:
             self._engine.count_bad_input(model)
             emit(LogLevel.ERROR, "nrt_execute", f"{error} (status {error.status.value})")
             raise
-        plan = _staged_plan(model, inputs, outputs)
-        feeds = _feeds(graph) if count > 1 else ()
+        plan = staged_plan(model, inputs, outputs)
+        feeds = feeds_of(graph) if count > 1 else ()
         for _ in range(count):
             try:
                 result = self._infer(model, arrays, plan)
             except ExecutionError as error:
-                _store(error.result, targets)
+                store_outputs(error.result, targets)
                 raise
-            _store(result, targets)
+            store_outputs(result, targets)
             if result.computed:
                 arrays.update({target: result.outputs[source] for source, target in feeds})
 
@@ -501,18 +501,6 @@ def _claim_page(store: Datastore, tag: str, framework: str) -> RuntimePage:
     return RuntimePage(store, tag=tag, command=_command_line(), version=__version__, framework=framework)
 
 
-def _staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Plan | None:
-    """The model's plan without the way of what lies on the device; ``None`` when nothing does."""
-
-    def bytes_on_device(specs: Sequence[TensorSpec], tensors: Mapping[str, Tensor]) -> int:
-        there = (s for s in specs if s.name in tensors and tensors[s.name].placement is TensorPlacement.DEVICE)
-        return sum(s.size_bytes for s in there)
-
-    taken = bytes_on_device(model.graph.inputs, inputs.tensors)
-    given = bytes_on_device(model.graph.outputs, outputs.tensors)
-    return model.plan.staged(input_transfer_ns(taken), output_transfer_ns(given)) if taken or given else None
-
-
 def _check_driver(version: str) -> None:
     major = version.partition(".")[0]
     if not major.isdigit():
@@ -530,65 +518,3 @@ def _command_line() -> str:
         return Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
     except OSError:
         return " ".join(sys.argv)
-
-
-def _as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
-    """The tensor's bytes as the array that input ``name`` declares."""
-    import numpy as np
-
-    from runtime_core.engine.numerics import numpy_dtype
-
-    spec = next((t for t in graph.inputs if t.name == name), None)
-    if spec is None:
-        names = ", ".join(t.name for t in graph.inputs)
-        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {names}")
-    shape = spec.shape
-    if graph.dynamic_batch and tensor.size_bytes % (spec.size_bytes // graph.batch) == 0:
-        shape = (tensor.size_bytes * graph.batch // spec.size_bytes, *shape[1:])
-    elif tensor.size_bytes != spec.size_bytes:
-        raise NrtError(
-            NrtStatus.EXEC_BAD_INPUT,
-            f"input {name!r} of {graph.name!r} takes {spec.size_bytes} bytes, the tensor has {tensor.size_bytes}",
-        )
-    return np.frombuffer(tensor.view(), dtype=numpy_dtype(spec.dtype)).reshape(shape)
-
-
-def _output_views(graph: Graph, outputs: TensorSet, samples: int) -> dict[str, Tensor]:
-    for spec in graph.outputs:
-        tensor = outputs.tensors.get(spec.name)
-        if tensor is None:
-            raise NrtError(
-                NrtStatus.EXEC_BAD_INPUT, f"output {spec.name!r} of {graph.name!r} is missing from the tensor set"
-            )
-        size_bytes = spec.size_bytes // graph.batch * samples if graph.dynamic_batch else spec.size_bytes
-        if tensor.size_bytes != size_bytes:
-            raise NrtError(
-                NrtStatus.EXEC_BAD_INPUT,
-                f"output {spec.name!r} of {graph.name!r} makes {size_bytes} bytes, the tensor has {tensor.size_bytes}",
-            )
-    return {spec.name: outputs.tensors[spec.name] for spec in graph.outputs}
-
-
-def _store(result: ExecutionResult, targets: Mapping[str, Tensor]) -> None:
-    for name, tensor in targets.items():
-        tensor.computed = result.computed and name in result.outputs
-        if tensor.computed:
-            data = result.outputs[name].tobytes()
-            tensor.shape = result.outputs[name].shape
-            # A result whose shape depends on the inputs may be smaller than its tensor.
-            tensor.view()[:] = data.ljust(tensor.size_bytes, b"\0")
-        tensor.count_completion()
-
-
-def _feeds(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Which output feeds which input of a repeated execution: of its name, else its place, and dtype and shape."""
-    inputs = {spec.name: spec for spec in graph.inputs}
-
-    def fits(output: TensorSpec, target: TensorSpec | None) -> bool:
-        return (
-            target is not None and not output.at_most and (output.dtype, output.shape) == (target.dtype, target.shape)
-        )
-
-    named = tuple((spec.name, spec.name) for spec in graph.outputs if fits(spec, inputs.get(spec.name)))
-    placed = tuple((o.name, i.name) for o, i in zip(graph.outputs, graph.inputs, strict=False) if fits(o, i))
-    return named or placed
