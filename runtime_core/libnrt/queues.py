@@ -118,7 +118,7 @@ class RequestQueue:
             worker, self._worker = self._worker, None
         if worker is not None:
             self._items.put(None)
-            if worker is not threading.current_thread():
+            if worker.ident != threading.get_ident():
                 worker.join()
 
     def _number(self, sequence: int) -> int:

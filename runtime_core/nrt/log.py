@@ -17,20 +17,8 @@ _COMPONENT = "_NRT"
 """Appended to either variable, it names the same for this component alone, and wins."""
 
 _FUNCTION_COLUMN = 44
-_MONTHS = [
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-]  # whatever the locale of the process
+# Of no locale: strftime would take that of the process.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # The runtime prints nrt_init's lines in a narrower column than the others.
 _NARROW_COLUMNS = {"nrt_init": 18}
 

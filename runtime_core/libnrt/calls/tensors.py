@@ -11,6 +11,7 @@ from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.status import NrtError, NrtStatus
 
 _WARN_AFTER_SECONDS = 30.0
+_PIECE_BYTES = 1 << 20
 
 
 @status_call
@@ -122,8 +123,10 @@ def nrt_tensor_get_size(tensor: int) -> int:
 @status_call
 def nrt_tensor_memset(tensor: int, offset: int, value: int, size: int) -> int:
     view = session.tensor(tensor).view(offset, size)
-    if size:
-        abi.ffi.memmove(view, bytes([value & 0xFF]) * size, size)
+    piece = bytes([value & 0xFF]) * min(size, _PIECE_BYTES)
+    for start in range(0, size, _PIECE_BYTES):
+        part = view[start : start + _PIECE_BYTES]
+        part[:] = piece[: part.nbytes]
     return OK
 
 
