@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
+.PHONY: attack demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -57,6 +57,11 @@ man: $(VENV)/.installed
 PREFIX ?= build/neuron
 libnrt: $(VENV)/.installed
 	@$(BIN)/python -m runtime_core.libnrt.build $(PREFIX)
+
+# Every kept attack: fuzzers, floods, namespaces, forged files, planted secrets. CI runs a short form as a test.
+MINUTES ?= 20
+attack: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.attack --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - inputs and commands are one line each
 """Mutations of bytes: flips, cuts, copies, splices and numbers that break counters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - inputs and commands are one line each
 """The parsers of outside bytes, each with seeds and with the errors that it may raise."""
 
 from __future__ import annotations

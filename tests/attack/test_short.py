@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - inputs and commands are one line each
 """A short form of the standing attack: every parser, some seconds; the whole one is ``make attack``."""
 
 import os
