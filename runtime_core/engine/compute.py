@@ -40,12 +40,24 @@ def check_inputs(graph: Graph, inputs: Mapping[str, Array]) -> None:
             )
 
 
-def compute(program: GraphProgram, inputs: Mapping[str, Array]) -> tuple[Mapping[str, Array], NrtStatus, str]:
-    """Do the arithmetic; a NaN among the results is a numerical error that still has results."""
+def compute(
+    program: GraphProgram, inputs: Mapping[str, Array], timeout_s: float | None = None
+) -> tuple[Mapping[str, Array], NrtStatus, str]:
+    """Do the arithmetic; a NaN among the results is a numerical error that still has results.
+
+    Args:
+        program: of the model.
+        inputs: by name.
+        timeout_s: seconds for the CPU nodes; ``None``: as long as they take.
+    """
     import numpy as np
 
+    from runtime_core.engine.numerics.evaluator import TimedOutError
+
     try:
-        outputs = program.run(inputs)
+        outputs = program.run(inputs, timeout_s)
+    except TimedOutError:
+        return {}, NrtStatus.TIMEOUT, "a CPU node timed out, or was stopped with its process"
     except MemoryError:
         return {}, NrtStatus.EXEC_COMPLETED_WITH_ERR, "the host ran out of memory during the execution"
     except (ValueError, TypeError, ArithmeticError, IndexError, KeyError, RuntimeError) as error:

@@ -33,6 +33,7 @@ from runtime_core.topology import topology
 
 GRACE_SECONDS = 30.0
 """How long inferences may go on after SIGTERM."""
+_END_SECONDS = 10.0
 _PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
@@ -133,6 +134,10 @@ class Daemon:
         ended = self._server.refuse(grace_seconds)
         while self.manager.running and time.monotonic() < deadline:
             time.sleep(0.005)
+        if self.manager.running:
+            # Only CPU nodes can still run: the time on a core passes by itself.
+            self.log.warning("NRTD", "main", f"ending the CPU nodes of {self.manager.running} inference(s)")
+            self._end_evaluations()
         self._server.end_streams()
         # The answers of the last inferences are still on their way out.
         ended.wait(max(0.0, deadline - time.monotonic()))
@@ -140,6 +145,15 @@ class Daemon:
         self.manager.close()
         self._give_back()
         self.log.info("NRTD", "main", "stopped")
+
+    def _end_evaluations(self) -> None:
+        from runtime_core.engine.numerics.watchdog import evaluations
+
+        deadline = time.monotonic() + _END_SECONDS
+        while self.manager.running and time.monotonic() < deadline:
+            # Those that waited behind the ones that ended begin in their place.
+            evaluations.stop_all()
+            time.sleep(0.02)
 
     def _give_back(self) -> None:
         self._counters.close()

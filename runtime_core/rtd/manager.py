@@ -44,6 +44,7 @@ class Manager:
         self.cache = NeffCache(cache_count)
         self._groups: Groups[Network] = Groups(self.cores)
         self._networks: dict[int, Network] = {}
+        self._leaving: set[Network] = set()
         self._lock = threading.RLock()
         self._closing = False
 
@@ -202,7 +203,13 @@ class Manager:
         group = network.group
         with group.lock:
             was_started = network.started
-            network.unload()
+            with self._lock:
+                self._leaving.add(network)
+            try:
+                network.unload()
+            finally:
+                with self._lock:
+                    self._leaving.discard(network)
             if was_started:
                 self.samples.add(Event.STOP, time.monotonic_ns() - started_ns)
             self.posted.drop(network)
@@ -334,4 +341,7 @@ class Manager:
     @property
     def running(self) -> int:
         """Inferences that run now."""
-        return sum(network.running for network in self.networks)
+        with self._lock:
+            # One that is being unloaded waits for its last inference: that runs too.
+            networks = {*self._networks.values(), *self._leaving}
+        return sum(network.running for network in networks)

@@ -10,6 +10,7 @@ from runtime_core.engine.numerics.evaluator import (
     Evaluator,
     MissingEvaluatorError,
     RefusedError,
+    TimedOutError,
     make_evaluator,
     plain_message,
 )
@@ -28,16 +29,17 @@ class CpuProgram:
         self._inputs = tuple((t.name, numpy_dtype(t.dtype)) for t in node.inputs)
         self._outputs = tuple(t.name for t in node.outputs)
 
-    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, values: Mapping[str, Array], timeout_s: float | None = None) -> dict[str, Array]:
         """Evaluate the operators.
 
         Raises:
             RuntimeError: an operator can't be evaluated on these values.
+            TimedOutError: it takes longer than ``timeout_s``, or the process stops.
         """
         feeds = {name: np.asarray(values[name]).astype(dtype, copy=False) for name, dtype in self._inputs}
         try:
-            found = self._evaluator.run(self._outputs, feeds)
-        except MemoryError:
+            found = self._evaluator.run(self._outputs, feeds, timeout_s)
+        except (MemoryError, TimedOutError):
             raise
         except Exception as error:
             # The evaluators raise whatever their code, or a package they lack, does.

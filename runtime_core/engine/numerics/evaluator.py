@@ -18,6 +18,7 @@ from runtime_core.engine.numerics.retype import Outside, at_edges, widened_float
 from runtime_core.engine.numerics.split import one_by_one
 from runtime_core.engine.numerics.types import Array
 from runtime_core.engine.numerics.versions import older_models
+from runtime_core.engine.numerics.watchdog import evaluations
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -220,23 +221,17 @@ class _Runtime:
 
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
-        late = threading.Event()
 
         def stop() -> None:
-            late.set()
             options.terminate = True
 
-        timer = threading.Timer(timeout_s, stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            return list(self._session.run(names, feeds, options))
-        except Exception:
-            if late.is_set():
-                raise TimedOutError from None
-            raise
-        finally:
-            timer.cancel()
+        with evaluations.watching(timeout_s, stop) as watch:
+            try:
+                return list(self._session.run(names, feeds, options))
+            except Exception:
+                if watch.expired:
+                    raise TimedOutError from None
+                raise
 
 
 class _Reference:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
-from runtime_core.engine.numerics.cpu import load_cpu_node
+from runtime_core.engine.numerics.cpu import CpuProgram, load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
@@ -122,20 +123,26 @@ class GraphProgram:
             (array.dtype, array.shape) == self._inputs.get(name) for name, array in inputs.items()
         )
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], timeout_s: float | None = None) -> dict[str, Array]:
         """Compute the outputs.
 
         Args:
             inputs: every graph input by name, with its declared dtype and shape.
+            timeout_s: seconds for all CPU nodes, which alone can run without end.
 
         Returns:
             Every graph output by name, with its declared dtype and shape (or a smaller one where the graph only bounds
             it), C-contiguous.
         """
         values: dict[str, Array] = dict(inputs)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with np.errstate(all="ignore"):
             for node, program in self._nodes:
-                values.update(program.run({t.name: values[t.name] for t in node.inputs}))
+                given = {t.name: values[t.name] for t in node.inputs}
+                if deadline is not None and isinstance(program, CpuProgram):
+                    values.update(program.run(given, max(0.0, deadline - time.monotonic())))
+                else:
+                    values.update(program.run(given))
         result = {}
         for spec in self._graph.outputs:
             value = values[spec.name]
