@@ -109,7 +109,7 @@ def _sysfs() -> Parser:
 def _pod_resources() -> Parser:
     from google.protobuf.message import DecodeError
 
-    from neuron_monitor.k8s.kubelet import _decoded, _holdings
+    from runtime_core.telemetry.kubelet.client import _decoded, _holdings
 
     def parse(data: bytes) -> None:
         tuple(_holdings(_decoded(data)))
