@@ -17,6 +17,7 @@ app = new_app("Measure throughput, latency and cost of a model on a simulated In
     epilog=examples_epilog("""neuron-bench resnet50.onnx --batch 1,2,4,8 --cores 1,4
 neuron-bench bert.onnx --batch 6 --models 4 --workers 2 --instance-type inf1.xlarge
 neuron-bench bert.onnx --batch 1 --pipeline 1,4 --cores 16 --plot bert.svg
+neuron-bench resnet50.onnx --batch 5 --models 4 --client-batch 20 --data-parallel
 neuron-bench resnet50.neff --cores 4 --clock real --duration 30 --json
 neuron-bench bert.onnx --advise --p99 20ms --rate 3000""")
 )
@@ -24,24 +25,38 @@ def bench(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")],
     batch: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="LIST", help="Samples per execution, like 1,2,4,8. Default: that of the model."),
+        typer.Option(metavar="LIST", help="Samples per execution, like 1,2,4,8; default: the model's own."),
     ] = None,
     cores: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="NeuronCores to use, like 1,4. Default: as many as the copies need."),
+        typer.Option(metavar="LIST", help="NeuronCores to use, like 1,4; default: as many as the copies need."),
     ] = None,
     models: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="Copies of the model, one per core or pipeline. Default: as many as fit."),
+        typer.Option(metavar="LIST", help="Copies of the model, one per core or pipeline; default: as many as fit."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=1000, help="Clients per copy.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=1000, help="Clients of each copy; with --data-parallel, calls in flight.")
+    ] = 1,
+    client_batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Samples of a client's request, split over executions that start together. Default: --batch; with "
+            "--data-parallel, --batch times --models.",
+        ),
+    ] = None,
+    data_parallel: Annotated[
+        bool, typer.Option("--data-parallel", help="Split each request over all copies, not send it to one.")
+    ] = False,
     pipeline: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="LIST", help="NeuronCores that each copy is spread over. Default: 1."),
+        typer.Option(metavar="LIST", help="NeuronCores that each copy is spread over; default: 1."),
     ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Samples per second that arrive. Default: every client executes back to back."),
+        typer.Option(help="Samples per second that arrive; default: every client sends requests back to back."),
     ] = None,
     duration: Annotated[
         Optional[float],  # noqa: UP045
@@ -55,22 +70,25 @@ def bench(
         ),
     ] = None,
     clock: Annotated[
-        ClockKind, typer.Option(help="Run in real time, or simulate as fast as possible.")
+        ClockKind, typer.Option(help="The wall clock, or a virtual clock as fast as the machine allows.")
     ] = ClockKind.VIRTUAL,
     advise: Annotated[
         bool, typer.Option("--advise", help="Find the cheapest setup that serves --rate within --p99.")
     ] = False,
     p99: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="TIME", help="With --advise: latency limit for 99 % of the samples, like 20ms."),
+        typer.Option(metavar="TIME", help="With --advise: the time limit for 99 % of the samples, like 20ms."),
     ] = None,
     max_instances: Annotated[
-        int, typer.Option(min=1, max=1000, help="With --advise: the most instances of a size to consider.")
+        int, typer.Option(min=1, max=1000, help="With --advise: consider up to this many instances of a size.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="With --advise: seed of the random arrivals.")] = 0,
+    jitter: Annotated[
+        bool, typer.Option("--jitter/--no-jitter", help="Spread execution times as the host and DMA do.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the jitter and of random arrivals.")] = 0,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE.svg", help="Also plot throughput against latency."),
+        typer.Option(metavar="FILE.svg", help="Also write a plot of throughput against latency."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: JsonFlag = False,
@@ -78,17 +96,33 @@ def bench(
 ) -> None:
     """Measure throughput, latency and cost of a model on a simulated Inf1 instance.
 
-    Executions take the modelled time of the chip; results are not computed.
+    Executions take the time that the chip would take. Results are not computed.
     """
     from neuron_tools.bench.command import Question, Request, advise_command, bench_command
 
     request = Request(
-        model, batch, cores, models, workers, pipeline, rate, duration, instance_type, clock, plot, as_csv, as_json
+        model,
+        batch,
+        cores,
+        models,
+        workers,
+        pipeline,
+        rate,
+        duration,
+        instance_type,
+        clock,
+        plot,
+        as_csv,
+        as_json,
+        client_batch,
+        data_parallel,
+        jitter,
+        seed,
     )
     if advise:
-        raise typer.Exit(advise_command(request, Question(p99, max_instances, seed)))
+        raise typer.Exit(advise_command(request, Question(p99, max_instances)))
     if p99 is not None:
-        raise typer.BadParameter("--p99 is for --advise")
+        raise typer.BadParameter("--p99 requires --advise")
     bench_command(request)
 
 

@@ -37,14 +37,18 @@ class Request(NamedTuple):
     plot: Path | None
     as_csv: bool
     as_json: bool
+    client_batch: int | None = None
+    data_parallel: bool = False
+    jitter: bool = True
+    seed: int = 0
 
 
 def bench_command(request: Request) -> None:
-    """Measure what is asked for and print it.
+    """Measure the requested setups and print the results.
 
     Raises:
-        UsageError: options that make no sense together.
-        NeuronError: the model or the node can't be used.
+        UsageError: options that contradict each other.
+        NeuronError: the model or the node cannot be used.
     """
     _check(request)
     # Temporary nodes are removed on the way out.
@@ -52,7 +56,7 @@ def bench_command(request: Request) -> None:
     networks = Networks(request.model)
     own_node = request.clock is ClockKind.VIRTUAL or request.instance_type is not None
     setups = _setups(request, networks, _type_name(request, own_node))
-    run = Run(request.clock, request.duration, request.rate, own_node)
+    run = Run(request.clock, request.duration, request.rate, own_node, request.jitter, request.seed)
     with progress(len(setups)) as tell:
         results = sweep(networks, setups, run, tell)
     from neuron_tools.bench import report
@@ -72,11 +76,10 @@ def bench_command(request: Request) -> None:
 
 
 class Question(NamedTuple):
-    """What ``--advise`` is asked with, beside the rate."""
+    """The question of ``--advise``, beside the rate."""
 
     p99: str | None
     max_instances: int
-    seed: int
 
 
 _BATCHES = "1,2,4,8,16,32"
@@ -84,25 +87,32 @@ _PIPELINES = "1,2,4,8,16"
 
 
 def advise_command(request: Request, question: Question) -> int:
-    """Search the cheapest setup and print it with the runner-up; returns the exit status: 1 when nothing serves.
+    """Find the cheapest setup and print it with the runner-up; returns the exit status: 1 if no setup serves.
 
     Raises:
-        UsageError: options that make no sense together.
-        NeuronError: the model can't be used.
+        UsageError: options that contradict each other.
+        NeuronError: the model cannot be used.
     """
     from neuron_tools.bench.advise import Space, search
     from neuron_tools.bench.demand import Demand
 
     _check(request)
     if request.rate is None or question.p99 is None:
-        raise UsageError("--advise needs what is to be served: --rate 3000 --p99 20ms")
-    for option, value in {"--cores": request.cores, "--models": request.models, "--duration": request.duration}.items():
+        raise UsageError("--advise requires --rate and --p99, like --rate 3000 --p99 20ms")
+    found_out = {
+        "--cores": request.cores,
+        "--models": request.models,
+        "--duration": request.duration,
+        "--client-batch": request.client_batch,
+        "--data-parallel": request.data_parallel or None,
+    }
+    for option, value in found_out.items():
         if value is not None:
-            raise UsageError(f"{option} is what --advise finds out", mend="leave it away")
+            raise UsageError(f"{option} cannot be used with --advise", mend="omit it")
     if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
-        raise UsageError("--advise simulates: --clock real, --csv and --plot are for measurements")
+        raise UsageError("--advise cannot be used with --clock real, --csv or --plot: omit them")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    demand = Demand(request.rate, parse_time_ns(question.p99), question.seed)
+    demand = Demand(request.rate, parse_time_ns(question.p99), request.seed, request.jitter)
     networks = Networks(request.model)
     batches, pipelines = parse_counts(request.batch or _BATCHES, "--batch"), _pipelines(request)
     if networks.fixed:
@@ -134,12 +144,12 @@ def parse_time_ns(text: str) -> int:
     """Nanoseconds of a time like ``20ms``, ``1.5s`` or ``800us``.
 
     Raises:
-        UsageError: it is no such time.
+        UsageError: not such a time.
     """
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s)", text.strip(), re.ASCII)
     time_ns = round(float(found[1]) * _NANOSECONDS[found[2]]) if found else 0
     if not 0 < time_ns <= 3600 * 10**9:
-        raise UsageError("expected a time up to an hour, like 20ms", where=f"--p99 {text!r}")
+        raise UsageError("expected a time of at most an hour, like 20ms", where=f"--p99 {text!r}")
     return time_ns
 
 
@@ -147,11 +157,11 @@ def _check(request: Request) -> None:
     if request.as_csv and request.as_json:
         raise UsageError("--csv and --json", mend="choose one")
     if request.rate is not None and not 0 < request.rate <= 1e7:
-        raise UsageError("expected samples a second, more than 0", where=f"--rate {request.rate:g}")
+        raise UsageError("expected samples per second, more than 0", where=f"--rate {request.rate:g}")
     if request.duration is not None and not 0 < request.duration <= 1e6:
         raise UsageError("expected seconds, more than 0", where=f"--duration {request.duration:g}")
     if request.plot is not None and not request.plot.parent.is_dir():
-        raise UsageError(f"there is no folder {request.plot.parent}", where=f"--plot {request.plot}")
+        raise UsageError(f"folder {request.plot.parent} not found", where=f"--plot {request.plot}")
 
 
 def _type_name(request: Request, own_node: bool) -> str:
@@ -177,13 +187,15 @@ def _setups(request: Request, networks: Networks, type_name: str) -> list[Setup]
         None if request.cores is None else parse_counts(request.cores, "--cores"),
         None if request.models is None else parse_counts(request.models, "--models"),
         request.workers,
+        request.client_batch,
+        request.data_parallel,
     )
     return setups_of(wanted, type_name)
 
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on a terminal's stderr, nothing elsewhere; yields what tells it how far things are."""
+    """A progress bar on a terminal's stderr, nothing elsewhere; yields the function that updates it."""
     if not sys.stderr.isatty():
         yield lambda done, doing: None
         return

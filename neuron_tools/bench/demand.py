@@ -1,4 +1,4 @@
-"""A setup under a demand: samples arrive at random and are gathered into batches for the copy that is free first."""
+"""A setup under a demand: samples arrive at random and form batches for the copy that is free first."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from runtime_core.virtual.clock import Process
 from runtime_core.virtual.node import VirtualNode
 
 _SAMPLES = 20_000
-"""Of a trial: 200 of them lie beyond the 99th percentile."""
+"""Samples of a trial: 200 of them lie beyond the 99th percentile."""
 _WARM_UP_SHARE = 0.1
 
 
 class Demand(NamedTuple):
-    """What is to be served: Poisson arrivals of ``rate_per_second`` samples, from ``seed``; 99 % within ``p99_ns``."""
+    """What a setup must serve: Poisson arrivals of ``rate_per_second`` samples, from ``seed``; 99 % within ``p99_ns``.
+
+    ``jitter``: execution times are spread.
+    """
 
     rate_per_second: float
     p99_ns: int
     seed: int = 0
+    jitter: bool = False
 
 
 class Trial(NamedTuple):
-    """How a setup met a demand.
+    """How a setup served a demand.
 
     Attributes:
         latencies_ns: of samples, from arrival to answer: latency -> how many.
@@ -46,13 +50,15 @@ class Trial(NamedTuple):
 
 
 def try_setup(setup: Setup, neff: Neff, demand: Demand) -> Trial:
-    """Let the demand come, under the virtual clock, for as long as some thousands of samples take.
+    """Simulate the demand under the virtual clock, for some thousands of samples.
 
     Raises:
-        NrtError: the copies don't fit in the devices' memory.
+        NrtError: the copies do not fit in the devices' memory.
     """
     with VirtualNode(setup.instance_type, seed=demand.seed) as node:
-        runtime = node.runtime(cores=f"0-{setup.cores - 1}", tag="neuron-bench", command="neuron-bench --advise")
+        runtime = node.runtime(
+            cores=f"0-{setup.cores - 1}", tag="neuron-bench", command="neuron-bench --advise", jitter=demand.jitter
+        )
         models = [runtime.load(neff, setup.first_core(copy)) for copy in range(setup.models)]
         dispatcher = _Dispatcher(runtime.engine, models, round(_WARM_UP_SHARE * _SAMPLES))
         node.clock.spawn(dispatcher.serve(_batches(demand, setup.batch)))
@@ -68,7 +74,7 @@ def try_setup(setup: Setup, neff: Neff, demand: Demand) -> Trial:
 
 
 def _batches(demand: Demand, size: int) -> Iterator[list[int]]:
-    """Arrival times of samples, gathered into full batches."""
+    """Arrival times of samples, in full batches."""
     rng = random.Random(demand.seed)  # noqa: S311 - chance that can be repeated
     at_seconds = 0.0
     gathered: list[int] = []
@@ -93,7 +99,7 @@ class _Dispatcher:
         self.last_end_ns = 0
 
     def serve(self, batches: Iterator[list[int]]) -> Process:
-        """Place each batch when its last sample has come: its end is known at once."""
+        """Place each batch when its last sample has arrived; its end is then known."""
         engine, models = self._engine, self._models
         free_at_ns = [(0, copy) for copy in range(len(models))]
         running: list[list[int]] = [[] for _ in models]

@@ -1,8 +1,9 @@
-"""A setup under the wall clock: a thread a client, on a node that every tool can watch meanwhile."""
+"""A setup under the wall clock: one thread per client, on a node that every tool can watch."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from neuron_tools.bench.result import Observed
@@ -22,12 +24,12 @@ from runtime_core.nrt import NrtError, Runtime
 
 _RETRY_SECONDS = 0.001
 _STACK_BYTES = 256 * 1024
-"""Clients of a large node are many threads that hardly need a stack."""
+"""Clients of a large node are many threads that need little stack."""
 
 
 @contextlib.contextmanager
 def node_for(type_name: str | None) -> Iterator[Path | None]:
-    """A temporary node of a size, or the environment's (``None``)."""
+    """A temporary node of a size; ``None``: the environment's."""
     if type_name is None:
         yield None
         return
@@ -40,7 +42,13 @@ def node_for(type_name: str | None) -> Iterator[Path | None]:
 
 
 def run_real(
-    setup: Setup, neff: Neff, *, root: Path | None, seconds: float | None, rate_per_second: float | None = None
+    setup: Setup,
+    neff: Neff,
+    *,
+    root: Path | None,
+    seconds: float | None,
+    rate_per_second: float | None = None,
+    jitter: bool = True,
 ) -> Observed:
     """Measure a setup.
 
@@ -50,15 +58,16 @@ def run_real(
         root: the node's directory, default: the environment's node.
         seconds: after the warm-up; ``None``: 10, or what a slow model needs for a good figure.
         rate_per_second: samples offered, evenly spaced; ``None``: back to back.
+        jitter: spread execution times, from the node's seed.
 
     Raises:
-        NrtError: there are not enough free cores, or the copies don't fit in the devices' memory.
+        NrtError: not enough free cores, or the copies do not fit in the devices' memory.
     """
     environment = dict(os.environ)
     environment.setdefault("NEURON_PROCESS_TAG", "neuron-bench")
     environment.pop("NEURON_RT_VISIBLE_CORES", None)
     environment["NEURON_RT_NUM_CORES"] = str(setup.cores)
-    with Runtime(root=root, environment=environment, numerics=False) as runtime:
+    with Runtime(root=root, environment=environment, numerics=False, jitter=jitter) as runtime:
         models = [runtime.load(neff, setup.first_core(copy)) for copy in range(setup.models)]
         window = window_of(setup, models[0].plan, seconds)
         clients = _Clients(runtime, setup, models, rate_per_second)
@@ -80,25 +89,28 @@ def _sleep_until(deadline_ns: int) -> None:
 
 
 class _Clients:
-    """Threads that execute back to back, each its own copy, or that take requests as they fall due."""
+    """Threads that send requests back to back, or as they fall due."""
 
     def __init__(self, runtime: Runtime, setup: Setup, models: list[LoadedModel], rate: float | None) -> None:
         self._runtime = runtime
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._taken = 0
-        self._executions_per_second = None if rate is None else rate / setup.batch
+        self._setup = setup
+        self._models = models
+        self._requests_per_second = None if rate is None else rate / setup.request_samples
         self._started_ns = 0
-        work: Callable[[LoadedModel, list[tuple[int, int]]], None] = (
-            self._back_to_back if rate is None else self._as_due
-        )
-        # Each thread fills a list of its own with (end, latency): nothing is shared on the way.
+        work: Callable[[int, list[tuple[int, int]]], None] = self._back_to_back if rate is None else self._as_due
+        # Executions of a request beside the first, which its client runs itself.
+        helpers = setup.clients * (setup.request_executions - 1)
+        self._helpers = ThreadPoolExecutor(helpers) if helpers else None
+        # Each thread fills its own list with (end, latency), so that threads share nothing.
         self._logs: list[list[tuple[int, int]]] = []
         self._threads: list[threading.Thread] = []
-        for model in models * setup.workers:
+        for client in range(setup.clients):
             log: list[tuple[int, int]] = []
             self._logs.append(log)
-            self._threads.append(threading.Thread(target=work, args=(model, log), daemon=True))
+            self._threads.append(threading.Thread(target=work, args=(client, log), daemon=True))
 
     def start(self) -> int:
         """Start; returns when, by CLOCK_MONOTONIC."""
@@ -117,35 +129,45 @@ class _Clients:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
+        if self._helpers is not None:
+            self._helpers.shutdown()
 
     def latencies_between(self, first_ns: int, last_ns: int) -> Counter[int]:
-        """Latencies of the executions that ended after the one and not after the other time."""
+        """Latencies of the requests that ended after the first time and not after the last."""
         return Counter(latency_ns for log in self._logs for end_ns, latency_ns in log if first_ns < end_ns <= last_ns)
 
-    def _execute(self, model: LoadedModel, since_ns: int, log: list[tuple[int, int]]) -> None:
+    def _execute(self, client: int, number: int, since_ns: int, log: list[tuple[int, int]]) -> None:
+        first, *others = (self._models[copy] for copy in self._setup.copies_of(client, number))
+        started = [self._helpers.submit(self._runtime.infer, model, {}) for model in others] if self._helpers else []
         try:
-            self._runtime.infer(model, {})
+            self._runtime.infer(first, {})
+            for execution in started:
+                execution.result()
         except NrtError:
-            # Counted by the runtime; what is refused at once must not be asked for in a busy loop.
+            # Counted by the runtime. The pause avoids a busy loop of refused executions.
             self._stop.wait(_RETRY_SECONDS)
             return
         end_ns = time.monotonic_ns()
         log.append((end_ns, end_ns - since_ns))
 
-    def _back_to_back(self, model: LoadedModel, log: list[tuple[int, int]]) -> None:
-        while not self._stop.is_set():
-            self._execute(model, time.monotonic_ns(), log)
+    def _back_to_back(self, client: int, log: list[tuple[int, int]]) -> None:
+        for number in itertools.count():
+            if self._stop.is_set():
+                return
+            self._execute(client, number, time.monotonic_ns(), log)
 
-    def _as_due(self, model: LoadedModel, log: list[tuple[int, int]]) -> None:
-        while not self._stop.is_set():
+    def _as_due(self, client: int, log: list[tuple[int, int]]) -> None:
+        for number in itertools.count():
+            if self._stop.is_set():
+                return
             due_ns = self._next_due()
             left_seconds = (due_ns - time.monotonic_ns()) / 1e9
             if left_seconds > 0 and self._stop.wait(left_seconds):
                 return
-            self._execute(model, due_ns, log)
+            self._execute(client, number, due_ns, log)
 
     def _next_due(self) -> int:
         with self._guard:
             number, self._taken = self._taken, self._taken + 1
-        # Counted from the start: lateness of one request never moves the next.
-        return self._started_ns + round(number * 1e9 / (self._executions_per_second or 1.0))
+        # Computed from the start: a late request does not delay the next.
+        return self._started_ns + round(number * 1e9 / (self._requests_per_second or 1.0))

@@ -16,11 +16,11 @@ from neuron_console.units import rounded
 from neuron_tools.bench.result import Result
 
 _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
-          "workers": "workers"}  # fmt: skip
-"""Fields that tell setups apart, and their headings."""
+          "workers": "workers", "client_batch": "request"}  # fmt: skip
+"""Fields that distinguish setups, and their headings."""
 _SERVED = 0.98
-"""Share of the offered rate that counts as served: what arrives in the window ends a little later."""
-_FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "$/million")
+"""Share of the offered rate that counts as served: requests of the window end a little later."""
+_FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "vCPUs", "$/million")
 
 
 def as_json(model: str, results: Sequence[Result]) -> str:
@@ -40,10 +40,7 @@ def as_csv(results: Sequence[Result]) -> str:
 
 
 def print_report(model: str, results: Sequence[Result], console: Console) -> None:
-    """The table, the chart below it, and what there is to know about the load generator.
-
-    What is the same everywhere stands in the title, not in a column.
-    """
+    """The table, the chart below it, and remarks. What all results share is in the title, not in a column."""
     varying = [name for name in _PLACE if len({getattr(result, name) for result in results}) > 1]
     console.print(_title(model, results[0], varying), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -66,8 +63,13 @@ def _title(model: str, result: Result, varying: Sequence[str]) -> str:
         "pipeline": f"pipeline of {result.pipeline}" if result.pipeline > 1 else "no pipeline",
         "cores": _count(result.cores, "core"),
         "models": _count(result.models, "copy", "copies"),
-        "workers": f"{_count(result.workers, 'worker')} each",
+        "workers": _count(result.workers, "call") + " in flight"
+        if result.data_parallel
+        else f"{_count(result.workers, 'worker')} each",
+        "client_batch": f"requests of {result.client_batch}" + (", data parallel" if result.data_parallel else ""),
     }
+    if result.client_batch == result.batch:
+        del said["client_batch"]
     load = "back to back" if result.rate_per_second is None else f"{result.rate_per_second:g} samples/s offered"
     same = [text for name, text in said.items() if name not in varying]
     return f"{model}: {', '.join([*same, load, f'{result.clock.value} clock'])}"
@@ -78,7 +80,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """With three significant places, ``N/A`` where nothing ran."""
+    """Three significant digits; ``N/A`` if nothing ran."""
     if value is None:
         return "N/A"
     return f"{value:.1f}" if value >= 100 else f"{value:.2f}" if value >= 10 else f"{value:.3f}"
@@ -87,9 +89,10 @@ def milliseconds(value: float | None) -> str:
 def _figures(result: Result) -> list[str]:
     cost = result.cost_per_million_usd
     return [
-        f"{result.throughput_per_second:.1f}",
+        f"{result.throughput_per_second:.1f} ± {result.interval_ratio:.0%}",
         *(milliseconds(value) for value in (result.p50_ms, result.p90_ms, result.p99_ms)),
         f"{result.utilization:.1%}",
+        "N/A" if result.vcpu_utilization is None else f"{result.vcpu_utilization:.1%}",
         "N/A" if cost is None else f"{cost:.4f}",
     ]
 
@@ -118,7 +121,7 @@ def _remarks(results: Sequence[Result]) -> list[str]:
     if cpu:
         lines.append(f"load generator: {max(cpu):.1%} of one vCPU at most")
     if any(r.rate_per_second and r.throughput_per_second < _SERVED * r.rate_per_second for r in results):
-        lines.append("not all that was offered was served: add workers, copies or cores")
+        lines.append("the offered rate was not served: add workers, copies or cores")
     failures = sum(result.failures for result in results)
     if failures:
         lines.append(f"{failures} executions failed")

@@ -1,4 +1,4 @@
-"""What a measurement came to."""
+"""The result of a measurement."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import NamedTuple
 import msgspec
 
 from neuron_tools.bench.setups import ClockKind, Setup
+from runtime_core.engine.timing.parameters import INTERVAL_RATIO
 from runtime_core.instance import instance_type
 
 
 class Observed(NamedTuple):
-    """A window of time as it was seen.
+    """What was observed in a window of time.
 
     Attributes:
         seconds: its length.
-        latencies_ns: latency -> executions that ended in the window with it.
+        latencies_ns: latency -> requests that ended in the window with it.
         failures: executions that failed in it.
         utilization: mean share of time that the used cores were busy, 0..1.
-        generator_cpu_seconds: CPU time of the load generator; ``None`` where it runs outside of that time.
+        generator_cpu_seconds: CPU time of the load generator; ``None`` under the virtual clock.
+        vcpu_utilization: mean share of the simulated vCPUs' time; ``None`` under the real clock.
     """
 
     seconds: float
@@ -28,13 +30,16 @@ class Observed(NamedTuple):
     failures: int
     utilization: float
     generator_cpu_seconds: float | None
+    vcpu_utilization: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
     """One line of the report.
 
-    Throughput is in samples (executions times batch), latency of an execution as its caller sees it, ``None`` where
-    nothing ran. ``cost_per_million_usd``: of a million samples, for the whole instance at its hourly price.
+    Throughput is in samples. Latency is of a client's request, which is one execution unless ``client_batch`` says
+    otherwise; ``None`` if nothing ran. ``interval_ratio``: the likely error of throughput and latency, as a part of
+    them (``docs/timing.md``). ``vcpu_utilization``: of the simulated vCPUs; ``None`` under the real clock.
+    ``cost_per_million_usd``: of a million samples, for the whole instance at its hourly price.
     ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual clock.
     """
 
@@ -57,10 +62,14 @@ class Result(msgspec.Struct, frozen=True):
     utilization: float
     cost_per_million_usd: float | None
     load_generator_cpu_ratio: float | None
+    vcpu_utilization: float | None
+    client_batch: int
+    data_parallel: bool
+    interval_ratio: float
 
 
 def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
-    """The smallest value that ``ratio`` (0..1) of the counted values don't exceed; ``None`` without any."""
+    """The smallest value that ``ratio`` (0..1) of the counted values do not exceed; ``None`` without values."""
     total = sum(counts.values())
     rank = max(1, math.ceil(ratio * total))
     seen = 0
@@ -81,12 +90,12 @@ def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, see
 
     Args:
         setup: what ran.
-        clock: under which.
+        clock: under which it ran.
         rate_per_second: samples offered; ``None``: back to back.
         seen: what was observed.
     """
-    executions = sum(seen.latencies_ns.values())
-    throughput = executions * setup.batch / seen.seconds
+    requests = sum(seen.latencies_ns.values())
+    throughput = requests * setup.request_samples / seen.seconds
     total_ns = sum(value * count for value, count in seen.latencies_ns.items())
     cpu = seen.generator_cpu_seconds
     return Result(
@@ -99,16 +108,20 @@ def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, see
         setup.workers,
         rate_per_second,
         round(seen.seconds, 6),
-        executions,
+        requests * setup.request_executions,
         seen.failures,
         round(throughput, 4),
-        _milliseconds(total_ns / executions if executions else None),
+        _milliseconds(total_ns / requests if requests else None),
         _milliseconds(quantile(seen.latencies_ns, 0.50)),
         _milliseconds(quantile(seen.latencies_ns, 0.90)),
         _milliseconds(quantile(seen.latencies_ns, 0.99)),
         round(seen.utilization, 6),
         cost_per_million(instance_type(setup.instance_type).price_usd_per_hour, throughput),
         None if cpu is None else round(cpu / seen.seconds, 4),
+        None if seen.vcpu_utilization is None else round(seen.vcpu_utilization, 6),
+        setup.request_samples,
+        setup.data_parallel,
+        INTERVAL_RATIO,
     )
 
 

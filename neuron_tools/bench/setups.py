@@ -1,4 +1,4 @@
-"""What a benchmark runs: one setup a combination of what was asked for."""
+"""What a benchmark runs: one setup per combination of the options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime_core.instance import instance_type
 
 
 class ClockKind(enum.StrEnum):
-    """What executions wait for: the wall clock, or events."""
+    """The clock of a measurement: the wall clock, or simulated events."""
 
     REAL = "real"
     VIRTUAL = "virtual"
@@ -22,11 +22,14 @@ class Setup(NamedTuple):
 
     Attributes:
         instance_type: EC2 name of the size.
-        batch: samples an execution.
+        batch: samples per execution.
         pipeline: cores that one copy of the model is spread over.
         cores: cores that are used.
         models: copies of the model, dealt over the cores.
-        workers: clients of each copy.
+        workers: clients of each copy; with ``data_parallel``, calls in flight.
+        client_batch: samples of a client's request, split over executions that start together; ``None``: one execution
+            per copy that the request goes to.
+        data_parallel: each request is split over all copies, not sent to one.
     """
 
     instance_type: str
@@ -35,32 +38,69 @@ class Setup(NamedTuple):
     cores: int
     models: int
     workers: int
+    client_batch: int | None = None
+    data_parallel: bool = False
 
     @property
     def groups(self) -> int:
         """Places for copies of the model."""
         return self.cores // self.pipeline
 
+    @property
+    def request_samples(self) -> int:
+        """Samples of a client's request."""
+        return self.client_batch or self.batch * (self.models if self.data_parallel else 1)
+
+    @property
+    def request_executions(self) -> int:
+        """Executions of a client's request; the last one is padded to the batch."""
+        return -(-self.request_samples // self.batch)
+
+    @property
+    def clients(self) -> int:
+        """Clients of all copies together."""
+        return self.workers if self.data_parallel else self.workers * self.models
+
+    @property
+    def executions_per_copy(self) -> int:
+        """Executions that are in flight on a copy at most, on average over the copies."""
+        return -(-self.clients * self.request_executions // self.models)
+
     def first_core(self, copy: int) -> int:
-        """Where a copy begins, among the cores that are used."""
+        """First core of a copy, among the cores that are used."""
         return copy % self.groups * self.pipeline
+
+    def copies_of(self, client: int, number: int) -> list[int]:
+        """Copies that execute a client's request, one per execution.
+
+        Args:
+            client: 0 to ``clients - 1``.
+            number: of the request, counted by the client.
+        """
+        count = self.request_executions
+        if self.data_parallel:
+            first = (client + number) * count
+            return [(first + place) % self.models for place in range(count)]
+        return [client % self.models] * count
 
 
 class Wanted(NamedTuple):
-    """What the command line asks for. ``cores`` and ``models`` of ``None`` follow from one another."""
+    """What the command line asks for. ``None`` for ``cores`` or ``models``: derived from the other."""
 
     batches: Sequence[int]
     pipelines: Sequence[int] = (1,)
     cores: Sequence[int] | None = None
     models: Sequence[int] | None = None
     workers: int = 1
+    client_batch: int | None = None
+    data_parallel: bool = False
 
 
 def parse_counts(text: str, option: str) -> tuple[int, ...]:
-    """Numbers of a list like ``1,2,4``, each once, in order.
+    """The numbers of a list like ``1,2,4``, each once, in order.
 
     Raises:
-        UsageError: it is no such list.
+        UsageError: not such a list.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 0 < len(part) <= 6 and int(part) for part in parts):
@@ -69,10 +109,10 @@ def parse_counts(text: str, option: str) -> tuple[int, ...]:
 
 
 def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
-    """Every combination that can be, in the order of the lists; a pipeline must fit on some of the cores.
+    """Every valid combination, in the order of the lists; a pipeline must fit on some of the cores.
 
     Raises:
-        UsageError: unknown size, more cores than it has, or a pipeline that fits nowhere.
+        UsageError: unknown size, more cores than it has, or a pipeline that does not fit.
     """
     available = instance_type(type_name).core_count
     found: dict[Setup, None] = {}
@@ -82,12 +122,23 @@ def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
         if most > available:
             raise UsageError(f"{most} NeuronCores: an {type_name} has {available}")
         if most < pipeline:
-            raise UsageError(f"a pipeline of {pipeline} NeuronCores doesn't fit on {most}", mend="give more --cores")
+            raise UsageError(f"a pipeline of {pipeline} NeuronCores does not fit on {most}", mend="give more --cores")
         for cores, models in places:
             if cores < pipeline:
                 continue
             for batch in wanted.batches:
-                found[Setup(type_name, batch, pipeline, cores, models, wanted.workers)] = None
+                found[
+                    Setup(
+                        type_name,
+                        batch,
+                        pipeline,
+                        cores,
+                        models,
+                        wanted.workers,
+                        wanted.client_batch,
+                        wanted.data_parallel,
+                    )
+                ] = None
     return list(found)
 
 

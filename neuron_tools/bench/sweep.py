@@ -1,4 +1,4 @@
-"""Measuring one setup after the other, with a progress display."""
+"""Measures one setup after the other, and reports progress."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ class Run(NamedTuple):
         seconds: length of a measurement; ``None``: what the model needs.
         rate_per_second: samples offered; ``None``: back to back.
         own_node: on a temporary node of the setup's size; the virtual clock always makes one.
+        jitter: spread execution times.
+        seed: of the jitter, under the virtual clock.
     """
 
     clock: ClockKind
     seconds: float | None = None
     rate_per_second: float | None = None
     own_node: bool = True
+    jitter: bool = True
+    seed: int = 0
 
 
 def measure(networks: Networks, setup: Setup, run: Run) -> Result:
@@ -33,19 +37,33 @@ def measure(networks: Networks, setup: Setup, run: Run) -> Result:
 
     Raises:
         NrtError: it does not fit on the node.
-        ModelFileError: the model can't be read or compiled.
+        ModelFileError: the model cannot be read or compiled.
     """
     neff = networks.get(setup.batch, setup.pipeline)
     if run.clock is ClockKind.VIRTUAL:
-        seen = run_virtual(setup, neff, seconds=run.seconds, rate_per_second=run.rate_per_second)
+        seen = run_virtual(
+            setup,
+            neff,
+            seconds=run.seconds,
+            rate_per_second=run.rate_per_second,
+            jitter=run.jitter,
+            seed=run.seed,
+        )
     else:
         with node_for(setup.instance_type if run.own_node else None) as root:
-            seen = run_real(setup, neff, root=root, seconds=run.seconds, rate_per_second=run.rate_per_second)
+            seen = run_real(
+                setup,
+                neff,
+                root=root,
+                seconds=run.seconds,
+                rate_per_second=run.rate_per_second,
+                jitter=run.jitter,
+            )
     return result_of(setup, run.clock, run.rate_per_second, seen)
 
 
 def sweep(networks: Networks, setups: Sequence[Setup], run: Run, tell: Callable[[int, str], None]) -> list[Result]:
-    """Measure every setup; ``tell`` hears how many are done and what comes next."""
+    """Measure every setup; calls ``tell`` with the number of setups done and a description of the next."""
     results = []
     for number, setup in enumerate(setups):
         doing = "" if networks.known(setup.batch, setup.pipeline) else "compiling, "

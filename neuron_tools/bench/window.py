@@ -1,4 +1,4 @@
-"""When a measurement begins and ends, and looking at the runtime at both times as any viewer would."""
+"""When a measurement begins and ends, and a look at the runtime at both times, as any viewer has it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime_core.telemetry import open_source
 
 _DEFAULT_SECONDS = 10.0
 _ENOUGH_ROUNDS = 300
-"""Executions of each client: the ones at the borders of the window are then less than half a per cent."""
+"""Requests of each client, so that those at the borders of the window are less than 0.5 %."""
 _WARM_UP_ROUNDS = 3
 _WARM_UP_SECONDS = 0.2
 
@@ -27,21 +27,31 @@ class Window(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A runtime at one time, from its telemetry."""
+    """A runtime at one time, from its telemetry.
+
+    Attributes:
+        time_ns: of the node.
+        busy_ns: of each core.
+        failures: executions that failed.
+        vcpu_seconds: busy time of all simulated vCPUs; ``None`` under the real clock.
+        vcpu_count: of the instance.
+    """
 
     time_ns: int
     busy_ns: Mapping[int, int]
     failures: int
+    vcpu_seconds: float | None
+    vcpu_count: int
 
 
 def round_ns(setup: Setup, plan: Plan) -> int:
-    """About how long all clients of a core take for an execution each, with every neighbour busy."""
+    """About how long all clients of a core take for one request each, with every neighbour busy."""
     crowded_ns = sum(max(s.duration_ns) - s.duration_ns[0] for s in plan.stages)
-    return (plan.alone_ns + crowded_ns) * setup.workers * -(-setup.models // setup.groups)
+    return (plan.alone_ns + crowded_ns) * setup.executions_per_copy * -(-setup.models // setup.groups)
 
 
 def window_of(setup: Setup, plan: Plan, seconds: float | None) -> Window:
-    """After a warm-up, so many seconds; by default enough of them for the model."""
+    """``seconds`` after a warm-up; by default enough for the model."""
     one_round_ns = round_ns(setup, plan)
     start_ns = max(int(_WARM_UP_SECONDS * 1e9), _WARM_UP_ROUNDS * one_round_ns)
     wanted_ns = max(int(_DEFAULT_SECONDS * 1e9), _ENOUGH_ROUNDS * one_round_ns)
@@ -49,20 +59,27 @@ def window_of(setup: Setup, plan: Plan, seconds: float | None) -> Window:
 
 
 def look(root: Path, pid: int | None = None) -> Look:
-    """Look at the runtime of process ``pid`` (``None``: the only one) on the node in ``root``."""
+    """Look at the runtime of process ``pid`` on the node in ``root``; ``None``: the only one, under a virtual clock."""
     source = open_source(f"sim:{root}")
     try:
-        snapshot = source.snapshot()
+        snapshot = source.snapshot(host=pid is None)
     finally:
         source.close()
     runtime = next(r for r in snapshot.runtimes if pid in (None, r.pid))
     failures = sum(runtime.executions[1:]) if runtime.executions is not None else 0
-    return Look(runtime.time_ns, {core: use.busy_ns or 0 for core, use in runtime.cores.items()}, failures)
+    busy_ns = {core: use.busy_ns or 0 for core, use in runtime.cores.items()}
+    vcpus = snapshot.host.vcpus if snapshot.host is not None else ()
+    vcpu_seconds = sum(vcpu.user for vcpu in vcpus) if vcpus else None
+    return Look(runtime.time_ns, busy_ns, failures, vcpu_seconds, len(vcpus))
 
 
 def observed(before: Look, after: Look, latencies_ns: Counter[int], cpu_seconds: float | None) -> Observed:
-    """What two looks, and the latencies of the executions that ended between them, tell."""
+    """What two looks and the latencies of the requests that ended between them give."""
     seconds = (after.time_ns - before.time_ns) / 1e9
     busy_ns = [after.busy_ns[core] - before.busy_ns[core] for core in after.busy_ns]
     utilization = sum(busy_ns) / len(busy_ns) / 1e9 / seconds
-    return Observed(seconds, latencies_ns, after.failures - before.failures, min(1.0, utilization), cpu_seconds)
+    vcpus = None
+    if after.vcpu_seconds is not None and before.vcpu_seconds is not None:
+        vcpus = min(1.0, (after.vcpu_seconds - before.vcpu_seconds) / seconds / after.vcpu_count)
+    failures = after.failures - before.failures
+    return Observed(seconds, latencies_ns, failures, min(1.0, utilization), cpu_seconds, vcpus)

@@ -72,6 +72,8 @@ class FileHeader(ctypes.Structure):
         # A node under a virtual clock: 1, and the clock's time, which readers take in place of CLOCK_MONOTONIC.
         ("virtual_clock", _U64),
         ("virtual_now_ns", _U64),
+        # Its vCPUs' time on executions, all together.
+        ("virtual_vcpu_busy_ns", _U64),
     )
 
 

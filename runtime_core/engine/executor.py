@@ -1,4 +1,4 @@
-"""Loads models on cores and executes them: results from the numerics, time from the model, both counted in the page."""
+"""Loads models on cores and executes them: results from the numerics, time from the model, counts in the page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from runtime_core.engine.compute import check_inputs, compute
 from runtime_core.engine.execution import Ended, ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.footprint import SubgraphFootprint, footprints
 from runtime_core.engine.harm import Faults, spoil
+from runtime_core.engine.jitter import Jitter
 from runtime_core.engine.outcomes import LOAD_STATUS, outcome_of
 from runtime_core.engine.plan import Placed, Plan, place_execution, plan_of
 from runtime_core.engine.shares import NodeShares
+from runtime_core.engine.timing.model import HostTiming
 from runtime_core.neff.model import Neff
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import topology
@@ -39,14 +41,23 @@ _HOST_TENSORS = 3  # HostMemory.tensors
 class Engine:
     """Executes models on the cores that one process owns."""
 
-    def __init__(self, page: RuntimePage, clock: Clock, *, timeout_ns: int, shares: NodeShares | None = None) -> None:
-        """Get ready.
+    def __init__(
+        self,
+        page: RuntimePage,
+        clock: Clock,
+        *,
+        timeout_ns: int,
+        shares: NodeShares | None = None,
+        jitter: Jitter | None = None,
+    ) -> None:
+        """Start an engine.
 
         Args:
             page: where it counts.
             clock: what it waits on.
-            timeout_ns: how long a node may be on a core before it is given up.
-            shares: links and vCPUs; default: its own.
+            timeout_ns: how long a node may run on a core before the engine gives it up.
+            shares: vCPUs, PCIe and links; default: its own.
+            jitter: spread of execution times; default: none.
         """
         self._page = page
         self._clock = clock
@@ -56,11 +67,22 @@ class Engine:
         self._ids = itertools.count(10001)
         self._waits = threading.local()
         self._shares = shares or NodeShares(page.store.size)
+        self._jitter = jitter
 
     @property
     def page(self) -> RuntimePage:
         """Where it counts."""
         return self._page
+
+    @property
+    def shares(self) -> NodeShares:
+        """What its executions share with others of the node."""
+        return self._shares
+
+    @property
+    def has_jitter(self) -> bool:
+        """Whether equal executions take different times."""
+        return self._jitter is not None
 
     def load(
         self,
@@ -75,7 +97,7 @@ class Engine:
 
         Args:
             neff: the model.
-            cores: global indices, as many as the graph asks for; one that stands there twice is shared by its nodes.
+            cores: global indices, as many as the graph requires; nodes share a core that is listed twice.
             numerics: ``False`` skips the arithmetic.
             running: started, or in standby (see :meth:`set_running`).
             timeout_ns: of one node on a core, default: the engine's.
@@ -125,7 +147,7 @@ class Engine:
         self._page.set_running(model.model_id, running)
 
     def count_load_failure(self, status: NrtStatus, cores: tuple[int, ...]) -> None:
-        """Count a load that failed on the cores it was meant for."""
+        """Count a load that failed, on the cores that it was for."""
         self._page.count_status(cores, LOAD_STATUS.get(status, LOAD_STATUS[NrtStatus.FAILURE]))
 
     def count_bad_input(self, model: LoadedModel) -> None:
@@ -137,7 +159,7 @@ class Engine:
         self._count(model, NrtStatus.QUEUE_FULL, -1, -1)
 
     def unload(self, model: LoadedModel) -> None:
-        """Wait for the model's running executions, then give its memory back."""
+        """Wait for the model's running executions, then free its memory."""
         with model.idle:
             if model.unloaded:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
@@ -160,14 +182,14 @@ class Engine:
                 self._page.add_host_memory(category, sign * size_bytes)
 
     def allocate_tensor(self, core: int, size_bytes: int) -> memory.Allocation:
-        """Take device memory for an application's tensor, near ``core``."""
+        """Allocate device memory for an application's tensor, near ``core``."""
         limits = self._faults.dram_limits([core], self._clock.now_ns())
         (allocation,) = memory.allocate(self._page, [(core, size_bytes)], limits)
         self._page.add_core_memory(core, _TENSORS, size_bytes)
         return allocation
 
     def free_tensor(self, allocation: memory.Allocation) -> None:
-        """Give an application's tensor back."""
+        """Free an application's tensor."""
         memory.release(self._page, [allocation])
         self._page.add_core_memory(allocation.core, _TENSORS, -allocation.size_bytes)
 
@@ -183,13 +205,13 @@ class Engine:
         queued_since_ns: int | None = None,
         plan: Plan | None = None,
     ) -> ExecutionResult:
-        """Run one execution and wait for the time the chip would take.
+        """Run one execution and wait for the time that the chip would take.
 
         Args:
             model: loaded on this engine.
             inputs: every IFMAP by name, with the declared dtype and shape; ignored without numerics.
             queued_since_ns: when its caller began to wait, on the engine's clock; default: now.
-            plan: the model's, where tensors lie on the device already (:meth:`Plan.staged`).
+            plan: the model's, for tensors that lie on the device already (:meth:`Plan.staged`).
 
         Raises:
             NrtError: EXEC_BAD_INPUT, TIMEOUT, EXEC_COMPLETED_WITH_NUM_ERR (its results are in the error),
@@ -240,12 +262,15 @@ class Engine:
             return result
         raise ExecutionError(ended.status, ended.problem, result)
 
-    def wait_for(self, duration_ns: int) -> None:
-        """Let ``duration_ns`` pass on the engine's clock."""
-        self._clock.sleep_until(self._clock.now_ns() + duration_ns)
+    def move_tensor(self, cost: HostTiming) -> None:
+        """Wait for a vCPU to do the host's part of a tensor's transfer, and for the transfer."""
+        now_ns = self._clock.now_ns()
+        with self._shares.guard:
+            start_ns, slowdown = self._shares.host.take(now_ns, cost.work_ns)
+        self._clock.sleep_until(start_ns + int(cost.work_ns * slowdown) + cost.transfer_ns)
 
     def _wait(self, end_ns: int) -> None:
-        """Wait for the end of an execution, and remember by how much the calling thread overslept."""
+        """Wait for the end of an execution, and record by how much the calling thread overslept."""
         if self._clock.now_ns() < end_ns:
             self._clock.sleep_until(end_ns)
             self._waits.overslept_ns = self._clock.now_ns() - end_ns
@@ -253,36 +278,36 @@ class Engine:
     def _overslept_ns(self, plan: Plan) -> int:
         """By how much earlier than now the calling thread's execution arrives.
 
-        Waking up late is the simulator's doing, and not the application's: as far as the runtime's own work before the
-        first node hides it, the next execution is placed as if the thread had returned on time.
+        The simulator, not the application, causes late wake-ups. As far as the host's part before the first node hides
+        them, the next execution is placed as if the thread had returned on time.
         """
         overslept_ns: int = getattr(self._waits, "overslept_ns", 0)
         self._waits.overslept_ns = 0
-        return min(overslept_ns, plan.stages[0].lead_ns) if plan.stages else 0
+        return min(overslept_ns, plan.before.alone_ns) if plan.stages else 0
 
     def start(self, model: LoadedModel, arrival_ns: int) -> Placed:
-        """Put an execution on the cores' timelines; whoever does it waits for the end and calls :meth:`finish`.
+        """Place an execution on the timelines; the caller waits for the end and calls :meth:`finish`.
 
         Raises:
             NrtError: INVALID_HANDLE for a model that was unloaded, EXEC_UNIT_UNRECOVERABLE after a reset of its device,
-                what a fault refuses it with.
+                or the status of a fault that refuses it.
         """
         if model.unloaded:
             raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
         return self._begin(model, model.plan, arrival_ns, arrival_ns)
 
     def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
-        """Count a started execution that ended ``total_ns`` after its arrival; tells how it ended."""
+        """Count a started execution that ended ``total_ns`` after its arrival; returns how it ended."""
         ended = self._settle(model, placed, placed.status, "")
         self._count(model, ended.status, total_ns, placed.device_ns)
         return ended
 
     def is_steady(self, model: LoadedModel) -> bool:
-        """What :attr:`LoadedModel.steady` is to say: it is loaded, its device was not reset, the node has no fault."""
+        """The value for :attr:`LoadedModel.steady`: loaded, its device not reset, the node without faults."""
         return not (model.unloaded or self._faults.known or self._page.was_reset(model.cores))
 
     def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
-        """Place an execution that counts as come at ``arrival_ns``, under the faults of ``now_ns``."""
+        """Place an execution that arrived at ``arrival_ns``, under the faults of ``now_ns``."""
         if self._page.was_reset(model.cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, _RESET, mend="close the runtime and initialise it again")
@@ -290,10 +315,10 @@ class Engine:
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)
-        return place_execution(self._page, self._shares, plan, arrival_ns, model.timeout_ns, harm)
+        return place_execution(self._page, self._shares, plan, arrival_ns, model.timeout_ns, harm, self._jitter)
 
     def _settle(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str) -> Ended:
-        """How an execution ends that would have ended with ``status``, after resets and faults."""
+        """How an execution that would have ended with ``status`` ends, given resets and faults."""
         timed_out = status is NrtStatus.TIMEOUT
         if self._page.was_reset(model.cores):
             status, problem, timed_out = NrtStatus.HW_ERROR, f"{_RESET} during the execution", False

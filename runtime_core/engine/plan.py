@@ -1,13 +1,17 @@
-"""What an execution of a loaded model does to the cores, worked out once, and placing one on their timelines."""
+"""What an execution of a loaded model does to host and cores, computed once, and how to place it on their timelines."""
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.harm import Harm
+from runtime_core.engine.jitter import Jitter
 from runtime_core.engine.shares import Link, NodeShares
 from runtime_core.engine.timing import model as timing
+from runtime_core.engine.timing.model import GraphTiming, HostTiming
+from runtime_core.engine.timing.parameters import PARAMETERS, TimingParameters
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.status import NrtStatus
@@ -19,18 +23,16 @@ class Stage(NamedTuple):
 
     Attributes:
         core: the global core.
-        lead_ns: before the first stage, the runtime's own work and the IFMAPs' way to the device; else 0.
-        cpu_ns: CPU nodes between the stage before (or the arrival) and this one.
+        cpu_ns: CPU nodes between the previous stage (or the arrival) and this one.
         duration_ns: time on the core when 1, 2, 3 or 4 cores of the chip are active.
         flops: floating-point operations.
-        dram_bytes: what passes between the core and the chip's DRAM.
-        links: (device, eastward) of each link that the node's inputs cross, ``link_bytes`` over each, which takes
-            ``link_ns`` in all.
+        dram_bytes: bytes between the core and the chip's DRAM.
+        links: (device, eastward) of each link that the node's inputs cross; ``link_bytes`` cross each, ``link_ns`` is
+            the time of all.
         neighbours: the other cores of the chip.
     """
 
     core: int
-    lead_ns: int
     cpu_ns: int
     duration_ns: tuple[int, ...]
     flops: int
@@ -42,36 +44,52 @@ class Stage(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The stages of a model in turn, and what follows them.
+    """The stages of a model in turn, and what the host does for them.
 
     Attributes:
-        stages: one a Neuron node.
+        before: host work and PCIe transfer before the first stage.
+        stages: one per Neuron node.
         tail_cpu_ns: CPU nodes after the last stage.
-        tail_ns: the OFMAPs' way to the host, the runtime's own work; all of that when there is no stage.
+        after: PCIe transfer and host work after that.
+        host_ns: all host work, CPU nodes included: thread time on an idle physical core.
+        pcie_ns: time of its chip's PCIe link, which carries both directions at once.
+        pcie_device: the device of that link.
     """
 
+    before: HostTiming
     stages: tuple[Stage, ...]
     tail_cpu_ns: int
-    tail_ns: int
-
-    @property
-    def uses_vcpus(self) -> bool:
-        """Whether it has CPU nodes."""
-        return bool(self.tail_cpu_ns or any(stage.cpu_ns for stage in self.stages))
+    after: HostTiming
+    host_ns: int
+    pcie_ns: int
+    pcie_device: int
 
     @property
     def alone_ns(self) -> int:
         """Latency of one execution on an idle instance."""
-        stages_ns = sum(s.lead_ns + s.cpu_ns + s.link_ns + s.duration_ns[0] for s in self.stages)
-        return stages_ns + self.tail_cpu_ns + self.tail_ns
+        stages_ns = sum(s.cpu_ns + s.link_ns + s.duration_ns[0] for s in self.stages)
+        return self.before.alone_ns + stages_ns + self.tail_cpu_ns + self.after.alone_ns
 
-    def staged(self, input_ns: int, output_ns: int) -> Plan:
-        """The same without the way of tensors that lie on the device: what it takes, before and after."""
-        if not self.stages:
-            return self._replace(tail_ns=max(0, self.tail_ns - input_ns - output_ns))
-        first = self.stages[0]
-        first = first._replace(lead_ns=max(0, first.lead_ns - input_ns))
-        return self._replace(stages=(first, *self.stages[1:]), tail_ns=max(0, self.tail_ns - output_ns))
+    def staged(self, taken: HostTiming, given: HostTiming) -> Plan:
+        """The same plan without the host's part for tensors on the device: ``taken`` before, ``given`` after."""
+        return _plan(_less(self.before, taken), self.stages, self.tail_cpu_ns, _less(self.after, given))
+
+
+def _plan(before: HostTiming, stages: tuple[Stage, ...], tail_cpu_ns: int, after: HostTiming) -> Plan:
+    cpu_ns = tail_cpu_ns + sum(stage.cpu_ns for stage in stages)
+    return Plan(
+        before,
+        stages,
+        tail_cpu_ns,
+        after,
+        before.work_ns + cpu_ns + after.work_ns,
+        max(before.transfer_ns, after.transfer_ns),
+        device_of_core(stages[0].core) if stages else 0,
+    )
+
+
+def _less(whole: HostTiming, part: HostTiming) -> HostTiming:
+    return HostTiming(max(0, whole.work_ns - part.work_ns), max(0, whole.transfer_ns - part.transfer_ns))
 
 
 class Placed(NamedTuple):
@@ -90,17 +108,41 @@ class Placed(NamedTuple):
     harm: Harm | None = None
 
 
-def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
-    """Work out the stages of a model.
+class _Same:
+    """A graph by identity: comparing the instructions of two would take as long as timing one."""
+
+    __slots__ = ("graph",)
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.graph is self.graph
+
+    def __hash__(self) -> int:
+        return id(self.graph)
+
+
+@functools.lru_cache(maxsize=64)
+def _timing(same: _Same, cores: tuple[int, ...], parameters: TimingParameters) -> GraphTiming:
+    """The copies of a model on a node take the same time; only which nodes share a core matters."""
+    return timing.time_graph(same.graph, cores, parameters)
+
+
+def plan_of(
+    graph: Graph, cores: tuple[int, ...], topology: Topology, parameters: TimingParameters = PARAMETERS
+) -> Plan:
+    """Compute the stages of a model.
 
     Args:
         graph: the model.
-        cores: global cores; ``node.core`` indexes into them.
+        cores: global cores; ``node.core`` is an index into them.
         topology: of the node.
+        parameters: of the timing model.
     """
     stages: list[Stage] = []
-    costs = timing.time_graph(graph, cores)
-    lead_ns, cpu_ns = costs.before_ns, 0
+    costs = _timing(_Same(graph), tuple(cores.index(core) for core in cores), parameters)
+    cpu_ns = 0
     for node, cost in zip(graph.nodes, costs.nodes, strict=True):
         if node.kind is NodeKind.CPU:
             cpu_ns += cost.duration_ns[0]
@@ -114,40 +156,46 @@ def plan_of(graph: Graph, cores: tuple[int, ...], topology: Topology) -> Plan:
         first = core - core % CORES_PER_DEVICE
         neighbours = tuple(c for c in range(first, first + CORES_PER_DEVICE) if c != core)
         stages.append(
-            Stage(
-                core,
-                lead_ns,
-                cpu_ns,
-                cost.duration_ns,
-                cost.flops,
-                cost.dram_bytes,
-                links,
-                link_bytes,
-                link_ns,
-                neighbours,
-            )
+            Stage(core, cpu_ns, cost.duration_ns, cost.flops, cost.dram_bytes, links, link_bytes, link_ns, neighbours)
         )
-        lead_ns = cpu_ns = 0
-    return Plan(tuple(stages), cpu_ns, lead_ns + costs.after_ns)
+        cpu_ns = 0
+    return _plan(costs.before, tuple(stages), cpu_ns, costs.after)
 
 
 def place_execution(
-    page: RuntimePage, shares: NodeShares, plan: Plan, arrival_ns: int, timeout_ns: int, harm: Harm | None = None
+    page: RuntimePage,
+    shares: NodeShares,
+    plan: Plan,
+    arrival_ns: int,
+    timeout_ns: int,
+    harm: Harm | None = None,
+    jitter: Jitter | None = None,
 ) -> Placed:
-    """Put every stage on its core's timeline behind what is there, and what lies between them on vCPUs and links.
+    """Queue the host's work on the vCPUs, every stage on its core's timeline, and transfers on PCIe and links.
 
-    Neighbours that have work at the arrival share the chip's DRAM bandwidth. A stage longer than ``timeout_ns`` takes
-    its core for that long and ends the execution. ``harm`` slows cores and links.
+    One vCPU does all host work of the execution; it is queued at the arrival as one piece. Neighbours that have work at
+    the arrival share the chip's DRAM bandwidth. A stage longer than ``timeout_ns`` takes its core for that long and
+    ends the execution. ``harm`` slows cores and links.
     """
-    at_ns = arrival_ns
     device_ns = 0
     busy_until_ns = page.busy_until_ns
+    before, after = plan.before, plan.after
+    work_ns = plan.host_ns
+    with shares.guard:
+        given_ns = work_ns if jitter is None else jitter.host_ns(work_ns)
+        start_ns, slowdown = shares.host.take(arrival_ns, given_ns)
+        device, pcie = plan.pcie_device, shares.pcie_free_at_ns
+        pcie[device] = sent_ns = max(pcie[device], arrival_ns) + plan.pcie_ns
+    if jitter is not None and work_ns:
+        slowdown = slowdown * given_ns / work_ns
+    at_ns = max(start_ns + int(before.work_ns * slowdown) + before.transfer_ns, sent_ns)
     for stage in plan.stages:
-        at_ns += stage.lead_ns
         if stage.cpu_ns:
-            at_ns = shares.compute(at_ns, stage.cpu_ns, arrival_ns)
+            at_ns += int(stage.cpu_ns * slowdown)
         neighbours = sum(busy_until_ns(core) > arrival_ns for core in stage.neighbours)
         duration_ns = stage.duration_ns[neighbours]
+        if jitter is not None:
+            duration_ns = jitter.device_ns(duration_ns, neighbours)
         link_ns = stage.link_ns
         if harm is not None:
             link_ns = harm.transfer_ns(stage.links, link_ns)
@@ -161,5 +209,5 @@ def place_execution(
             return Placed(at_ns, device_ns + timeout_ns, NrtStatus.TIMEOUT, harm)
         device_ns += duration_ns
     if plan.tail_cpu_ns:
-        at_ns = shares.compute(at_ns, plan.tail_cpu_ns, arrival_ns)
-    return Placed(at_ns + plan.tail_ns, device_ns, NrtStatus.SUCCESS, harm)
+        at_ns += int(plan.tail_cpu_ns * slowdown)
+    return Placed(at_ns + after.transfer_ns + int(after.work_ns * slowdown), device_ns, NrtStatus.SUCCESS, harm)

@@ -1,16 +1,16 @@
-"""What executions share beside the cores: the links between chips, and the vCPUs that CPU nodes run on.
+"""What executions share beside the cores: the host's vCPUs, PCIe, and the links between chips.
 
-Each is a calendar: a use takes the first gap that is long enough, so that one which is planned for later leaves the
-time until then to others. Runtimes under one virtual clock share the calendars; under the real clock each process has
-its own, and executions of other processes are not waited for.
+Runtimes under one virtual clock share one :class:`NodeShares`. Under the real clock each process has its own, so it
+does not wait for the host work of other processes.
 """
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
+from runtime_core.engine.timing.parameters import PARAMETERS
 from runtime_core.instance import InstanceType
 
 Link = tuple[int, bool]
@@ -18,7 +18,10 @@ Link = tuple[int, bool]
 
 
 class Calendar:
-    """When one thing is in use, from now on: intervals that don't overlap, ascending."""
+    """When one thing is in use, from now on: intervals that do not overlap, ascending.
+
+    A use takes the first gap that is long enough, so that one planned for later leaves the time until then to others.
+    """
 
     __slots__ = ("_ends", "_starts")
 
@@ -28,7 +31,7 @@ class Calendar:
         self._ends: list[int] = []
 
     def first_gap_ns(self, earliest_ns: int, duration_ns: int) -> int:
-        """When it can first be had for ``duration_ns`` in a row, not before ``earliest_ns``."""
+        """When it is first free for ``duration_ns`` in a row, not before ``earliest_ns``."""
         at_ns = earliest_ns
         for number in range(bisect_right(self._ends, earliest_ns), len(self._starts)):
             if self._starts[number] - at_ns >= duration_ns:
@@ -37,7 +40,7 @@ class Calendar:
         return at_ns
 
     def take(self, start_ns: int, duration_ns: int, now_ns: int) -> None:
-        """Use it from ``start_ns`` on, in a gap; what ended by ``now_ns`` is forgotten."""
+        """Use it from ``start_ns`` on, in a gap; intervals that ended by ``now_ns`` are dropped."""
         past = bisect_right(self._ends, now_ns)
         del self._starts[:past], self._ends[:past]
         place = bisect_left(self._starts, start_ns)
@@ -45,19 +48,78 @@ class Calendar:
         self._ends.insert(place, start_ns + duration_ns)
 
 
+def slowdowns(vcpu_count: int, hyperthread_ratio: float = PARAMETERS.hyperthread_ratio) -> tuple[float, ...]:
+    """How much longer a host thread takes than alone, by the number of other vCPUs that are busy.
+
+    Physical cores are half of the vCPUs. Once each has a thread, the second hyperthread of a core adds
+    ``hyperthread_ratio`` of a core, and all threads share the total evenly.
+    """
+    cores = max(1, vcpu_count // 2)
+    return tuple(
+        busy / (cores + (busy - cores) * hyperthread_ratio) if busy > cores else 1.0
+        for busy in range(1, vcpu_count + 1)
+    )
+
+
+class HostQueue:
+    """The instance's vCPUs: host work of executions starts in order of arrival, on the vCPU that is free first.
+
+    Attributes:
+        free_at_ns: when each vCPU has done the work that it was given, ascending.
+        slowdown: see :func:`slowdowns`.
+        given_ns: thread time of all work that was given.
+    """
+
+    __slots__ = ("free_at_ns", "given_ns", "slowdown")
+
+    def __init__(self, vcpu_count: int) -> None:
+        """Idle."""
+        self.free_at_ns = [0] * vcpu_count
+        self.slowdown = slowdowns(vcpu_count)
+        self.given_ns = 0
+
+    def take(self, arrival_ns: int, work_ns: int) -> tuple[int, float]:
+        """Queue the host work of an execution; returns when it starts, and its slowdown.
+
+        Args:
+            arrival_ns: not before the last call's, but for what clocks differ by.
+            work_ns: thread time on an idle physical core.
+        """
+        free_at_ns = self.free_at_ns
+        start_ns = free_at_ns[0]
+        if start_ns < arrival_ns:
+            start_ns = arrival_ns
+        slowdown = self.slowdown[len(free_at_ns) - bisect_right(free_at_ns, start_ns)]
+        spent_ns = int(work_ns * slowdown)
+        self.given_ns += spent_ns
+        del free_at_ns[0]
+        insort(free_at_ns, start_ns + spent_ns)
+        return start_ns, slowdown
+
+    def busy_ns(self, now_ns: int) -> int:
+        """Thread time that vCPUs have spent on executions until ``now_ns``, all vCPUs together."""
+        return self.given_ns - sum(end_ns - now_ns for end_ns in self.free_at_ns if end_ns > now_ns)
+
+
 class NodeShares:
-    """The calendars of a node."""
+    """What the executions of a node share.
+
+    Attributes:
+        host: the vCPUs.
+        pcie_free_at_ns: when the PCIe link of each device has done the transfers that it was given.
+    """
 
     def __init__(self, size: InstanceType) -> None:
         """Nothing is in use."""
-        self._guard = threading.Lock()
+        self.guard = threading.Lock()
+        self.host = HostQueue(size.vcpu_count)
+        self.pcie_free_at_ns = [0] * size.device_count
         self._links: dict[Link, Calendar] = {}
-        self._vcpus = [Calendar() for _ in range(size.vcpu_count)]
 
     def send(self, path: Sequence[Link], earliest_ns: int, transfer_ns: int, now_ns: int) -> int:
-        """Send over the links of ``path``, one after the other, ``transfer_ns`` in all; returns when it has arrived."""
+        """Send over the links of ``path``, one after the other, ``transfer_ns`` in all; returns the time of arrival."""
         at_ns = earliest_ns
-        with self._guard:
+        with self.guard:
             for number, link in enumerate(path):
                 calendar = self._links.setdefault(link, Calendar())
                 # Shares of the time that add up to it, to the nanosecond.
@@ -66,16 +128,3 @@ class NodeShares:
                 calendar.take(start_ns, hop_ns, now_ns)
                 at_ns = start_ns + hop_ns
         return at_ns
-
-    def compute(self, earliest_ns: int, duration_ns: int, now_ns: int) -> int:
-        """Run a CPU node on the vCPU that can take it first; returns when it is done."""
-        with self._guard:
-            best_ns, best = -1, self._vcpus[0]
-            for calendar in self._vcpus:
-                start_ns = calendar.first_gap_ns(earliest_ns, duration_ns)
-                if best_ns < 0 or start_ns < best_ns:
-                    best_ns, best = start_ns, calendar
-                if start_ns == earliest_ns:
-                    break
-            best.take(best_ns, duration_ns, now_ns)
-        return best_ns + duration_ns

@@ -19,9 +19,10 @@ from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.executor import Engine
+from runtime_core.engine.jitter import Jitter
 from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
-from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
+from runtime_core.engine.timing.model import input_timing, output_timing
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.model import Neff
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config, usable_cores
@@ -68,6 +69,7 @@ class Runtime:
         claim_page: ClaimPage | None = None,
         shares: NodeShares | None = None,
         framework: str = "",
+        jitter: bool = False,
     ) -> None:
         """Initialise: read the environment, own cores, enter the node's process table.
 
@@ -77,8 +79,9 @@ class Runtime:
             clock: default: the real one.
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
             claim_page: how to enter the process table, given node and tag; default: as this process.
-            shares: links and vCPUs that it shares with other runtimes of the process; default: its own.
+            shares: vCPUs, PCIe and links that it shares with other runtimes of the process; default: its own.
             framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
+            jitter: spread execution times, from the node's seed and the place in the process table.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -113,7 +116,11 @@ class Runtime:
             raise
         self._page.own_cores(self._cores)
         self._engine = Engine(
-            self._page, self._clock, timeout_ns=round(self._config.timeout_seconds * 1e9), shares=shares
+            self._page,
+            self._clock,
+            timeout_ns=round(self._config.timeout_seconds * 1e9),
+            shares=shares,
+            jitter=Jitter(f"{self._store.header.seed}:{self._page.index}") if jitter else None,
         )
         emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_cores(self._cores)}")
 
@@ -424,7 +431,7 @@ class Runtime:
         source = memoryview(data).cast("B")
         tensor.view(offset_bytes, source.nbytes)[:] = source
         if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.wait_for(input_transfer_ns(source.nbytes))
+            self._engine.move_tensor(input_timing(source.nbytes))
 
     def tensor_read(self, tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
         """Copy bytes out of a tensor; from one on the device they take their way.
@@ -435,7 +442,7 @@ class Runtime:
         self._check()
         data = bytes(tensor.view(offset_bytes, size_bytes))
         if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.wait_for(output_transfer_ns(len(data)))
+            self._engine.move_tensor(output_timing(len(data)))
         return data
 
     def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:

@@ -49,7 +49,7 @@ class HostRate(NamedTuple):
     seconds: float
     vcpus: tuple[VcpuTimes, ...]
     average: VcpuTimes
-    context_switches: int
+    context_switches: int | None
 
 
 class Rates(NamedTuple):
@@ -144,16 +144,22 @@ def _vcpu_share(after: VcpuTimes, before: VcpuTimes) -> VcpuTimes:
     return VcpuTimes(*(s / total if total else 0.0 for s in spent))
 
 
+def _increase(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else max(0, after - before)
+
+
 def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
     if after.host is None or before.host is None or len(after.host.vcpus) != len(before.host.vcpus):
         return None
+    if after.host.time_ns <= before.host.time_ns:
+        return None  # a virtual clock that stands still
     shares = tuple(_vcpu_share(a, b) for a, b in zip(after.host.vcpus, before.host.vcpus, strict=True))
     average = VcpuTimes(*(sum(kind) / len(shares) for kind in zip(*shares, strict=True)))
     return HostRate(
         (after.host.time_ns - before.host.time_ns) / 1e9,
         shares,
         average,
-        max(0, after.host.context_switches - before.host.context_switches),
+        _increase(after.host.context_switches, before.host.context_switches),
     )
 
 

@@ -264,15 +264,19 @@ class VcpuTimes(NamedTuple):
 
 
 class Host(NamedTuple):
-    """The host's own figures (psutil); there are none under the virtual clock or in a recording without them."""
+    """The host's own figures, by psutil; a recording may be without them.
+
+    Under a virtual clock they are those of the simulated host: its vCPUs, and no more of its memory than the size of
+    the instance. ``None``: not available.
+    """
 
     time_ns: int
     vcpus: tuple[VcpuTimes, ...]
-    context_switches: int
-    memory_total_bytes: int
-    memory_used_bytes: int
-    swap_total_bytes: int
-    swap_used_bytes: int
+    context_switches: int | None
+    memory_total_bytes: int | None
+    memory_used_bytes: int | None
+    swap_total_bytes: int | None
+    swap_used_bytes: int | None
 
 
 class Instance(NamedTuple):

@@ -1,9 +1,12 @@
-"""Applications' clients under a virtual clock, as processes: back to back, or as requests arrive."""
+"""Clients of applications under a virtual clock, as processes: back to back, or as requests arrive."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from bisect import bisect_right, insort
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from itertools import count
 
 from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.driver.pages.timeline import BACKLOG_FLOPS, BACKLOG_NS, BUSY_NS, FLOPS, FREE_AT_NS
@@ -15,11 +18,11 @@ from runtime_core.status import NrtError, NrtStatus
 from runtime_core.virtual.clock import Process
 
 RETRY_NS = 1_000_000
-"""Pause of a client in a loop after an execution that was refused: it must not ask for ever at one time."""
+"""Pause of a client after a refused execution, so that time passes."""
 
 
 class Stop:
-    """Told to clients: end after the execution that runs."""
+    """Tells clients to end after the execution that runs."""
 
     __slots__ = ("asked",)
 
@@ -29,11 +32,11 @@ class Stop:
 
 
 class RequestQueue:
-    """Requests that wait for a worker of a pool, first come, first served.
+    """Requests that wait for a worker of a pool, in order of arrival.
 
     Attributes:
-        late: requests that found no free worker when they arrived.
-        refused: requests that found the queue full.
+        late: requests for which no worker was free when they arrived.
+        refused: requests that arrived when the queue was full.
     """
 
     def __init__(self, arrivals: Iterator[int], *, limit: int | None = None) -> None:
@@ -45,9 +48,9 @@ class RequestQueue:
         self.late = self.refused = 0
 
     def take(self, now_ns: int) -> tuple[int | None, int]:
-        """For a worker that became free: when its request arrives (``None``: there are no more), how many were refused.
+        """For a free worker: when its request arrives (``None``: there are no more), and how many were refused.
 
-        An idle worker holds the next request to come, so all that came since the last call found nobody free.
+        An idle worker holds the next request, so no worker was free for those that arrived since the last call.
         """
         refused = 0
         while self._next is not None and self._next <= now_ns:
@@ -70,7 +73,7 @@ class RequestQueue:
 def open_loop(
     engine: Engine, models: Sequence[LoadedModel], queue: RequestQueue, *, stop: Stop | None = None
 ) -> Process:
-    """One worker of a pool: executes a request when it is free, ``models`` in turn; latency counts from the arrival.
+    """One worker of a pool: executes requests when it is free, on ``models`` in turn; latency counts from the arrival.
 
     Args:
         engine: under a virtual clock.
@@ -96,10 +99,58 @@ def open_loop(
         now_ns = yield from _execution(engine, model, now_ns, due_ns, 0)
 
 
+def request_loop(
+    engine: Engine,
+    copies_of: Callable[[int], Sequence[LoadedModel]],
+    latencies_ns: Counter[int],
+    *,
+    start_ns: int = 0,
+    queue: RequestQueue | None = None,
+    stop: Stop | None = None,
+) -> Process:
+    """A client whose requests are several executions that start together; a request ends with the last of them.
+
+    Args:
+        engine: under a virtual clock.
+        copies_of: the models that execute a request, given its number.
+        latencies_ns: counts the requests that succeed, by latency.
+        start_ns: of the first request.
+        queue: requests to take, shared by the workers of a pool; default: one after the other.
+        stop: how to end it.
+    """
+    stop = stop or Stop()
+    now_ns = yield start_ns
+    for number in count():
+        if stop.asked:
+            return
+        models = copies_of(number)
+        since_ns = now_ns
+        if queue is not None:
+            due_ns, refused = queue.take(now_ns)
+            for _ in range(refused * len(models)):
+                engine.count_queue_full(models[0])
+            if due_ns is None:
+                return
+            since_ns = due_ns
+            if due_ns > now_ns:
+                now_ns = yield due_ns
+        if any(model.unloaded for model in models):
+            return
+        started = []
+        for model in models:
+            with suppress(NrtError):
+                started.append((model, engine.start(model, now_ns)))
+        arrival_ns = now_ns
+        now_ns = yield max((placed.end_ns for _, placed in started), default=now_ns + RETRY_NS)
+        ended = [engine.finish(model, placed, placed.end_ns - arrival_ns) for model, placed in started]
+        if len(ended) == len(models) and all(one.status is NrtStatus.SUCCESS for one in ended):
+            latencies_ns[now_ns - since_ns] += 1
+
+
 def closed_loop(
     engine: Engine, model: LoadedModel, *, start_ns: int = 0, think_ns: int = 0, stop: Stop | None = None
 ) -> Process:
-    """A client that executes, waits for the end, thinks, and executes again, until told to stop or the model is gone.
+    """A client that executes, waits for the end, pauses, and executes again until stopped or the model is unloaded.
 
     Args:
         engine: under a virtual clock.
@@ -119,7 +170,7 @@ def _execution(
 ) -> Generator[int, int, int]:
     """One execution by the engine, latency counting from ``since_ns``; returns when it is over.
 
-    One that is refused has been counted by the engine, and is over after ``retry_ns``.
+    A refused execution was counted by the engine, and is over after ``retry_ns``.
     """
     try:
         placed = engine.start(model, now_ns)
@@ -139,31 +190,42 @@ def _general_loop(engine: Engine, model: LoadedModel, start_ns: int, think_ns: i
 
 
 def can_be_placed_directly(engine: Engine, model: LoadedModel) -> bool:
-    """Whether a model is one stage and nothing else, which can't time out, on a page that collects its counts."""
+    """Whether a model is one stage and nothing else, that cannot time out, without jitter, on a buffered page."""
     stages = model.plan.stages
     return (
         len(stages) == 1
-        and not model.plan.uses_vcpus
+        and not (stages[0].cpu_ns or model.plan.tail_cpu_ns or engine.has_jitter)
         and max(stages[0].duration_ns) <= model.timeout_ns
         and isinstance(engine.page, BufferedPage)
     )
 
 
 def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) -> Process:
-    """:func:`closed_loop` for one stage: what ``place_execution``, ``reserved`` and ``count`` do, in one place.
+    """:func:`closed_loop` for one stage: ``place_execution``, ``HostQueue.take``, ``reserved`` and ``count`` in one.
 
-    This is where the time of long simulations goes; the tests hold it equal to the general way.
+    Long simulations spend their time here. Tests hold it equal to the general way.
     """
     page = engine.page
     assert isinstance(page, BufferedPage)  # noqa: S101 - asked before
-    (stage,) = model.plan.stages
-    durations_ns, flops, lead_ns, tail_ns = stage.duration_ns, stage.flops, stage.lead_ns, model.plan.tail_ns
-    timeline, busy_until = page.timeline(stage.core), page.shared_busy_until_ns
-    core = stage.core
+    plan = model.plan
+    (stage,) = plan.stages
+    durations_ns, flops, core = stage.duration_ns, stage.flops, stage.core
+    timeline, busy_until = page.timeline(core), page.shared_busy_until_ns
     first, second, third = stage.neighbours
     outcome = outcome_of(NrtStatus.SUCCESS)
     tally = page.tally((model.distinct_cores, outcome.execution, outcome.core_status, outcome.error))
-    count = tuple(tally.totals_ns(duration_ns).append for duration_ns in durations_ns)
+    count_one = tuple(tally.totals_ns(duration_ns).append for duration_ns in durations_ns)
+    host, pcie, device = engine.shares.host, engine.shares.pcie_free_at_ns, plan.pcie_device
+    free_at, vcpu_count, pcie_ns = host.free_at_ns, len(host.free_at_ns), plan.pcie_ns
+    # By the number of other busy vCPUs: all host work, its part before the stage, its part after.
+    works = tuple(
+        (
+            int(plan.host_ns * slowdown),
+            int(plan.before.work_ns * slowdown) + plan.before.transfer_ns,
+            plan.after.transfer_ns + int(plan.after.work_ns * slowdown),
+        )
+        for slowdown in host.slowdown
+    )
     now_ns = yield start_ns
     while not stop.asked:
         arrival_ns = now_ns
@@ -172,9 +234,22 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
                 return
             now_ns = yield from _execution(engine, model, now_ns, now_ns, RETRY_NS)
             continue
+        host_ns = free_at[0]
+        if host_ns < now_ns:
+            host_ns = now_ns
+        work_ns, lead_ns, tail_ns = works[vcpu_count - bisect_right(free_at, host_ns)]
+        host.given_ns += work_ns
+        del free_at[0]
+        insort(free_at, host_ns + work_ns)
+        sent_ns = pcie[device]
+        if sent_ns < now_ns:
+            sent_ns = now_ns
+        pcie[device] = sent_ns = sent_ns + pcie_ns
+        end_ns = host_ns + lead_ns
+        if sent_ns > end_ns:
+            end_ns = sent_ns
         active = (busy_until[first] > now_ns) + (busy_until[second] > now_ns) + (busy_until[third] > now_ns)
         duration_ns = durations_ns[active]
-        end_ns = now_ns + lead_ns
         free_at_ns = timeline[FREE_AT_NS]
         if free_at_ns > now_ns:
             backlog_ns = timeline[BACKLOG_NS]
@@ -194,6 +269,6 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
         timeline[FREE_AT_NS] = busy_until[core] = end_ns
         now_ns = yield end_ns + tail_ns
         if model.steady:
-            count[active](now_ns - arrival_ns)
+            count_one[active](now_ns - arrival_ns)
         else:
             engine.finish(model, Placed(end_ns, duration_ns, NrtStatus.SUCCESS), now_ns - arrival_ns)

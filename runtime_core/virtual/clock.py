@@ -1,12 +1,10 @@
-"""A discrete-event clock: time jumps from event to event, as fast as the machine can work them off.
+"""A discrete-event clock: time jumps from event to event, as fast as the machine can process them.
 
-What happens in virtual time are *processes*: generators that are resumed with the time and yield the time at which they
-want to be resumed next. At equal times they run in the order in which they were spawned, so that equal programs give
-equal histories.
+Events come from *processes*: generators that are resumed with the time and yield the time at which to resume them next.
+At equal times they run in the order in which they were spawned, so equal programs give equal histories.
 
-Chips whose executions can't touch one another run by themselves until the next event that concerns the whole node: a
-process that only places executions on the cores of one chip is spawned on that chip, every other one on the node.
-A process of a chip sees nothing of other chips, and must not touch them.
+Clients, which do nothing but execute models, have a queue of their own. They run without further checks until the next
+event of any other process, which may change the node for them.
 """
 
 from __future__ import annotations
@@ -28,40 +26,40 @@ class VirtualClock:
     """A :class:`runtime_core.engine.clock.Clock` whose time passes by events. For one thread.
 
     Attributes:
-        before_chips: called each time before chips run by themselves, since the node may have changed for them.
+        before_clients: called each time before clients run, since the node may have changed for them.
     """
 
     def __init__(self, start_ns: int = 0) -> None:
-        """Stand at ``start_ns``."""
+        """Start at ``start_ns``."""
         self._now_ns = start_ns
         self._node: _Heap = []
-        self._chips: dict[int, _Heap] = {}
+        self._clients: _Heap = []
         self._spawned = 0
         self._running = False
-        self.before_chips: Callable[[], object] | None = None
+        self.before_clients: Callable[[], object] | None = None
 
     def now_ns(self) -> int:
-        """The time. A process is told its own time when it is resumed, and goes by that."""
+        """The time. A process uses the time that it is resumed with instead."""
         return self._now_ns
 
     def sleep_until(self, deadline_ns: int) -> None:
-        """Let everything happen until ``deadline_ns``; for the program around the processes, not for a process."""
+        """Run until ``deadline_ns``; for the program around the processes, not for a process."""
         self.run(deadline_ns)
 
-    def spawn(self, process: Process, *, chip: int | None = None) -> None:
-        """Start a process at the time that it yields first, or now where that has passed.
+    def spawn(self, process: Process, *, client: bool = False) -> None:
+        """Start a process at the time that it yields first, or now if that has passed.
 
         Args:
             process: not yet started.
-            chip: the Neuron Device that it keeps to; ``None``: it may touch the whole node.
+            client: it does nothing but execute models.
         """
-        heap = self._node if chip is None else self._chips.setdefault(chip, [])
+        heap = self._clients if client else self._node
         at_ns = next(process, None)
         if at_ns is not None:
             self._push(heap, max(at_ns, self._now_ns), process.send)
 
     def call_at(self, at_ns: int, action: Callable[[int], object]) -> None:
-        """Call ``action`` once with the time, at ``at_ns`` or now where that has passed; it may touch the node."""
+        """Call ``action`` once with the time, at ``at_ns`` or now if that has passed; it may change the node."""
 
         def once(now_ns: int) -> int:
             action(now_ns)
@@ -85,40 +83,40 @@ class VirtualClock:
         heappush(heap, (at_ns, self._spawned, step))
 
     def run(self, until_ns: int) -> None:
-        """Let everything happen up to and including ``until_ns``, and stand there.
+        """Run all events up to and including ``until_ns``, and stand there.
 
-        At equal times, chips go first. What a process raises ends the run; the clock then stands where it happened.
+        At equal times, clients go first. An exception of a process ends the run; the clock then stands at its time.
 
         Raises:
-            RuntimeError: called from within a process, which must yield instead.
+            RuntimeError: called from a process, which must yield instead.
         """
         if self._running:
-            raise RuntimeError("the virtual clock runs already: a process waits by yielding a time")
+            raise RuntimeError("the virtual clock is already running: a process waits by yielding a time")
         self._running = True
         try:
             node = self._node
             while node and node[0][0] <= until_ns:
                 at_ns = node[0][0]
-                self._run_chips(at_ns)
+                self._run_clients(at_ns)
                 self._now_ns = at_ns
                 _work_off(node, at_ns)
-            self._run_chips(until_ns)
+            self._run_clients(until_ns)
             self._now_ns = max(self._now_ns, until_ns)
         finally:
             self._running = False
 
-    def _run_chips(self, until_ns: int) -> None:
-        if self._chips and self.before_chips is not None:
-            self.before_chips()
-        for heap in self._chips.values():
-            if heap and heap[0][0] <= until_ns:
-                _work_off(heap, until_ns)
+    def _run_clients(self, until_ns: int) -> None:
+        clients = self._clients
+        if clients:
+            if self.before_clients is not None:
+                self.before_clients()
+            _work_off(clients, until_ns)
 
 
 def _work_off(heap: _Heap, until_ns: int) -> None:
-    """Run the processes of one heap up to ``until_ns``. The one at the top stays there while it runs.
+    """Run the processes of one heap up to ``until_ns``. The process at the top stays there while it runs.
 
-    What it spawns comes later, or at the same time with a higher number.
+    Those that it spawns run later, or at the same time with a higher number.
     """
     while heap:
         now_ns, number, step = heap[0]
@@ -130,5 +128,5 @@ def _work_off(heap: _Heap, until_ns: int) -> None:
             heappop(heap)
             continue
         if next_ns < now_ns:
-            raise ValueError(f"a process asked at {now_ns} ns to be resumed at {next_ns} ns, which has passed")
+            raise ValueError(f"a process asked at {now_ns} ns to resume at {next_ns} ns, which has passed")
         heapreplace(heap, (next_ns, number, step))

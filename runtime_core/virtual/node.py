@@ -1,7 +1,7 @@
 """A node under a virtual clock: whole applications in one process, in as little time as their events take.
 
-The same runtimes, engine, placement and counters as on any node; only time is made of events. Its telemetry is that of
-any node too, so every viewer can look at it, live or where it was left; there is no host to show figures of.
+The runtimes, engine, placement and counters are those of any node; only the clock differs. So is its telemetry: every
+viewer can look at it, live or after the run. The host's figures are those of the simulated vCPUs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.shares import NodeShares
 from runtime_core.errors import NodeError
-from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
+from runtime_core.instance import MAX_CORES, MAX_DEVICES
 from runtime_core.nrt.runtime import Runtime
 from runtime_core.virtual.clients import Stop, closed_loop
 from runtime_core.virtual.clock import Process, VirtualClock
 
 BOOT_UNIX_NS = 1_577_836_800 * 10**9
-"""2020-01-01T00:00Z: when virtual nodes boot, so that equal runs report equal times."""
+"""Boot time of virtual nodes, 2020-01-01T00:00Z, so that equal runs report equal times."""
 _FIRST_PID = 1001
 _FAULT_GENERATION = layout.FileHeader.fault_generation.offset // 8
 _RESETS = slice(
@@ -35,7 +35,7 @@ _RESETS = slice(
     ctypes.sizeof(layout.DeviceBlock) // 8,
 )
 _SLICE_NS = 10**9
-"""Counters wait in memory for no longer than this much virtual time."""
+"""Longest virtual time for which counters wait in memory."""
 
 
 class VirtualNode:
@@ -43,21 +43,21 @@ class VirtualNode:
 
     Attributes:
         root: its directory, for ``open_source(f"sim:{root}")`` and ``NEURON_SIM_ROOT``.
-        clock: its time, from 0; processes are spawned on it.
+        clock: its time, from 0; spawn processes on it.
         store: its datastore, open for writing.
     """
 
     def __init__(self, type_name: str | None = None, *, seed: int = 0, root: Path | None = None) -> None:
-        """Set a node up.
+        """Set up a node.
 
         Args:
             type_name: the EC2 name of the size; default as for any node.
-            seed: what random choices of the node start from.
-            root: an empty or absent directory, which is left where it is; default: a temporary one.
+            seed: of the node's random choices.
+            root: an empty or absent directory, which is kept; default: a temporary one.
 
         Raises:
             UsageError: unknown size.
-            NodeError: there is a node in ``root`` already, or it can't be made.
+            NodeError: ``root`` already holds a node, or cannot be made.
         """
         self._temporary = Path(tempfile.mkdtemp(prefix="neuron-virtual-")) if root is None else None
         self.root = self._temporary / "node" if self._temporary else root or Path()
@@ -69,14 +69,14 @@ class VirtualNode:
         self._changes: tuple[int, ...] = ()
         try:
             if root is not None and (root / "node.json").exists():
-                raise NodeError(f"{root} already holds a node", mend="give a virtual clock a directory of its own")
+                raise NodeError(f"{root} already holds a node", mend="give the virtual clock a directory of its own")
             set_up(self.root, type_name=type_name, seed=seed, boot_ns=BOOT_UNIX_NS)
             self.store = Datastore(self.root, writable=True)
         except BaseException:
             self._remove()
             raise
         self._header_words = memoryview(self.store.map)[: layout.TOTALS_OFFSET].cast("Q")
-        self.clock.before_chips = self._watch
+        self.clock.before_clients = self._watch
         self._shares = NodeShares(self.store.size)
         self.store.header.virtual_clock = 1
         self.publish()
@@ -95,18 +95,20 @@ class VirtualNode:
         command: str = "",
         environment: Mapping[str, str] | None = None,
         numerics: bool = False,
+        jitter: bool = False,
     ) -> Runtime:
-        """An application's runtime, as :class:`runtime_core.nrt.Runtime` makes it in a process of its own.
+        """An application's runtime, as :class:`runtime_core.nrt.Runtime` in a process of its own.
 
-        Its ``infer`` lets virtual time pass until the end; processes use ``engine.start`` and ``engine.finish``. An
-        execution under way when it is closed is lost, as if the process had been killed.
+        Its ``infer`` runs the clock until the end of the execution; processes use ``engine.start`` and
+        ``engine.finish``. Closing it drops executions in progress, as if the process had been killed.
 
         Args:
             cores: as ``NEURON_RT_VISIBLE_CORES`` has them; default: all.
             tag: its name in the tools; default: its process id.
             command: its command line in the tools.
-            environment: further variables of the runtime.
+            environment: other variables of the runtime.
             numerics: compute results.
+            jitter: spread execution times, from the node's seed.
 
         Raises:
             NrtError: as for :class:`runtime_core.nrt.Runtime`.
@@ -137,30 +139,26 @@ class VirtualNode:
             numerics=numerics,
             claim_page=claim,
             shares=self._shares,
+            jitter=jitter,
         )
         self._runtimes.append(made)
         return made
 
     def spawn(self, process: Process, *models: LoadedModel) -> None:
-        """Start a process that does nothing but execute ``models``: on their chip, when they keep to one.
-
-        CPU nodes don't: they share the vCPUs with those of other chips.
-        """
-        chips = {core // CORES_PER_DEVICE for model in models for core in model.cores}
-        keeps = len(chips) == 1 and not any(model.plan.uses_vcpus for model in models)
-        self.clock.spawn(process, chip=chips.pop() if keeps else None)
+        """Start a process; with ``models`` it does nothing but execute them."""
+        self.clock.spawn(process, client=bool(models))
 
     def spawn_closed_loop(self, runtime: Runtime, model: LoadedModel, *, workers: int = 1, think_ns: int = 0) -> Stop:
-        """Start ``workers`` clients that execute ``model`` back to back; returns how to stop them."""
+        """Start ``workers`` clients that execute ``model`` back to back; returns the means to stop them."""
         stop = Stop()
         for _ in range(workers):
             self.spawn(closed_loop(runtime.engine, model, think_ns=think_ns, stop=stop), model)
         return stop
 
     def run(self, until_ns: int) -> None:
-        """Let everything happen up to and including ``until_ns``, then publish.
+        """Run all events up to and including ``until_ns``, then publish.
 
-        Readers of other processes see the node as of the last whole second meanwhile.
+        Meanwhile, readers in other processes see the node as of the last whole second.
         """
         while self.clock.now_ns() < until_ns:
             self.clock.run(min(until_ns, self.clock.now_ns() + _SLICE_NS))
@@ -169,14 +167,15 @@ class VirtualNode:
         self.publish()
 
     def publish(self) -> None:
-        """Let readers see the node as it is now. For probes, in ``clock.call_at`` and ``clock.call_every``."""
+        """Show readers the node as it is now. For probes in ``clock.call_at`` and ``clock.call_every``."""
         self._pages = [page for page in self._pages if page.flush()]
         header = self.store.header
         header.core_busy_until_ns[:] = self._busy_until_ns
-        header.virtual_now_ns = self.clock.now_ns()
+        header.virtual_now_ns = now_ns = self.clock.now_ns()
+        header.virtual_vcpu_busy_ns = self._shares.host.busy_ns(now_ns)
 
     def _watch(self) -> None:
-        """Send clients to the engine for each execution while a fault or a reset may touch them."""
+        """Make clients use the engine for each execution while a fault or a reset may affect them."""
         words = self._header_words
         changes = (words[_FAULT_GENERATION], *words[_RESETS])
         if changes == self._changes:
@@ -188,7 +187,7 @@ class VirtualNode:
                     model.steady = runtime.engine.is_steady(model)
 
     def close(self) -> None:
-        """Close the runtimes and let go of the node; a temporary one is removed."""
+        """Close the runtimes and the node; a temporary node is removed."""
         for runtime in self._runtimes:
             runtime.close()
         self.publish()

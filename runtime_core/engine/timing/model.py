@@ -1,6 +1,6 @@
-"""How long the chip and its host would take, from what a graph's instructions compute and move.
+"""How long the chip and its host take, from what a graph's instructions compute and move.
 
-The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/explanation/timing.md`` derives the model.
+The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/explanation/timing.md`` describes the model.
 """
 
 from __future__ import annotations
@@ -37,28 +37,45 @@ class NodeTiming(NamedTuple):
     dram_bytes: int
 
 
+class HostTiming(NamedTuple):
+    """What the host does before or after the nodes of one execution.
+
+    Attributes:
+        work_ns: work of one thread on an otherwise idle physical core.
+        transfer_ns: PCIe transfer of the tensors, with the link to itself.
+    """
+
+    work_ns: int
+    transfer_ns: int
+
+    @property
+    def alone_ns(self) -> int:
+        """Time of both on an idle instance."""
+        return self.work_ns + self.transfer_ns
+
+
 class GraphTiming(NamedTuple):
     """Modelled cost of one execution of a model that is loaded on its cores.
 
     Attributes:
         nodes: in the graph's order.
-        before_ns: from the call until the first node may start: the runtime's own work, and the IFMAPs to the device.
-        after_ns: from the end of the last node until the call returns: the OFMAPs to the host, and the runtime's rest.
+        before: from the call until the first node can start: runtime and framework, and the IFMAPs to the device.
+        after: from the end of the last node until the call returns: the OFMAPs to the host, runtime and framework.
     """
 
     nodes: tuple[NodeTiming, ...]
-    before_ns: int
-    after_ns: int
+    before: HostTiming
+    after: HostTiming
 
 
 def time_graph(
     graph: Graph, cores: Sequence[int] | None = None, parameters: TimingParameters = PARAMETERS
 ) -> GraphTiming:
-    """Model a graph. The weights of a core's nodes stay on chip between executions where they leave room for more.
+    """Model a graph. The weights of a core's nodes stay on chip between executions as far as there is room.
 
     Args:
         graph: a NEFF's.
-        cores: where it is placed, by the cores that its nodes name; ``None``: each on its own.
+        cores: the core of each core index that the nodes name; ``None``: each on its own.
         parameters: of the model.
     """
     places = [node.core if cores is None or node.kind is NodeKind.CPU else cores[node.core] for node in graph.nodes]
@@ -70,21 +87,23 @@ def time_graph(
         time_node(node, params_bytes.get(place, 0), parameters) for node, place in zip(graph.nodes, places, strict=True)
     )
     overhead_ns = round(parameters.execution_overhead_seconds / 2 * 1e9)
+    before = input_timing(sum(t.size_bytes for t in graph.inputs), parameters)
+    after = output_timing(sum(t.size_bytes for t in graph.outputs), parameters)
     return GraphTiming(
         nodes,
-        overhead_ns + input_transfer_ns(sum(t.size_bytes for t in graph.inputs), parameters),
-        overhead_ns + output_transfer_ns(sum(t.size_bytes for t in graph.outputs), parameters),
+        before._replace(work_ns=overhead_ns + before.work_ns),
+        after._replace(work_ns=overhead_ns + after.work_ns),
     )
 
 
 def time_node(
     node: Node, core_params_bytes: int | None = None, parameters: TimingParameters = PARAMETERS
 ) -> NodeTiming:
-    """Model one node; a CPU node is taken to touch each element of its tensors once.
+    """Model one node. A CPU node processes each element of its tensors once.
 
     Args:
         node: of any kind.
-        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is the only node there.
         parameters: of the model.
     """
     overhead = parameters.node_overhead_seconds
@@ -106,25 +125,29 @@ def instruction_seconds(
 
     Args:
         node: a Neuron node.
-        core_params_bytes: weights of all nodes on its core; ``None``: it is alone there.
-        active_cores: cores of the chip that share its DRAM bandwidth, this one included; a part of one has more than
-            there is, which tells what the engines take by themselves.
+        core_params_bytes: weights of all nodes on its core; ``None``: it is the only node there.
+        active_cores: cores of the chip that share its DRAM bandwidth, this one included. A fraction below 1 gives more
+            bandwidth than the chip has, which shows the time of the engines alone.
         parameters: of the model.
     """
     return _timeline(_costs(node, core_params_bytes, parameters), active_cores, parameters)
 
 
 class _Cost(NamedTuple):
-    """An instruction's time on its engine, the bytes that it needs from DRAM, and those that it sends there."""
+    """An instruction's time on its engine, the bytes that it loads from DRAM and stores there, and free memory.
+
+    ``free_bytes``: on-chip memory for data that is read ahead, once the instruction has ended.
+    """
 
     engine_seconds: float
     loaded_bytes: int
     stored_bytes: int
     view: bool
+    free_bytes: int
 
 
 def streamed_bytes(node: Node) -> int:
-    """Weights of a node that instructions read as a whole; tables that are read by index stay in DRAM."""
+    """Weights of a node that instructions read whole; tables that are read by index stay in DRAM."""
     by_index = {i.inputs[0] for i in node.instructions if i.opcode.startswith("gather") and i.inputs}
     return sum(p.spec.size_bytes for p in node.parameters if p.spec.name not in by_index)
 
@@ -140,13 +163,14 @@ def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParamete
             round(streamed_ratio * moved.parameter_bytes) + moved.read_bytes,
             moved.written_bytes,
             instruction.opcode in VIEWS,
+            max(parameters.transfer_buffer_bytes, parameters.on_chip_bytes - pinned - moved.held_bytes),
         )
         for instruction, moved in zip(node.instructions, traffic(node, room), strict=True)
     ]
 
 
 def _divide_memory(weights: int, activations: int, parameters: TimingParameters) -> tuple[int, int]:
-    """On-chip bytes for weights that stay from execution to execution, and for activations, which go first."""
+    """On-chip bytes for weights that stay between executions, and for activations, which take precedence."""
     spare = parameters.on_chip_bytes - activations
     if weights <= spare:
         return weights, parameters.on_chip_bytes - weights
@@ -165,24 +189,24 @@ def _engine_seconds(
 
 
 def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingParameters) -> list[float]:
-    """Run the instructions one after the other, DRAM beside them: what each adds.
+    """Run the instructions one after the other, with DRAM transfers beside them; returns the time that each adds.
 
-    The order of everything is known when a model is compiled, so data is read ahead of its use and written behind it,
-    as far as the buffer for it holds. An instruction ends when its engine is done and the last of its data has come;
-    the node ends when all is written.
+    The compiler knows the order of all instructions, so data is read ahead of its use as far as on-chip memory is free,
+    and written behind it as far as the buffer allows. An instruction ends when its engine is done and the last of its
+    data has arrived; the node ends when all its data is written.
     """
     bandwidth = core_dram_bandwidth(active_cores)
     slack = parameters.transfer_buffer_bytes / bandwidth
     now = dram_free = 0.0
-    ahead: deque[tuple[int, float]] = deque()  # what was read into the buffer, and when each is done with
-    buffered = 0
+    ahead: deque[tuple[int, float, int]] = deque()  # bytes read ahead, when their instruction ends, memory then free
+    buffered, free_bytes = 0, parameters.transfer_buffer_bytes
     added = []
     for cost in costs:
         end = now + cost.engine_seconds
         if cost.loaded_bytes:
             start = dram_free
-            while ahead and buffered + cost.loaded_bytes > parameters.transfer_buffer_bytes:
-                size_bytes, done = ahead.popleft()
+            while ahead and buffered + cost.loaded_bytes > free_bytes:
+                size_bytes, done, free_bytes = ahead.popleft()
                 buffered -= size_bytes
                 start = max(start, done)
             dram_free = start + cost.loaded_bytes / bandwidth
@@ -192,9 +216,8 @@ def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingPar
             end = max(end, dram_free - slack)
         if not cost.view:
             end += parameters.instruction_overhead_seconds
-        if cost.loaded_bytes:
-            ahead.append((cost.loaded_bytes, end))
-            buffered += cost.loaded_bytes
+        ahead.append((cost.loaded_bytes, end, cost.free_bytes))
+        buffered += cost.loaded_bytes
         added.append(end - now)
         now = end
     if added:
@@ -202,28 +225,33 @@ def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingPar
     return added
 
 
-def input_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
+def input_timing(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> HostTiming:
     """Time of IFMAPs from the application's memory to a chip: laid out for its partitions, then over PCIe."""
-    return round((size_bytes / parameters.layout_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+    return HostTiming(round(size_bytes / parameters.layout_bytes_per_second * 1e9), pcie_transfer_ns(size_bytes))
 
 
-def output_transfer_ns(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> int:
-    """Time of OFMAPs from a chip to the application's memory: its DMA writes them in order, a host thread copies."""
-    return round((size_bytes / parameters.copy_bytes_per_second + size_bytes / PCIE_BYTES_PER_SECOND) * 1e9)
+def output_timing(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> HostTiming:
+    """Time of OFMAPs from a chip to the application's memory: over PCIe in order, then copied by a host thread."""
+    return HostTiming(round(size_bytes / parameters.copy_bytes_per_second * 1e9), pcie_transfer_ns(size_bytes))
+
+
+def pcie_transfer_ns(size_bytes: int) -> int:
+    """Time of a transfer between host and chip that has the chip's PCIe link to itself."""
+    return round(size_bytes / PCIE_BYTES_PER_SECOND * 1e9)
 
 
 def core_dram_bandwidth(active_cores: float) -> float:
-    """Bytes/s between a core and DRAM, with ``active_cores`` of the chip at work, this one included.
+    """Bytes/s between a core and DRAM while ``active_cores`` of the chip work, this one included.
 
-    What a core works on lies in the channel near it, so one alone has no more than that channel's bandwidth. A part of
-    a core has more than there is: see :func:`instruction_seconds`.
+    A core's data lies in the channel near it, so a single core has that channel's bandwidth. For fractions below 1 see
+    :func:`instruction_seconds`.
     """
     shared = DRAM_BYTES_PER_SECOND / active_cores
     return min(CHANNEL_BYTES_PER_SECOND, shared) if active_cores >= 1 else shared
 
 
 def dram_transfer_ns(size_bytes: int, active_cores: float, ratio: float = 1.0) -> int:
-    """Time of a transfer between a core and DRAM that has kept a ``ratio`` of its bandwidth."""
+    """Time of a transfer between a core and DRAM that keeps a ``ratio`` of its bandwidth."""
     return round(size_bytes / (core_dram_bandwidth(active_cores) * ratio) * 1e9)
 
 

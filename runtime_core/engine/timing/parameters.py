@@ -1,7 +1,7 @@
-"""The figures that the timing model works with: each with its unit and where it comes from, in this one place.
+"""The figures that the timing model uses, each with its unit and source.
 
-"fitted" figures were found on the published rows by ``python -m benchmarks published_fit`` (see ``timing.md``);
-"assumed" figures are not published for this chip and stand for the order of magnitude.
+``python -m benchmarks published_fit`` finds the "fitted" figures on the published rows (``docs/explanation/timing.md``).
+"Assumed" figures are not published for this chip: they give the order of magnitude.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ PE_ROWS = PE_COLUMNS = 128
 """The PE array: elements of the contraction by output channels (NKI documentation, NeuronCore-v2)."""
 PE_CLOCK_HZ = CORE_HALF_FLOPS / (2 * PE_ROWS * PE_COLUMNS)
 """Cycles/s at which an array of that size reaches the published rate."""
-PSUM_COLUMNS = 512
-"""FP32 results a partition that one accumulation bank holds: a longer product is cut (NKI documentation)."""
 DRAM_BYTES_PER_SECOND = 50 * 1024**3
 """DRAM bandwidth of a chip, shared by its active cores (contracts/hardware.md)."""
 CHANNEL_BYTES_PER_SECOND = DRAM_BYTES_PER_SECOND / DRAM_CHANNELS
@@ -33,33 +31,48 @@ PCIE_BYTES_PER_SECOND = 7.9e9
 
 
 class TimingParameters(NamedTuple):
-    """What is not published about the chip and its host.
+    """Figures of the chip and its host that are not published.
 
     Attributes:
-        pass_overhead_cycles: PE cycles of a tile and bank beside its columns: 128 to load, 128 to drain (assumed).
-        vector_flops_per_second: ACT or POOL, element-wise work: 128 lanes at 1 GHz (assumed).
-        move_bytes_per_second: DMA rings of a core rearranging data, read and written bytes together (fitted).
-        on_chip_bytes: software-managed memory of a core (assumed: as large as NeuronCore-v2's, NKI documentation).
-        transfer_buffer_bytes: part of it that is read into ahead of use, and written from behind it (assumed).
+        pass_columns: columns that stream past a tile of weights before it is loaded again: half of an accumulation bank
+            of 512 FP32 results, so that one half drains while the other fills (chosen; see ``docs/explanation/timing.md``).
+        pass_overhead_cycles: PE cycles that each pass of a tile adds to its columns, to load and drain it (fitted).
+        vector_flops_per_second: element-wise work of ACT or POOL: 128 lanes at 1 GHz (assumed).
+        move_bytes_per_second: DMA rings of a core that rearrange data, read and written bytes together: a read and a
+            write at the pace of DRAM (assumed).
+        on_chip_bytes: software-managed memory of a core (assumed: that of NeuronCore-v2, NKI documentation).
+        transfer_buffer_bytes: part of it for data that is read ahead of its use or written behind it (assumed).
         instruction_overhead_seconds: semaphores and DMA latency of a macro-instruction (fitted).
-        node_overhead_seconds: starting a node's instruction streams: as an instruction's (assumed).
-        execution_overhead_seconds: the runtime and framework around an execution, on the host (fitted).
-        layout_bytes_per_second: one host thread laying IFMAPs out for the chip's partitions (fitted).
-        copy_bytes_per_second: one host thread copying OFMAPs, which come in order (assumed).
-        vcpu_elements_per_second: tensor elements a CPU node touches on one vCPU (assumed).
+        node_overhead_seconds: start of a node's instruction streams: as for an instruction (assumed).
+        execution_overhead_seconds: work of runtime and framework per execution, on one host thread (fitted).
+        layout_bytes_per_second: rate at which one host thread lays IFMAPs out for the chip's partitions (fitted).
+        copy_bytes_per_second: rate at which one host thread copies OFMAPs, which arrive in order (assumed).
+        vcpu_elements_per_second: tensor elements that a CPU node processes on one vCPU (assumed).
+        hyperthread_ratio: what the second hyperthread adds to a physical core, as a part of that core (assumed: the
+            usual gain of two threads per core on this class of processor).
+        host_jitter_ratio: mean of the exponential delay of host work, as a part of that work (fitted on p99).
+        device_jitter_ratio: standard deviation of a node's time on its core with all neighbours of the chip active, as
+            a part of that time (fitted on p99).
     """
 
-    pass_overhead_cycles: float = 256.0
+    pass_columns: int = 256
+    pass_overhead_cycles: float = 176.0
     vector_flops_per_second: float = 128e9
-    move_bytes_per_second: float = 109e9
+    move_bytes_per_second: float = 107e9
     on_chip_bytes: int = 24 * 1024**2
     transfer_buffer_bytes: int = 4 * 1024**2
-    instruction_overhead_seconds: float = 5.0e-6
+    instruction_overhead_seconds: float = 5.8e-6
     node_overhead_seconds: float = 5e-6
-    execution_overhead_seconds: float = 0.74e-3
-    layout_bytes_per_second: float = 0.24e9
+    execution_overhead_seconds: float = 0.69e-3
+    layout_bytes_per_second: float = 0.326e9
     copy_bytes_per_second: float = 5e9
     vcpu_elements_per_second: float = 5e9
+    hyperthread_ratio: float = 0.3
+    host_jitter_ratio: float = 0.05
+    device_jitter_ratio: float = 0.03
 
 
 PARAMETERS = TimingParameters()
+INTERVAL_RATIO = 0.15
+"""Likely error of throughput and latency for a network and setup that took no part in the fit, as a part of the figure
+(``python -m benchmarks published_fit`` and ``docs/explanation/timing.md``)."""

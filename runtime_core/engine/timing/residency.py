@@ -1,4 +1,4 @@
-"""What instructions read from and write to DRAM: weights, a node's borders, and activations with no room on chip."""
+"""What instructions read from and write to DRAM: weights, a node's inputs and outputs, and activations without room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from runtime_core.neff.graph import ITEM_BYTES, DType, EngineKind, Instruction, Node, TensorSpec
 
 VIEWS = frozenset({"reshape", "concat", "split", "slice"})
-"""Instructions that only say where data lies: whoever reads next follows their strides."""
+"""Instructions that only describe where data lies: the next reader follows their strides."""
 _MOVES = VIEWS | {"transpose", "copy"}
 _BY_INDEX = frozenset({"gather", "gather_elements", "gather_nd"})
 _COMPUTES = (EngineKind.ACT, EngineKind.POOL)
@@ -21,21 +21,23 @@ class Traffic(NamedTuple):
 
     Attributes:
         parameter_bytes: weights that it reads.
-        read_bytes, written_bytes: tensors from and to DRAM: the node's own, and what found no room on chip.
+        read_bytes, written_bytes: tensors from and to DRAM: the node's own, and those without room on chip.
         moved_bytes: read and written on chip by an instruction that rearranges data.
+        held_bytes: activations that stay on chip after it.
     """
 
     parameter_bytes: int
     read_bytes: int
     written_bytes: int
     moved_bytes: int
+    held_bytes: int
 
 
 def traffic(node: Node, room_bytes: int) -> list[Traffic]:
     """What each instruction of a Neuron node moves.
 
-    A tensor lives on chip from the instruction that makes it to the last that reads it. Where there is no room for
-    all, what is needed last goes to DRAM, in part or whole, and is read again.
+    A tensor stays on chip from the instruction that makes it to the last that reads it. If there is no room for all,
+    the tensor that is needed last goes to DRAM, in part or whole, and is read again.
 
     Args:
         node: a Neuron node.
@@ -45,28 +47,28 @@ def traffic(node: Node, room_bytes: int) -> list[Traffic]:
 
 
 def peak_bytes(node: Node) -> int:
-    """On-chip memory in which all activations of a Neuron node find room."""
+    """On-chip memory that holds all activations of a Neuron node."""
     return _run(node, None)[1]
 
 
 def _run(node: Node, room_bytes: int | None) -> tuple[list[Traffic], int]:
-    """What each instruction moves, and the most that is held at a time; without a limit where there is none."""
+    """What each instruction moves, and the most that is held at a time. ``None``: room without limit."""
     values = _Values(node)
     memory = _Memory(values)
     result = []
     peak = 0
     for position, instruction in enumerate(node.instructions):
         if instruction.opcode == "reshape":
-            result.append(Traffic(0, 0, 0, 0))
+            result.append(Traffic(0, 0, 0, 0, memory.held_bytes))
             continue
         read_bytes, written_bytes = memory.use(instruction)
         if instruction.opcode in _BY_INDEX:
-            # It reads as much of its table as it gives.
+            # It reads as many bytes of its table as it outputs.
             read_bytes += sum(values.sizes.get(name, 0) for name in instruction.outputs)
         peak = max(peak, memory.held_bytes)
         written_bytes += memory.make_room(position, peak if room_bytes is None else room_bytes)
         weights, moved = values.parameter_bytes(instruction), values.moved_bytes(instruction)
-        result.append(Traffic(weights, read_bytes, written_bytes, moved))
+        result.append(Traffic(weights, read_bytes, written_bytes, moved, memory.held_bytes))
     return result, peak
 
 
@@ -79,12 +81,12 @@ class _Memory:
         self._stored = {name: values.sizes[name] for name in values.in_dram if name in values.sizes}
         self.held_bytes = 0
         self._touched: set[str] = set()
-        # The value that is needed last comes first; one that was used since stands there with a use that has passed.
+        # The value that is needed last comes first; values used since then are listed with a use that has passed.
         self._last_needed: list[tuple[int, str]] = []
         self._next_use: dict[str, int] = {}
 
     def use(self, instruction: Instruction) -> tuple[int, int]:
-        """Read and write what an instruction does; returns what is read from DRAM, and written to it, for that."""
+        """Hold the values of an instruction; returns the bytes read from DRAM and written to it."""
         values = self._values
         read, written = values.read(instruction), values.written(instruction)
         missing_bytes = sum(values.sizes[name] - self._resident.get(name, 0) for name in read)
@@ -98,7 +100,7 @@ class _Memory:
         self._resident[name] = size_bytes
 
     def make_room(self, position: int, room_bytes: int) -> int:
-        """Drop what nobody reads any more, then what is read last; returns what had to be written for it."""
+        """Drop values without readers, then those that are read last; returns the bytes written to DRAM for that."""
         for name in self._touched:
             use = self._values.next_use(name, position)
             if use is None:
@@ -115,7 +117,7 @@ class _Memory:
                 continue
             left = max(0, self._resident[name] - (self.held_bytes - room_bytes))
             self._hold(name, left)
-            # What DRAM holds already need not be written again.
+            # Bytes that DRAM holds already are not written again.
             missing = max(0, self._values.sizes[name] - left - self._stored.get(name, 0))
             self._stored[name] = self._stored.get(name, 0) + missing
             written += missing
@@ -123,7 +125,7 @@ class _Memory:
 
 
 class _Values:
-    """The values of a node: how large, where they come from, who reads them."""
+    """The values of a node: sizes, sources, readers."""
 
     def __init__(self, node: Node) -> None:
         self._instructions = node.instructions
@@ -179,7 +181,7 @@ class _Values:
         return uses[index] if index < len(uses) else None
 
     def _narrow(self) -> set[str]:
-        """Values that every reader rounds to 16 bits: they are stored so."""
+        """Values that every reader rounds to 16 bits; they are stored rounded."""
         narrow: set[str] = set()
         for instruction in reversed(self._instructions):
             for name in instruction.outputs:
@@ -195,7 +197,7 @@ class _Values:
         return reader.opcode in _MOVES and all(name in narrow for name in reader.outputs)
 
     def _streams(self, name: str) -> bool:
-        """Whether a value goes from engine to engine without a place of its own: its one reader comes right after."""
+        """Whether a value passes from engine to engine without memory: its only reader comes right after its maker."""
         readers = self._readers.get(name, [])
         if len(readers) != 1 or name in self.given or name in self._source:
             return False
@@ -207,7 +209,7 @@ class _Values:
 
 
 def _sources(node: Node) -> Mapping[str, str]:
-    """Reshaped values by the value whose bytes they are."""
+    """Reshaped values, with the value whose bytes they share."""
     source: dict[str, str] = {}
     for instruction in node.instructions:
         if instruction.opcode == "reshape" and instruction.inputs and instruction.outputs:

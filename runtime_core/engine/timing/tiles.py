@@ -1,4 +1,4 @@
-"""How products and convolutions fall into passes of the PE array: a tile of weights held, columns streamed past it."""
+"""How products and convolutions divide into passes of the PE array: it holds a tile of weights, columns stream past."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from runtime_core.engine.timing.parameters import (
     PE_CLOCK_HZ,
     PE_COLUMNS,
     PE_ROWS,
-    PSUM_COLUMNS,
     SINGLE_PASSES,
     TimingParameters,
 )
@@ -24,10 +23,10 @@ class Product(NamedTuple):
     """A matrix product as the array sees it.
 
     Attributes:
-        products: independent ones (heads, groups, samples with weights of their own).
+        products: independent products (heads, groups, samples with their own weights).
         inner: length of the contraction.
-        outer: output columns, of which each tile holds up to 128.
-        columns: vectors streamed past each tile.
+        outer: output columns; each tile holds up to 128.
+        columns: vectors that stream past each tile.
         taps: positions of a convolution's window; they join the contraction where its channels leave rows idle.
     """
 
@@ -46,13 +45,14 @@ class Product(NamedTuple):
             rows = self.taps * _pieces(self.inner, PE_ROWS)
         return self.products * rows * _pieces(self.outer, PE_COLUMNS)
 
-    def cycles(self, pass_overhead: float) -> float:
-        """Array cycles in half precision; each tile is loaded anew for each bank of columns."""
-        return self.tiles * (self.columns + _pieces(self.columns, PSUM_COLUMNS) * pass_overhead)
+    def cycles(self, parameters: TimingParameters) -> float:
+        """Array cycles in half precision; each pass loads its tile of weights again."""
+        passes = _pieces(self.columns, parameters.pass_columns)
+        return self.tiles * (self.columns + passes * parameters.pass_overhead_cycles)
 
 
 def pe_seconds(instruction: Instruction, specs: Mapping[str, TensorSpec], parameters: TimingParameters) -> float:
-    """Time of a PE instruction: by its tiles, and never less than its FLOPs at the published rate.
+    """Time of a PE instruction, from its tiles; never less than its FLOPs at the published rate.
 
     Args:
         instruction: of the PE engine.
@@ -61,7 +61,7 @@ def pe_seconds(instruction: Instruction, specs: Mapping[str, TensorSpec], parame
     """
     passes = SINGLE_PASSES if _operand_bytes(instruction, specs) > _HALF_BYTES else 1
     product = _product(instruction, specs)
-    cycles = product.cycles(parameters.pass_overhead_cycles) if product is not None else 0.0
+    cycles = product.cycles(parameters) if product is not None else 0.0
     return max(cycles / PE_CLOCK_HZ, instruction.flops / CORE_HALF_FLOPS) * passes
 
 
@@ -70,14 +70,14 @@ def _pieces(extent: int, size: int) -> int:
 
 
 def _operand_bytes(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> int:
-    """Item size that the array multiplies: what the instruction rounds to, else the widest operand's."""
+    """Item size that the array multiplies: the type that the instruction rounds to, else the widest operand's."""
     if instruction.attributes.get("cast"):
         return _HALF_BYTES
     return max((ITEM_BYTES[specs[n].dtype] for n in instruction.inputs[:2] if n in specs), default=_HALF_BYTES)
 
 
 def _product(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> Product | None:
-    """The product that an instruction computes; ``None`` where the shapes do not tell (malformed or empty)."""
+    """The product that an instruction computes; ``None`` for malformed or empty shapes."""
     names = (*instruction.inputs[:2], instruction.outputs[0])
     if any(name not in specs for name in names):
         return None

@@ -84,8 +84,8 @@ def timeline_of(graph: Graph, size: InstanceType, cores: Sequence[int]) -> Timel
     """
     cost = timing.time_graph(graph, cores)
     held = _weights_by_core(graph, cores)
-    spans = [Span(_HOST, "queue, IFMAPs to the device", "runtime", 0, cost.before_ns, Bound.HOST)]
-    now_ns = cost.before_ns
+    spans = [Span(_HOST, "queue, IFMAPs to the device", "runtime", 0, cost.before.alone_ns, Bound.HOST)]
+    now_ns = cost.before.alone_ns
     previous: int | None = None
     for node, node_timing in zip(graph.nodes, cost.nodes, strict=True):
         if node.kind is NodeKind.CPU:
@@ -100,8 +100,8 @@ def timeline_of(graph: Graph, size: InstanceType, cores: Sequence[int]) -> Timel
         spans += _node_spans(node, core, held[core], now_ns, node_timing.duration_ns[0])
         now_ns += node_timing.duration_ns[0]
         previous = core
-    spans.append(Span(_HOST, "OFMAPs to the host, return", "runtime", now_ns, cost.after_ns, Bound.HOST))
-    return Timeline(graph.name, tuple(spans), now_ns + cost.after_ns)
+    spans.append(Span(_HOST, "OFMAPs to the host, return", "runtime", now_ns, cost.after.alone_ns, Bound.HOST))
+    return Timeline(graph.name, tuple(spans), now_ns + cost.after.alone_ns)
 
 
 def _weights_by_core(graph: Graph, cores: Sequence[int]) -> dict[int, int]:

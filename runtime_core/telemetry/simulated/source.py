@@ -17,7 +17,7 @@ from runtime_core.driver.faults.table import FaultKind, Side
 from runtime_core.driver.locks import page_byte
 from runtime_core.driver.paths import node_root
 from runtime_core.histogram import Histogram
-from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_DEVICES
+from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_DEVICES, InstanceType
 from runtime_core.telemetry.simulated.page_copy import BeingWritten, PageReader
 from runtime_core.telemetry.simulated.page_parts import Identity, cores_in, identity_at, models_at
 from runtime_core.telemetry.snapshot import (
@@ -35,6 +35,7 @@ from runtime_core.telemetry.snapshot import (
     Model,
     Runtime,
     Snapshot,
+    VcpuTimes,
 )
 from runtime_core.topology import topology
 
@@ -44,6 +45,7 @@ _DEVICE_USE = struct.Struct("<4Q")
 _DEVICE_BLOCK = struct.Struct(f"<{ctypes.sizeof(layout.DeviceBlock) // 8}Q")
 _DEVICES_AT = _Page.devices.offset
 _VIRTUAL_CLOCK_WORD = layout.FileHeader.virtual_clock.offset // 8
+_VIRTUAL_VCPU_WORD = layout.FileHeader.virtual_vcpu_busy_ns.offset // 8
 _VIRTUAL_NOW_WORD = layout.FileHeader.virtual_now_ns.offset // 8
 _BOOT_WORD = layout.FileHeader.boot_ns.offset // 8
 
@@ -111,11 +113,11 @@ class SimulatedSource:
         virtual = bool(self._words[_VIRTUAL_CLOCK_WORD])
         time_ns = self._now_ns()
         wall_time_ns = self._words[_BOOT_WORD] + time_ns if virtual else time.time_ns()
-        # No host runs under a virtual clock: its figures are not available.
-        host = host and not virtual
+        # Simulated processes use no CPU time that the machine could show.
+        with_cpu = host and not virtual
         for _ in range(_FOLD_TRIES):
             sequence = store.totals_sequence
-            runtimes, devices = self._look(store, reader, with_cpu=host)
+            runtimes, devices = self._look(store, reader, with_cpu=with_cpu)
             if not sequence & 1 and store.totals_sequence == sequence:
                 break
         driver_version = store.text("driver_version")
@@ -135,9 +137,12 @@ class SimulatedSource:
             driver_version,
             devices,
             tuple(runtimes),
-            host_now() if host else None,
+            self._host(store, time_ns, virtual) if host else None,
             missing,
         )
+
+    def _host(self, store: Datastore, time_ns: int, virtual: bool) -> Host:
+        return virtual_host(store.size, time_ns, self._words[_VIRTUAL_VCPU_WORD]) if virtual else host_now()
 
     def _look(
         self, store: Datastore, reader: PageReader, *, with_cpu: bool
@@ -342,6 +347,13 @@ def _with_link_states(device: Device, faults: Sequence[Fault]) -> Device:
         return device
     down, slow = (tuple(states.get(field, ())) for field in ("down_links", "slow_links"))
     return replace(device, down_links=down, slow_links=slow)
+
+
+def virtual_host(size: InstanceType, time_ns: int, busy_ns: int) -> Host:
+    """The host under a virtual clock: work is spread evenly over its vCPUs, and its memory is the instance's."""
+    busy = busy_ns / 1e9 / size.vcpu_count
+    vcpu = VcpuTimes(busy, 0.0, 0.0, max(0.0, time_ns / 1e9 - busy), 0.0, 0.0, 0.0)
+    return Host(time_ns, (vcpu,) * size.vcpu_count, None, size.host_memory_gib << 30, None, None, None)
 
 
 def host_now() -> Host:

@@ -31,7 +31,7 @@ def test_a_table_says_once_what_is_the_same_everywhere(bench, squeezenet):
     assert "virtual clock" in text
     header = next(line.split() for line in rest if line.startswith("batch"))
     assert header[:3] == ["batch", "cores", "models"]
-    assert sum("%" in line for line in rest) == 4
+    assert sum("±" in line for line in rest) == 4
     assert "█" in text
     assert done.stderr == ""
 

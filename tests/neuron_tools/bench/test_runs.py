@@ -26,10 +26,10 @@ def throughput(seen):
 def test_one_client_takes_turns_with_its_core(make_neff):
     setup = Setup("inf1.xlarge", 1, 1, 1, 1, 1)
     neff = make_neff(flops=10**11)
-    seen = run_virtual(setup, neff, seconds=5)
+    seen = run_virtual(setup, neff, seconds=5, jitter=False)
     plan = longest(setup, neff)
     (stage,) = plan.stages
-    period_ns = stage.lead_ns + stage.duration_ns[0] + plan.tail_ns
+    period_ns = plan.alone_ns
     assert set(seen.latencies_ns) == {period_ns}
     assert throughput(seen) == pytest.approx(1e9 / period_ns, rel=0.001)
     assert seen.utilization == pytest.approx(stage.duration_ns[0] / period_ns, rel=0.001)
@@ -38,25 +38,25 @@ def test_one_client_takes_turns_with_its_core(make_neff):
 
 def test_more_clients_fill_the_core_and_wait_for_one_another(make_neff):
     neff = make_neff(flops=10**11)
-    one, four = (run_virtual(Setup("inf1.xlarge", 1, 1, 1, 1, w), neff, seconds=5) for w in (1, 4))
+    one, four = (run_virtual(Setup("inf1.xlarge", 1, 1, 1, 1, w), neff, seconds=5, jitter=False) for w in (1, 4))
     assert four.utilization > 0.999 > one.utilization
     assert quantile(four.latencies_ns, 0.5) > 3.5 * quantile(one.latencies_ns, 0.5)
 
 
 def test_copies_that_share_a_core_share_its_time(make_neff):
     neff = make_neff(flops=10**11)
-    alone = run_virtual(Setup("inf1.xlarge", 1, 1, 1, 1, 2), neff, seconds=5)
-    shared = run_virtual(Setup("inf1.xlarge", 1, 1, 1, 2, 2), neff, seconds=5)
+    alone = run_virtual(Setup("inf1.xlarge", 1, 1, 1, 1, 2), neff, seconds=5, jitter=False)
+    shared = run_virtual(Setup("inf1.xlarge", 1, 1, 1, 2, 2), neff, seconds=5, jitter=False)
     assert throughput(shared) == pytest.approx(throughput(alone), rel=0.01)
 
 
 def test_a_rate_is_served_as_it_comes(make_neff):
     neff = make_neff(flops=10**11)
     setup = Setup("inf1.xlarge", 4, 1, 2, 2, 2)
-    seen = run_virtual(setup, neff, seconds=10, rate_per_second=80)
+    seen = run_virtual(setup, neff, seconds=10, jitter=False, rate_per_second=80)
     assert throughput(seen) * setup.batch == pytest.approx(80, rel=0.01)
     assert seen.utilization < 0.3
-    over = run_virtual(setup._replace(workers=2), neff, seconds=10, rate_per_second=80_000)
+    over = run_virtual(setup._replace(workers=2), neff, seconds=10, jitter=False, rate_per_second=80_000)
     assert over.utilization > 0.99
     assert quantile(over.latencies_ns, 0.99) > 10**9
 
@@ -76,10 +76,10 @@ def test_both_clocks_agree(make_neff, cores):
     """With more clients than the core needs, a late wake-up costs nothing unless the machine stands still."""
     neff = make_neff(params_mib=64, flops=4 * 10**11)
     setup = Setup("inf1.xlarge", 1, 1, cores, cores, 3)
-    simulated = run_virtual(setup, neff, seconds=3)
+    simulated = run_virtual(setup, neff, seconds=3, jitter=False)
     with node_for(setup.instance_type) as root:
         for _ in range(5):
-            real = run_real(setup, neff, root=root, seconds=3)
+            real = run_real(setup, neff, root=root, seconds=3, jitter=False)
             # Where the wall clock keeps up; a machine that is busy with other things does not.
             if real.utilization > 0.995:
                 break

@@ -24,8 +24,7 @@ def run(node, neff, clock, executions, think_ns=0):
         for _ in range(executions):
             runtime.infer(model, {})
             clock.time_ns += think_ns
-        (stage,) = model.plan.stages
-        return stage.lead_ns + stage.duration_ns[0] + model.plan.tail_ns, stage.lead_ns
+        return model.plan.alone_ns, model.plan.before.alone_ns
 
 
 @pytest.mark.parametrize("think_ns", [0, 777])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
+from runtime_core.engine.timing.model import input_timing, output_timing
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.neff.writer import encode_neff
@@ -56,9 +56,9 @@ def execution_ns(node, runtime, model):
 
 def test_what_lies_on_the_device_saves_its_way(execution_ns):
     far = execution_ns(HOST, HOST)
-    assert far - execution_ns(DEVICE, HOST) == input_transfer_ns(SIZE)
-    assert far - execution_ns(HOST, DEVICE) == output_transfer_ns(SIZE)
-    assert far - execution_ns(DEVICE, DEVICE) == input_transfer_ns(SIZE) + output_transfer_ns(SIZE)
+    assert far - execution_ns(DEVICE, HOST) == input_timing(SIZE).alone_ns
+    assert far - execution_ns(HOST, DEVICE) == output_timing(SIZE).alone_ns
+    assert far - execution_ns(DEVICE, DEVICE) == input_timing(SIZE).alone_ns + output_timing(SIZE).alone_ns
 
 
 @pytest.mark.parametrize(("placement", "share"), [(DEVICE, 1), (HOST, 0)])
@@ -68,5 +68,5 @@ def test_writing_and_reading_the_device_takes_the_way(node, runtime, placement, 
     runtime.tensor_write(tensor, bytes(SIZE // 2))
     written_ns = node.clock.now_ns()
     runtime.tensor_read(tensor)
-    assert written_ns - started_ns == share * input_transfer_ns(SIZE // 2)
-    assert node.clock.now_ns() - written_ns == share * output_transfer_ns(SIZE)
+    assert written_ns - started_ns == share * input_timing(SIZE // 2).alone_ns
+    assert node.clock.now_ns() - written_ns == share * output_timing(SIZE).alone_ns

@@ -26,14 +26,14 @@ def test_processes_are_resumed_at_the_times_they_ask_for():
     assert clock.now_ns() == 100
 
 
-def test_at_equal_times_the_older_process_goes_first_and_chips_before_the_node():
+def test_at_equal_times_the_older_process_goes_first_and_clients_before_the_node():
     clock, log = VirtualClock(), []
     clock.call_at(10, lambda now_ns: log.append((now_ns, "fault")))
     for name in "ab":
         clock.spawn(ticker(log, name, 0, 10, 2))
-    clock.spawn(ticker(log, "chip", 0, 10, 2), chip=3)
+    clock.spawn(ticker(log, "client", 0, 10, 2), client=True)
     clock.run(10)
-    assert log == [(0, "chip"), (0, "a"), (0, "b"), (10, "chip"), (10, "fault"), (10, "a"), (10, "b")]
+    assert log == [(0, "client"), (0, "a"), (0, "b"), (10, "client"), (10, "fault"), (10, "a"), (10, "b")]
 
 
 def test_actions_are_called_once_or_again_and_again_and_may_spawn_more():
@@ -96,8 +96,8 @@ plans = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9), st.integers(1,
 @given(plans)
 def test_time_never_goes_back_and_nothing_is_lost(plan):
     clock, log = VirtualClock(), []
-    for name, (start, period, times, chip) in enumerate(plan):
-        clock.spawn(ticker(log, name, start, period, times), chip=chip or None)
+    for name, (start, period, times, group) in enumerate(plan):
+        clock.spawn(ticker(log, name, start, period, times), client=group > 1)
     clock.run(10**6)
     assert len(log) == sum(times for _, _, times, _ in plan)
     for group in range(4):

@@ -102,7 +102,7 @@ def test_a_result_goes_straight_to_the_engine_that_takes_it_next():
 def test_reshaping_moves_nothing():
     steps = [step("transpose", "x", "a"), step("reshape", "a", "b"), step("transpose", "b", "y")]
     n = node(steps, [value("x", 4)], [value("y", 4)], [value("a", 4), value("b", 4)])
-    assert traffic(n, ROOMY)[1] == (0, 0, 0, 0)
+    assert traffic(n, ROOMY)[1][:4] == (0, 0, 0, 0)
     assert sum(dram(t) for t in traffic(n, ROOMY)) == 8 * KIB
 
 

@@ -43,4 +43,4 @@ def test_passes_follow_from_the_shapes(opcode, shapes, attributes, expected):
 def test_the_array_is_never_faster_than_published():
     product = Product(1, 128, 128, 4096)
     flops = 2 * 128 * 128 * 4096
-    assert product.cycles(0) / PE_CLOCK_HZ == pytest.approx(flops / CORE_HALF_FLOPS)
+    assert product.cycles(BARE) / PE_CLOCK_HZ == pytest.approx(flops / CORE_HALF_FLOPS)
