@@ -65,16 +65,16 @@ class HostQueue:
     """The instance's vCPUs: host work of executions starts in order of arrival, on the vCPU that is free first.
 
     Attributes:
-        free_at_ns: when each vCPU has done the work that it was given, ascending.
+        ends_ns: when each busy vCPU has done the work that it was given, ascending.
         slowdown: see :func:`slowdowns`.
         given_ns: thread time of all work that was given.
     """
 
-    __slots__ = ("free_at_ns", "given_ns", "slowdown")
+    __slots__ = ("ends_ns", "given_ns", "slowdown")
 
     def __init__(self, vcpu_count: int) -> None:
         """Idle."""
-        self.free_at_ns = [0] * vcpu_count
+        self.ends_ns: list[int] = []
         self.slowdown = slowdowns(vcpu_count)
         self.given_ns = 0
 
@@ -82,23 +82,23 @@ class HostQueue:
         """Queue the host work of an execution; returns when it starts, and its slowdown.
 
         Args:
-            arrival_ns: not before the last call's, but for what clocks differ by.
+            arrival_ns: not before the last call's, except for what the threads of a real clock differ by.
             work_ns: thread time on an idle physical core.
         """
-        free_at_ns = self.free_at_ns
-        start_ns = free_at_ns[0]
-        if start_ns < arrival_ns:
-            start_ns = arrival_ns
-        slowdown = self.slowdown[len(free_at_ns) - bisect_right(free_at_ns, start_ns)]
+        ends_ns, start_ns = self.ends_ns, arrival_ns
+        while ends_ns and ends_ns[0] <= arrival_ns:
+            del ends_ns[0]
+        if len(ends_ns) == len(self.slowdown):
+            start_ns = ends_ns.pop(0)
+        slowdown = self.slowdown[len(ends_ns)]
         spent_ns = int(work_ns * slowdown)
         self.given_ns += spent_ns
-        del free_at_ns[0]
-        insort(free_at_ns, start_ns + spent_ns)
+        insort(ends_ns, start_ns + spent_ns)
         return start_ns, slowdown
 
     def busy_ns(self, now_ns: int) -> int:
         """Thread time that vCPUs have spent on executions until ``now_ns``, all vCPUs together."""
-        return self.given_ns - sum(end_ns - now_ns for end_ns in self.free_at_ns if end_ns > now_ns)
+        return self.given_ns - sum(end_ns - now_ns for end_ns in self.ends_ns if end_ns > now_ns)
 
 
 class NodeShares:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
@@ -216,7 +216,7 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
     tally = page.tally((model.distinct_cores, outcome.execution, outcome.core_status, outcome.error))
     count_one = tuple(tally.totals_ns(duration_ns).append for duration_ns in durations_ns)
     host, pcie, device = engine.shares.host, engine.shares.pcie_free_at_ns, plan.pcie_device
-    free_at, vcpu_count, pcie_ns = host.free_at_ns, len(host.free_at_ns), plan.pcie_ns
+    vcpu_ends, vcpu_count, pcie_ns = host.ends_ns, len(host.slowdown), plan.pcie_ns
     # By the number of other busy vCPUs: all host work, its part before the stage, its part after.
     works = tuple(
         (
@@ -228,26 +228,24 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
     )
     now_ns = yield start_ns
     while not stop.asked:
-        arrival_ns = now_ns
         if not model.steady:
             if model.unloaded:
                 return
             now_ns = yield from _execution(engine, model, now_ns, now_ns, RETRY_NS)
             continue
-        host_ns = free_at[0]
-        if host_ns < now_ns:
-            host_ns = now_ns
-        work_ns, lead_ns, tail_ns = works[vcpu_count - bisect_right(free_at, host_ns)]
+        arrival_ns = ready_ns = now_ns
+        while vcpu_ends and vcpu_ends[0] <= now_ns:
+            del vcpu_ends[0]
+        if len(vcpu_ends) == vcpu_count:
+            ready_ns = vcpu_ends.pop(0)
+        work_ns, lead_ns, tail_ns = works[len(vcpu_ends)]
         host.given_ns += work_ns
-        del free_at[0]
-        insort(free_at, host_ns + work_ns)
+        insort(vcpu_ends, ready_ns + work_ns)
+        ready_ns += lead_ns
         sent_ns = pcie[device]
-        if sent_ns < now_ns:
-            sent_ns = now_ns
-        pcie[device] = sent_ns = sent_ns + pcie_ns
-        end_ns = host_ns + lead_ns
-        if sent_ns > end_ns:
-            end_ns = sent_ns
+        pcie[device] = sent_ns = (sent_ns if sent_ns > now_ns else now_ns) + pcie_ns
+        if sent_ns > ready_ns:
+            ready_ns = sent_ns
         active = (busy_until[first] > now_ns) + (busy_until[second] > now_ns) + (busy_until[third] > now_ns)
         duration_ns = durations_ns[active]
         free_at_ns = timeline[FREE_AT_NS]
@@ -258,12 +256,11 @@ def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) 
                 left_ns = backlog_ns
             timeline[BACKLOG_FLOPS] = flops - (-timeline[BACKLOG_FLOPS] * left_ns // backlog_ns)
             timeline[BACKLOG_NS] = left_ns + duration_ns
-            if free_at_ns > end_ns:
-                end_ns = free_at_ns
+            end_ns = (free_at_ns if free_at_ns > ready_ns else ready_ns) + duration_ns
         else:
             timeline[BACKLOG_FLOPS] = flops
             timeline[BACKLOG_NS] = duration_ns
-        end_ns += duration_ns
+            end_ns = ready_ns + duration_ns
         timeline[BUSY_NS] += duration_ns
         timeline[FLOPS] += flops
         timeline[FREE_AT_NS] = busy_until[core] = end_ns
