@@ -450,7 +450,7 @@ class Runtime:
         self._check()
         target[:] = tensor.view(offset_bytes, target.nbytes)
         if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.wait_for(output_transfer_ns(target.nbytes))
+            self._engine.move_tensor(output_timing(target.nbytes))
 
     def tensor_copy(
         self, source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int

@@ -1,6 +1,6 @@
 """How long the chip and its host take, from what a graph's instructions compute and move.
 
-The figures are those of :mod:`runtime_core.engine.timing.parameters`; ``docs/explanation/timing.md`` describes the model.
+The figures are those of :mod:`runtime_core.engine.timing.parameters`; see ``docs/explanation/timing.md``.
 """
 
 from __future__ import annotations

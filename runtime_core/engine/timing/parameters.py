@@ -1,6 +1,6 @@
 """The figures that the timing model uses, each with its unit and source.
 
-``python -m benchmarks published_fit`` finds the "fitted" figures on the published rows (``docs/explanation/timing.md``).
+``python -m benchmarks published_fit`` finds the "fitted" figures on the published rows (see ``timing.md``).
 "Assumed" figures are not published for this chip: they give the order of magnitude.
 """
 
@@ -35,7 +35,7 @@ class TimingParameters(NamedTuple):
 
     Attributes:
         pass_columns: columns that stream past a tile of weights before it is loaded again: half of an accumulation bank
-            of 512 FP32 results, so that one half drains while the other fills (chosen; see ``docs/explanation/timing.md``).
+            of 512 FP32 results, so that one half drains while the other fills (chosen; ``timing.md``).
         pass_overhead_cycles: PE cycles that each pass of a tile adds to its columns, to load and drain it (fitted).
         vector_flops_per_second: element-wise work of ACT or POOL: 128 lanes at 1 GHz (assumed).
         move_bytes_per_second: DMA rings of a core that rearrange data, read and written bytes together: a read and a
