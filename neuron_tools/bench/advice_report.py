@@ -1,4 +1,4 @@
-"""Advice as JSON, and as a person reads it: the cheapest, the runner-up, and batching against pipelining."""
+"""Advice as JSON and as tables: the cheapest, the runner-up, and batching against pipelining."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def as_json(model: str, demand: Demand, found: Sequence[Advice]) -> str:
         "model": model,
         "rate_per_second": demand.rate_per_second,
         "p99_limit_ms": demand.p99_ns / 1e6,
+        "margin_ratio": demand.margin,
         "best": best,
         "runner_up": runner_up,
         "considered": found,
@@ -38,9 +39,10 @@ def as_json(model: str, demand: Demand, found: Sequence[Advice]) -> str:
 def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: Console) -> None:
     """The two best, and what else was considered on the size of the best."""
     wanted = f"{demand.rate_per_second:g} samples/s, 99 % within {demand.p99_ns / 1e6:g} ms"
+    wanted += f" (times + {demand.margin:.0%})" if demand.margin else ""
     best = serving(found)
     if not best:
-        console.print(f"{model}: nothing that was tried serves {wanted}", highlight=False)
+        console.print(f"{model}: no setup serves {wanted}", highlight=False)
     else:
         console.print(f"{model}: {wanted}", highlight=False)
         console.print(_best_table(best))
@@ -49,7 +51,7 @@ def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: C
     console.print()
     console.print(f"Batching against pipelining on {_instances(shown)}: the fewest cores that serve, and their p99")
     console.print(_grid(same))
-    console.print("Others: the p99 of all cores; too slow: one execution alone; too little: throughput of all cores")
+    console.print("Other cells: p99 with all cores; too slow: one execution alone; too little: cores or vCPUs")
 
 
 def _instances(advice: Advice) -> str:

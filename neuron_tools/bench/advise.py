@@ -1,7 +1,7 @@
 """The cheapest setup that serves a demand: batch x pipeline x cores x instance size, tried under the virtual clock.
 
-Sizes are tried from the cheapest on, until two setups serve the demand. What can't, by the bare time of one execution
-or by the throughput of all cores, is not tried.
+Sizes are tried from the cheapest, until two setups serve the demand. A setup is not tried if the time of one execution,
+or the throughput of all cores or vCPUs, rules it out. Every time is taken at the pessimistic end of its interval.
 """
 
 from __future__ import annotations
@@ -17,26 +17,32 @@ from neuron_tools.bench.networks import Networks
 from neuron_tools.bench.result import cost_per_million, quantile
 from neuron_tools.bench.setups import Setup
 from runtime_core.engine.plan import Plan, plan_of
+from runtime_core.engine.shares import slowdowns
+from runtime_core.engine.timing.model import instruction_seconds
 from runtime_core.errors import UsageError
 from runtime_core.instance import INSTANCE_TYPES, InstanceType
+from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.status import NrtError
 from runtime_core.topology import topology
 
+_NO_DRAM = 1e-6
+"""Active cores for :func:`instruction_seconds` that leave the time of the engines alone."""
+
 
 class Finding(enum.StrEnum):
-    """What came of a setup."""
+    """The result of considering a setup."""
 
     SERVES = "serves"
     TOO_SLOW = "too slow"
     """One execution alone, with the gathering of its batch, takes longer than allowed."""
     TOO_LITTLE = "too little"
-    """The throughput of all cores is less than the rate."""
+    """The throughput of all cores, or of the vCPUs, is less than the rate."""
     TOO_LATE = "too late"
     """The 99th percentile missed the limit."""
     NO_ROOM = "no room"
-    """The copies don't fit in the devices' memory."""
+    """The copies do not fit in the devices' memory."""
     NO_SUCH_CUT = "no such cut"
-    """The model can't be spread over so many cores."""
+    """More cores would not make the pipeline faster."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -81,13 +87,13 @@ class Space(NamedTuple):
 
 
 def search(networks: Networks, demand: Demand, space: Space, tell: Callable[[int, str], None]) -> list[Advice]:
-    """Everything that was considered, the cheapest that serves first.
+    """All setups that were considered, the cheapest that serves first.
 
     Args:
         networks: the model.
-        demand: what is to be served.
-        space: what is searched.
-        tell: hears how many shapes on offers are done, and which is next.
+        demand: what the setup must serve.
+        space: what to search.
+        tell: called with the number of shapes done, and a description of the next.
     """
     found: list[Advice] = []
     for done, (size, count) in enumerate(space.offers()):
@@ -125,23 +131,34 @@ def _rank(advice: Advice) -> tuple[bool, float, int, float]:
 
 def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: int, pipeline: int) -> Advice:
     """The fewest copies that serve the demand, or why there are none."""
+    gathering_ns = (batch - 1) / demand.rate_per_second * 1e9
+    executions_per_second = demand.rate_per_second / batch
+    if not networks.fixed:
+        # Compiling for many shapes takes longer than simulating few.
+        floor_ns = engines_ns(networks.get(batch, 1).graph) * (1 + demand.margin)
+        if floor_ns + gathering_ns > demand.p99_ns:
+            return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+        if executions_per_second * floor_ns > size.core_count * 1e9:
+            return _unserved(Finding.TOO_LITTLE, size, batch, pipeline)
     try:
         neff = networks.get(batch, pipeline)
     except UsageError:
         return _unserved(Finding.NO_SUCH_CUT, size, batch, pipeline)
-    plan = plan_of(neff.graph, tuple(range(pipeline)), topology(size))
-    gathering_ns = (batch - 1) / demand.rate_per_second * 1e9
+    if neff.graph.core_count < pipeline:
+        return _unserved(Finding.NO_SUCH_CUT, size, batch, pipeline)
+    plan = plan_of(neff.graph, tuple(range(pipeline)), topology(size)).slowed(1 + demand.margin)
     if plan.alone_ns + gathering_ns > demand.p99_ns:
         return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
     most = size.core_count // pipeline
-    fewest = -(-demand.rate_per_second * bottleneck_ns(plan) // (batch * 1e9))
-    if fewest > most:
+    fewest = -(-executions_per_second * bottleneck_ns(plan) // 1e9)
+    vcpus = size.vcpu_count / slowdowns(size.vcpu_count)[-1]
+    if fewest > most or executions_per_second * plan.host_ns > vcpus * 1e9:
         return _unserved(Finding.TOO_LITTLE, size, batch, pipeline)
 
     def attempt(models: int) -> Advice:
         setup = Setup(size.name, batch, pipeline, models * pipeline, models, 1)
         try:
-            return _judged(setup, size, demand, try_setup(setup, neff, demand))
+            return _judged(setup, size, demand, try_setup(setup, neff, demand, give_up=models < most))
         except NrtError:
             return _unserved(Finding.NO_ROOM, size, batch, pipeline)
 
@@ -155,6 +172,12 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         else:
             low = middle + 1
     return best
+
+
+def engines_ns(graph: Graph) -> int:
+    """Time of the engines for one execution, without DRAM: no pipeline works less, or ends sooner."""
+    nodes = (node for node in graph.nodes if node.kind is NodeKind.NEURON)
+    return round(sum(sum(instruction_seconds(node, 0, _NO_DRAM)) for node in nodes) * 1e9)
 
 
 def bottleneck_ns(plan: Plan) -> int:

@@ -17,6 +17,7 @@ from neuron_tools.bench.setups import ClockKind, Setup, Wanted, parse_counts, se
 from neuron_tools.bench.sweep import Run, sweep
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.paths import INSTANCE_TYPE_VARIABLE
+from runtime_core.engine.timing.parameters import INTERVAL_RATIO
 from runtime_core.errors import UsageError
 from runtime_core.instance import DEFAULT_INSTANCE_TYPE, INSTANCE_TYPES, instance_type
 
@@ -112,7 +113,7 @@ def advise_command(request: Request, question: Question) -> int:
     if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
         raise UsageError("--advise cannot be used with --clock real, --csv or --plot: omit them")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    demand = Demand(request.rate, parse_time_ns(question.p99), request.seed, request.jitter)
+    demand = Demand(request.rate, parse_time_ns(question.p99), request.seed, request.jitter, INTERVAL_RATIO)
     networks = Networks(request.model)
     batches, pipelines = parse_counts(request.batch or _BATCHES, "--batch"), _pipelines(request)
     if networks.fixed:

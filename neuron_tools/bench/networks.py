@@ -1,4 +1,4 @@
-"""The model under test, compiled for each batch and pipeline it is wanted for, each only once."""
+"""The model under test, compiled once for each batch and pipeline that is requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Networks:
             UsageError: there is no such file.
         """
         if not path.is_file():
-            raise UsageError("no such model file", where=str(path))
+            raise UsageError("model file not found", where=str(path))
         self.path = path
         self.fixed = path.suffix != ".onnx"
         self._known: dict[tuple[int, int], Neff] = {}
@@ -30,22 +30,22 @@ class Networks:
         return max(1, graph.batch), graph.core_count
 
     def own_batch(self) -> int:
-        """The batch that an ONNX file was made for; 1 where it is open, or where the model has none."""
+        """The batch that an ONNX file was made for; 1 if it is open or the model has none."""
         made = self._compile(None, 1)
         batch = max(1, made.graph.batch)
         self._known[batch, 1] = made
         return batch
 
     def known(self, batch: int, pipeline: int) -> bool:
-        """Whether the shape is at hand, without compiling."""
+        """Whether the shape is available without compiling."""
         return self.fixed or (batch, pipeline) in self._known
 
     def get(self, batch: int, pipeline: int) -> Neff:
-        """The model for ``batch`` samples an execution over ``pipeline`` cores, without its parameters.
+        """The model for ``batch`` samples per execution over ``pipeline`` cores or fewer, without its parameters.
 
         Raises:
-            ModelFileError: it can't be read or compiled.
-            UsageError: a NEFF has another shape, or the model can't be cut into so many parts.
+            ModelFileError: it cannot be read or compiled.
+            UsageError: a NEFF has another shape.
         """
         if self.fixed:
             shape = self.fixed_shape()
@@ -66,10 +66,6 @@ class Networks:
         from runtime_core.compiler import compile as compile_model
 
         made = compile_model(self.path, CompileOptions(pipeline_cores=pipeline, batch=batch))
-        if made.graph.core_count != pipeline:
-            raise UsageError(
-                f"{self.path} can be spread over {made.graph.core_count} NeuronCore(s) at most, not over {pipeline}"
-            )
         # Time follows from the graph alone, and parameters of many shapes would fill the memory.
         return Neff(made.graph, uuid=made.uuid)
 
@@ -81,6 +77,6 @@ class Networks:
             try:
                 neff = read_neff(read_regular(self.path))
             except OSError as error:
-                raise ModelFileError(f"{self.path} can't be read: {error.strerror}") from None
+                raise ModelFileError(f"{self.path} cannot be read: {error.strerror}") from None
             found = self._known[0, 0] = Neff(neff.graph, uuid=neff.uuid)
         return found

@@ -1,21 +1,60 @@
-"""Where a chain of instructions is cut into the stages of a pipeline."""
+"""Where to cut a chain of instructions into the stages of a pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
 _HALVINGS = 24
 _MOST_PLACES = 512
-"""Places that are tried in a long chain: the cheapest of each of so many pieces."""
+"""Places to try in a long chain: the cheapest of each of so many pieces."""
+_WORTH_MEASURING = 0.7
+"""Part of its estimate that a cut may take when it is measured; one that is worse than that is not measured."""
+
+
+def fastest_cut(
+    costs: Sequence[float],
+    stages: int,
+    cut_costs: Sequence[float] | None,
+    measure: Callable[[Sequence[int]], float],
+) -> list[int]:
+    """Lengths of up to ``stages`` runs whose slowest run is the fastest, as measured; fewer where more would be slower.
+
+    Args:
+        costs: estimates of each instruction, in order.
+        stages: the most runs.
+        cut_costs: as for :func:`stage_sizes`.
+        measure: the time of the slowest of runs with these lengths.
+    """
+    best, best_cost = [len(costs)], measure([len(costs)])
+    crossing = [0.0] * len(costs) if cut_costs is None else list(cut_costs)
+    crossing[:1] = [0.0] * len(crossing[:1])
+    measured = {1}
+    for count in range(min(stages, len(costs)), 1, -1):
+        sizes = stage_sizes(costs, count, crossing)
+        ends = [0, *accumulate(sizes)]
+        done = [0.0, *accumulate(costs)]
+        estimate = max(
+            done[end] - done[start] + crossing[start] + (crossing[end] if end < len(costs) else 0.0)
+            for start, end in pairwise(ends)
+        )
+        if estimate * _WORTH_MEASURING > best_cost:
+            break
+        if len(sizes) not in measured:
+            measured.add(len(sizes))
+            cost = measure(sizes)
+            # Of equally fast cuts, the one with fewer cores.
+            if cost <= best_cost:
+                best, best_cost = sizes, cost
+    return best
 
 
 def stage_sizes(costs: Sequence[float], stages: int, cut_costs: Sequence[float] | None = None) -> list[int]:
-    """Lengths of the runs that make the costliest of them as cheap as can be.
+    """Lengths of the runs that make the costliest run as cheap as possible, with as few runs as that takes.
 
     Args:
         costs: of each instruction, in order, not negative.
-        stages: runs wanted; fewer only where there are fewer instructions.
+        stages: the most runs.
         cut_costs: what a cut before each instruction adds to the run before it and to the run after it.
     """
     count = len(costs)
@@ -33,14 +72,11 @@ def stage_sizes(costs: Sequence[float], stages: int, cut_costs: Sequence[float] 
             low = middle
         else:
             cuts, high = found, middle
-    while len(cuts) - 1 < stages:
-        start, end = max(pairwise(cuts), key=lambda run: run[1] - run[0])
-        cuts = sorted([*cuts, (start + end) // 2])
     return [end - start for start, end in pairwise(cuts)]
 
 
 def _places(crossing: Sequence[float], count: int, stages: int) -> list[int]:
-    """Where cuts may be, with both ends."""
+    """Possible cuts, with both ends."""
     pieces = max(_MOST_PLACES, 8 * stages)
     if count <= pieces:
         return list(range(count + 1))
@@ -52,7 +88,7 @@ def _places(crossing: Sequence[float], count: int, stages: int) -> list[int]:
 def _cuts_within(
     done: Sequence[float], crossing: Sequence[float], places: Sequence[int], limit: float, stages: int
 ) -> list[int] | None:
-    """Cuts with no run above ``limit``, as few as there can be; ``None`` where that takes more runs than ``stages``."""
+    """The fewest cuts with no run above ``limit``; ``None`` if that takes more runs than ``stages``."""
     fewest = [0] + [stages + 1] * (len(places) - 1)
     source = [0] * len(places)
     for right in range(1, len(places)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -9,9 +10,9 @@ from runtime_core.compiler.emit import describe_node, outside_uses
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
 from runtime_core.compiler.partition import partition
-from runtime_core.compiler.pipeline import stage_sizes
+from runtime_core.compiler.pipeline import fastest_cut
 from runtime_core.engine.footprint import footprints
-from runtime_core.engine.timing.model import dram_transfer_ns, instruction_seconds, streamed_bytes
+from runtime_core.engine.timing.model import dram_transfer_ns, instruction_seconds, streamed_bytes, time_node
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import CORES_PER_DEVICE, DEVICE_MEMORY_BYTES, MAX_CORES
 from runtime_core.neff.graph import Graph, NodeKind
@@ -93,14 +94,25 @@ def _cut(
 
 
 def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
-    """Cut a group into up to ``cores`` runs of instructions, the slowest as fast as can be."""
+    """Cut a group into up to ``cores`` runs of instructions, the slowest as fast as possible."""
     if cores <= 1 or len(group) <= 1:
         return [group]
     whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
     seconds = instruction_seconds(whole, streamed_bytes(whole) // cores)
     active = min(cores, CORES_PER_DEVICE)
     crossing = [dram_transfer_ns(size_bytes, active) / 1e9 for size_bytes in _crossing_bytes(module, group)]
-    sizes = stage_sizes(seconds, cores, crossing)
+
+    def slowest(sizes: Sequence[int]) -> float:
+        runs = [group[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+        needed = outside_uses(module, [*runs, rest])
+        parts = zip(runs, needed, strict=False)
+        nodes = (describe_node(module, "part", run, uses, precision, 0, where) for run, uses in parts)
+        active = min(len(sizes), CORES_PER_DEVICE)
+        return max(time_node(node).duration_ns[active - 1] for node in nodes) / 1e9
+
+    inside = set(map(id, group))
+    rest = [op for op in module.ops if id(op) not in inside]
+    sizes = fastest_cut(seconds, cores, crossing, slowest)
     return [group[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
 
 

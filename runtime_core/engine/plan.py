@@ -70,6 +70,22 @@ class Plan(NamedTuple):
         stages_ns = sum(s.cpu_ns + s.link_ns + s.duration_ns[0] for s in self.stages)
         return self.before.alone_ns + stages_ns + self.tail_cpu_ns + self.after.alone_ns
 
+    def slowed(self, factor: float) -> Plan:
+        """The same plan with everything ``factor`` times as long."""
+
+        def part(cost: HostTiming) -> HostTiming:
+            return HostTiming(round(cost.work_ns * factor), round(cost.transfer_ns * factor))
+
+        stages = tuple(
+            stage._replace(
+                cpu_ns=round(stage.cpu_ns * factor),
+                duration_ns=tuple(round(duration_ns * factor) for duration_ns in stage.duration_ns),
+                link_ns=round(stage.link_ns * factor),
+            )
+            for stage in self.stages
+        )
+        return _plan(part(self.before), stages, round(self.tail_cpu_ns * factor), part(self.after))
+
     def staged(self, taken: HostTiming, given: HostTiming) -> Plan:
         """The same plan without the host's part for tensors on the device: ``taken`` before, ``given`` after."""
         return _plan(_less(self.before, taken), self.stages, self.tail_cpu_ns, _less(self.after, given))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime_core.engine.execution import ExecutionResult, LoadedModel
 from runtime_core.engine.plan import Plan
-from runtime_core.engine.timing.model import input_transfer_ns, output_transfer_ns
+from runtime_core.engine.timing.model import input_timing, output_timing
 from runtime_core.neff.graph import Graph, TensorSpec
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
 from runtime_core.status import NrtError, NrtStatus
@@ -28,7 +28,7 @@ def staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Pl
 
     taken = bytes_on_device(model.graph.inputs, inputs.tensors)
     given = bytes_on_device(model.graph.outputs, outputs.tensors)
-    return model.plan.staged(input_transfer_ns(taken), output_transfer_ns(given)) if taken or given else None
+    return model.plan.staged(input_timing(taken), output_timing(given)) if taken or given else None
 
 
 def as_array(tensor: Tensor, graph: Graph, name: str) -> Array:

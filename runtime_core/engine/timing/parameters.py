@@ -34,10 +34,10 @@ class TimingParameters(NamedTuple):
     """Figures of the chip and its host that are not published.
 
     Attributes:
-        pass_columns: columns that stream past a tile of weights before it is loaded again: half of an accumulation bank
-            of 512 FP32 results, so that one half drains while the other fills (chosen; ``timing.md``).
+        pass_columns: columns that stream past a tile of weights before it is loaded again: as many as the array has
+            (form of the model; see ``timing.md``).
         pass_overhead_cycles: PE cycles that each pass of a tile adds to its columns, to load and drain it (fitted).
-        vector_flops_per_second: element-wise work of ACT or POOL: 128 lanes at 1 GHz (assumed).
+        vector_flops_per_second: element-wise work of ACT or POOL: 128 lanes at the array's clock (form of the model).
         move_bytes_per_second: DMA rings of a core that rearrange data, read and written bytes together: a read and a
             write at the pace of DRAM (assumed).
         on_chip_bytes: software-managed memory of a core (assumed: that of NeuronCore-v2, NKI documentation).
@@ -55,16 +55,16 @@ class TimingParameters(NamedTuple):
             a part of that time (fitted on p99).
     """
 
-    pass_columns: int = 256
-    pass_overhead_cycles: float = 176.0
-    vector_flops_per_second: float = 128e9
+    pass_columns: int = PE_COLUMNS
+    pass_overhead_cycles: float = 72.7
+    vector_flops_per_second: float = PE_COLUMNS * PE_CLOCK_HZ
     move_bytes_per_second: float = 107e9
     on_chip_bytes: int = 24 * 1024**2
     transfer_buffer_bytes: int = 4 * 1024**2
-    instruction_overhead_seconds: float = 5.8e-6
+    instruction_overhead_seconds: float = 5.39e-6
     node_overhead_seconds: float = 5e-6
-    execution_overhead_seconds: float = 0.69e-3
-    layout_bytes_per_second: float = 0.326e9
+    execution_overhead_seconds: float = 0.74e-3
+    layout_bytes_per_second: float = 0.3258e9
     copy_bytes_per_second: float = 5e9
     vcpu_elements_per_second: float = 5e9
     hyperthread_ratio: float = 0.3
@@ -73,6 +73,6 @@ class TimingParameters(NamedTuple):
 
 
 PARAMETERS = TimingParameters()
-INTERVAL_RATIO = 0.15
-"""Likely error of throughput and latency for a network and setup that took no part in the fit, as a part of the figure
-(``python -m benchmarks published_fit`` and ``docs/explanation/timing.md``)."""
+INTERVAL_RATIO = 0.20
+"""Error of throughput and latency that three of four predictions stay within, for networks that took no part in the fit
+(``python -m benchmarks published_fit``; see ``timing.md``)."""

@@ -157,7 +157,7 @@ def test_a_demand_that_nothing_serves_is_a_failure(bench, squeezenet_neff):
     done = bench(squeezenet_neff, "--advise", "--p99", "1us", "--rate", 10, "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["best"] is None
-    assert "nothing that was tried" in bench(squeezenet_neff, "--advise", "--p99", "1us", "--rate", 10).stdout
+    assert "no setup serves" in bench(squeezenet_neff, "--advise", "--p99", "1us", "--rate", 10).stdout
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime_core.compiler.pipeline import stage_sizes
+from runtime_core.compiler.pipeline import fastest_cut, stage_sizes
 
 
 def slowest(costs, crossing, cuts):
@@ -27,14 +27,30 @@ def test_no_cuts_into_as_many_or_fewer_stages_are_better(data, costs, stages):
     crossing = data.draw(st.lists(st.integers(0, 30), min_size=len(costs), max_size=len(costs)))
     sizes = stage_sizes(costs, stages, crossing)
     assert sum(sizes) == len(costs)
-    assert len(sizes) == min(stages, len(costs))
+    assert len(sizes) <= min(stages, len(costs))
     assert min(sizes) >= 1
-    best = {
-        count: min(slowest(costs, crossing, cuts) for cuts in combinations(range(1, len(costs)), count - 1))
-        for count in range(1, len(sizes) + 1)
-    }
-    if best[len(sizes)] < min((best[count] for count in best if count < len(sizes)), default=1e9):
-        assert slowest(costs, crossing, cuts_of(sizes)) == pytest.approx(best[len(sizes)], rel=1e-3, abs=1e-2)
+    best = min(
+        slowest(costs, crossing, cuts)
+        for count in range(1, min(stages, len(costs)) + 1)
+        for cuts in combinations(range(1, len(costs)), count - 1)
+    )
+    assert slowest(costs, crossing, cuts_of(sizes)) == pytest.approx(best, rel=1e-3, abs=1e-2)
+
+
+@given(st.data(), st.lists(st.integers(0, 100), min_size=1, max_size=12))
+def test_more_cores_are_never_slower(data, costs):
+    crossing = data.draw(st.lists(st.integers(0, 60), min_size=len(costs), max_size=len(costs)))
+
+    def measure(sizes):
+        return slowest(costs, crossing, cuts_of(sizes))
+
+    times = [measure(fastest_cut(costs, cores, crossing, measure)) for cores in range(1, 10)]
+    assert all(more <= fewer for fewer, more in pairwise(times))
+
+
+def test_cores_that_would_only_add_transfers_are_not_used():
+    costs, crossing = [5, 5], [0, 100]
+    assert fastest_cut(costs, 2, crossing, lambda sizes: slowest(costs, crossing, cuts_of(sizes))) == [2]
 
 
 def test_a_cheap_place_to_cut_is_worth_an_uneven_split():
