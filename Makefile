@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: attack demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
+.PHONY: attack audit demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -57,6 +57,13 @@ man: $(VENV)/.installed
 PREFIX ?= build/neuron
 libnrt: $(VENV)/.installed
 	@$(BIN)/python -m runtime_core.libnrt.build $(PREFIX)
+
+# Known vulnerabilities of what is installed (asks PyPI's advisory database), and a bill of materials (CycloneDX).
+audit: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -q '.[audit]'
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-format JSON --output-file build/sbom.cdx.json $(BIN)/python
+	$(BIN)/pip-audit --local --skip-editable --progress-spinner off
 
 # Every kept attack: fuzzers, floods, namespaces, forged files, planted secrets. CI runs a short form as a test.
 MINUTES ?= 20

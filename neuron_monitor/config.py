@@ -17,6 +17,7 @@ from neuron_monitor.config_names import (
     SystemMetric,
     plain_json,
 )
+from neuron_monitor.tags import TagFilter, tag_filter
 from runtime_core.telemetry import NeuronError, read_regular
 
 _MAX_BYTES = 4 << 20
@@ -82,7 +83,7 @@ class RuntimeRule(msgspec.Struct, frozen=True):
         periods: group -> seconds.
     """
 
-    tag_filter: re.Pattern[str] | None
+    tag_filter: TagFilter | None
     address: str | None
     periods: dict[RuntimeMetric, float]
 
@@ -169,8 +170,8 @@ class _Builder:
 
 def _rule(place: str, entry: _Runtime, outer: float, builder: _Builder) -> RuntimeRule:
     try:
-        pattern = None if entry.tag_filter is None else re.compile(entry.tag_filter)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = None if entry.tag_filter is None else tag_filter(entry.tag_filter)
+    except ValueError as error:
         problem = f"expected a regular expression, got {entry.tag_filter!r}: {error}"
         raise _Misplaced(f"{place}.tag_filter", problem) from None
     around = _seconds(place, entry.period, outer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import os
 import signal
 import socket
@@ -121,6 +122,13 @@ class Daemon:
         self._server.start()
         devices = ", ".join(map(str, self.devices))
         self.log.info("NRTD", "main", f"neuron-rtd {__version__} serves Neuron Device(s) {devices} on {self.address}")
+        if not self.address.startswith("unix:") and not is_loopback(self.address):
+            self.log.warning(
+                "NRTD",
+                "main",
+                f"other hosts reach {self.address}, and neuron-rtd does not authenticate clients: any of them can load "
+                "and run models; listen on a Unix socket or on loopback, or put a proxy with TLS before it",
+            )
         notify("READY=1", f"STATUS=serving Neuron Device(s) {devices} on {self.address}")
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -160,6 +168,15 @@ class Daemon:
         self._page.release()
         ownership.release_cores(self._store.locks, self._cores)
         self._store.close()
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches a ``HOST:PORT``; a name other than localhost is taken for reachable."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def notify(*lines: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -28,7 +28,6 @@ class PostedInferences:
     def __init__(self) -> None:
         """None yet."""
         self._by_cookie: dict[int, Posted] = {}
-        self._cookies = itertools.count(1)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -37,7 +36,10 @@ class PostedInferences:
     def add(self, posted: Posted) -> int:
         """Keep an inference; returns its cookie."""
         with self._lock:
-            cookie = next(self._cookies)
+            # Whoever knows a cookie gets the results: it must not be guessed from one's own.
+            cookie = 0
+            while not cookie or cookie in self._by_cookie:
+                cookie = secrets.randbits(63)
             self._by_cookie[cookie] = posted
             return cookie
 

@@ -22,7 +22,11 @@ def monitor_session(
     manager: Manager, requests: Iterator[nmgr_pb2.session_monitor_request], context: grpc.ServicerContext
 ) -> Iterator[nmgr_pb2.session_monitor_response]:
     """A session that lasts as long as its stream: every message is answered with its id."""
-    session_id = manager.sessions.begin()
+    kind, _, place = context.peer().partition(":")
+    try:
+        session_id = manager.sessions.begin(place.rpartition(":")[0] if kind in ("ipv4", "ipv6") else "")
+    except RtdError as error:
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(manager.error("session_monitor", error)))
 
     def ended() -> None:
         # gRPC calls this on the thread that serves every call: freeing waits for running inferences.

@@ -43,7 +43,7 @@ def test_systemd_finds_nothing_wrong(installed):
 
 @needs_systemd
 def test_it_is_exposed_to_little(installed):
-    done = analyze("security", "--offline=true", "--threshold=25", "--no-pager", installed)
+    done = analyze("security", "--offline=true", "--threshold=20", "--no-pager", installed)
     assert done.returncode == 0, done.stdout
 
 

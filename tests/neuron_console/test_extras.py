@@ -9,7 +9,7 @@ from neuron_console.command import format_error
 from neuron_console.extras import DISTRIBUTION, EXTRAS, MissingExtraError, missing_extra, requires
 from runtime_core.errors import NeuronError
 
-FOR_DEVELOPERS = {"all", "bench", "dev", "docs"}
+FOR_DEVELOPERS = {"all", "audit", "bench", "dev", "docs"}
 
 
 def installed_by(extra):

@@ -1,9 +1,14 @@
 """What a client made under a session is freed when the client goes."""
 
+import itertools
+
 import pytest
 from chains import chain, chain_input
 
 from runtime_core.rtd.client import Client
+from runtime_core.rtd.daemon import is_loopback
+from runtime_core.rtd.posted import PostedInferences
+from runtime_core.rtd.sessions import MAX_SESSIONS, MAX_SESSIONS_OF_A_HOST, Sessions
 from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 from runtime_core.telemetry import open_source
@@ -63,3 +68,51 @@ def test_sessions_that_are_not_open_own_nothing(client):
 def test_ids_of_sessions_differ(client):
     with client.session() as one, client.session() as other:
         assert one and other and one != other
+
+
+def test_sessions_leave_half_of_the_threads_to_calls():
+    sessions = Sessions()
+    ids = [sessions.begin() for _ in range(MAX_SESSIONS)]
+    with pytest.raises(RtdError, match="512 sessions are open"):
+        sessions.begin()
+    sessions.end(ids[0])
+    sessions.begin()
+
+
+def test_one_host_leaves_room_for_others():
+    sessions = Sessions()
+    for _ in range(MAX_SESSIONS_OF_A_HOST):
+        sessions.begin("10.0.0.1")
+    with pytest.raises(RtdError, match=r"of 10\.0\.0\.1 are open"):
+        sessions.begin("10.0.0.1")
+    sessions.begin("10.0.0.2")
+
+
+def test_a_daemon_that_is_full_refuses_a_session_in_words(daemon, client, monkeypatch):
+    monkeypatch.setattr("runtime_core.rtd.sessions.MAX_SESSIONS", 2)
+    with client.session(), client.session():
+        with pytest.raises(RtdError, match="sessions are open"), client.session():
+            pass
+        assert client.groups() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1:1", True),
+        ("[::1]:1", True),
+        ("localhost:1", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("x:1", False),
+    ],
+)
+def test_addresses_that_others_reach(address, local):
+    assert is_loopback(address) is local
+
+
+def test_cookies_cannot_be_guessed():
+    posted = PostedInferences()
+    cookies = [posted.add(object()) for _ in range(100)]
+    assert len(set(cookies)) == 100
+    assert min(abs(a - b) for a, b in itertools.pairwise(sorted(cookies))) > 1000
