@@ -135,6 +135,20 @@ def _is_open(fd: int) -> bool:
     return True
 
 
+# Typer carries its own copy of click, or imports it, depending on its version: the error is the base of a public one.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+def _fail_usage(error: Exception) -> NoReturn:
+    """Print a wrong command line's error as one line, with the help that explains it, and exit with status 2."""
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "") or command_name()
+    # Click's sentences end with a full stop and begin with a capital, and may name several options.
+    text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".")
+    print(printable(f"{path}: {text[:1].lower()}{text[1:]}: see '{path} --help'"), file=sys.stderr)
+    raise SystemExit(exit_codes.USAGE)
+
+
 def run(app: typer.Typer) -> NoReturn:
     """Run a command to its end: an expected failure becomes one line, Ctrl-C ends the command without a message."""
     open_standard_streams()
@@ -143,7 +157,11 @@ def run(app: typer.Typer) -> NoReturn:
             # In an ASCII locale a link's arrow is shown as "?": the rest of the line is worth more than an error.
             stream.reconfigure(errors="replace")
     try:
-        app()
+        status = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        raise SystemExit(exit_codes.INTERRUPTED) from None
+    except _UsageError as error:
+        _fail_usage(error)
     except PermissionError as error:
         fail(
             f"no permission for {error.filename}: run as the owner of the node, or choose another with NEURON_SIM_ROOT"
@@ -160,6 +178,4 @@ def run(app: typer.Typer) -> NoReturn:
         if not isinstance(error, UserError):
             raise
         fail(format_error(error), error.exit_code)
-    except KeyboardInterrupt:
-        raise SystemExit(exit_codes.INTERRUPTED) from None
-    raise SystemExit(exit_codes.OK)
+    raise SystemExit(status if isinstance(status, int) else exit_codes.OK)

@@ -1,0 +1,53 @@
+"""A wrong command line ends in one line and status 2, whatever the command."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+SCRIPTS = {
+    script.name: script.module
+    for script in entry_points(group="console_scripts")
+    if script.module.partition(".")[0] in ("neuron_ls", "neuron_top", "neuron_monitor", "neuron_tools")
+}
+
+
+def call(name, *arguments):
+    start = f"import sys; from {SCRIPTS[name]} import main; sys.argv[0] = {name!r}; main()"
+    return subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_an_unknown_option(name):
+    done = call(name, "--zzzz")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"{name}: no such option: --zzzz: see '{name} --help'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["neuron-sim"], "neuron-sim: missing command: see 'neuron-sim --help'"),
+        (["neuron-sim", "nonsense"], "neuron-sim: no such command 'nonsense': see 'neuron-sim --help'"),
+        (["neuron-sim", "run"], "neuron-sim run: missing argument 'MODEL...': see 'neuron-sim run --help'"),
+        (
+            ["neuron-sim", "run", "x", "--rate", "\x1b[2J"],
+            "neuron-sim run: invalid value for '--rate': '\\x1b[2J' is not a valid float: see 'neuron-sim run --help'",
+        ),
+    ],
+)
+def test_the_line_names_the_command_and_its_help(arguments, line):
+    done = call(*arguments)
+    assert (done.returncode, done.stderr) == (2, f"{line}\n")
+
+
+def test_an_interrupt_has_its_own_status():
+    code = (
+        "import typer\nfrom neuron_console.command import new_app, run\napp = new_app('x')\n"
+        "@app.command()\ndef go() -> None:\n    raise KeyboardInterrupt\nrun(app)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, "")
