@@ -47,7 +47,7 @@ class Collector:
     """Reports on one schedule: each group's deadlines are multiples of its period from the start, so none drifts."""
 
     def __init__(self, source: Source, config: Config, start_ns: int) -> None:
-        """Look at the node once: the first report tells what happened since.
+        """Look at the node once: the first report covers what happened since.
 
         Args:
             source: where snapshots come from.

@@ -160,7 +160,7 @@ class _Builder:
 
     def _unknown(self, place: str, name: str, kinds: type[RuntimeMetric] | type[SystemMetric]) -> None:
         if name in IN_EVERY_REPORT:
-            self.warnings.append(f"{place}.type: {name!r} is no metric group: it is part of every report")
+            self.warnings.append(f"{place}.type: {name!r} is not a metric group: it is part of every report")
         elif name in RUNTIME_NAMES:
             self.warnings.append(f"{place}.type: {name!r} is a group of runtimes: move it to `neuron_runtimes`")
         else:

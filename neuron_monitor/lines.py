@@ -79,14 +79,14 @@ def each_report(
 ) -> Iterator[T]:
     """What ``take`` makes of each report, until the stream ends or a signal asks to stop.
 
-    A line that is no report is left out; the first one is told on stderr.
+    A line that is not a report is skipped; the first one is reported on stderr.
 
     Args:
         fd: the stream.
         signals: to stop by.
-        take: raises what msgspec raises when the line is no report.
-        command: whose words they are on stderr.
-        count_bad: called for each line that is left out.
+        take: raises what msgspec raises when the line is not a report.
+        command: the name that the message on stderr begins with.
+        count_bad: called for each line that is skipped.
 
     Raises:
         NeuronError: the stream ended without a single report.
@@ -99,7 +99,7 @@ def each_report(
             bad += 1
             if bad == 1:
                 reason = " ".join(str(error).split())
-                print(f"{command}: a line is no report, and is left out: {reason}", file=sys.stderr, flush=True)
+                print(f"{command}: a line is not a report and is skipped: {reason}", file=sys.stderr, flush=True)
             if count_bad is not None:
                 count_bad()
             continue

@@ -40,7 +40,7 @@ class LineOutput(Protocol):
 
 
 class StandardOutput:
-    """Writes to a descriptor so that a reader that stopped reading can't keep signals from being heard."""
+    """Writes to a descriptor so that a reader that stopped reading cannot keep signals from being heard."""
 
     def __init__(self, fd: int) -> None:
         """``fd``: a pipe, file or terminal; its flags, which others may share, are left alone."""
@@ -79,7 +79,7 @@ class StandardOutput:
 class RotatedFile:
     """A file of lines, readable by its owner alone; full, it becomes FILE.1, FILE.1 becomes FILE.2, and so on.
 
-    What can't be written (a full disk) is dropped line by line and said once; the file never holds half a line.
+    What cannot be written (a full disk) is dropped line by line and said once; the file never holds half a line.
     """
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES, keep: int = DEFAULT_KEEP) -> None:
@@ -91,7 +91,7 @@ class RotatedFile:
             keep: how many full files stay beside it.
 
         Raises:
-            OSError: it can't be opened.
+            OSError: it cannot be opened.
         """
         self._path = path
         self._max_bytes = max_bytes
@@ -108,7 +108,7 @@ class RotatedFile:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(fd)
-            raise OSError(0, "not a regular file, so it can't be rotated", str(self._path))
+            raise OSError(0, "not a regular file, so it cannot be rotated", str(self._path))
         self.close()
         self._fd, self._size = fd, found.st_size
 

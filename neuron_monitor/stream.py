@@ -120,7 +120,7 @@ def stream(
 
     Raises:
         ConfigError: the file is broken.
-        NodeError: there is no node to begin with.
+        NodeError: there is no node.
     """
     config = config_file.load()
     source = open_source(source_name)
@@ -145,8 +145,8 @@ def stream(
         wanted = all(sink.take(look, signals) for sink in sinks)
         if verbose >= _TELL_LATENESS:
             late_ms, written_ms = ((at - deadline_ns) / 1e6 for at in (now_ns, time.monotonic_ns()))
-            told = f"report begun {late_ms:.3f} ms late, written {written_ms:.3f} ms after its deadline"
-            print(f"neuron-monitor: {told}", file=sys.stderr)
+            timing = f"report begun {late_ms:.3f} ms late, written {written_ms:.3f} ms after its deadline"
+            print(f"neuron-monitor: {timing}", file=sys.stderr)
         if not wanted or once:
             break
     source.close()

@@ -20,19 +20,19 @@ def send(
     namespace: Annotated[str, typer.Option(help="CloudWatch namespace of the metrics.")],
     region: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="AWS region; default: that of the AWS configuration."),
+        typer.Option(help="AWS region. Default: that of the AWS configuration."),
     ] = None,
-    period: Annotated[float, typer.Option(min=1.0, help="Send every so many seconds.")] = 60.0,
+    period: Annotated[float, typer.Option(min=1.0, help="Seconds between requests.")] = 60.0,
     endpoint_url: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Send here instead, as to a VPC endpoint."),
+        typer.Option(help="Send to this URL, for example a VPC endpoint."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print each request as JSON, and send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print each request as JSON and send nothing.")] = False,
     version: VersionFlag = False,
 ) -> None:
     """Send the stream of a neuron-monitor, read on standard input, to Amazon CloudWatch.
 
-    Values of a period go out as distributions, so percentiles work; what can't be sent is kept and tried again.
+    Values of a period are sent as distributions, so that percentiles work. What cannot be sent is kept and retried.
     """
     from neuron_monitor.cloudwatch.pipe import follow, print_request
     from neuron_monitor.lines import require_stream

@@ -37,9 +37,9 @@ def parse_endpoint(text: str, environment: Mapping[str, str]) -> Endpoint:
     is none.
 
     Raises:
-        UsageError: it is no endpoint.
+        UsageError: the text is not an endpoint.
     """
-    wrong = UsageError(f"{text!r} is no OTLP endpoint", mend="use grpc://HOST:4317 or http://HOST:4318")
+    wrong = UsageError(f"{text!r} is not an OTLP endpoint", mend="use grpc://HOST:4317 or http://HOST:4318")
     try:
         parts = urlsplit(text)
         port = parts.port

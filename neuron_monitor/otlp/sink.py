@@ -1,4 +1,4 @@
-"""Reports pushed to a collector, by a thread of its own: a slow collector, or none, can't hold up the reports."""
+"""Reports pushed to a collector, by a thread of its own: a slow collector, or none, cannot hold up the reports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def exporter_for(endpoint: Endpoint) -> MetricExporter:
 
 
 class Otlp:
-    """Pushes each report, or the newest when the collector can't keep up."""
+    """Pushes each report, or the newest when the collector cannot keep up."""
 
     def __init__(self, address: str, make_exporter: Callable[[Endpoint], MetricExporter] = exporter_for) -> None:
         """Nothing is sent before the first report.
@@ -48,7 +48,7 @@ class Otlp:
         Raises:
             UsageError: the address is none.
         """
-        # What goes wrong is told here, in one line, once.
+        # A failure is reported here, in one line, once.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         logging.getLogger("opentelemetry").propagate = False
         self._address = address

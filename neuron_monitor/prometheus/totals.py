@@ -26,7 +26,7 @@ def _plus(one: Histogram | None, other: Histogram | None) -> Histogram | None:
 
 
 def _newest(known: Counters, new: Counters) -> Counters:
-    """What can't be read now stands where it last stood."""
+    """What cannot be read now stands where it last stood."""
     return Counters(
         known.errors if new.errors is None else new.errors,
         known.executions if new.executions is None else new.executions,

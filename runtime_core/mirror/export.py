@@ -53,7 +53,7 @@ def export_tree(content: TreeContent, directory: Path) -> None:
 
     Raises:
         NodeError: the directory holds something else.
-        OSError: it can't be written.
+        OSError: it cannot be written.
     """
     _claim(directory)
     _drop_other_devices(content.snapshot, directory)

@@ -82,8 +82,8 @@ def _kind(path: str) -> EntryKind:
 class LiveTree:
     """The tree of a node: which entries there are is settled once, what they hold when they are read.
 
-    Paths are relative to the root, without a leading slash; "" is the root. What can't be done raises ``OSError`` with
-    the number that a file system would give: ENODEV when the node is gone, ENODATA for a figure that can't be told.
+    Paths are relative to the root, without a leading slash; "" is the root. What cannot be done raises ``OSError`` with
+    the number that a file system would give: ENODEV when the node is gone, ENODATA for an unknown figure.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -94,7 +94,7 @@ class LiveTree:
 
         Raises:
             NodeNotFoundError: there is no node.
-            NodeError: it can't be read.
+            NodeError: it cannot be read.
         """
         self._root = root or node_root()
         self._reader = TreeReader(self._root)

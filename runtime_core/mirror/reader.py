@@ -38,7 +38,7 @@ class TreeReader:
 
         Raises:
             NodeNotFoundError: there is no node.
-            NodeError: it can't be read.
+            NodeError: it cannot be read.
         """
         store = self._open()
         wanted = range(store.size.core_count) if cores is None else cores
@@ -79,8 +79,8 @@ class NodeMirror:
 
         Raises:
             NodeNotFoundError: there is no node.
-            NodeError: it can't be read, or the directory holds something else.
-            OSError: the directory can't be written.
+            NodeError: it cannot be read, or the directory holds something else.
+            OSError: the directory cannot be written.
         """
         content = self._reader.look()
         export_tree(content, self._directory)

@@ -1,4 +1,4 @@
-"""Writes the file of a mirror that holds what its sysfs tree can't: identity, PCI addresses and processes."""
+"""Writes the file of a mirror that holds what its sysfs tree cannot: identity, PCI addresses and processes."""
 
 from __future__ import annotations
 

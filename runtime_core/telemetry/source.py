@@ -24,7 +24,7 @@ class Source(Protocol):
 
         Raises:
             NodeNotFoundError: there is no node (now); a later call finds it when it is back.
-            NodeError: the node is there but can't be read.
+            NodeError: the node is there but cannot be read.
         """
         ...
 
@@ -52,7 +52,7 @@ def open_source(spec: str | None = None) -> Source:
 
     Raises:
         UsageError: ``spec`` is none of these.
-        NeuronError: the recording can't be read.
+        NeuronError: the recording cannot be read.
     """
     wanted = spec or os.environ.get("NEURON_SOURCE") or ("sysfs" if REAL_NODE.exists() else "sim")
     kind, _, root = wanted.partition(":")

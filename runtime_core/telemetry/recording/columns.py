@@ -50,7 +50,7 @@ def _encode_histogram(value: object) -> object:
 def _decode_histogram(kind: type, value: object) -> object:
     if kind is Histogram and isinstance(value, tuple):
         return Histogram(value[1], value[0])
-    raise NotImplementedError(f"a recording can't hold a {kind.__name__}")
+    raise NotImplementedError(f"a recording cannot hold a {kind.__name__}")
 
 
 def take_apart(snapshot: Snapshot) -> Columns:

@@ -23,7 +23,7 @@ _MAX_HEADER_BYTES = 1 << 20
 
 
 class RecordingError(NeuronError):
-    """A file that is no recording, or a broken one."""
+    """A file that is not a recording, or is damaged."""
 
 
 class _Frame(NamedTuple):
@@ -70,14 +70,14 @@ class Recording:
         path: of the file.
         header: what it is of.
         times_ns: Unix time of each snapshot, ascending.
-        damage: what of the file can't be read ("" when all can).
+        damage: what of the file cannot be read ("" when all can).
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file and find its frames.
 
         Raises:
-            RecordingError: it can't be read, is no recording, is of another version, or holds no snapshot.
+            RecordingError: the file cannot be read, is not a recording, has another version, or holds no snapshot.
         """
         self.path = path
         self.damage = ""
@@ -87,13 +87,13 @@ class Recording:
             try:
                 size = os.fstat(fd).st_size
                 if not size:
-                    raise RecordingError(f"{path} is empty: it is no recording")
+                    raise RecordingError(f"{path} is empty, not a recording")
                 self._data: mmap.mmap | bytes = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
             finally:
                 os.close(fd)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise RecordingError(f"{path} can't be read: {reason}") from None
+            raise RecordingError(f"{path} cannot be read: {reason}") from None
         self.header, start = self._read_header()
         self._frames = self._scan(start)
         if not self._frames:
@@ -103,7 +103,7 @@ class Recording:
     def _read_header(self) -> tuple[frames.Header, int]:
         data, path = self._data, self.path
         if len(data) < frames.PREFIX.size or data[:8] != frames.MAGIC:
-            raise RecordingError(f"{path} is no recording of neuron-sim record")
+            raise RecordingError(f"{path} is not a recording of neuron-sim record")
         _, version, length = frames.PREFIX.unpack_from(data)
         if version != frames.FORMAT_VERSION:
             raise RecordingError(
@@ -172,7 +172,7 @@ class Recording:
         try:
             return put_together(self._columns(index))
         except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError, RecursionError) as error:
-            raise RecordingError(f"snapshot {index} can't be read: {error}", where=str(self.path)) from None
+            raise RecordingError(f"snapshot {index} cannot be read: {error}", where=str(self.path)) from None
 
     def _columns(self, index: int) -> Columns:
         position = self._position

@@ -42,7 +42,7 @@ class ReplaySource:
             sleep: waits so many seconds.
 
         Raises:
-            RecordingError: the file is no recording.
+            RecordingError: the file is not a recording.
         """
         self.recording = Recording(path)
         self._speed = speed

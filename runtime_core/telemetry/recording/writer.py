@@ -33,7 +33,7 @@ class RecordingWriter:
             overwrite: replace a file that is there.
 
         Raises:
-            NeuronError: it exists, or can't be made.
+            NeuronError: it exists, or cannot be made.
         """
         try:
             # A new file, never the old one cut short: who still reads that one has it mapped.
@@ -43,7 +43,7 @@ class RecordingWriter:
         except FileExistsError:
             raise NeuronError(f"{path} exists already", mend="choose another file, or add --overwrite") from None
         except OSError as error:
-            raise NeuronError(f"{path} can't be written: {error.strerror}") from None
+            raise NeuronError(f"{path} cannot be written: {error.strerror}") from None
         self._path = path
         self._before: Columns | None = None
         self._compressor = zlib.compressobj(_LEVEL)
@@ -61,14 +61,14 @@ class RecordingWriter:
                 os.ftruncate(self._fd, self.bytes_written)
                 raise OSError(0, "no room on the disk")
         except OSError as error:
-            raise NeuronError(f"{self._path} can't be written: {error.strerror}") from None
+            raise NeuronError(f"{self._path} cannot be written: {error.strerror}") from None
         self.bytes_written += written
 
     def add(self, snapshot: Snapshot) -> None:
         """Append a snapshot.
 
         Raises:
-            NeuronError: it can't be written.
+            NeuronError: it cannot be written.
         """
         columns = take_apart(snapshot)
         delta = None

@@ -23,7 +23,7 @@ _TRIES = 200
 
 
 class BeingWritten(Exception):
-    """A page can't be copied now."""
+    """A page cannot be copied now."""
 
 
 class PageCopy(NamedTuple):

@@ -260,7 +260,7 @@ class SimulatedSource:
         return holder is not None and known[1] == holder
 
     def _unreadable(self, store: Datastore, offset: int, pid: int) -> Runtime:
-        """A live runtime whose counters can't be read now: it was stopped in the middle of a write."""
+        """A live runtime whose counters cannot be read now: it was stopped in the middle of a write."""
         head = _HEAD.unpack_from(store.map, offset)
         start_ns, uid = head[3], head[5]
         text = identity_at(store, offset)
@@ -281,7 +281,7 @@ class SimulatedSource:
             None,
             (),
             None,
-            error=f"counters of process {pid} can't be read: it stands still in the middle of a write",
+            error=f"counters of process {pid} cannot be read: it stands still in the middle of a write",
             framework=text.framework,
         )
 
@@ -364,7 +364,7 @@ def host_now() -> Host:
 
 
 def process_cpu(pid: int) -> CpuTimes | None:
-    """CPU time of a process; ``None`` when it can't be told."""
+    """CPU time of a process; ``None`` when it is unknown."""
     from runtime_core.telemetry.host import read_process_cpu
 
     return read_process_cpu(pid)

@@ -29,8 +29,8 @@ class Holder(NamedTuple):
         pid: process id; ``start_ns`` (since boot) tells it from others that had the same.
         tag: its ``NEURON_PROCESS_TAG``, or the pid as text.
         devices: the devices it holds open, ascending.
-        visible_cores: what its ``NEURON_RT_VISIBLE_CORES`` names; ``None`` without one, or when it can't be read.
-        version, address: of its runtime, "" where that can't be seen from outside.
+        visible_cores: what its ``NEURON_RT_VISIBLE_CORES`` names; ``None`` without one, or when it cannot be read.
+        version, address: of its runtime, "" where that cannot be seen from outside.
     """
 
     pid: int

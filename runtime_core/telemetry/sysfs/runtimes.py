@@ -106,7 +106,7 @@ class CoreLedger:
         """Keep this look's totals, and forget the runtimes and cores that are not ``alive``."""
         earlier = self._last or {}
         self._last = {
-            # A counter that can't be read now may come back cleared: the last known one tells.
+            # A counter that cannot be read now may come back cleared: the last known value is compared.
             core: tuple(
                 old if new is None else new
                 for new, old in zip(_counters(use), earlier.get(core, _counters(use)), strict=True)

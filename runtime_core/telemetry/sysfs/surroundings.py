@@ -1,4 +1,4 @@
-"""What a mirrored node's sysfs tree can't hold: identity, PCI addresses and processes.
+"""What a mirrored node's sysfs tree cannot hold: identity, PCI addresses and processes.
 
 On a real node these come from other places (DMI, the PCI bus, ``/proc``); the mirror of a simulated node keeps them in
 one file beside the ``neuron<N>`` directories, so that a reader of the mirror sees the same node.

@@ -61,7 +61,7 @@ def test_a_dry_run_prints_requests_and_needs_no_aws(stream, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     done = run("garbage\n" + stream, "--namespace", "Neuron", "--dry-run")
     assert done.returncode == 0
-    assert "a line is no report" in done.stderr
+    assert "a line is not a report" in done.stderr
     (request,) = map(json.loads, done.stdout.splitlines())
     assert request["Namespace"] == "Neuron"
     assert {"system_memory_total_bytes", "hardware_ecc_events"} <= {d["MetricName"] for d in request["MetricData"]}
@@ -109,7 +109,7 @@ def test_a_signal_sends_what_was_read_and_ends_quietly(stream):
     process.stdin.write(f"{stream}no report\n")
     process.stdin.flush()
     # What it says of the last line tells that it has read the others.
-    assert "no report" in process.stderr.readline()
+    assert "not a report" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     out, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")

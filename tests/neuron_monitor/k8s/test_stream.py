@@ -91,7 +91,7 @@ def test_a_line_that_is_no_report_is_left_out(kubelet, companion, line):
     out, errors = process.communicate(f'garbage\n[]\n{{"a": 1}}\n{line}', timeout=30)
     assert [json.loads(text)["neuron_k8s_info"]["error"] for text in out.splitlines()] == [""]
     assert len(errors.splitlines()) == 1
-    assert "a line is no report" in errors
+    assert "a line is not a report" in errors
 
 
 def test_no_stream_is_an_error(kubelet, companion):

@@ -208,7 +208,7 @@ def test_endpoints(text, environment, endpoint):
 
 @pytest.mark.parametrize("text", ["", "c:4317", "ftp://c", "http://", "http://c:x", "http://c:99999", "http://[x"])
 def test_what_is_no_endpoint(text):
-    with pytest.raises(UsageError, match=r"no OTLP endpoint"):
+    with pytest.raises(UsageError, match=r"not an OTLP endpoint"):
         parse_endpoint(text, {})
 
 

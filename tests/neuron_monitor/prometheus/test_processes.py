@@ -110,7 +110,7 @@ def test_the_pipe_ends_with_the_monitor(node, command):
     )
     assert done.returncode == 1
     first, second = told(done.stderr)
-    assert "a line is no report" in first
+    assert "a line is not a report" in first
     assert "ended without a report" in second
 
 

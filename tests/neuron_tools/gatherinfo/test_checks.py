@@ -88,7 +88,7 @@ def test_cores_that_are_held_by_a_process_without_an_entry(node):
 def test_a_runtime_that_can_not_be_read_is_named():
     from worlds import make_runtime
 
-    runtime = make_runtime(1.0, 101, (0,), "web", error="counters of process 101 can't be read: it stands still")
+    runtime = make_runtime(1.0, 101, (0,), "web", error="counters of process 101 cannot be read: it stands still")
     (found,) = node_checks.check_ownership(around(snapshot=make_snapshot(runtimes=(runtime,))))
     assert (found.verdict, "101" in found.found) == (Verdict.WARN, True)
 

@@ -199,7 +199,7 @@ def test_a_writer_that_stands_still_inside_a_write_is_reported_and_the_rest_is_r
     snapshot = open_source().snapshot()
     assert own(snapshot, "well").error == ""
     bad = own(snapshot, "stuck")
-    assert "can't be read" in bad.error
+    assert "cannot be read" in bad.error
     assert bad.executions is None
     assert bad.cores[1].busy_ns is None
     stuck._words[0] += 1

@@ -102,7 +102,7 @@ def test_a_file_is_private_and_never_overwritten_unasked(path):
     with pytest.raises(NeuronError, match="exists already"):
         RecordingWriter(path, source="x", interval_seconds=1)
     RecordingWriter(path, source="x", interval_seconds=1, overwrite=True).close()
-    with pytest.raises(NeuronError, match="can't be written"):
+    with pytest.raises(NeuronError, match="cannot be written"):
         RecordingWriter(path.parent / "no" / "file", source="x", interval_seconds=1)
 
 
@@ -113,7 +113,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_keeps_what_was_whole(path, monkey
         out.add(snapshot)
     write_all = os.write
     monkeypatch.setattr(writer.os, "write", lambda fd, data: write_all(fd, data[:10]))
-    with pytest.raises(NeuronError, match="can't be written: no room on the disk"):
+    with pytest.raises(NeuronError, match="cannot be written: no room on the disk"):
         out.add(snapshots[3])
     monkeypatch.undo()
     out.close()
@@ -160,7 +160,7 @@ def test_a_tail_of_zeros_is_a_torn_tail(path):
     ("content", "told"),
     [
         (b"", "is empty"),
-        (b"{}", "is no recording"),
+        (b"{}", "is not a recording"),
         (b"NRNREC\r\n" + b"\x02" + bytes(11), "format 2"),
         (b"NRNREC\r\n" + b"\x01\x00\x00\x00" + b"\xff" * 4, "cut short in its header"),
         (b"NRNREC\r\n" + b"\x01\x00\x00\x00" + b"\x01\x00\x00\x00" + b"\xc0" + bytes(4), "damaged header"),
@@ -180,7 +180,7 @@ def test_a_recording_without_a_snapshot(path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(RecordingError, match="can't be read"):
+    with pytest.raises(RecordingError, match="cannot be read"):
         Recording(tmp_path)
 
 
@@ -348,7 +348,7 @@ except RecordingError as error:
     print(error)
 """
     made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert "can't be read: " in made.stdout, made.stderr[-300:]
+    assert "cannot be read: " in made.stdout, made.stderr[-300:]
 
 
 def test_differences_without_end_are_damage(path, monkeypatch):
