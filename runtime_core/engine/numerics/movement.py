@@ -31,16 +31,24 @@ def _split(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel
     return lambda x: tuple(np.split(x, borders, axis=axis))
 
 
+def _range(size: int, start: int, end: int, step: int) -> slice:
+    """A slice with ONNX's bounds, which it cuts to the axis where Python's start before it is no element at all."""
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    if step > 0:
+        return slice(min(max(start, 0), size), min(max(end, 0), size), step)
+    if size == 0:
+        return slice(0, 0)
+    end = min(max(end, -1), size - 1)
+    return slice(min(max(start, 0), size - 1), None if end < 0 else end, step)
+
+
 def _slice(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     bounds = list(zip(*(integers(attributes, n) for n in ("axes", "starts", "ends", "steps")), strict=True))
 
     def cut(x: Array) -> Array:
         index = [slice(None)] * x.ndim
         for axis, start, end, step in bounds:
-            size = x.shape[axis]
-            # A backward slice that runs off the front ends before element 0, which only ``None`` can say.
-            stop = None if step < 0 and end < -size else end
-            index[axis] = slice(start, stop, step)
+            index[axis] = _range(x.shape[axis], start, end, step)
         return x[tuple(index)]
 
     return cut
