@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: attack audit demo conformance soak test test-wheel lint bench docs site man libnrt proto clean
+.PHONY: attack audit demo conformance fuzz-compiler soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -21,6 +21,11 @@ test-wheel: $(VENV)/.installed-dev
 # Every operator in every operator set, type and place against ONNX Runtime (ten minutes); make test runs a part of it.
 conformance: $(VENV)/.installed-dev
 	CONFORMANCE=all $(BIN)/python -m pytest -s tests/conformance
+
+# Random graphs against ONNX Runtime; what is found is shrunk and written to tests/conformance/found.
+MINUTES ?= 5
+fuzz-compiler: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.conformance.fuzz --minutes $(MINUTES)
 
 # Two minutes of random faults, kills and resets under every viewer.
 soak: $(VENV)/.installed-dev

@@ -1,0 +1,16 @@
+"""Some random graphs against ONNX Runtime; ``make fuzz-compiler MINUTES=...`` runs many."""
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from hypothesis import HealthCheck, given, settings  # noqa: E402
+
+from tests.conformance.fuzz import check  # noqa: E402
+from tests.conformance.random_graphs import graphs  # noqa: E402
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs())
+def test_random_graphs_compute_what_onnx_runtime_computes(graph):
+    assert check(graph) in ("same", "no oracle")
