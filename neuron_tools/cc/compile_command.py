@@ -55,6 +55,7 @@ def compile_to_file(
     )
     if report.core_count < options.pipeline_cores:
         line += f"\n{options.pipeline_cores} NeuronCores were asked for: the model has work for {report.core_count}"
+    line += "".join(f"\nnote: {note}" for note in compiled.report.notes)
     return f"{line}\n\n{format_report(compiled.report)}" if with_report else line
 
 

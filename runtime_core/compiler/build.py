@@ -98,7 +98,7 @@ def _build(
     from runtime_core.compiler.placement import place
     from runtime_core.neff.graph import Graph, Node, NodeKind
 
-    _name_outputs(module, where)
+    _name_outputs(module)
     on_stage("placing on cores")
     runs = place(module, options.pipeline_cores, options.precision, where)
     if not runs:
@@ -129,7 +129,7 @@ def _build(
         _check_batch_first((*inputs, *outputs), batch, where)
     core_count = max(core for _, core, _ in runs) + 1
     graph = Graph(name, inputs, outputs, tuple(made), core_count, batch, options.dynamic_batch)
-    return Compiled(Neff(graph, params, cpu_models), CompileReport(reports, on_cpu))
+    return Compiled(Neff(graph, params, cpu_models), CompileReport(reports, on_cpu, list(module.notes)))
 
 
 def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) -> None:
@@ -143,13 +143,14 @@ def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) ->
             )
 
 
-def _name_outputs(module: Module, where: str) -> None:
-    """A model may hand a constant straight out: that is a copy under its name."""
+def _name_outputs(module: Module) -> None:
+    """A model may hand a constant straight out: that is a copy under its name. An input needs no copy."""
+    if not module.ops and module.inputs and set(module.outputs) <= set(module.inputs):
+        # A NEFF has a node at least.
+        spec = module.specs[module.outputs[0]]
+        copy = module.add_value(f"{spec.name}.copy", spec.dtype, spec.shape)
+        module.ops.append(Op(EngineKind.DMA, "copy", [spec.name], [copy]))
     for output in module.outputs:
-        if output in module.inputs:
-            raise ModelFileError(
-                f"output {output!r} is an input as it stands", where=where, mend="put an Identity between"
-            )
         if output in module.constants:
             source = module.fresh(f"{output}.source")
             module.constants[source] = module.constants.pop(output)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIN_OPSET = 7
 _CONVERTED_OPSET = 9
+_TEXT = 8
 
 
 def import_model(source: Source, where: str, batch: int | None) -> tuple[Module, list[NodeProto], ModelProto]:
@@ -43,6 +44,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     graph = model.graph
     state_defaults(graph.node, default_opset(model))
     module = Module(graph.name or Path(where).stem, default_opset(model), [], [o.name for o in graph.output])
+    module.notes = source.notes
     module.constants.update(source.constants)
     for tensor in graph.initializer:
         module.constants[tensor.name] = to_array(tensor, where)
@@ -68,6 +70,13 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     for name in module.inputs:
         if name not in module.specs:
             raise ModelFileError(f"the type of input {name!r} is not one a NeuronCore knows", where=where)
+    for output in graph.output:
+        if output.type.tensor_type.elem_type == _TEXT:
+            raise ModelFileError(
+                f"output {output.name!r} is text, and a NEFF holds numbers",
+                where=where,
+                mend="export the model with integer labels, or without this output",
+            )
     rest = _needed(rest, set(module.outputs))
     module.read = {name for node in rest for name in reads(node)} | set(module.outputs)
     return module, rest, model

@@ -45,6 +45,7 @@ class Module:
         constants: values that are known.
         ops: in an order in which every value is made before it is used.
         read: names that some operator or the graph's outputs read.
+        notes: what a user of the compiled model has to know.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Module:
     constants: dict[str, Array] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
+    notes: tuple[str, ...] = ()
     _counter: int = 0
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -10,7 +10,9 @@ import numpy as np
 
 from runtime_core.compiler.bodies import every_node
 from runtime_core.compiler.declared import check_operator_set, check_operators, name_default_domain, open_shapes
+from runtime_core.compiler.external import load_external
 from runtime_core.compiler.ir import Array
+from runtime_core.compiler.maps import replace_maps
 from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
 
@@ -30,10 +32,12 @@ class Source(NamedTuple):
     Attributes:
         model: the model without them.
         constants: the large constants by name.
+        notes: what a user of the compiled model has to know.
     """
 
     model: ModelProto
     constants: dict[str, Array]
+    notes: tuple[str, ...] = ()
 
 
 def read_onnx(path: Path) -> Source:
@@ -52,11 +56,12 @@ def read_onnx(path: Path) -> Source:
     if not path.is_file():
         raise ModelFileError("no such model file", where=str(path))
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, load_external_data=False)
     except DecodeError:
         raise ModelFileError(f"{path} is no ONNX file, or it is truncated", mend="export the model again") from None
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelFileError(f"{path} can't be read: {one_line(error)}") from None
+    load_external(model, path)
     return check_model(model, str(path))
 
 
@@ -72,8 +77,9 @@ def check_model(model: ModelProto, where: str) -> Source:
         raise ModelFileError(f"{where} is no ONNX model: it has no graph")
     name_default_domain(model)
     check_operator_set(model, where)
+    notes = tuple(replace_maps(model))
     open_shapes(model, where)
-    source = _split(model, where)
+    source = _split(model, where)._replace(notes=notes)
     try:
         onnx.checker.check_model(source.model)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:

@@ -42,10 +42,11 @@ class CpuOperator(msgspec.Struct, frozen=True):
 
 
 class CompileReport(msgspec.Struct, frozen=True):
-    """Nodes in their order, and the operators on the CPU."""
+    """Nodes in their order, the operators on the CPU, and what a user of the compiled model has to know."""
 
     nodes: list[NodeReport]
     cpu_operators: list[CpuOperator]
+    notes: list[str] = []
 
     @property
     def neuron_flop_ratio(self) -> float | None:

@@ -11,7 +11,7 @@ from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.fold import enter_constants
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.messages import one_line
-from runtime_core.compiler.open_shapes import element_type, enter_open, evaluated_types
+from runtime_core.compiler.open_shapes import element_type, enter_open, evaluated_types, measured_types
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import TensorSpec
@@ -83,9 +83,14 @@ def infer_specs(
     _enter(module, values)
     unknown = [name for name in produced if name and name not in module.specs]
     evaluated = evaluated_types(bare, unknown) if unknown else {}
-    if unfit and not evaluated:
+    if unfit and evaluated is None:
         raise ModelFileError(f"shapes do not fit together: {unfit}", where=where)
+    evaluated = evaluated or {}
     _enter(module, evaluated.values())
+    ranked = {v.name for v in values if v.type.tensor_type.HasField("shape")}
+    unranked = [name for name in unknown if name not in evaluated and name not in ranked]
+    if unranked and any(node.domain for node in nodes):
+        _enter(module, measured_types(module, bare, unranked).values())
     _enter(module, (value for name, value in declared.items() if name in produced and name not in module.specs))
     enter_open(module, nodes, (*declared.values(), *evaluated.values(), *values))
     for name in (*used, *produced):

@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import HealthCheck, given, settings
 
-from tests.conformance.fuzz import check  # noqa: E402
-from tests.conformance.random_graphs import graphs  # noqa: E402
+from tests.conformance.fuzz import check
+from tests.conformance.random_graphs import graphs
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -98,12 +98,12 @@ def _variants(model: ModelProto) -> Iterator[ModelProto]:
             yield from older_models(retyped)
 
 
-def output_types(model: ModelProto) -> dict[str, TensorType]:
-    """Types and shapes of the model's outputs as ONNX Runtime infers them; nothing where it refuses the model."""
+def output_types(model: ModelProto) -> dict[str, TensorType] | None:
+    """Types and shapes of the outputs as far as ONNX Runtime infers them; ``None`` where it refuses the model."""
     try:
         session = _session(model)
     except (RefusedError, MissingEvaluatorError):
-        return {}
+        return None
     found = {}
     for output in session.get_outputs():
         elem_type = _ELEM_TYPES.get(output.type)
