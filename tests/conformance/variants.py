@@ -192,6 +192,10 @@ def _bit_shift(of: Of) -> Iterator[Variant]:
 @_for("Max", "Min", "Sum", "Mean")
 def _variadic(of: Of) -> Iterator[Variant]:
     yield Variant("1", {}, [of.data(2, 3)])
+    yield Variant("alike", {}, [of.data(2, 3), of.data(2, 3), of.data(2, 3)])
+    if of.version < 8:
+        # Operator set 8 brought broadcasting.
+        return
     yield Variant("2", {}, [of.data(2, 3), of.data(3)])
     yield Variant("3", {}, [of.data(3), of.data(2, 3), of.data(4, 1, 1)])
     if of.is_float:

@@ -1,0 +1,119 @@
+"""CPU nodes: the evaluator that runs them, shapes known at run time, and what no evaluator runs."""
+
+import sys
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from runtime_core.compiler import compile_model  # noqa: E402
+from runtime_core.compiler.onnx_backend import NeuronBackend  # noqa: E402
+from runtime_core.engine.numerics import load_program  # noqa: E402
+from runtime_core.errors import ModelFileError  # noqa: E402
+from runtime_core.neff.graph import NodeKind  # noqa: E402
+
+
+def value(name, shape, kind=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def node(operator, inputs, outputs, **attributes):
+    return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
+
+
+def model(nodes, inputs, outputs, constants=(), opset=17, domains=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(*d) for d in domains)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def test_an_output_whose_shape_depends_on_the_values():
+    made = model(
+        [node("NonZero", "x", "n"), node("Transpose", "n", "y")], [value("x", [6])], [value("y", [None, 1], 7)]
+    )
+    rep = NeuronBackend.prepare(made)
+    (spec,) = rep.neff.graph.outputs
+    assert (spec.shape, spec.at_most) == ((6, 1), True)
+    assert rep.run([np.array([0, 3, 0, 1, 0, 0], np.float32)])[0].tolist() == [[1], [3]]
+    assert rep.run([np.zeros(6, np.float32)])[0].shape == (0, 1)
+
+
+def test_a_result_that_is_larger_than_its_bound_is_refused_not_cut():
+    made = model(
+        [node("Cast", "x", "s", to=7), node("ConstantOfShape", "s", "y")], [value("x", [1])], [value("y", [None])]
+    )
+    rep = NeuronBackend.prepare(made)
+    assert rep.run([np.array([5], np.float32)])[0].shape == (5,)
+    with pytest.raises(RuntimeError, match=r"has the shape \[5000\].*\[1024\] at most"):
+        rep.run([np.array([5000], np.float32)])
+
+
+def test_values_of_unknown_shape_pass_between_cpu_nodes_beside_a_neuron_node():
+    nodes = [
+        node("NonZero", "x", "n"),
+        node("Relu", "x", "r"),
+        node("Gather", "r n", "g"),
+        node("ReduceSum", "g", "y", keepdims=0),
+    ]
+    rep = NeuronBackend.prepare(model(nodes, [value("x", [4])], [value("y", [])]))
+    assert NodeKind.NEURON in [n.kind for n in rep.neff.graph.nodes]
+    assert rep.run([np.array([-1, 2, 0, 3], np.float32)])[0] == 5
+
+
+def test_an_output_that_is_an_input():
+    x = np.array([1, -1], np.float32)
+    rep = NeuronBackend.prepare(model([node("Neg", "x", "y")], [value("x", [2])], [value("y", [2]), value("x", [2])]))
+    assert [v.tolist() for v in rep.run([x])] == [[-1, 1], [1, -1]]
+    rep = NeuronBackend.prepare(model([], [value("x", [2])], [value("x", [2])]))
+    assert rep.run([x])[0].tolist() == [1, -1]
+
+
+def test_an_operator_that_nothing_runs_is_named_with_its_own_domain_and_version():
+    made = model(
+        [node("Frobnicate", "x", "y", domain="com.example", name="f")],
+        [value("x", [2])],
+        [value("y", [2])],
+        domains=[("com.example", 3)],
+    )
+    with pytest.raises(ModelFileError, match=r"Frobnicate \(domain 'com.example', operator set 3\) of node 'f'"):
+        compile_model(made)
+
+
+def test_a_cpu_node_that_would_fail_every_time_is_refused_when_compiling():
+    made = model([node("LpNormalization", "x", "y", axis=5, name="norm")], [value("x", [2, 3])], [value("y", [2, 3])])
+    with pytest.raises(ModelFileError, match=r"LpNormalization.*of node 'norm'.*axis 5"):
+        compile_model(made)
+
+
+def test_a_loop_that_does_not_end_is_not_waited_for():
+    body = helper.make_graph(
+        [node("Identity", "c", "d"), node("Neg", "a", "b")], "body",
+        [value("i", [], 7), value("c", [], 9), value("a", [2])], [value("d", [], 9), value("b", [2])],
+    )  # fmt: skip
+    loop = node("Loop", "n c x", "y")
+    loop.input[1] = ""
+    loop.attribute.append(helper.make_attribute("body", body))
+    made = model([loop], [value("x", [2])], [value("y", [2])], [numpy_helper.from_array(np.array(1 << 62), "n")])
+    assert compile_model(made).graph.nodes[0].kind is NodeKind.CPU
+
+
+def test_bfloat16_passes_through_a_cpu_node():
+    import ml_dtypes
+
+    made = model([node("LpNormalization", "x", "y", axis=0)], [value("x", [2], 16)], [value("y", [2], 16)], opset=22)
+    (y,) = NeuronBackend.prepare(made).run([np.array([3, 4], ml_dtypes.bfloat16)])
+    assert y.dtype == ml_dtypes.bfloat16
+    np.testing.assert_allclose(y.astype(np.float32), [0.6, 0.8], rtol=1e-2)
+
+
+def test_without_onnx_runtime_the_line_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    made = model([node("LpNormalization", "x", "y")], [value("x", [2, 3])], [value("y", [2, 3])])
+    with pytest.raises(ModelFileError, match="require the Python package 'onnxruntime', which is not installed"):
+        compile_model(made)
+    # What the cores run needs none.
+    assert load_program(compile_model(model([node("Relu", "x", "y")], [value("x", [2])], [value("y", [2])])))
