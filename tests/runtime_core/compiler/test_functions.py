@@ -48,8 +48,8 @@ def test_an_attribute_that_nobody_gives_is_the_operators_own_default():
 def test_references_in_bodies_are_replaced_and_their_names_kept_apart():
     body = (
         "c = Constant <value = bool {1}> () t = Neg (x) "
-        "y = If (c) <then_branch = a () => (float[2,4] r) { t2 = LeakyRelu <alpha: float = @slope> (t) r = Add (t2, t) },"
-        " else_branch = b () => (float[2,4] r) { r = Identity (x) }>"
+        "y = If (c) <then_branch = a () => (float[2,4] r) "
+        "{ t2 = LeakyRelu <alpha: float = @slope> (t) r = Add (t2, t) }, else_branch = b () => (float[2,4] r) { r = Identity (x) }>"
     )
     twice = "g (float[2,4] x) => (float[2,4] y) { a = own.f (x) y = own.f (a) }\n"
     got, _ = result(HEAD + twice + function("f", body), f={"slope": 0.5})
@@ -68,7 +68,7 @@ def test_an_output_of_a_function_may_be_its_input():
 
 def test_a_function_of_another_operator_set_is_refused_where_its_operators_changed():
     # Softmax of operator set 11 takes everything from the axis on as one row.
-    with pytest.raises(ModelFileError, match="Softmax.*not compatible"):
+    with pytest.raises(ModelFileError, match=r"Softmax.*not compatible"):
         result(HEAD + MAIN + function("f", "y = Softmax <axis: int = 1> (x)", opset=11))
     got, _ = result(HEAD + MAIN + function("f", "y = Abs (x)", opset=13))
     np.testing.assert_allclose(got, np.abs(X))
