@@ -49,7 +49,8 @@ def test_references_in_bodies_are_replaced_and_their_names_kept_apart():
     body = (
         "c = Constant <value = bool {1}> () t = Neg (x) "
         "y = If (c) <then_branch = a () => (float[2,4] r) "
-        "{ t2 = LeakyRelu <alpha: float = @slope> (t) r = Add (t2, t) }, else_branch = b () => (float[2,4] r) { r = Identity (x) }>"
+        "{ t2 = LeakyRelu <alpha: float = @slope> (t) r = Add (t2, t) }, "
+        "else_branch = b () => (float[2,4] r) { r = Identity (x) }>"
     )
     twice = "g (float[2,4] x) => (float[2,4] y) { a = own.f (x) y = own.f (a) }\n"
     got, _ = result(HEAD + twice + function("f", body), f={"slope": 0.5})
