@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler import compile_model  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.compiler.onnx_backend import NeuronBackend  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402

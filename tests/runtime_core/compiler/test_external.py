@@ -9,7 +9,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper  # noqa: E402
 
-from runtime_core.compiler import compile_model  # noqa: E402
+from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
 
