@@ -91,7 +91,7 @@ def _manifest_bytes(members: Iterator[Member], limits: NeffLimits) -> bytes:
 def _manifest(content: bytes) -> Manifest:
     try:
         mark = msgspec.json.decode(content, type=ManifestMark)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NeffError(NrtStatus.INVALID, f"the NEFF's {MANIFEST_NAME} is malformed: the file is damaged") from None
     if mark.format != FORMAT:
         raise NeffError(NrtStatus.UNSUPPORTED_NEFF_VERSION, _FOR_HARDWARE)

@@ -68,7 +68,7 @@ def _prometheus(program: str, port: int, folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         own = probe.getsockname()[1]
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "global": {"scrape_interval": "3s", "scrape_timeout": "3s"},
         "scrape_configs": [{"job_name": "neuron", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}],
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.fuzz import problem_of
-from tests.attack.parsers import Parser
+from tests.attack.fuzz import kept, problem_of
+from tests.attack.parsers import MAKERS, Parser
 from tests.attack.table import Row, render
 
 
@@ -48,3 +48,11 @@ def test_the_table_tells_what_failed():
     shown = render([row])
     assert "FAILED parser: x: KeyError: 'x'" in shown
     assert re.search(r"parser: x +2 +1 +1\.500", shown)
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
+def test_inputs_that_once_broke_a_parser_hold(maker):
+    parser = maker()
+    assert [(path.name, problem_of(parser, data)[0]) for path, data in kept(parser.name)] == [
+        (path.name, "") for path, _ in kept(parser.name)
+    ]

@@ -215,7 +215,7 @@ def test_pages_are_read_only_unless_signals_are_allowed(monkeypatch):
 def test_a_port_that_somebody_uses_is_told():
     with socket.create_server(("127.0.0.1", 0)) as used:
         port = used.getsockname()[1]
-        with pytest.raises(UsageError, match=f"port {port} .*Address already in use; choose another"):
+        with pytest.raises(UsageError, match=f"port {port} .*Address already in use: choose another"):
             free_port(port)
     assert free_port(0) > 0
 

@@ -118,7 +118,7 @@ class Recording:
             if zlib.crc32(data[:end]) != expected:
                 raise ValueError("CRC")
             header = msgspec.msgpack.decode(data[frames.PREFIX.size : end], type=frames.Header)
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, msgspec.MsgspecError, RecursionError):
             raise RecordingError(f"{path} has a damaged header") from None
         return header, end + frames.CRC.size
 

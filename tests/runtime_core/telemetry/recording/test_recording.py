@@ -363,6 +363,15 @@ def test_differences_without_end_are_damage(path, monkeypatch):
     assert "damaged" in recording.damage
 
 
+def test_a_header_that_is_nested_without_end_is_refused(path):
+    encoded = msgspec.msgpack.encode(frames.Header("x", 1.0, 0, "1"))
+    encoded = bytes((encoded[0] + 1,)) + encoded[1:] + b"\xa1x" + b"\x91" * 5000 + b"\xc0"
+    prefix = frames.PREFIX.pack(frames.MAGIC, 1, len(encoded)) + encoded
+    path.write_bytes(prefix + frames.CRC.pack(zlib.crc32(prefix)))
+    with pytest.raises(RecordingError, match="damaged header"):
+        Recording(path)
+
+
 def test_differences_cannot_add_buckets_that_no_histogram_has():
     before = Columns(HISTOGRAM, [0], [{}])
     with pytest.raises(ValueError, match="a bucket that is not there"):
