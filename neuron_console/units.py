@@ -41,14 +41,23 @@ def format_quantity(value: float | None, unit: str) -> str:
     return f"{value:.2f} {prefix}{unit}"
 
 
+def three_digits(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value >= 99.95 or not value:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
 def format_latency(value_ns: float | None) -> str:
-    """A latency in at most nine characters: ``1.47 ms``; ``N/A`` for ``None``."""
+    """A latency in at most nine characters, with three significant digits: ``1.47 ms``; ``N/A`` for ``None``."""
     if value_ns is None:
         return NOT_AVAILABLE
-    for limit, unit in ((1e6, "us"), (1e9, "ms")):
-        if value_ns < limit * 0.999995:
-            return f"{value_ns / limit * 1e3:.2f} {unit}"
-    return f"{value_ns / 1e9:.2f} s"
+    if not value_ns:
+        return "0"
+    for limit, unit in ((1e6, "µs"), (1e9, "ms")):
+        if value_ns < limit * 0.9995:
+            return f"{three_digits(value_ns / limit * 1e3)} {unit}"
+    return f"{three_digits(value_ns / 1e9)} s"
 
 
 def format_span(seconds: float) -> str:

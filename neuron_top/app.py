@@ -6,14 +6,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
+from neuron_top.contrast import AsciiText, ReadableText
 from neuron_top.glyphs import ASCII, Glyphs, terminal_glyphs
 from neuron_top.hangup import when_gone
 from neuron_top.looks import Look
@@ -49,6 +51,13 @@ class Shell(App[Settings]):
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self._settings = settings if settings is not None else Settings()
         self._glyphs = glyphs if glyphs is not None else terminal_glyphs()
+        self._text_filters: list[LineFilter] = [] if "NO_COLOR" in os.environ else [ReadableText()]
+        if self._glyphs is ASCII:
+            self._text_filters.append(AsciiText())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and those that make text readable in this theme and on this terminal."""
+        return [*super().get_line_filters(), *self._text_filters]
 
     def on_mount(self) -> None:
         """Take the theme that was chosen last; end in order when the system asks for it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neuron_top.glyphs import UNICODE, Glyphs
+from neuron_top.palette import BUSY, CALM, GOOD
 
-# Okabe and Ito's palette, which the common kinds of colour blindness can tell apart; the darker the load.
-_COLOURS = ((0.5, "#56B4E9"), (0.8, "#E69F00"), (1.01, "#D55E00"))
+# Loads have calm colours only: a busy core is not a broken one.
+_COLOURS = ((0.5, CALM), (0.8, GOOD), (1.01, BUSY))
 
 # Steps of the cividis map (Nuñez, Anderton, Renslow 2018), made to look the same with any kind of colour vision.
 _HEAT = ("#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from neuron_console.units import NOT_AVAILABLE, format_bytes, format_quantity
+from neuron_console.units import NOT_AVAILABLE, format_bytes, format_quantity, three_digits
 
 
 def format_percent(ratio: float | None) -> str:
@@ -15,6 +15,18 @@ def format_percent(ratio: float | None) -> str:
 def format_flops(flops_per_second: float | None) -> str:
     """FLOP/s in twelve characters at most: ``2.46 TFLOPS``."""
     return format_quantity(flops_per_second, "FLOPS")
+
+
+def short_flops(flops_per_second: float | None) -> str:
+    """FLOP/s in six characters at most, without the word: ``2.46 T``."""
+    if flops_per_second is None:
+        return NOT_AVAILABLE
+    value = flops_per_second
+    for unit in ("", " K", " M", " G", " T", " P"):
+        if value < 999.5 or unit == " P":
+            break
+        value /= 1000
+    return f"{three_digits(value)}{unit}"
 
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
@@ -30,13 +42,13 @@ def shorten(text: str, width: int, ellipsis: str = "…") -> str:
 
 
 def format_rate(per_second: float | None) -> str:
-    """Events a second in eight characters at most: ``1.2 k/s``."""
+    """Events per second in eight characters at most: ``1.24 k/s``."""
     if per_second is None:
         return NOT_AVAILABLE
     for limit, unit in ((1e3, ""), (1e6, " k"), (1e9, " M")):
-        if per_second < limit * 0.99995:
-            return f"{per_second / limit * 1e3:.1f}{unit}/s"
-    return f"{per_second / 1e9:.1f} G/s"
+        if per_second < limit * 0.9995:
+            return f"{three_digits(per_second / limit * 1e3)}{unit}/s"
+    return f"{three_digits(per_second / 1e9)} G/s"
 
 
 def format_bytes_rate(bytes_per_second: float | None) -> str:

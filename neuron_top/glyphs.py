@@ -18,6 +18,7 @@ class Glyphs(NamedTuple):
         eighths: a cell filled from the left, empty to full.
         levels: a cell filled from the bottom, empty to full.
         shades: a cell of a heat map without colour, idle to busy.
+        mark, cross, broken: before the health line, for what is lost, and a link that is down.
         box: left top, right top, left bottom, right bottom corner, horizontal, vertical line.
     """
 
@@ -35,10 +36,17 @@ class Glyphs(NamedTuple):
     falling: str
     cursor: str
     empty: str
+    mark: str
+    cross: str
+    broken: str
 
 
-UNICODE = Glyphs(" ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "╭╮╰╯─│", "═", "─", "▼", "▶", "…", "·", "▲", "▼", "›", " ")
-ASCII = Glyphs(" ########", " .:-=+*#@", " .:*#", "++++-|", "=", "-", "v", ">", "~", ".", "^", "v", ">", ".")
+UNICODE = Glyphs(
+    " ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█", " ░▒▓█", "╭╮╰╯─│", "═", "─", "▼", "▶", "…", "·", "▲", "▼", "›", " ", "●", "╳", "═╳═",
+)  # fmt: skip
+ASCII = Glyphs(
+    " ########", " .:-=+*#@", " .:*#", "++++-|", "=", "-", "v", ">", "~", ".", "^", "v", ">", ".", "*", "X", "-X-",
+)  # fmt: skip
 
 
 def cleaner(glyphs: Glyphs) -> Callable[[str], str]:

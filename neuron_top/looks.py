@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from neuron_console.text import printable
-from neuron_top.model.moment import Clean, Moment, make_moment
+from neuron_top.model.moment import Clean, Moment
+from neuron_top.watcher import Watcher
 from runtime_core.telemetry import NeuronError, NodeError, Snapshot, Source
 
 
@@ -51,6 +52,7 @@ class SourceLook:
         self._source = source
         self._clean = clean
         self._before: Snapshot | None = None
+        self._watcher = Watcher(clean)
 
     @property
     def name(self) -> str:
@@ -70,16 +72,16 @@ class SourceLook:
         except NodeError:
             raise
         except NeuronError as error:
-            raise NodeError(error.what, where=error.where, mend=error.mend) from error
+            raise NodeError(str(error)) from error
         except PermissionError as error:
             raise NodeError(
-                f"no permission for {error.filename}", mend="run as the node's owner, or choose another source"
+                f"no permission for {error.filename}: run as the node's owner, or choose another source"
             ) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             raise NodeError(f"{self.name} can't be read: {error.strerror or error}{where}") from error
         self._before = snapshot
-        return make_moment(before, snapshot, self._clean)
+        return self._watcher.moment(before, snapshot)
 
     def pin(self, pid: int, start_ns: int) -> int:
         """A pidfd of a process that is shown; see :meth:`Look.pin`."""

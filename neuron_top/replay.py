@@ -15,12 +15,13 @@ from neuron_top.collector import Frame
 from neuron_top.formatting import format_clock
 from neuron_top.glyphs import Glyphs
 from neuron_top.looks import SourceLook
-from neuron_top.model.moment import Clean, Moment, make_moment
+from neuron_top.model.moment import Clean, Moment
 from neuron_top.screens.node import NodeScreen
 from neuron_top.session import Session
 from neuron_top.settings import Settings
 from neuron_top.title import title_text
 from neuron_top.views.catalogue import VIEWS
+from neuron_top.watcher import Watcher
 from neuron_top.widgets.title_line import title_line
 from runtime_core.telemetry.recording import ReplaySource
 
@@ -43,7 +44,11 @@ class ReplayLook(SourceLook):
         if found.rates is not None or self._before is None:
             return found
         earlier = self.replay.preceding()
-        return found if earlier is None else make_moment(earlier, self._before, self._clean)
+        if earlier is None:
+            return found
+        self._watcher = Watcher(self._clean)
+        self._watcher.moment(None, earlier)
+        return self._watcher.moment(earlier, self._before)
 
     def seek(self, seconds: float) -> None:
         """Go on so many seconds later (earlier), within the recording."""

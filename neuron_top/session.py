@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 
 from neuron_console.units import format_span
 from neuron_top.collector import Frame
 from neuron_top.formatting import format_clock
-from neuron_top.model.events import MAX_EVENTS, Event, Severity, events_between
+from neuron_top.model.events import Event, EventLog, Severity, events_between
 from neuron_top.model.history import History
 from neuron_top.model.moment import Moment, RuntimeKey
 from neuron_top.model.overview import tab_names
@@ -20,7 +19,7 @@ class Session:
     Attributes:
         live: the last look, ``None`` while there is no node; ``problem`` says why.
         moment: the look that is shown; another than the live one while paused.
-        events: oldest first.
+        events: what happened, folded.
     """
 
     def __init__(self, interval_seconds: float = 1.0) -> None:
@@ -30,7 +29,7 @@ class Session:
         self.problem = "looking for a Neuron node"
         self.paused = False
         self.history = History(interval_seconds)
-        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self.events = EventLog()
         self._key: RuntimeKey | None = None
 
     def take(self, frame: Frame) -> None:
@@ -38,7 +37,7 @@ class Session:
         if frame.moment is None:
             if self.live is not None:
                 text = f"the node is gone: {frame.problem}"
-                self.events.append(Event(time.time_ns(), Severity.ERROR, "node", text))
+                self.events.extend((Event(time.time_ns(), Severity.ERROR, "node", text),))
             self.live, self.problem = None, frame.problem
         elif frame.moment is not self.live:
             self.events.extend(events_between(self.live, frame.moment))
@@ -82,9 +81,8 @@ class Session:
     def visible_events(self) -> list[Event]:
         """Events up to the moment on show."""
         if not self.paused or self.moment is None:
-            return list(self.events)
-        until = self.moment.snapshot.wall_time_ns
-        return [event for event in self.events if event.wall_time_ns <= until]
+            return self.events.shown()
+        return self.events.shown(self.moment.snapshot.wall_time_ns)
 
     @property
     def pause_text(self) -> str:

@@ -14,16 +14,22 @@ _MAX_BYTES = 1 << 20
 
 
 class Settings(NamedTuple):
-    """The state of the screen. ``chart_span``: index of the charts' time span; ``theme``: "" for the default."""
+    """The state of the screen.
+
+    Attributes:
+        theme: "" for the default.
+        sort_column: of the processes; -1: worst first.
+        chart_span: index of the charts' time span; -1: all there is.
+    """
 
     view: str = "overview"
     theme: str = ""
     flops: bool = False
-    sort_column: int = 0
+    sort_column: int = -1
     sort_reverse: bool = False
-    chart_span: int = 3
-    fleet_sort_column: int = 0
-    fleet_sort_reverse: bool = False
+    chart_span: int = -1
+    fleet_sort_column: int = 1
+    fleet_sort_reverse: bool = True
     fleet_heat: bool = False
 
 

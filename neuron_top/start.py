@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_top.glyphs import ASCII, Glyphs, cleaner, terminal_glyphs
-from runtime_core.telemetry import Source, UsageError, open_source
+from runtime_core.telemetry import NodeError, Source, UsageError, open_source
 
 _NODE_SECONDS = 1.0
 _FLEET_SECONDS = 5.0
@@ -123,7 +123,8 @@ def _fleet(wish: Wish, glyphs: Glyphs) -> None:
     if wish.once:
         from neuron_top.remote.once import print_fleet
 
-        print_fleet(fleet)
+        if not print_fleet(fleet):
+            raise NodeError("no node answers", mend="start neuron-monitor --prometheus there, or check the addresses")
         return
     from neuron_top.app import FleetTop
     from neuron_top.settings import load_settings, save_settings, settings_path

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from busy_world import make_busy_node
+from rich.cells import cell_len
 from worlds import BUSY, make_snapshot
 
 from neuron_console.text import printable
@@ -86,6 +87,20 @@ def lines(app):
 def text(app):
     """The screen's text."""
     return "\n".join(lines(app))
+
+
+def place(app, words):
+    """Where some words are on the screen: column, row."""
+    for row, line in enumerate(lines(app)):
+        if words in line:
+            return cell_len(line[: line.index(words)]) + 1, row
+    raise AssertionError(f"{words!r} is not on the screen:\n{text(app)}")
+
+
+async def click(app, pilot, words, times=1):
+    """Click on some words."""
+    await pilot.click(offset=place(app, words), times=times)
+    await pilot.pause()
 
 
 async def until(pilot, condition, what="the condition"):

@@ -1,18 +1,19 @@
-"""Charts: areas of block characters with a scale, one or two curves."""
+"""Charts: braille lines over a dotted grid with a scale, or blocks where the terminal has ASCII only."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
 
 from neuron_console.units import NOT_AVAILABLE, format_span
 from neuron_top.glyphs import UNICODE, Glyphs
+from neuron_top.palette import CALM, FAULT_STYLE
 
 AXIS_CELLS = 11
-_LOW_COLOUR, _HIGH_COLOUR = "#56B4E9", "#E69F00"
+_MIDDLE_FROM_ROWS = 9
 _LEAST = 1e-12
 """Nothing that is charted has a figure this small; divided on, it would become no number at all."""
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0)
@@ -20,18 +21,26 @@ _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0)
 Values = Sequence[float | None]
 
 
+class Curve(NamedTuple):
+    """One line of a chart; ``values``: two to a cell."""
+
+    name: str
+    values: Values
+    style: str = CALM
+
+
 class Chart(NamedTuple):
     """What one chart shows.
 
     Attributes:
         title: with the unit's meaning, e.g. "Throughput".
-        curves: name and values; of two curves the first is the lower one.
+        curves: of one unit; the last one is drawn over the others.
         text: how a value is written.
         maximum: top of the scale; ``None`` finds one.
     """
 
     title: str
-    curves: tuple[tuple[str, Values], ...]
+    curves: tuple[Curve, ...]
     text: Callable[[float | None], str]
     maximum: float | None = None
 
@@ -56,42 +65,106 @@ def latest(values: Values) -> float | None:
     return values[-1] if values else None
 
 
-def _column(values: tuple[float | None, ...], row: int, rows: int, top: float, glyphs: Glyphs) -> tuple[str, str]:
-    """One cell: its character and colour. ``row`` counts from the bottom."""
+_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""Bits of a braille character, by column, from the bottom."""
+
+_BRAILLE = 0x2800
+_GRID_CELLS = 6
+_THIN = "dim"
+
+
+def _block_cell(values: tuple[float | None, ...], row: int, rows: int, top: float, glyphs: Glyphs) -> str:
+    """One cell of blocks: the highest of the curves. ``row`` counts from the bottom."""
     steps = len(glyphs.levels) - 1
-    filled = [0 if v is None else round(max(0.0, min(1.0, v / top)) * rows * steps) - row * steps for v in values]
-    low = max(0, min(steps, filled[0]))
-    if len(filled) == 1:
-        return glyphs.levels[low], _LOW_COLOUR
-    high = max(0, min(steps, filled[1]))
-    if low >= high:
-        return glyphs.levels[low], _LOW_COLOUR
-    if low == 0:
-        return glyphs.levels[high], _HIGH_COLOUR
-    # The lower curve ends inside this cell: the upper one shows behind it.
-    return glyphs.levels[low], f"{_LOW_COLOUR} on {_HIGH_COLOUR}" if high == steps else _HIGH_COLOUR
+    value = max((v for v in values if v is not None), default=None)
+    if value is None:
+        return " "
+    filled = round(max(0.0, min(1.0, value / top)) * rows * steps) - row * steps
+    # What is more than nothing shows at least the lowest step.
+    return glyphs.levels[max(int(row == 0 and value > 0), min(steps, max(0, filled)))]
+
+
+def _dots(values: Values, columns: int, rows: int, top: float) -> dict[tuple[int, int], int]:
+    """(column, row from the bottom) -> bits of a line through the values, two to a cell."""
+    found: dict[tuple[int, int], int] = {}
+    height = rows * 4
+    before: int | None = None
+    for x in range(min(len(values), columns * 2)):
+        value = values[x]
+        if value is None:
+            before = None
+            continue
+        y = min(height - 1, max(0, round(max(0.0, min(1.0, value / top)) * (height - 1))))
+        # A rise is drawn as one stroke up to the value before.
+        for dot in range(min(y, y if before is None else before), max(y, y if before is None else before) + 1):
+            cell = x // 2, dot // 4
+            found[cell] = found.get(cell, 0) | _DOTS[x % 2][dot % 4]
+        before = y
+    return found
+
+
+def _line_rows(chart: Chart, columns: int, rows: int, top: float) -> list[list[tuple[str, str]]]:
+    """Braille lines over a dotted grid: a character and a style a cell, from the top."""
+    curves = [(_dots(curve.values, columns, rows, top), curve.style) for curve in chart.curves]
+    lines = []
+    for row in range(rows - 1, -1, -1):
+        cells = []
+        for column in range(columns):
+            bits, style = 0, ""
+            for dots, colour in curves:
+                mine = dots.get((column, row), 0)
+                if mine:
+                    # The curve that is named last is drawn over the others.
+                    bits, style = bits | mine, colour
+            if bits:
+                cells.append((chr(_BRAILLE + bits), style))
+            else:
+                grid = column % _GRID_CELLS == 0 and (row == rows - 1 or row % 2 == 0)
+                cells.append(("·" if grid else " ", _THIN))
+        lines.append(cells)
+    return lines
+
+
+def _block_rows(chart: Chart, columns: int, rows: int, top: float, glyphs: Glyphs) -> list[list[tuple[str, str]]]:
+    """Blocks: where curves differ, the highest is drawn, in the colour of the curve whose value it is."""
+
+    def halved(values: Values, column: int) -> float | None:
+        pair = [v for v in values[column * 2 : column * 2 + 2] if v is not None]
+        return max(pair) if pair else None
+
+    lines = []
+    for row in range(rows - 1, -1, -1):
+        cells = []
+        for column in range(columns):
+            here = tuple(halved(curve.values, column) for curve in chart.curves)
+            cells.append((_block_cell(here, row, rows, top, glyphs), chart.curves[-1].style))
+        lines.append(cells)
+    return lines
 
 
 def chart_lines(chart: Chart, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Text]:
     """A title with the latest values, then ``height - 1`` rows of chart with a scale on the left."""
     rows = max(1, height - 1)
     title = Text().append(f" {chart.title} ", "bold")
-    for number, (name, values) in enumerate(chart.curves):
-        colour = _LOW_COLOUR if number == 0 else _HIGH_COLOUR
-        title.append(f" {name} " if name else " ", colour)
-        title.append(f"{chart.text(latest(values)):>10}")
-    if not any(v is not None for _, values in chart.curves for v in values):
+    for curve in (chart.curves[-1], *chart.curves[:-1]):
+        title.append(f" {curve.name} " if curve.name else " ", curve.style)
+        title.append(chart.text(latest(curve.values)).strip())
+    if not any(v is not None for curve in chart.curves for v in curve.values):
         title.append(f"  {NOT_AVAILABLE} in this span", "dim")
     title.truncate(width, pad=True)
     columns = max(1, width - AXIS_CELLS - 1)
-    largest = max((v for _, values in chart.curves for v in values if v is not None), default=0.0)
+    largest = max((v for curve in chart.curves for v in curve.values if v is not None), default=0.0)
     top = chart.maximum or scale_top(largest)
+    drawn = (
+        _line_rows(chart, columns, rows, top) if glyphs is UNICODE else _block_rows(chart, columns, rows, top, glyphs)
+    )
     lines = [title]
-    for row in range(rows - 1, -1, -1):
+    for number, cells in enumerate(drawn):
+        row = rows - 1 - number
         label = chart.text(top) if row == rows - 1 else (chart.text(0.0) if row == 0 else "")
-        line = Text().append(f"{label:>{AXIS_CELLS - 1}} ", "dim")
-        cells = [_column(tuple(v[i] if i < len(v) else None for _, v in chart.curves), row, rows, top, glyphs)
-                 for i in range(columns)]  # fmt: skip
+        if rows >= _MIDDLE_FROM_ROWS and row == (rows - 1) // 2 and row:
+            label = chart.text(top * row / (rows - 1))
+        line = Text().append(f"{label.strip():>{AXIS_CELLS - 1}} ", "dim")
         for style, run in itertools.groupby(cells, lambda cell: "" if cell[0] == " " else cell[1]):
             line.append("".join(character for character, _ in run), style)
         line.append(" ")
@@ -100,14 +173,21 @@ def chart_lines(chart: Chart, width: int, height: int, glyphs: Glyphs = UNICODE)
     return lines
 
 
-def time_axis(span_seconds: float, width: int, end: str) -> Text:
-    """What lies below a chart: how long before its right end, at ``end``, its left end and its middle are."""
+def time_axis(span_seconds: float, width: int, end: str, ticks: Iterable[float] = (), glyphs: Glyphs = UNICODE) -> Text:
+    """What lies below a chart: how long before its right end, at ``end``, its left end and its middle are.
+
+    ``ticks``: warnings and errors, in seconds before the end; each is marked.
+    """
     columns = max(1, width - AXIS_CELLS - 1)
-    line = Text().append(" " * AXIS_CELLS)
     left, middle, right = f"-{format_span(span_seconds)}", f"-{format_span(span_seconds / 2)}", end
     half = columns // 2
     text = left.ljust(half - len(middle) // 2) + middle if half > len(left) + len(middle) else left
-    line.append(text + right.rjust(columns - len(text)), "dim")
+    line = Text().append(" " * AXIS_CELLS).append(text + right.rjust(columns - len(text)), "dim")
+    plain = line.plain
+    for seconds in ticks:
+        at = AXIS_CELLS + round((1 - seconds / span_seconds) * (columns - 1))
+        if AXIS_CELLS <= at < len(plain) and plain[at] == " ":
+            line = line[:at].append(glyphs.rising, FAULT_STYLE).append_text(line[at + 1 :])
     line.truncate(width, pad=True)
     return line
 

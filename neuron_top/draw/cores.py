@@ -10,24 +10,27 @@ from rich.text import Text
 
 from neuron_console.units import NOT_AVAILABLE
 from neuron_top.bars import curve_rows, heat_colour, heat_style
-from neuron_top.draw.overview import CoreSeries
-from neuron_top.formatting import format_flops, shorten
+from neuron_top.draw.overview import CoreSeries, lost_line
+from neuron_top.formatting import short_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow
+from neuron_top.palette import CALM, HUNG_STYLE
 
 _LABEL_CELLS = 5
 _HEAT_CELLS = 7
 _OWNER_CELLS = 12
-_MIN_CELLS = 18
+_MIN_CELLS = 9
 _LEGEND_STEPS = 10
-_FLOPS_CELLS = 13
+_FLOPS_CELLS = 8
 _MOST_LINES = 6
 _GAP_FROM_LINES = 3
 
 
 def _number(cell: CoreCell, flops: bool) -> str:
+    if cell.hung:
+        return "HUNG"
     if flops:
-        return "N/A" if cell.flops_per_second is None else format_flops(cell.flops_per_second).replace("FLOPS", "F/s")
+        return short_flops(cell.flops_per_second)
     return NOT_AVAILABLE if cell.utilization_ratio is None else f"{cell.utilization_ratio * 100:.1f}%"
 
 
@@ -54,7 +57,7 @@ def plan(width: int, height: int, rows: Sequence[DeviceRow], *, flops: bool = Fa
     most = max((len(row.cores) for row in rows), default=1)
     each = max(_MIN_CELLS, (width - _LABEL_CELLS) // max(1, most))
     heat = _FLOPS_CELLS if flops else _HEAT_CELLS
-    rest = each - heat - 2
+    rest = max(0, each - heat - 2)
     owner = _OWNER_CELLS + 1 if rest >= _OWNER_CELLS + 6 else 0
     room = (height - 1) // max(1, len(rows))
     gap = 1 if room >= _GAP_FROM_LINES else 0
@@ -78,7 +81,9 @@ def _cell(
     for row, curve in enumerate(curve_rows(recent, 1.0, place.lines, glyphs)):
         text = Text()
         shown = number if row == 0 else " " * (place.heat - 1)
-        if colour:
+        if cell.hung:
+            text.append(f"{shown.strip():^{place.heat}}", HUNG_STYLE)
+        elif colour:
             text.append(shown + " ", heat_style(ratio) if cell.owned or ratio else "dim")
         else:
             text.append((_shade(ratio, glyphs)) + shown)
@@ -86,8 +91,11 @@ def _cell(
         if place.owner:
             name = shorten(owner, _OWNER_CELLS, glyphs.ellipsis) if row == 0 else ""
             text.append(name, "dim").append(" " * (place.owner - cell_len(name)))
-        text.append(curve.ljust(place.curve), "#56B4E9" if colour else "")
+        text.append(curve.ljust(place.curve), CALM if colour else "")
         text.append(" ")
+        text.truncate(place.each, pad=True)
+        if owner:
+            text.apply_meta({"@click": f"screen.open_core({cell.core})"})
         lines.append(text)
     return lines
 
@@ -110,6 +118,9 @@ def heat_lines(
     header.truncate(width)
     lines = [header]
     for row in rows:
+        if row.lost:
+            lines += [lost_line(row.device, width, glyphs), *[Text()] * (place.lines + place.gap - 1)]
+            continue
         parts = [Text().append((f"ND{row.device}" if i == 0 else "").ljust(_LABEL_CELLS), "bold")
                  for i in range(place.lines)]  # fmt: skip
         for cell in row.cores:
@@ -124,7 +135,7 @@ def heat_lines(
     return lines
 
 
-LEGEND = ("share of time busy", "curves: the last 5 minutes", "dim: nobody owns the core")
+LEGEND = ("share of time busy", "curves: the last 5 minutes", "dim: no owner", "a click opens the owner")
 
 
 def legend(width: int, glyphs: Glyphs = UNICODE, notes: Sequence[str] = LEGEND, *, colour: bool = True) -> Text:

@@ -10,8 +10,11 @@ from rich.text import Text
 from neuron_top.bars import heat_colour
 from neuron_top.formatting import format_percent, format_rate, shorten
 from neuron_top.glyphs import Glyphs
-from neuron_top.model.fleet import FleetTotals, NodeRow
+from neuron_top.model.fleet import NOT_ASKED, FleetTotals, NodeRow
+from neuron_top.palette import FAULT_STYLE, WARNING_STYLE
+from runtime_core.telemetry import Severity
 
+_NAME_CELLS = 14
 _UNKNOWN_COLOUR = "#3A3A3A"
 
 
@@ -19,6 +22,7 @@ def totals_text(found: FleetTotals) -> str:
     """All nodes together, in a line."""
     silent = found.nodes - found.answering
     missing = f", {silent} not" if silent else ""
+    missing += f", {found.unhealthy} with problems" if found.unhealthy else ""
     return (
         f"{found.answering} of {found.nodes} nodes answer{missing}   {found.owned}/{found.cores} cores owned   "
         f"{format_percent(found.utilization).strip()} busy   {format_rate(found.executions_per_second)}"
@@ -28,7 +32,18 @@ def totals_text(found: FleetTotals) -> str:
 def tile_cells(rows: Sequence[NodeRow], *, colour: bool) -> int:
     """Width of one node's tile: two cores a cell, or one where they are told apart by characters."""
     most = max((len(row.cores) for row in rows), default=0)
-    return max(2, (most + 1) // 2 if colour else most) + 1
+    return max(2, (most + 1) // 2 if colour else most) + 2 + _NAME_CELLS
+
+
+def grade_style(row: NodeRow, *, colour: bool) -> str:
+    """How the name and state of a node look."""
+    if row.problem:
+        return "dim" if row.problem == NOT_ASKED else (FAULT_STYLE if colour else "bold reverse")
+    if row.grade is Severity.CRITICAL:
+        return FAULT_STYLE if colour else "bold reverse"
+    if row.grade is Severity.WARNING:
+        return WARNING_STYLE if colour else "bold"
+    return ""
 
 
 def _colour(share: float | None) -> str:
@@ -37,10 +52,13 @@ def _colour(share: float | None) -> str:
 
 def tile(row: NodeRow, cells: int, glyphs: Glyphs, *, colour: bool, chosen: bool) -> Text:
     """One node: its cores by number, the even ones above the odd ones; ``x`` where there is no answer."""
-    text = Text()
     room = cells - 1
+    text = Text(shorten(row.endpoint.rpartition(":")[0] or row.endpoint, _NAME_CELLS, glyphs.ellipsis))
+    text.truncate(_NAME_CELLS, pad=True)
+    text.stylize(grade_style(row, colour=colour))
+    text.append(" ")
     if row.problem:
-        text.append("x" * (min(room, max(1, len(row.cores) // (2 if colour else 1)))), "bold #D55E00" if colour else "")
+        text.append("x" * (min(room, max(1, len(row.cores) // (2 if colour else 1)))), FAULT_STYLE if colour else "")
     elif colour:
         pairs = itertools.zip_longest(row.cores[::2], row.cores[1::2], fillvalue=0.0)
         styles = (f"{_colour(upper)} on {_colour(lower)}" for upper, lower in pairs)

@@ -6,20 +6,34 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from neuron_console.units import format_bytes
+from neuron_console.units import format_bytes, format_latency
 from neuron_top.bars import bar, load_colour, sparkline
-from neuron_top.formatting import format_flops, format_percent, shorten
+from neuron_top.formatting import format_flops, format_percent, format_rate, short_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow, MemoryView, VcpuView, View
+from neuron_top.model.processes import Application
+from neuron_top.palette import CALM, FAULT, FAULT_STYLE, HUNG_STYLE, WARNING_STYLE
+from runtime_core.telemetry import Severity
 
 _LABEL_CELLS = 5
 _NAME_CELLS = 4
 _PERCENT_CELLS = 7
-_FLOPS_CELLS = 13
-_MIN_CORE_CELLS = 14
+_FLOPS_CELLS = 7
+_LONG_FLOPS_CELLS = 13
+_LONG_FLOPS_FROM_CELLS = 26
+_NARROW_NUMBER_CELLS = 6
+_NAMED_FROM_CELLS = 14
+_MIN_CORE_CELLS = 9
+_MOST_CROSSES = 100
 _MOST_SPARKLINE_CELLS = 20
 _SPARKLINE_FROM_CELLS = 28
 """A core's share of the row from which on a sparkline stands beside the bar."""
+
+
+def core_title(view: View, *, flops: bool) -> str:
+    """What the bars show, with the version of the cores where it is known."""
+    return " ".join(part for part in ("NeuronCore", view.core_version, "FLOPS" if flops else "Utilization") if part)
+
 
 CoreSeries = Mapping[int, Sequence[float | None]]
 
@@ -51,16 +65,54 @@ def _cell(
     glyphs: Glyphs,
 ) -> Text:
     """A core: name, bar, number, and where there is room the last minutes, in exactly ``width`` cells."""
-    number = format_flops(cell.flops_per_second) if flops else format_percent(cell.utilization_ratio)
-    number_cells = _FLOPS_CELLS if flops else _PERCENT_CELLS
-    bar_cells = max(1, width - _NAME_CELLS - number_cells - 2 - (spark_cells and spark_cells + 1))
+    if width < _NAMED_FROM_CELLS:
+        return _narrow_cell(cell, width, flops=flops, glyphs=glyphs)
+    long = flops and width >= _LONG_FLOPS_FROM_CELLS
+    number_cells = (_LONG_FLOPS_CELLS if long else _FLOPS_CELLS) if flops else _PERCENT_CELLS
+    number = (
+        (format_flops if long else short_flops)(cell.flops_per_second)
+        if flops
+        else format_percent(cell.utilization_ratio)
+    )
+    bar_cells = width - _NAME_CELLS - number_cells - 2 - (spark_cells and spark_cells + 1)
     quiet = "" if cell.owned else "dim"
     colour = load_colour(cell.utilization_ratio)
-    text = Text().append(f"NC{place} ", quiet)
-    text.append(bar(cell.utilization_ratio, bar_cells, glyphs), colour)
-    text.append(f" {number:>{number_cells}} ", quiet)
+    text = Text().append(f"NC{place} ", FAULT_STYLE if cell.hung else quiet)
+    if bar_cells > 0:
+        text.append(bar(cell.utilization_ratio, bar_cells, glyphs), FAULT if cell.hung else colour)
+        text.append(" ")
+    if cell.hung:
+        text.append(f"{'HUNG':^{number_cells}}", HUNG_STYLE).append(" ")
+    else:
+        text.append(f"{number:>{number_cells}} ", quiet)
     if spark_cells:
         text.append(sparkline(recent, 1.0, glyphs).ljust(spark_cells + 1), colour)
+    return text
+
+
+def _narrow_cell(cell: CoreCell, width: int, *, flops: bool, glyphs: Glyphs) -> Text:
+    """A core where there is room for a number and a short bar only: its name stands in the heading."""
+    ratio = cell.utilization_ratio
+    percent = "N/A" if ratio is None else f"{ratio * 100:.1f}%" if ratio < 0.9995 else "100%"
+    number = short_flops(cell.flops_per_second).replace(" ", "") if flops else percent
+    number_cells = _NARROW_NUMBER_CELLS
+    bar_cells = max(0, width - number_cells - 2)
+    colour = FAULT if cell.hung else load_colour(ratio)
+    text = Text().append(bar(ratio, bar_cells, glyphs), colour).append(" ")
+    if cell.hung:
+        text.append("HUNG".center(number_cells), HUNG_STYLE)
+    else:
+        text.append(f"{number:>{number_cells}}", "" if cell.owned else "dim")
+    return text.append(" ")
+
+
+def _names(row: DeviceRow, width: int) -> Text:
+    """The names of the cores over narrow cells."""
+    text = Text(" " * _LABEL_CELLS)
+    for place in range(len(row.cores)):
+        text.append(f"{f'NC{place}':>{width - 1}} ")
+    text.stylize("dim")
+    text.truncate(_LABEL_CELLS + width * len(row.cores))
     return text
 
 
@@ -74,7 +126,15 @@ def core_lines(
 ) -> list[Text]:
     """A line a Neuron Device, a bar and a number a NeuronCore; ``recent``: global core -> its last utilizations."""
     lines = []
+    widest = max(rows, key=lambda row: len(row.cores), default=None)
+    if widest is not None and _cells_a_core(width, len(widest.cores)) < _NAMED_FROM_CELLS:
+        names = _names(widest, _cells_a_core(width, len(widest.cores)))
+        names.truncate(width)
+        lines.append(names)
     for row in rows:
+        if row.lost:
+            lines.append(lost_line(row.device, width, glyphs))
+            continue
         each = _cells_a_core(width, len(row.cores))
         spark_cells = sparkline_cells(width, len(row.cores)) if recent is not None else 0
         line = Text().append(f"ND{row.device}".ljust(_LABEL_CELLS), "bold")
@@ -84,6 +144,15 @@ def core_lines(
         line.truncate(width)
         lines.append(line)
     return lines
+
+
+def lost_line(device: int, width: int, glyphs: Glyphs) -> Text:
+    """A device that is gone, crossed out."""
+    text = Text().append(f"ND{device}".ljust(_LABEL_CELLS), FAULT_STYLE)
+    text.append(glyphs.cross * max(0, min(width, _MOST_CROSSES) - _LABEL_CELLS - 6), FAULT)
+    text.append(" ").append("LOST", HUNG_STYLE)
+    text.truncate(width)
+    return text
 
 
 def vcpu_lines(vcpu: VcpuView, width: int, *, glyphs: Glyphs = UNICODE) -> list[Text]:
@@ -148,7 +217,8 @@ _SHORT_NAMES = {"Runtime Memory": "Runtime", "Model Scratchpad": "Scratchpad"}
 def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs = UNICODE) -> Text:
     """Tabs by tag; the selected one is ``>tag<``. The line starts late enough to show it; a click picks a tab."""
     names = [shorten(name, 24, glyphs.ellipsis) for name in view_tabs]
-    cells = [f">{n}<" if i == selected else f" {n} " for i, n in enumerate(names)]
+    numbers = [str(i + 1) if i < _NUMBERED_TABS else "" for i in range(len(names))]
+    cells = [f"{k}>{n}<" if i == selected else f"{k} {n} " for i, (k, n) in enumerate(zip(numbers, names, strict=True))]
     label = "Neuron Apps  " if width > 60 else ""
     first = 0
     while first < selected and len(label) + sum(Text(c).cell_len + 1 for c in cells[first : selected + 1]) > width:
@@ -157,7 +227,9 @@ def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs
     for index in range(first, len(cells)):
         style = "bold reverse" if index == selected else ""
         start = len(text)
-        text.append(cells[index], style)
+        text.append(cells[index][: len(numbers[index])], f"bold {CALM}").append(
+            cells[index][len(numbers[index]) :], style
+        )
         text.apply_meta({"@click": f"screen.tab({index})"}, start, len(text))
         text.append(" ")
     if text.cell_len > width:
@@ -166,10 +238,57 @@ def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs
     return text
 
 
-def view_blocks(view: View, width: int, glyphs: Glyphs) -> list[list[Text]]:
-    """Cores, vCPU and memory summary, each under its heading."""
+_NUMBERED_TABS = 9
+_TAG_CELLS = 24
+_TREND_FROM_CELLS = 72
+
+
+def application_heading(width: int) -> Text:
+    """The columns of the applications."""
+    tag = _tag_cells(width)
+    columns = f" {'APPLICATION':<{tag}} {'EXEC/S':>9} {'P50':>9} {'P99':>9} {'ERR/S':>8}"
+    if width >= _TREND_FROM_CELLS:
+        columns += "  EXEC/S, TREND"
+    return Text(columns[:width], style="dim")
+
+
+def _tag_cells(width: int) -> int:
+    return max(8, min(_TAG_CELLS, width - 42))
+
+
+def trend_cells(width: int) -> int:
+    """How many values an application's sparkline shows; 0 where there is no room for one."""
+    return max(0, min(60, width - _tag_cells(width) - 44)) if width >= _TREND_FROM_CELLS else 0
+
+
+def application_line(app: Application, trend: Sequence[float | None], width: int, glyphs: Glyphs = UNICODE) -> Text:
+    """How one application serves; a click opens its history."""
+    tag = _tag_cells(width)
+    style = "" if app.grade is None else FAULT_STYLE if app.grade is Severity.CRITICAL else WARNING_STYLE
+    mark = glyphs.mark if app.grade is not None and app.grade > Severity.NOTICE else " "
+    name = Text(shorten(app.name, tag, glyphs.ellipsis))
+    name.truncate(tag, pad=True)
+    text = Text().append(mark, style).append_text(name)
+    text.stylize(style, 1)
+    text.append(f" {format_rate(app.executions_per_second):>9}")
+    text.append(f" {format_latency(app.p50_ns):>9} {format_latency(app.p99_ns):>9} ")
+    failing = bool(app.errors_per_second)
+    text.append(f"{format_rate(app.errors_per_second):>8}", FAULT_STYLE if failing else "")
+    if trend:
+        top = max((v for v in trend if v is not None), default=0.0)
+        text.append("  ").append(sparkline(trend, top, glyphs), CALM)
+    if app.pid:
+        text.apply_meta({"@click": f"screen.open_pid({app.pid})"})
+    text.truncate(width)
+    return text
+
+
+def view_blocks(view: View, width: int, glyphs: Glyphs, apps: Sequence[Application] = ()) -> list[list[Text]]:
+    """Cores, applications, vCPU and memory summary, each under its heading."""
+    served = [application_line(app, (), width, glyphs) for app in apps]
     return [
-        [heading("NeuronCore v1 Utilization", width, glyphs), *core_lines(view.rows, width, glyphs=glyphs)],
+        [heading(core_title(view, flops=False), width, glyphs), *core_lines(view.rows, width, glyphs=glyphs)],
+        [heading("Applications, worst first", width, glyphs), application_heading(width), *served],
         [heading("VCPU Utilization", width, glyphs), *vcpu_lines(view.vcpu, width, glyphs=glyphs)],
         [heading("Memory Usage Summary", width, glyphs), *memory_lines(view.memory, width)],
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency, format_span
@@ -9,9 +10,13 @@ from neuron_top.formatting import format_percent, format_rate
 from neuron_top.model.history import make_sample
 from neuron_top.model.moment import Moment
 from neuron_top.model.table import Column
+from runtime_core.telemetry import Severity, phrase
 from runtime_core.telemetry.snapshot import sum_known
 
 NOT_ASKED = "not asked yet"
+OK = "ok"
+_SILENT_RANK = int(Severity.CRITICAL) + 1
+_NOT_ASKED_RANK = 0
 
 
 class NodeRow(NamedTuple):
@@ -24,6 +29,8 @@ class NodeRow(NamedTuple):
         cores: utilization (0..1) by core index; ``None`` for a core of which nothing is known.
         failed: executions that did not complete well, since the report before.
         ecc_uncorrected: since the node's driver was loaded.
+        state: what is wrong, the worst of it; "ok" for nothing.
+        grade: how bad that is.
     """
 
     endpoint: str
@@ -42,6 +49,15 @@ class NodeRow(NamedTuple):
     device_total_bytes: int | None = None
     failed: int | None = None
     ecc_uncorrected: int | None = None
+    state: str = OK
+    grade: Severity | None = None
+
+    @property
+    def rank(self) -> int:
+        """How soon somebody should look: 0 for not at all."""
+        if self.problem:
+            return _NOT_ASKED_RANK if self.problem == NOT_ASKED else _SILENT_RANK
+        return int(self.grade or 0)
 
 
 def silent_row(endpoint: str, problem: str, last: NodeRow | None) -> NodeRow:
@@ -87,7 +103,17 @@ def answered_row(endpoint: str, moment: Moment, now: float) -> NodeRow:
         sum_known(tuple(d.memory_total_bytes for d in snapshot.devices)),
         _failed(moment),
         sum_known(tuple(ecc)),
+        _state(moment),
+        max((v.severity for v in moment.health), default=None),
     )
+
+
+def _state(moment: Moment) -> str:
+    """The worst verdict in words, and how many more there are."""
+    if not moment.health:
+        return OK
+    more = len(moment.health) - 1
+    return phrase(moment.health[0], moment.snapshot.time_ns) + (f" +{more}" if more else "")
 
 
 def named(row: NodeRow) -> tuple[str, ...]:
@@ -101,9 +127,9 @@ def age_text(row: NodeRow, now: float) -> str:
 
 
 def state_text(row: NodeRow, now: float) -> str:
-    """``ok``, or why there is no answer and since when."""
+    """``ok``, what is wrong, or why there is no answer and since when."""
     if not row.problem:
-        return "ok"
+        return row.state
     return f"{row.problem} (last answer: {age_text(row, now)}{'' if row.answered_at is None else ' ago'})"
 
 
@@ -117,18 +143,15 @@ def _memory_share(row: NodeRow) -> float | None:
     return row.device_used_bytes / row.device_total_bytes
 
 
-def _state_order(row: NodeRow) -> str:
-    return row.problem
-
-
 # The first ones fit into 80 columns.
 COLUMNS: tuple[Column[NodeRow], ...] = (
     Column("NODE", 22, lambda r: r.endpoint, lambda r: r.endpoint),
-    Column("TYPE", 13, lambda r: r.instance_type or NOT_AVAILABLE, lambda r: r.instance_type or None),
-    Column("CORES", 6, lambda r: _owned(r), lambda r: r.owned, numeric=True),
+    Column("STATE", 28, lambda r: r.problem or r.state, lambda r: r.rank, numeric=True),
     Column("UTIL", 7, lambda r: format_percent(r.utilization), lambda r: r.utilization, numeric=True),
     Column("EXEC", 9, lambda r: format_rate(r.executions_per_second), lambda r: r.executions_per_second, numeric=True),
     Column("P99", 9, lambda r: format_latency(r.p99_ns), lambda r: r.p99_ns, numeric=True),
+    Column("TYPE", 13, lambda r: r.instance_type or NOT_AVAILABLE, lambda r: r.instance_type or None),
+    Column("CORES", 6, lambda r: _owned(r), lambda r: r.owned, numeric=True),
     Column("FAIL", 6, lambda r: _count(r.failed), lambda r: r.failed, numeric=True),
     Column("DEVICE", 10, lambda r: format_bytes(r.device_used_bytes), lambda r: r.device_used_bytes, numeric=True),
     Column("MEM", 7, lambda r: format_percent(_memory_share(r)), _memory_share, numeric=True),
@@ -136,7 +159,6 @@ COLUMNS: tuple[Column[NodeRow], ...] = (
     Column("ECC", 5, lambda r: _count(r.ecc_uncorrected), lambda r: r.ecc_uncorrected, numeric=True),
     Column("INSTANCE", 20, lambda r: r.instance_id or NOT_AVAILABLE, lambda r: r.instance_id or None),
     Column("ZONE", 11, lambda r: r.zone or NOT_AVAILABLE, lambda r: r.zone or None),
-    Column("STATE", 24, lambda r: r.problem or "ok", _state_order),
 )
 
 
@@ -153,6 +175,7 @@ class FleetTotals(NamedTuple):
     owned: int
     utilization: float | None
     executions_per_second: float | None
+    unhealthy: int = 0
 
 
 def totals(rows: tuple[NodeRow, ...]) -> FleetTotals:
@@ -167,4 +190,31 @@ def totals(rows: tuple[NodeRow, ...]) -> FleetTotals:
         sum(row.owned or 0 for row in answering),
         sum(known) / len(known) if known else None,
         sum(rates) if rates else None,
+        sum(row.rank >= Severity.WARNING for row in answering),
     )
+
+
+STATE_COLUMN = 1
+
+
+class Group(NamedTuple):
+    """Nodes that are drawn together: their title and places in the list."""
+
+    title: str
+    numbers: tuple[int, ...]
+
+
+_GROUPS = ("no answer", "critical", "warnings", "ok")
+
+
+def grouped(rows: Sequence[NodeRow]) -> tuple[Group, ...]:
+    """The nodes by health, the worst first, and within that by instance type; each in the order it has."""
+
+    def title(row: NodeRow) -> str:
+        place = {_SILENT_RANK: 0, int(Severity.CRITICAL): 1, int(Severity.WARNING): 2}.get(row.rank, 3)
+        return f"{_GROUPS[place]}  {row.instance_type}".strip()
+
+    found: dict[str, list[int]] = {}
+    for number in sorted(range(len(rows)), key=lambda n: (-min(rows[n].rank, _SILENT_RANK), rows[n].instance_type)):
+        found.setdefault(title(rows[number]), []).append(number)
+    return tuple(Group(f"{name} ({len(numbers)})", tuple(numbers)) for name, numbers in found.items())

@@ -5,17 +5,24 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from neuron_top.model.moment import NO_LATENCY, Latency, Moment, RuntimeKey
 from runtime_core.telemetry.snapshot import Runtime, sum_known
 
 HISTORY_SECONDS = 300.0
 MAX_MOMENTS = 300
+MAX_BYTES = 80 << 20
+"""Of moments and samples together: half for each."""
+
 _MIN_SAMPLES = 60
+_TREND_SECONDS = (60.0, 120.0, HISTORY_SECONDS)
+"""A trend begins as short as the figures there are."""
+
 _MAX_SAMPLES = 1500
-_MOST_WIDTHS = 4
+_MOST_WIDTHS = 8
 _NO_CORES: Mapping[int, float] = MappingProxyType({})
 
 
@@ -27,24 +34,38 @@ class Figures(NamedTuple):
     p50_ns: float | None
     p99_ns: float | None
     device_bytes: float | None
+    failures_per_second: float | None = None
 
 
 class Sample(NamedTuple):
-    """One interval. ``cores``: global core index -> utilization (0..1)."""
+    """One interval.
+
+    Attributes:
+        cores: global core index -> utilization (0..1).
+        overall: all runtimes together; its latencies are those of all executions.
+        worst_p99_ns: of the runtime with the highest.
+    """
 
     time_ns: int
     cores: Mapping[int, float]
     overall: Figures
     runtimes: Mapping[RuntimeKey, Figures]
+    worst_p99_ns: float | None = None
 
 
 Pick = Callable[[Sample], float | None]
+Combine = Callable[[list[float | None]], float | None]
 
 
 def mean_known(values: list[float | None]) -> float | None:
     """Mean of those that are known; ``None`` when none is."""
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known else None
+
+
+def max_known(values: list[float | None]) -> float | None:
+    """The largest of those that are known; ``None`` when none is."""
+    return max((v for v in values if v is not None), default=None)
 
 
 def device_bytes(runtime: Runtime) -> int | None:
@@ -62,6 +83,20 @@ def executions_per_second(moment: Moment, key: RuntimeKey) -> float | None:
     return rate.executions.completed / rate.seconds
 
 
+def failures_per_second(moment: Moment, key: RuntimeKey) -> float | None:
+    """Executions that did not complete well, in the mean of the interval."""
+    rate = moment.rates.runtimes.get(key) if moment.rates is not None else None
+    if rate is None or rate.executions is None or rate.seconds <= 0:
+        return None
+    return (sum(rate.executions) - rate.executions.completed) / rate.seconds
+
+
+def worst_latency(moment: Moment) -> tuple[RuntimeKey, float] | None:
+    """The runtime with the highest p99, and that."""
+    known = [(key, latency.p99_ns) for key, latency in moment.latency.items() if latency.p99_ns is not None]
+    return max(known, key=lambda pair: pair[1], default=None)
+
+
 def utilization(moment: Moment, key: RuntimeKey) -> float | None:
     """Mean over the runtime's own cores."""
     rate = moment.rates.runtimes.get(key) if moment.rates is not None else None
@@ -76,6 +111,7 @@ def _figures(moment: Moment, runtime: Runtime) -> Figures:
         latency.p50_ns,
         latency.p99_ns,
         device_bytes(runtime),
+        failures_per_second(moment, runtime.key),
     )
 
 
@@ -95,6 +131,8 @@ def make_sample(moment: Moment) -> Sample:
     cores = moment.rates.core_utilization() if moment.rates is not None else {}
     runtimes = {r.key: _figures(moment, r) for r in moment.snapshot.runtimes}
     rates = [f.executions_per_second for f in runtimes.values() if f.executions_per_second is not None]
+    failures = [f.failures_per_second for f in runtimes.values() if f.failures_per_second is not None]
+    worst = worst_latency(moment)
     used = [d.memory_used_bytes for d in moment.snapshot.devices]
     nothing_runs = moment.rates is not None and not runtimes
     overall = Figures(
@@ -103,12 +141,36 @@ def make_sample(moment: Moment) -> Sample:
         moment.overall.p50_ns,
         moment.overall.p99_ns,
         sum_known(tuple(used)),
+        sum(failures) if failures else (0.0 if nothing_runs else None),
     )
-    return Sample(moment.snapshot.time_ns, cores, overall, runtimes)
+    return Sample(moment.snapshot.time_ns, cores, overall, runtimes, worst[1] if worst is not None else None)
+
+
+_RUNTIME_BYTES, _CORE_BYTES, _MODEL_BYTES, _SUBGRAPH_BYTES, _DEVICE_BYTES, _VCPU_BYTES = 1900, 800, 450, 500, 450, 280
+_SAMPLE_RUNTIME_BYTES, _SAMPLE_CORE_BYTES = 420, 110
+
+
+def moment_bytes(moment: Moment) -> int:
+    """About how much memory a moment takes, by what is in it; a test holds it against what Python measures."""
+    snapshot = moment.snapshot
+    size = len(snapshot.devices) * _DEVICE_BYTES
+    size += len(snapshot.host.vcpus) * _VCPU_BYTES * 2 if snapshot.host is not None else 0
+    for device in snapshot.devices:
+        size += len(device.cores) * _CORE_BYTES
+    for runtime in snapshot.runtimes:
+        size += _RUNTIME_BYTES + len(runtime.cores) * _CORE_BYTES
+        # Models are the same records from look to look while none is loaded or unloaded: half of them count.
+        size += sum(_MODEL_BYTES + len(model.subgraphs) * _SUBGRAPH_BYTES for model in runtime.models) // 2
+    return size
+
+
+def sample_bytes(sample: Sample) -> int:
+    """About how much memory a sample takes."""
+    return len(sample.runtimes) * _SAMPLE_RUNTIME_BYTES + len(sample.cores) * _SAMPLE_CORE_BYTES
 
 
 class History:
-    """Samples of the last five minutes, and the last moments."""
+    """Samples of the last five minutes, and the last moments, in no more than :data:`MAX_BYTES`."""
 
     def __init__(self, interval_seconds: float = 1.0) -> None:
         """With a long interval, at least 60 samples are kept however old they are."""
@@ -117,12 +179,19 @@ class History:
         self._hold_ns = int(interval_seconds * 1.6e9)
         self._samples: list[Sample] = []
         self._times: list[int] = []
-        self._moments: deque[Moment] = deque(maxlen=MAX_MOMENTS)
-        self._finished: dict[int, dict[int, Mapping[int, float]]] = {}
+        self._moments: deque[Moment] = deque()
+        self._moment_bytes: deque[int] = deque()
+        self._moments_sum = self._samples_sum = 0
+        self._finished: dict[tuple[str, int], dict[int, Mapping[Any, float]]] = {}
 
     def add(self, moment: Moment) -> None:
         """Keep a moment; what is too old goes."""
         self._moments.append(moment)
+        self._moment_bytes.append(moment_bytes(moment))
+        self._moments_sum += self._moment_bytes[-1]
+        while len(self._moments) > MAX_MOMENTS or (self._moments_sum > MAX_BYTES // 2 and len(self._moments) > 2):
+            self._moments.popleft()
+            self._moments_sum -= self._moment_bytes.popleft()
         if moment.rates is None:
             return
         time_ns = moment.snapshot.time_ns
@@ -130,10 +199,16 @@ class History:
             return
         self._samples.append(make_sample(moment))
         self._times.append(time_ns)
+        self._samples_sum += sample_bytes(self._samples[-1])
         limit = time_ns - int(self._seconds * 1e9)
-        while self._times[0] < limit:
+        while self._times[0] < limit or (self._samples_sum > MAX_BYTES // 2 and len(self._times) > 2):
+            self._samples_sum -= sample_bytes(self._samples[0])
             del self._samples[0]
             del self._times[0]
+
+    def seconds_until(self, end_ns: int) -> float:
+        """From the first sample that is kept to a time."""
+        return max(0.0, (end_ns - self._times[0]) / 1e9) if self._times else 0.0
 
     def step(self, shown: Moment, count: int) -> Moment:
         """The moment ``count`` looks after (or before) ``shown``, or the nearest that is kept."""
@@ -168,36 +243,51 @@ class History:
                 samples.append(held)
         return found
 
-    def series(self, pick: Pick, end_ns: int, seconds: float, columns: int) -> list[float | None]:
-        """``columns`` values over the ``seconds`` up to ``end_ns``: means of the samples that fall into each."""
+    def series(
+        self, pick: Pick, end_ns: int, seconds: float, columns: int, combine: Combine = mean_known
+    ) -> list[float | None]:
+        """``columns`` values over the ``seconds`` up to ``end_ns``: of the samples that fall into each, their mean."""
         width_ns = _width_ns(seconds, columns)
         found = self._columns(end_ns, width_ns, end_ns // width_ns - columns + 1)
-        return [mean_known([pick(s) for s in samples]) for samples in found]
+        return [combine([pick(s) for s in samples]) for samples in found]
+
+    def trends(self, figure: str, end_ns: int, columns: int) -> Callable[[RuntimeKey], list[float | None]]:
+        """A figure (a field of Figures) of each runtime, in ``columns`` values over at most five minutes."""
+        there = self.seconds_until(end_ns)
+        span = next((seconds for seconds in _TREND_SECONDS if seconds >= there), HISTORY_SECONDS)
+        width_ns = _width_ns(span, columns)
+        last = end_ns // width_ns
+        first = last - columns + 1
+        means = self._means(figure, partial(_runtime_means, figure), end_ns, width_ns, first, last)
+        nothing: Mapping[Any, float] = {}
+        return lambda key: [means.get(number, nothing).get(key) for number in range(first, last + 1)]
 
     def core_series(self, end_ns: int, seconds: float, columns: int) -> dict[int, list[float | None]]:
         """The same of every core's utilization, by global core index."""
         width_ns = _width_ns(seconds, columns)
         last = end_ns // width_ns
         first = last - columns + 1
-        means = self._core_means(end_ns, width_ns, first, last)
+        means = self._means("cores", _core_means, end_ns, width_ns, first, last)
         found: dict[int, list[float | None]] = {}
         for number in range(first, last + 1):
             for core, value in means.get(number, _NO_CORES).items():
                 found.setdefault(core, [None] * columns)[number - first] = value
         return found
 
-    def _core_means(self, end_ns: int, width_ns: int, first: int, last: int) -> dict[int, Mapping[int, float]]:
-        """Column -> core -> mean. Columns that are over don't change, and are computed once."""
-        if width_ns not in self._finished and len(self._finished) >= _MOST_WIDTHS:
+    def _means(
+        self, kind: str, means_of: MeansOf, end_ns: int, width_ns: int, first: int, last: int
+    ) -> dict[int, Mapping[Any, float]]:
+        """Column -> core (or runtime) -> mean. Columns that are over do not change, and are computed once."""
+        if (kind, width_ns) not in self._finished and len(self._finished) >= _MOST_WIDTHS:
             self._finished.clear()
-        finished = self._finished.setdefault(width_ns, {})
+        finished = self._finished.setdefault((kind, width_ns), {})
         for number in [n for n in finished if n < first - (last - first)]:
             del finished[number]
         begin = next((n for n in range(first, last) if n not in finished), last)
         over = min(last, self._times[-1] // width_ns) if self._times else first
         means = dict(finished)
         for number, samples in enumerate(self._columns(end_ns, width_ns, begin), begin):
-            means[number] = _means(samples)
+            means[number] = means_of(samples)
             if number < over:
                 finished[number] = means[number]
         return means
@@ -207,7 +297,22 @@ def _width_ns(seconds: float, columns: int) -> int:
     return max(1, int(seconds * 1e9 / max(1, columns)))
 
 
-def _means(samples: Sequence[Sample]) -> dict[int, float]:
+MeansOf = Callable[[Sequence[Sample]], Mapping[Any, float]]
+
+
+def _runtime_means(figure: str, samples: Sequence[Sample]) -> dict[RuntimeKey, float]:
+    """One figure of each runtime."""
+    place = Figures._fields.index(figure)
+    sums: dict[RuntimeKey, list[float]] = {}
+    for sample in samples:
+        for key, figures in sample.runtimes.items():
+            value = figures[place]
+            if value is not None:
+                sums.setdefault(key, []).append(value)
+    return {key: sum(values) / len(values) for key, values in sums.items()}
+
+
+def _core_means(samples: Sequence[Sample]) -> dict[int, float]:
     sums: dict[int, float] = {}
     for sample in samples:
         for core, value in sample.cores.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from neuron_console.text import printable
-from runtime_core.telemetry import Histogram, Rates, Snapshot, rates
-from runtime_core.telemetry.snapshot import Instance, Model
+from neuron_top.model.faults import Faults, faults_of
+from runtime_core.telemetry import Histogram, Rates, Snapshot, Verdict, rates
+from runtime_core.telemetry.snapshot import Device, Instance, Model
 
 RuntimeKey = tuple[int, int]
 
@@ -38,6 +40,8 @@ class Moment(NamedTuple):
         rates: since the look before, ``None`` at the first; without latency histograms.
         latency: runtime key -> its total latency in the interval; ``overall`` the same of all together.
         links: device index -> traffic in the interval.
+        health: what is wrong, the worst first.
+        lost: devices that were there and are gone.
     """
 
     snapshot: Snapshot
@@ -45,6 +49,20 @@ class Moment(NamedTuple):
     latency: Mapping[RuntimeKey, Latency]
     overall: Latency
     links: Mapping[int, LinkTraffic]
+    health: tuple[Verdict, ...] = ()
+    lost: tuple[Device, ...] = ()
+
+    @property
+    def faults(self) -> Faults:
+        """What the views mark."""
+        return faults_of(self.health)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Those of the snapshot and the lost ones, by their number."""
+        if not self.lost:
+            return self.snapshot.devices
+        return tuple(sorted((*self.snapshot.devices, *self.lost), key=lambda d: d.index))
 
 
 def _latency(histogram: Histogram | None) -> Latency:
@@ -108,11 +126,25 @@ def _small(snapshot: Snapshot, clean: Clean) -> Snapshot:
     return snapshot._replace(runtimes=runtimes, instance=instance, source=clean(snapshot.source))
 
 
-def make_moment(before: Snapshot | None, after: Snapshot, clean: Clean = printable) -> Moment:
+def clean_verdicts(verdicts: Iterable[Verdict], clean: Clean) -> tuple[Verdict, ...]:
+    """With nothing in them that a terminal would not print: they name tags."""
+    return tuple(
+        replace(v, text=clean(v.text), detail=clean(v.detail), where=v.where._replace(tag=clean(v.where.tag)))
+        for v in verdicts
+    )
+
+
+def make_moment(
+    before: Snapshot | None,
+    after: Snapshot,
+    clean: Clean = printable,
+    health: Iterable[Verdict] = (),
+    lost: tuple[Device, ...] = (),
+) -> Moment:
     """What to keep of ``after``, seen after ``before``; ``clean`` makes outside text fit for the terminal."""
-    small = _small(after, clean)
+    small, verdicts = _small(after, clean), clean_verdicts(health, clean)
     if before is None:
-        return Moment(small, None, MappingProxyType({}), NO_LATENCY, MappingProxyType({}))
+        return Moment(small, None, MappingProxyType({}), NO_LATENCY, MappingProxyType({}), verdicts, lost)
     changes = rates(before, after)
     histograms = {key: rate.total_latency for key, rate in changes.runtimes.items()}
     known = [h for h in histograms.values() if h is not None]
@@ -123,4 +155,6 @@ def make_moment(before: Snapshot | None, after: Snapshot, clean: Clean = printab
         {key: _latency(histogram) for key, histogram in histograms.items()},
         _latency(_merged(known)),
         _links(before, after, changes.seconds),
+        verdicts,
+        lost,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from neuron_top.model.faults import NO_FAULTS, Faults
 from runtime_core.telemetry import Rates, Snapshot
 from runtime_core.telemetry.rates import CoreRate
 from runtime_core.telemetry.snapshot import CoreMemory, Device, HostMemory, Model, Runtime, Subgraph, sum_known
@@ -19,13 +20,15 @@ class CoreCell(NamedTuple):
     utilization_ratio: float | None
     flops_per_second: float | None
     owned: bool
+    hung: bool = False
 
 
 class DeviceRow(NamedTuple):
-    """The cores of one Neuron Device."""
+    """The cores of one Neuron Device; ``lost``: it was there and is gone."""
 
     device: int
     cores: tuple[CoreCell, ...]
+    lost: bool = False
 
 
 class VcpuView(NamedTuple):
@@ -65,6 +68,7 @@ class View(NamedTuple):
     vcpu: VcpuView
     memory: MemoryView
     tree: tuple[TreeRow, ...]
+    core_version: str = "v1"
 
 
 def tab_names(snapshot: Snapshot) -> tuple[str, ...]:
@@ -78,7 +82,13 @@ def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
     return snapshot.runtimes if selected <= 0 else snapshot.runtimes[selected - 1 : selected]
 
 
-def core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> tuple[DeviceRow, ...]:
+def core_rows(
+    snapshot: Snapshot,
+    rates: Rates | None,
+    chosen: Sequence[Runtime],
+    faults: Faults = NO_FAULTS,
+    lost: Sequence[Device] = (),
+) -> tuple[DeviceRow, ...]:
     """A cell a core: its owner's rate among the chosen; a core that nobody owns is idle, unless it counts by itself."""
     found: dict[int, CoreRate | None] = {}
     everything = len(chosen) == len(snapshot.runtimes)
@@ -105,10 +115,14 @@ def core_rows(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]
                     rate.utilization_ratio if rate is not None else (None if known else 0.0),
                     rate.flops_per_second if rate is not None else (None if known else 0.0),
                     core in owned,
+                    core in faults.hung,
                 )
             )
         rows.append(DeviceRow(device.index, tuple(cells)))
-    return tuple(rows)
+    gone = [
+        DeviceRow(d.index, tuple(CoreCell(core, None, None, core in owned) for core in d.core_ids), True) for d in lost
+    ]
+    return tuple(sorted((*rows, *gone), key=lambda row: row.device)) if gone else tuple(rows)
 
 
 def _vcpu(snapshot: Snapshot, rates: Rates | None, chosen: Sequence[Runtime]) -> VcpuView:
@@ -135,12 +149,20 @@ def _sum_fields(records: Sequence[tuple[int | None, ...]], width: int) -> list[i
     return [sum_known(tuple(r[i] for r in records)) if records else 0 for i in range(width)]
 
 
-def _memory(chosen: Sequence[Runtime]) -> MemoryView:
+def _unattributed(snapshot: Snapshot) -> int:
+    """Device memory that is in use, and by no process that is known."""
+    return sum(snapshot.unattributed_memory_bytes(device) or 0 for device in snapshot.devices)
+
+
+def _memory(chosen: Sequence[Runtime], unattributed_bytes: int) -> MemoryView:
     host = HostMemory(*_sum_fields([r.host_memory or HostMemory() for r in chosen], len(HostMemory._fields)))
     parts = [use.memory for r in chosen for use in r.cores.values()]
     parts += [CoreMemory() for r in chosen if r.error and not r.cores]
     device = CoreMemory(*_sum_fields(parts, len(CoreMemory._fields)))
-    return MemoryView(host.total_bytes, host, device.total_bytes, device)
+    total = device.total_bytes
+    if unattributed_bytes:
+        total = (total or 0) + unattributed_bytes
+    return MemoryView(host.total_bytes, host, total, device)
 
 
 def category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> tuple[TreeRow, ...]:
@@ -207,12 +229,20 @@ def _tree(snapshot: Snapshot, chosen: Sequence[Runtime]) -> tuple[TreeRow, ...]:
     rows = []
     for device in snapshot.devices:
         cores = tuple(row for core in device.core_ids if (row := _core_row(device, core, chosen)) is not None)
+        if len(chosen) == len(snapshot.runtimes) and (rest := snapshot.unattributed_memory_bytes(device)):
+            cores += (TreeRow(f"nd{device.index}/rest", "no known process", None, rest, ()),)
         if cores:
             rows.append(parent_row(f"nd{device.index}", f"ND{device.index}", cores))
     return tuple(rows)
 
 
-def make_view(snapshot: Snapshot, rates: Rates | None, selected: int) -> View:
+def make_view(
+    snapshot: Snapshot,
+    rates: Rates | None,
+    selected: int,
+    faults: Faults = NO_FAULTS,
+    lost: Sequence[Device] = (),
+) -> View:
     """The overview of a tab; without ``rates`` (the first look) nothing is known of utilization."""
     tabs = tab_names(snapshot)
     selected = selected if 0 <= selected < len(tabs) else 0
@@ -220,10 +250,11 @@ def make_view(snapshot: Snapshot, rates: Rates | None, selected: int) -> View:
     return View(
         tabs,
         selected,
-        core_rows(snapshot, rates, chosen),
+        core_rows(snapshot, rates, chosen, faults, lost),
         _vcpu(snapshot, rates, chosen),
-        _memory(chosen),
+        _memory(chosen, 0 if selected else _unattributed(snapshot)),
         _tree(snapshot, chosen),
+        snapshot.devices[0].core_version if snapshot.devices else "",
     )
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
 from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency
 from neuron_top.formatting import format_percent, format_rate
-from neuron_top.model.history import device_bytes, executions_per_second, utilization
+from neuron_top.model.faults import Faults
+from neuron_top.model.history import device_bytes, executions_per_second, failures_per_second, utilization
 from neuron_top.model.moment import NO_LATENCY, Moment, RuntimeKey
+from neuron_top.model.overview import tab_names
 from neuron_top.model.table import Column, matches
-from runtime_core.telemetry import format_ranges
+from runtime_core.telemetry import Severity, format_ranges
 from runtime_core.telemetry.snapshot import Runtime
 
 
 class Process(NamedTuple):
-    """One runtime process; ``None`` where a figure is not available; ``address`` is that of a neuron-rtd, else ""."""
+    """One runtime process; ``None`` where a figure is not available. ``address``: of a neuron-rtd, else ""."""
 
     key: RuntimeKey
     pid: int
@@ -32,7 +36,62 @@ class Process(NamedTuple):
     error_count: int | None
     version: str
     problem: str
-    framework: str = ""
+    errors_per_second: float | None = None
+    grade: Severity | None = None
+
+
+class Application(NamedTuple):
+    """How one runtime serves; ``grade``: the worst that is known of it."""
+
+    key: RuntimeKey
+    pid: int
+    name: str
+    executions_per_second: float | None
+    p50_ns: float | None
+    p99_ns: float | None
+    errors_per_second: float | None
+    grade: Severity | None
+
+
+def make_applications(moment: Moment) -> tuple[Application, ...]:
+    """Every runtime, the one that suffers most first: by verdicts, then errors, then p99."""
+    faults = moment.faults
+    names = tab_names(moment.snapshot)[1:]
+    every = [
+        Application(
+            r.key,
+            r.pid,
+            name,
+            executions_per_second(moment, r.key),
+            (latency := moment.latency.get(r.key, NO_LATENCY)).p50_ns,
+            latency.p99_ns,
+            failures_per_second(moment, r.key),
+            faults.grade(r.pid, r.tag),
+        )
+        for name, r in zip(names, moment.snapshot.runtimes, strict=True)
+    ]
+    return worst_first(every)
+
+
+class _Suffers(Protocol):
+    """What is sorted by how much it suffers."""
+
+    @property
+    def grade(self) -> Severity | None: ...
+
+    @property
+    def errors_per_second(self) -> float | None: ...
+
+    @property
+    def p99_ns(self) -> float | None: ...
+
+
+_Any = TypeVar("_Any", bound=_Suffers)
+
+
+def worst_first(rows: Iterable[_Any]) -> tuple[_Any, ...]:
+    """By what is known to be wrong, then errors, then p99."""
+    return tuple(sorted(rows, key=lambda r: (-(r.grade or 0), -(r.errors_per_second or 0.0), -(r.p99_ns or 0.0))))
 
 
 @functools.cache
@@ -54,7 +113,7 @@ def _error_count(runtime: Runtime) -> int | None:
     return None if runtime.executions is None else sum(runtime.executions) - runtime.executions.completed
 
 
-def _process(moment: Moment, runtime: Runtime) -> Process:
+def _process(moment: Moment, runtime: Runtime, faults: Faults) -> Process:
     return Process(
         runtime.key,
         runtime.pid,
@@ -71,13 +130,15 @@ def _process(moment: Moment, runtime: Runtime) -> Process:
         _error_count(runtime),
         runtime.version,
         runtime.error,
-        runtime.framework,
+        failures_per_second(moment, runtime.key),
+        faults.grade(runtime.pid, runtime.tag),
     )
 
 
 def make_processes(moment: Moment, needle: str = "") -> tuple[Process, ...]:
     """The processes whose pid, user, tag or command the filter names."""
-    every = (_process(moment, runtime) for runtime in moment.snapshot.runtimes)
+    faults = moment.faults
+    every = (_process(moment, runtime, faults) for runtime in moment.snapshot.runtimes)
     return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.command))
 
 
@@ -89,24 +150,54 @@ def _count(value: int | None) -> str:
     return NOT_AVAILABLE if value is None else str(value)
 
 
+_INTERPRETER = re.compile(r"(python|pypy)[0-9.]*$")
+
+
+def short_command(command: str) -> str:
+    """A command line by its base name and arguments, without an interpreter in front of the script."""
+    words = command.split(" ")
+    names = [words[0].rpartition("/")[2], *words[1:]]
+    if len(names) > 1 and _INTERPRETER.match(names[0]):
+        names = names[2:] if names[1] == "-m" and len(names) > 2 else names[1:]
+        names[0] = names[0].rpartition("/")[2]
+    return " ".join(names)
+
+
 def _what(process: Process) -> str:
-    """Why it cannot be read, else a neuron-rtd's address or the framework, and the command line."""
-    parts = (process.address, process.framework, process.command)
-    return process.problem or "  ".join(part for part in parts if part)
+    """Why it cannot be read, else a neuron-rtd's address, and what the process runs."""
+    return process.problem or f"{process.address}  {short_command(process.command)}".strip()
 
 
-# The first eight fit into 80 columns.
 COLUMNS: tuple[Column[Process], ...] = (
-    Column("PID", 7, lambda p: _pid(p.pid), lambda p: p.pid or None, numeric=True),
-    Column("TAG", 16, lambda p: p.tag, lambda p: p.tag),
-    Column("CORES", 9, lambda p: format_ranges(p.cores) or "-", lambda p: len(p.cores), numeric=True),
-    Column("UTIL", 7, lambda p: format_percent(p.utilization), lambda p: p.utilization, numeric=True),
-    Column("EXEC", 8, lambda p: format_rate(p.executions_per_second), lambda p: p.executions_per_second, numeric=True),
-    Column("P99", 9, lambda p: format_latency(p.p99_ns), lambda p: p.p99_ns, numeric=True),
-    Column("DEVICE", 10, lambda p: format_bytes(p.device_bytes), lambda p: p.device_bytes, numeric=True),
-    Column("ERR", 6, lambda p: _count(p.error_count), lambda p: p.error_count, numeric=True),
+    Column("PID", 7, lambda p: _pid(p.pid), lambda p: p.pid or None, numeric=True, sort_key="I"),
+    Column("TAG", 16, lambda p: p.tag, lambda p: p.tag, sort_key="T"),
+    Column("CORES", 7, lambda p: format_ranges(p.cores) or "-", lambda p: len(p.cores), numeric=True, sort_key="C"),
+    Column("UTIL", 7, lambda p: format_percent(p.utilization), lambda p: p.utilization, numeric=True, sort_key="U"),
+    Column("EXEC", 8, lambda p: format_rate(p.executions_per_second), lambda p: p.executions_per_second,
+           numeric=True, sort_key="X"),
+    Column("P99", 9, lambda p: format_latency(p.p99_ns), lambda p: p.p99_ns, numeric=True, sort_key="L"),
+    Column("ERR/S", 8, lambda p: format_rate(p.errors_per_second), lambda p: p.errors_per_second,
+           numeric=True, sort_key="E"),
+    Column("ERRORS", 7, lambda p: _count(p.error_count), lambda p: p.error_count, numeric=True),
+    Column("DEVICE", 10, lambda p: format_bytes(p.device_bytes), lambda p: p.device_bytes, numeric=True,
+           sort_key="M"),
     Column("HOST", 10, lambda p: format_bytes(p.host_bytes), lambda p: p.host_bytes, numeric=True),
     Column("USER", 9, lambda p: p.user, lambda p: p.user),
     Column("RUNTIME", 8, lambda p: p.version or NOT_AVAILABLE, lambda p: p.version),
     Column("COMMAND", 20, _what, lambda p: p.command),
-)
+)  # fmt: skip
+NUMBERS = {column.title: number for number, column in enumerate(COLUMNS)}
+_MAY_HIDE = ("USER", "RUNTIME")
+_FAILING = (NUMBERS["ERR/S"], NUMBERS["ERRORS"])
+
+
+def shown_columns(processes: tuple[Process, ...]) -> tuple[int, ...]:
+    """The columns that tell processes apart: one that says the same of all is left out."""
+    uniform = {NUMBERS[title] for title in _MAY_HIDE
+               if len({COLUMNS[NUMBERS[title]].text(p) for p in processes}) < 2}  # fmt: skip
+    return tuple(number for number in range(len(COLUMNS)) if number not in uniform)
+
+
+def failing_columns(process: Process) -> tuple[int, ...]:
+    """The columns of errors that are above 0."""
+    return tuple(number for number in _FAILING if COLUMNS[number].order(process))

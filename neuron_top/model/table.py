@@ -17,6 +17,7 @@ class Column(NamedTuple, Generic[Row]):
         text: what a row shows.
         order: what the rows are sorted by; rows for which that is not known come last either way.
         numeric: right aligned, and largest first when it is chosen.
+        sort_key: the key that sorts by it, "" for none.
     """
 
     title: str
@@ -24,14 +25,21 @@ class Column(NamedTuple, Generic[Row]):
     text: Callable[[Row], str]
     order: Callable[[Row], Order]
     numeric: bool = False
+    sort_key: str = ""
 
 
 class Line(NamedTuple):
-    """A row as a table shows it; ``key`` stays the same from look to look."""
+    """A row as a table shows it.
+
+    Attributes:
+        key: stays the same from look to look.
+        style: of the whole row; ``looks``: of single cells, by column.
+    """
 
     key: Hashable
     cells: tuple[str, ...]
     style: str = ""
+    looks: tuple[tuple[int, str], ...] = ()
 
 
 def _sort_key(value: Order) -> tuple[int, float, str]:

@@ -13,6 +13,7 @@ from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.rates import links_of, rates_of
 from neuron_top.remote.scrape import Reader, Received, Scrape, fetch, read_scrape
 from neuron_top.remote.series import TAG, Series, integer
+from neuron_top.watcher import Watcher
 from runtime_core.telemetry import NodeError, Snapshot
 from runtime_core.telemetry.snapshot import (
     CoreMemory,
@@ -59,11 +60,14 @@ def _devices(node: Series) -> tuple[Device, ...]:
     links = node.by("neuron_device_link_transmit_bytes_total", "neuron_device_index", "direction")
     ecc = node.by("hardware_ecc_events_total", "neuron_device_index", "event_type")
     devices = []
-    for index in range(count):
+    named = sorted(n for (text,) in total if (n := integer(text)) is not None and n < _MAX_CORES)
+    # A device that is lost leaves a gap in the numbers.
+    indices = named if len(named) == count else list(range(count))
+    for index in indices:
         name = str(index)
         # The East neighbour is the next device, on the last one of a ring the first.
-        east = (index + 1) % count if (name, "east") in links else None
-        west = (index - 1) % count if (name, "west") in links else None
+        east = (index + 1) % (indices[-1] + 1) if (name, "east") in links else None
+        west = (index - 1) % (indices[-1] + 1) if (name, "west") in links else None
         devices.append(
             Device(
                 index,
@@ -221,6 +225,7 @@ class RemoteLook:
         self._reading = reading if reading is not None else nullcontext()
         self._reader = reader if reader is not None else Reader()
         self._last: Moment | None = None
+        self._watcher = Watcher(clean)
 
     @property
     def name(self) -> str:
@@ -239,7 +244,8 @@ class RemoteLook:
         with self._reading:
             scrape = read_scrape(self.endpoint, self._reader, text, received)
             if last is None or abs(scrape.time_ns - last.snapshot.time_ns) >= _SAME_REPORT_NS:
-                last = moment_of(self.name, scrape, last.snapshot if last is not None else None, self._clean)
+                before = last.snapshot if last is not None else None
+                last = self._watcher.judged(moment_of(self.name, scrape, before, self._clean))
         self._last = last
         return last
 

@@ -42,6 +42,7 @@ FAMILIES = frozenset({
 """Samples that are read of one node; the many buckets of histograms are not among them."""
 
 FLEET_FAMILIES = frozenset({
+    "execution_errors_total",
     "execution_latency_seconds",
     "execution_status_total",
     "hardware_ecc_events_total",

@@ -14,10 +14,10 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from neuron_top.draw.cores import legend
-from neuron_top.draw.fleet import chosen_line, tile, tile_cells, totals_text
+from neuron_top.draw.fleet import chosen_line, grade_style, tile, tile_cells, totals_text
 from neuron_top.formatting import shorten
 from neuron_top.glyphs import Glyphs
-from neuron_top.model.fleet import COLUMNS, NodeRow, named, state_text, totals
+from neuron_top.model.fleet import COLUMNS, STATE_COLUMN, NodeRow, grouped, named, state_text, totals
 from neuron_top.model.table import Line, matches, sort_rows
 from neuron_top.remote.fleet import Fleet
 from neuron_top.settings import Settings
@@ -31,7 +31,8 @@ from neuron_top.widgets.table import Head
 from neuron_top.widgets.tiles import Tiles
 
 _REDRAW_SECONDS = 0.5
-_LEGEND = ("share of time busy", "a tile a node, half a cell a core", "x: no answer")
+_MOST_STATE_CELLS = 70
+_LEGEND = ("share of time busy", "half a cell per core", "x: no answer")
 
 
 class FleetScreen(Screen[None]):
@@ -112,16 +113,27 @@ class FleetScreen(Screen[None]):
         column, reverse = self._sort
         self._shown = sort_rows(found, COLUMNS[column], reverse=reverse)
         if self._heat:
-            self._tiles.show(len(self._shown), tile_cells(self._shown, colour=self._colour))
+            self._tiles.show(grouped(self._shown), tile_cells(self._shown, colour=self._colour))
         else:
             now = time.monotonic()
-            self._table.show([self._line(row, now) for row in self._shown], self._sort, self._glyphs)
+            lines = [self._line(row, now) for row in self._shown]
+            self._table.show(lines, self._sort, self._glyphs, self._heads())
         for section in (self._title, self._legend, self._chosen, self._keys):
             section.update()
 
+    def _heads(self) -> list[Head]:
+        """The columns; what is left of the width goes to the state."""
+        heads = [Head(c.title, c.width, c.numeric) for c in COLUMNS]
+        free = self.app.size.width - sum(head.width + 1 for head in heads) - 1
+        state = heads[STATE_COLUMN]
+        heads[STATE_COLUMN] = state._replace(width=state.width + max(0, min(free, _MOST_STATE_CELLS)), right=False)
+        return heads
+
     def _line(self, row: NodeRow, now: float) -> Line:
-        cells = (*(c.text(row) for c in COLUMNS[:-1]), state_text(row, now))
-        return Line(row.endpoint, cells, "#E69F00" if row.problem and self._colour else "")
+        cells = [c.text(row) for c in COLUMNS]
+        cells[STATE_COLUMN] = state_text(row, now)
+        style = grade_style(row, colour=self._colour)
+        return Line(row.endpoint, tuple(cells), "", ((0, style), (STATE_COLUMN, style)) if style else ())
 
     def _tile(self, number: int, chosen: bool) -> Text:
         cells = tile_cells(self._shown, colour=self._colour)

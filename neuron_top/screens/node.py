@@ -18,10 +18,12 @@ from textual.widgets import Static
 
 from neuron_console.units import format_span
 from neuron_top.collector import Collector, Frame
+from neuron_top.draw.health import health_line
 from neuron_top.draw.overview import tab_line
 from neuron_top.formatting import shorten
 from neuron_top.glyphs import Glyphs
 from neuron_top.looks import Look
+from neuron_top.model.faults import view_of
 from neuron_top.session import Session
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
@@ -33,8 +35,10 @@ from neuron_top.widgets.key_line import key_line
 from neuron_top.widgets.lines import Lines
 from neuron_top.widgets.section import Section
 from neuron_top.widgets.title_line import title_line
+from runtime_core.telemetry.health import Place
 
 if TYPE_CHECKING:
+    from neuron_top.views.events import EventsView
     from neuron_top.views.processes import ProcessesView
 
 MIN_COLUMNS, MIN_ROWS = 78, 20
@@ -52,6 +56,7 @@ class NodeScreen(Screen[None]):
         Binding("f", "flops", "%/FLOPS", tooltip="Switch between percent and FLOPS"),
         Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
         Binding("slash", "filter", "Filter", tooltip="Narrow processes, models and events to some words"),
+        Binding("exclamation_mark", "problem", "Problem", key_display="!", tooltip="Go to the next problem"),
         Binding("a", "tab_by(-1)", "Prev tab", tooltip="Previous tab"),
         Binding("d", "tab_by(1)", "Next tab"),
         *(Binding(e.key, f"view('{e.name}')", e.title, show=False, tooltip=f"View: {e.title}") for e in VIEWS),
@@ -96,7 +101,10 @@ class NodeScreen(Screen[None]):
         self._opened: dict[str, View] = {}
         self._view_name = entry_of(settings.view).name
         self.session = Session(interval_seconds)
+        self._problem: int | None = None
+        self._seen_events = 0
         self._title = Section(self._title_lines, id="title")
+        self._health = Section(self._health_lines, id="health")
         self._notice = Static(id="problem", markup=False)
         self._views = Container(id="views")
         self._filter = FilterLine()
@@ -106,7 +114,7 @@ class NodeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, the view, tabs and keys."""
-        yield from (self._title, self._notice, self._views, self._filter, self._tabs, self._keys)
+        yield from (self._title, self._health, self._notice, self._views, self._filter, self._tabs, self._keys)
 
     async def on_mount(self) -> None:
         """Begin to look at the node."""
@@ -160,14 +168,28 @@ class NodeScreen(Screen[None]):
                 self._flops, self._needle, self._glyphs, not self.app.no_color,
             )  # fmt: skip
             view.show(shown)
-        for section in (self._title, self._tabs, self._keys):
+        if self._view_name == "events":
+            self._seen_events = self.session.events.severe
+        self._health.display = moment is not None and not obstacle
+        for section in (self._title, self._health, self._tabs, self._keys):
             section.update()
 
     def _title_lines(self, width: int) -> list[Text]:
         moment = self.session.moment
         text = title_text(moment.snapshot if moment is not None else None)
         where = "" if self._look.local else f"  {self._look.name}"
-        return [title_line(text + where, VIEWS, self._view_name, width)]
+        return [title_line(text + where, VIEWS, self._view_name, width, self._badges())]
+
+    def _badges(self) -> dict[str, str]:
+        """How many warnings and errors came since the events were last open."""
+        unseen = self.session.events.severe - self._seen_events
+        return {"events": str(min(unseen, 99))} if unseen > 0 else {}
+
+    def _health_lines(self, width: int) -> list[Text]:
+        moment = self.session.moment
+        if moment is None:
+            return []
+        return [health_line(moment.health, moment.snapshot.time_ns, width, self._glyphs, self._problem)]
 
     def _tab_lines(self, width: int) -> list[Text]:
         return [tab_line(self.session.tabs, self.session.selected, width, self._glyphs)]
@@ -275,9 +297,54 @@ class NodeScreen(Screen[None]):
         self.notify("copied the row")
 
     async def on_processes_view_opened(self, message: ProcessesView.Opened) -> None:
-        """Go to a process's tab."""
+        """Show what a process did."""
         self.session.select_runtime(message.key)
-        await self.action_view("overview")
+        await self.action_view("history")
+
+    async def action_open_pid(self, pid: int) -> None:
+        """Show what a process did."""
+        moment = self.session.moment
+        runtime = next((r for r in moment.snapshot.runtimes if r.pid == pid), None) if moment is not None else None
+        if runtime is not None:
+            self.session.select_runtime(runtime.key)
+            await self.action_view("history")
+
+    async def action_open_core(self, core: int) -> None:
+        """Show what the owner of a core did."""
+        moment = self.session.moment
+        owner = moment.snapshot.core_owner.get(core) if moment is not None else None
+        if owner is not None:
+            self.session.select_runtime(owner.key)
+            await self.action_view("history")
+
+    async def action_problem(self, number: int | None = None) -> None:
+        """Go to a problem: the next one, or the one that was clicked."""
+        verdicts = self.session.moment.health if self.session.moment is not None else ()
+        if not verdicts:
+            self.notify("nothing is wrong that this screen knows of")
+            return
+        following = 0 if self._problem is None else self._problem + 1
+        self._problem = (following if number is None else number) % len(verdicts)
+        verdict = verdicts[self._problem]
+        await self._go(verdict.where, view_of(verdict))
+
+    async def _go(self, place: Place, view_name: str) -> None:
+        """Show a place in a view."""
+        await self.action_view(view_name)
+        view = self._view()
+        if view is not None:
+            view.look_at(place)
+        self._draw()
+
+    async def on_events_view_opened(self, message: EventsView.Opened) -> None:
+        """Show where something happened."""
+        place = message.place
+        if place.core is not None:
+            await self._go(place, "cores")
+        elif place.link is not None or place.device is not None:
+            await self._go(place, "topology")
+        else:
+            await self._go(place, "processes")
 
     def on_processes_view_signal_wanted(self, message: ProcessesView.SignalWanted) -> None:
         """Ask before a signal is sent."""

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
 from neuron_top.widgets.lines import Lines
+from runtime_core.telemetry.health import Place
 
 
 class View(Vertical):
@@ -28,6 +29,9 @@ class View(Vertical):
     def show(self, shown: Shown) -> None:
         """Draw what changed."""
         raise NotImplementedError
+
+    def look_at(self, place: Place) -> None:
+        """Bring a place into view, where the view has a cursor or scrolls."""
 
     def main_widget(self) -> Widget:
         """What keys go to when the view is opened."""

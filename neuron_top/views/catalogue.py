@@ -31,9 +31,9 @@ def _cores(settings: Settings) -> View:
 
 
 def _history(settings: Settings) -> View:
-    from neuron_top.views.history import SPANS_SECONDS, HistoryView
+    from neuron_top.views.history import AUTOMATIC, SPANS_SECONDS, HistoryView
 
-    return HistoryView(max(0, min(len(SPANS_SECONDS) - 1, settings.chart_span)))
+    return HistoryView(max(AUTOMATIC, min(len(SPANS_SECONDS) - 1, settings.chart_span)))
 
 
 def _processes(settings: Settings) -> View:

@@ -13,6 +13,7 @@ from neuron_top.model.overview import chosen_runtimes, core_rows
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
 from neuron_top.widgets.section import Section
+from runtime_core.telemetry.health import Place
 
 
 class CoresView(View):
@@ -47,12 +48,22 @@ class CoresView(View):
         self._heat.update()
         self._below.update()
 
+    def look_at(self, place: Place) -> None:
+        """Scroll to the device of a core."""
+        if self._shown is None or place.core is None:
+            return
+        devices = self._shown.moment.devices
+        number = next((n for n, device in enumerate(devices) if place.core in device.core_ids), None)
+        if number is not None and devices:
+            self._frame.scroll_to(y=1 + number * (self._heat.size.height - 1) // len(devices) - 2, animate=False)
+
     def _map(self, width: int) -> list[Text]:
         shown = self._shown
         if shown is None:
             return []
         snapshot = shown.moment.snapshot
-        rows = core_rows(snapshot, shown.moment.rates, chosen_runtimes(snapshot, shown.selected))
+        moment = shown.moment
+        rows = core_rows(snapshot, moment.rates, chosen_runtimes(snapshot, shown.selected), moment.faults, moment.lost)
         owners = {core: runtime.tag for core, runtime in snapshot.core_owner.items()}
         place = plan(width, self._frame.size.height, rows, flops=shown.flops)
         recent = shown.history.core_series(snapshot.time_ns, HISTORY_SECONDS, place.curve)

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.message import Message
 from textual.widget import Widget
 
-from neuron_top.formatting import format_clock
-from neuron_top.model.events import Severity
+from neuron_top.model.events import Event, Severity
 from neuron_top.model.table import Line, matches
+from neuron_top.palette import FAULT_STYLE, WARNING
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
 from neuron_top.widgets.table import Head, Table
+from runtime_core.telemetry.health import RUNBOOKS, Place
 
-_HEADS = (Head("TIME", 8, False), Head("LEVEL", 7, False), Head("WHERE", 24, False), Head("WHAT", 30, False))
-_STYLES = {Severity.INFO: "", Severity.WARNING: "#E69F00", Severity.ERROR: "bold #D55E00"}
+_HEADS = (
+    Head("TIME", 17, False), Head("TIMES", 6, True), Head("LEVEL", 7, False), Head("WHERE", 19, False),
+    Head("WHAT", 38, False), Head("RUNBOOK", 26, False),
+)  # fmt: skip
+_STYLES = {Severity.INFO: "", Severity.WARNING: WARNING, Severity.ERROR: FAULT_STYLE}
 
 
 class EventsView(View):
-    """Runtimes that came and went, failed executions, ECC events; the newest first."""
+    """What was started, ended, failed, and went wrong; the newest first."""
 
-    NOTES = "The newest event is at the top. The last thousand are kept."
+    NOTES = (
+        "The newest event is at the top; what repeats within a minute is one line with its count and its span of time. "
+        f"RUNBOOK names the section of {RUNBOOKS} that says what to do."
+    )
     FILTERS = True
+    BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
+        Binding("enter", "open", "Go there", tooltip="Show the core, device, link or process of the event"),
+    ]
+
+    class Opened(Message):
+        """The place of an event is to be shown."""
+
+        def __init__(self, place: Place) -> None:
+            """Carry the place."""
+            super().__init__()
+            self.place = place
 
     def __init__(self) -> None:
         """Nothing to show yet."""
         super().__init__(id="events")
-        self._table = Table(
-            _HEADS, "nothing happened (or nothing that the filter names)", follows_top=True, id="event-table"
-        )
+        self._events: dict[object, Event] = {}
+        nothing = "nothing happened (or nothing that the filter matches)"
+        self._table = Table(_HEADS, nothing, follows_top=True, id="event-table")
 
     def compose(self) -> ComposeResult:
         """One table."""
@@ -40,8 +61,26 @@ class EventsView(View):
     def show(self, shown: Shown) -> None:
         """Draw what changed."""
         lines = []
+        self._events = {}
         for event in reversed(shown.events):
-            cells = (format_clock(event.wall_time_ns), event.severity.value, event.where, event.text)
+            times = f"x{event.times}" if event.times > 1 else ""
+            cells = (event.span, times, event.severity.value, event.where, event.words, event.runbook)
             if matches(shown.needle, *cells):
-                lines.append(Line((event.wall_time_ns, event.where, event.text), cells, _STYLES[event.severity]))
+                key = (event.wall_time_ns, event.where, event.text)
+                self._events[key] = event
+                style = _STYLES[event.severity]
+                lines.append(Line(key, cells, "", ((2, style), (3, style), (4, style)) if style else ()))
         self._table.show(lines, None, shown.glyphs)
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click does what Enter does."""
+        if event.chain == 2:
+            self.action_open()
+
+    def action_open(self) -> None:
+        """Show where the event under the cursor happened."""
+        event = self._events.get(self._table.cursor_key)
+        if event is None or event.place is None:
+            self.notify("this event has no place to show")
+            return
+        self.post_message(self.Opened(event.place))

@@ -21,7 +21,7 @@ class ModelsView(View):
         """Nothing to show yet."""
         super().__init__(id="models")
         nothing = "no model is loaded, or none that the filter names, or the source does not tell them"
-        self._tree = MemoryTree("Process / model / NeuronCore", nothing, id="model-tree")
+        self._tree = MemoryTree("Process / model / NeuronCore", nothing, first_open=True, id="model-tree")
 
     def compose(self) -> ComposeResult:
         """One tree."""

@@ -46,6 +46,8 @@ class Lines(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         self.show_cursor = True
+        self.touched = False
+        """Whether anybody ever moved the cursor."""
         self._extent = (-1, -1)
 
     def line_count(self) -> int:
@@ -97,7 +99,8 @@ class Lines(ScrollView, can_focus=True):
                 return Strip.blank(visible, style)
             text = self.line(index, full)
             if index == self.cursor and self.show_cursor and self.has_focus:
-                text.stylize(Style(reverse=True))
+                # Colours of single cells would leave holes in the bar.
+                text = Text(text.plain, Style(reverse=True))
         text.end = ""
         segments = Segment.apply_style(text.render(self.app.console), style)
         return Strip(segments).adjust_cell_length(full, style).crop(x_offset, x_offset + visible)
@@ -107,8 +110,14 @@ class Lines(ScrollView, can_focus=True):
         index = y + self.scroll_offset.y - self.header_rows
         return index if y >= self.header_rows and 0 <= index < self.line_count() else None
 
+    def rest(self) -> None:
+        """Put the cursor on the first line, as if nobody had ever moved it."""
+        self.move_to(0)
+        self.touched = False
+
     def move_to(self, index: int) -> None:
         """Put the cursor on a line and bring it into view."""
+        self.touched = True
         self.cursor = max(0, min(self.line_count() - 1, index))
         top, page = self.scroll_offset.y, max(1, self.scrollable_content_region.height - self.header_rows)
         if self.cursor < top:

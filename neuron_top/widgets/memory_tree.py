@@ -23,11 +23,19 @@ class MemoryTree(Lines):
     DEFAULT_CSS = "MemoryTree { min-height: 3; }"
     header_rows = 1
 
-    def __init__(self, first_column: str = "Model ID", nothing: str = "no model is loaded", *, id: str) -> None:
-        """``nothing`` is shown where there are no rows."""
+    def __init__(
+        self,
+        first_column: str = "Model ID",
+        nothing: str = "no model is loaded",
+        *,
+        first_open: bool = False,
+        id: str,
+    ) -> None:
+        """``nothing`` is shown where there are no rows; ``first_open``: the first level begins open."""
         super().__init__(id=id)
         self._first_column = first_column
         self._nothing = nothing
+        self._first_open = first_open
         self._rows: tuple[TreeRow, ...] = ()
         self._visible: list[tuple[int, TreeRow]] = []
         self._opened: set[str] = set()
@@ -37,12 +45,12 @@ class MemoryTree(Lines):
         self._key: str | None = None
 
     def is_open(self, key: str) -> bool:
-        """The first level is open until somebody closes it; the others are closed until somebody opens them."""
+        """Every level is closed until somebody opens it, or all of them."""
         if key in self._opened:
             return True
         if key in self._shut:
             return False
-        return self._open_all or "/" not in key
+        return self._open_all or (self._first_open and "/" not in key)
 
     @property
     def keys(self) -> list[str]:
@@ -114,7 +122,7 @@ class MemoryTree(Lines):
                 self.action_open(not self.is_open(row.key))
 
     def action_toggle_all(self) -> None:
-        """Open the whole tree, or close it down to its second level."""
+        """Open the whole tree, or close it again."""
         self._open_all = not self._open_all
         self._opened.clear()
         self._shut.clear()

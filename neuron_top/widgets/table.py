@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from neuron_top.formatting import shorten
@@ -39,10 +40,18 @@ class Table(Lines):
         self._key: Hashable = None
         self._glyphs = UNICODE
 
-    def show(self, lines: Sequence[Line], sort: tuple[int, bool] | None = None, glyphs: Glyphs = UNICODE) -> None:
+    def show(
+        self,
+        lines: Sequence[Line],
+        sort: tuple[int, bool] | None = None,
+        glyphs: Glyphs = UNICODE,
+        heads: Sequence[Head] | None = None,
+    ) -> None:
         """Draw new rows; ``sort``: the column they are sorted by, and whether largest first."""
-        if (tuple(lines), sort, glyphs) == (self._lines, self._sorted, self._glyphs):
+        heads = self._heads if heads is None else tuple(heads)
+        if (tuple(lines), sort, glyphs, heads) == (self._lines, self._sorted, self._glyphs, self._heads):
             return
+        self._heads = heads
         self._lines, self._sorted, self._glyphs = tuple(lines), sort, glyphs
         keys = [line.key for line in self._lines]
         if self._key in keys and not (self._follows_top and self.cursor == 0):
@@ -93,7 +102,18 @@ class Table(Lines):
         row = self._lines[index]
         text = self._row(row.cells, width)
         text.stylize(row.style)
+        for column, style in row.looks:
+            text.stylize(style, *self._span_of(row, column, width))
         return text
+
+    def _span_of(self, row: Line, column: int, width: int) -> tuple[int, int]:
+        """Where a column's cell stands in the text of a row, in characters: wide ones take two cells each."""
+        before = self._row(row.cells[:column] + ("",) * (len(row.cells) - column), width)
+        start = 0
+        cells = sum(head.width + _GAP for head in self._heads[:column])
+        while start < len(before.plain) and cell_len(before.plain[:start]) < cells:
+            start += 1
+        return start, start + self._heads[column].width
 
     def cursor_moved(self) -> None:
         """The cursor stays on its row when rows come, go, and change places."""

@@ -13,7 +13,7 @@ from neuron_console import units
         (units.format_bytes, 61_341_696, "58.5 MiB"),
         (units.format_bytes, 5 << 40, "5.0 TiB"),
         (units.format_latency, 999_999.0, "1.00 ms"),
-        (units.format_latency, 1470.0, "1.47 us"),
+        (units.format_latency, 1470.0, "1.47 µs"),
         (units.format_latency, None, "N/A"),
         (units.format_span, 42.4, "42 s"),
         (units.format_span, 200, "3 min 20 s"),

@@ -104,23 +104,23 @@ def test_events_end_at_the_moment_on_show(moments):
 def test_plus_and_minus_zoom_the_charts(moments):
     async def check(app, pilot):
         await pilot.press("h")
+        assert "Last 1 min (all there is)" in text(app)
+        await pilot.press("minus", "minus")
         assert "Last 5 min" in text(app)
-        await pilot.press("plus")
-        assert "Last 2 min" in text(app)
-        await pilot.press("equals_sign", "plus", "plus")
-        assert "Last 30 s" in text(app)
-        await pilot.press("minus")
-        assert "Last 1 min" in text(app)
+        await pilot.press("plus", "equals_sign", "plus", "plus")
+        assert "Last 10 s" in text(app)
+        await pilot.press("0")
+        assert "Last 1 min (all there is)" in text(app)
 
     drive(check, (120, 40), moments=moments)
 
 
 def test_s_sorts_and_r_turns_around(moments):
     async def check(app, pilot):
-        await pilot.press("p")
-        assert column(app, "PID") == sorted(column(app, "PID"), key=int)
-        await pilot.press("r")
+        await pilot.press("p", "s")
         assert column(app, "PID") == sorted(column(app, "PID"), key=int, reverse=True)
+        await pilot.press("r")
+        assert column(app, "PID") == sorted(column(app, "PID"), key=int)
         await pilot.press("s", "s", "s")
         loads = [float(cell.strip("% ")) for cell in column(app, "UTIL")]
         assert loads == sorted(loads, reverse=True)
@@ -153,16 +153,16 @@ def test_a_filter_where_there_is_nothing_to_filter_says_where(moments):
     drive(check, (120, 40), moments=moments)
 
 
-def test_enter_opens_the_tab_of_a_process(moments):
+def test_enter_opens_the_history_of_a_process(moments):
     async def check(app, pilot):
-        await pilot.press("p", "down", "down", "down", "down", "enter")
-        assert shown_view(app).id == "overview"
+        await pilot.press("p", "I", "I", "down", "down", "down", "down", "enter")
+        assert shown_view(app).id == "history"
         assert ">pipeline<" in text(app)
 
     drive(check, (120, 40), moments=moments)
 
 
-def test_the_cursor_stays_on_its_process_when_the_order_changes(moments):
+def test_a_sort_puts_the_cursor_on_its_first_row_and_there_it_stays(moments):
     async def check(app, pilot):
         await pilot.press("p", "end")
         table = app.screen.query_one("#process-table")
@@ -181,7 +181,7 @@ def test_the_cursor_stays_on_its_process_when_the_order_changes(moments):
 def test_y_copies_the_row(moments):
     async def check(app, pilot):
         await pilot.press("p", "y")
-        assert app.clipboard.split()[:2] == ["4001", "web"]
+        assert app.clipboard.split()[:2] == ["4006", "nightly"]
         await pilot.press("m", "y")
         assert app.clipboard.startswith("▼ web:4001 (pid 4001), 4 models")
 
@@ -221,7 +221,7 @@ def test_q_ends_and_gives_back_what_is_to_be_remembered(moments):
 
     drive(check, app=app, moments=moments)
     left = app.return_value
-    assert left == Settings(view="cores", theme="nord", flops=True, sort_column=1, chart_span=2)
+    assert left == Settings(view="cores", theme="nord", flops=True, sort_reverse=True, sort_column=0, chart_span=1)
     assert json.dumps(left)
 
 
@@ -231,7 +231,7 @@ def test_what_was_remembered_is_where_one_begins(moments):
         assert app.theme == "gruvbox"
         assert "Last 1 min" in text(app)
 
-    drive(check, app=recorded_app("history", theme="gruvbox", chart_span=1), moments=moments)
+    drive(check, app=recorded_app("history", theme="gruvbox", chart_span=2), moments=moments)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_daemon_that_does_not_answer_is_a_runtime_that_cannot_be_read(tmp_path
         assert "0.00%" not in shown.split("VCPU")[0]
         assert "0 B" not in shown
 
-    drive(check, (250, 40), source)
+    drive(check, (300, 40), source)
 
 
 def test_a_daemon_of_this_node_is_not_asked(tmp_path, monkeypatch):

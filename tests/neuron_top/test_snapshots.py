@@ -3,12 +3,13 @@
 import time
 
 import pytest
+from faulty_world import incident
 from screens import RECORDED_SECONDS, feed, recorded_app, recorded_moments
 
 from neuron_top.glyphs import ASCII, UNICODE, cleaner
 from neuron_top.views.catalogue import NAMES
 
-SIZES = ((80, 24), (120, 40), (250, 70))
+SIZES = ((80, 24), (120, 40), (200, 60))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,14 @@ def moments():
     return recorded_moments(seconds=RECORDED_SECONDS)
 
 
-def picture(snap_compare, moments, size, view="overview", press=(), glyphs=UNICODE):
+@pytest.fixture(scope="module")
+def incident_moments():
+    """Three faults at once; the node's id and path are those of any run."""
+    moments = incident(seconds_before=20)
+    return [m._replace(snapshot=m.snapshot._replace(source="sim:/run/neuron-sim")) for m in moments]
+
+
+def picture(snap_compare, moments, size, view="overview", press=(), glyphs=UNICODE, theme=""):
     async def show(pilot):
         feed(pilot.app, moments)
         await pilot.pause()
@@ -34,13 +42,25 @@ def picture(snap_compare, moments, size, view="overview", press=(), glyphs=UNICO
             await pilot.press(*press)
             await pilot.pause()
 
-    return snap_compare(recorded_app(view, glyphs), terminal_size=size, run_before=show)
+    return snap_compare(recorded_app(view, glyphs, theme=theme), terminal_size=size, run_before=show)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("view", NAMES)
 def test_view(view, size, moments, snap_compare):
     assert picture(snap_compare, moments, size, view)
+
+
+INCIDENT_VIEWS = ("overview", "cores", "processes", "topology", "events", "history")
+LIGHT = ((80, 24), (120, 40))
+CASES = [(view, size, "textual-dark") for view in INCIDENT_VIEWS for size in SIZES]
+CASES += [(view, size, "textual-light") for view in INCIDENT_VIEWS for size in LIGHT]
+CASES += [(view, (200, 60), "textual-light") for view in ("overview", "topology")]
+
+
+@pytest.mark.parametrize(("view", "size", "theme"), CASES, ids=lambda value: str(value).replace(" ", ""))
+def test_incident(view, size, theme, incident_moments, snap_compare):
+    assert picture(snap_compare, incident_moments, size, view, theme=theme)
 
 
 STATES = {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from neuron_console.units import format_bytes
 from neuron_top.bars import bar, curve_rows, heat_colour, load_colour, sparkline
-from neuron_top.draw.charts import AXIS_CELLS, Chart, chart_lines, scale_top, time_axis
+from neuron_top.draw.charts import AXIS_CELLS, Chart, Curve, chart_lines, scale_top, time_axis
 from neuron_top.formatting import format_percent
 from neuron_top.glyphs import ASCII, UNICODE
 
@@ -15,27 +15,54 @@ VALUES = st.lists(st.none() | st.floats(0, 1e12), max_size=120)
 
 @given(VALUES, VALUES, st.integers(30, 200), st.integers(2, 30), st.sampled_from([UNICODE, ASCII]))
 def test_a_chart_fills_its_place_exactly(low, high, width, height, glyphs):
-    chart = Chart("Latency", (("p50", low), ("p99", high)), format_percent)
+    chart = Chart("Latency", (Curve("p50", low), Curve("p99", high)), format_percent)
     lines = chart_lines(chart, width, height, glyphs)
     assert len(lines) == height
     assert {line.cell_len for line in lines} == {width}
 
 
-def column(values, rows=4, maximum=1.0):
-    """The last column of a chart, in eighths from the bottom."""
-    lines = chart_lines(Chart("x", (("", values),), format_percent, maximum), AXIS_CELLS + 1 + len(values), rows + 1)
-    return sum(UNICODE.levels.index(line.plain[-2]) for line in lines[1:])
+def dots(values, rows=4, maximum=1.0):
+    """Heights of the dots in the last cell of a chart of lines, from the bottom, in quarters of a cell."""
+    width = AXIS_CELLS + 1 + (len(values) + 1) // 2
+    lines = chart_lines(Chart("x", (Curve("", values),), format_percent, maximum), width, rows + 1)
+    found = []
+    for row, line in enumerate(reversed(lines[1:])):
+        bits = ord(line.plain[-2]) - 0x2800
+        found += [row * 4 + i for i, bit in enumerate((0x80, 0x20, 0x10, 0x08)) if 0 < bits < 256 and bits & bit]
+    return found
 
 
-@pytest.mark.parametrize(("value", "eighths"), [(0.0, 0), (1.0, 32), (0.5, 16), (1 / 32, 1), (0.26, 8), (2.0, 32)])
-def test_a_value_is_as_high_as_its_share_to_an_eighth(value, eighths):
-    assert column([0.1, value]) == eighths
+@pytest.mark.parametrize(("value", "height"), [(0.0, 0), (1.0, 15), (0.5, 8), (1 / 32, 0), (0.26, 4), (2.0, 15)])
+def test_a_value_is_as_high_as_its_share_to_a_dot(value, height):
+    assert dots([value, value]) == [height]
+
+
+def test_a_rise_is_one_stroke_and_both_curves_are_seen():
+    assert dots([0.0, 1.0]) == list(range(16))
+    chart = Chart("Latency", (Curve("p50", [0.1] * 40, "red"), Curve("p99", [0.9] * 40, "blue")), format_percent, 1.0)
+    lines = chart_lines(chart, AXIS_CELLS + 21, 9)
+    drawn = {str(span.style) for line in lines[1:] for span in line.spans}
+    assert {"red", "blue"} <= drawn
+
+
+def test_ascii_charts_are_blocks_of_the_higher_curve():
+    chart = Chart("Latency", (Curve("p50", [0.2] * 40), Curve("p99", [1.0] * 40)), format_percent, 1.0)
+    lines = chart_lines(chart, AXIS_CELLS + 21, 9, ASCII)
+    assert all(line.plain[AXIS_CELLS : AXIS_CELLS + 20] == ASCII.levels[-1] * 20 for line in lines[1:])
 
 
 def test_unknown_is_blank_and_told():
-    lines = chart_lines(Chart("Throughput", (("", [None, None]),), format_percent), 60, 5)
+    lines = chart_lines(Chart("Throughput", (Curve("", [None, None]),), format_percent), 60, 5)
     assert "N/A in this span" in lines[0].plain
-    assert all(line.plain[AXIS_CELLS:].strip() == "" for line in lines[1:])
+    assert all(line.plain[AXIS_CELLS:].replace("\u00b7", "").strip() == "" for line in lines[1:])
+
+
+def test_warnings_and_errors_are_marked_on_the_time_axis():
+    line = time_axis(60.0, 100, "14:03:22", [45.0, 600.0], UNICODE)
+    assert line.cell_len == 100
+    at = line.plain.index(UNICODE.rising)
+    assert at == pytest.approx(AXIS_CELLS + (100 - AXIS_CELLS - 1) * 0.25, abs=1)
+    assert line.plain.count(UNICODE.rising) == 1
 
 
 @given(st.floats(1e-3, 1e15), st.sampled_from([10, 1024]))

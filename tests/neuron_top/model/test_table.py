@@ -42,7 +42,7 @@ def test_a_process_that_cannot_be_read_has_no_figures():
     stuck = make_runtime(1.0, 9, (), "stuck", error="stuck")._replace(host_memory=None, executions=None)
     (process,) = make_processes(make_moment(None, make_snapshot("inf1.xlarge", 1.0, [stuck])))
     cells = {c.title: c.text(process).strip() for c in COLUMNS}
-    assert {cells[t] for t in ("UTIL", "EXEC", "P99", "DEVICE", "ERR", "HOST")} == {"N/A"}
+    assert {cells[t] for t in ("UTIL", "EXEC", "P99", "DEVICE", "ERRORS", "ERR/S", "HOST")} == {"N/A"}
     assert cells["COMMAND"] == "stuck"
 
 

@@ -1,0 +1,18 @@
+"""The colours of the screen: Okabe and Ito's, which the common kinds of colour blindness can tell apart.
+
+Vermilion is for faults alone, orange for warnings: a busy core is a good one.
+"""
+
+from __future__ import annotations
+
+CALM = "#56B4E9"
+GOOD = "#009E73"
+BUSY = "#F0E442"
+WARNING = "#E69F00"
+FAULT = "#D55E00"
+PINK = "#CC79A7"
+DEEP_BLUE = "#0072B2"
+
+HUNG_STYLE = f"bold reverse {FAULT}"
+FAULT_STYLE = f"bold {FAULT}"
+WARNING_STYLE = f"bold {WARNING}"
