@@ -122,6 +122,8 @@ def _remarks(results: Sequence[Result]) -> list[str]:
         lines.append(f"load generator: {max(cpu):.1%} of one vCPU at most")
     if any(r.rate_per_second and r.throughput_per_second < _SERVED * r.rate_per_second for r in results):
         lines.append("the offered rate was not served: add workers, copies or cores")
+    for asked, used in sorted({(r.pipeline, r.pipeline_used) for r in results if r.pipeline_used < r.pipeline}):
+        lines.append(f"a pipeline of {asked} cores uses {used}: more would not be faster")
     failures = sum(result.failures for result in results)
     if failures:
         lines.append(f"{failures} executions failed")

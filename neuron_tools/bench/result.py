@@ -37,10 +37,11 @@ class Result(msgspec.Struct, frozen=True):
     """One line of the report.
 
     Throughput is in samples. Latency is of a client's request, which is one execution unless ``client_batch`` says
-    otherwise; ``None`` if nothing ran. ``interval_ratio``: the likely error of throughput and latency, as a part of
-    them (``docs/timing.md``). ``vcpu_utilization``: of the simulated vCPUs; ``None`` under the real clock.
-    ``cost_per_million_usd``: of a million samples, for the whole instance at its hourly price.
-    ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual clock.
+    otherwise; ``None`` if nothing ran. ``cost_per_million_usd``: of a million samples, for the whole instance at its
+    hourly price. ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual
+    clock. ``vcpu_utilization``: of the simulated vCPUs; ``None`` under the real clock. ``interval_ratio``: the likely
+    error of throughput and latency, as a part of them (``docs/explanation/timing.md``). ``pipeline_used``: cores of
+    the pipeline that have work.
     """
 
     instance_type: str
@@ -66,6 +67,7 @@ class Result(msgspec.Struct, frozen=True):
     client_batch: int
     data_parallel: bool
     interval_ratio: float
+    pipeline_used: int
 
 
 def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
@@ -85,7 +87,9 @@ def cost_per_million(price_usd_per_hour: float, throughput_per_second: float) ->
     return price_usd_per_hour / 3600 / throughput_per_second * 1e6 if throughput_per_second else None
 
 
-def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, seen: Observed) -> Result:
+def result_of(
+    setup: Setup, clock: ClockKind, rate_per_second: float | None, seen: Observed, pipeline_used: int | None = None
+) -> Result:
     """The line of a setup.
 
     Args:
@@ -93,6 +97,7 @@ def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, see
         clock: under which it ran.
         rate_per_second: samples offered; ``None``: back to back.
         seen: what was observed.
+        pipeline_used: cores of each pipeline that have work; default: all.
     """
     requests = sum(seen.latencies_ns.values())
     throughput = requests * setup.request_samples / seen.seconds
@@ -122,6 +127,7 @@ def result_of(setup: Setup, clock: ClockKind, rate_per_second: float | None, see
         setup.request_samples,
         setup.data_parallel,
         INTERVAL_RATIO,
+        setup.pipeline if pipeline_used is None else pipeline_used,
     )
 
 

@@ -59,7 +59,7 @@ def measure(networks: Networks, setup: Setup, run: Run) -> Result:
                 rate_per_second=run.rate_per_second,
                 jitter=run.jitter,
             )
-    return result_of(setup, run.clock, run.rate_per_second, seen)
+    return result_of(setup, run.clock, run.rate_per_second, seen, neff.graph.core_count)
 
 
 def sweep(networks: Networks, setups: Sequence[Setup], run: Run, tell: Callable[[int, str], None]) -> list[Result]:
