@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+BEFORE_VARIABLE = "NEURON_BENCH_BEFORE"
+"""The Python of a virtual environment with an older version of the project, to measure beside this one."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -71,6 +74,53 @@ def processes_seconds(programs: Sequence[tuple[Sequence[str], dict[str, str] | N
             if number:
                 found.append(time.perf_counter() - started)
     return [statistics.median(found) for found in times]
+
+
+_THERE = """
+import importlib.util, json, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+places = [sys.argv[1]]
+spec = importlib.util.spec_from_file_location("benchmarks", folder / "__init__.py", submodule_search_locations=places)
+sys.modules["benchmarks"] = importlib.util.module_from_spec(spec)
+module = importlib.import_module("benchmarks." + sys.argv[2])
+print(json.dumps(module.measure()))
+"""
+
+
+def measured_before(module: str) -> dict[str, float]:
+    """What ``benchmarks.MODULE.measure()`` returns with the older version of the project; empty without one."""
+    python = os.environ.get(BEFORE_VARIABLE)
+    if not python:
+        return {}
+    command = [python, "-P", "-c", _THERE, str(Path(__file__).parent), module]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def compare(claim: str, module: str, now: dict[str, float], unit: str, goals: dict[str, float]) -> None:
+    """Report the figures of ``benchmarks.MODULE.measure()``, beside those of the older version where there is one.
+
+    Args:
+        claim: see :func:`report`.
+        module: the benchmark's name.
+        now: its figures.
+        unit: of the figures.
+        goals: figure -> the largest value that meets its goal.
+    """
+    before = measured_before(module)
+    figures = []
+    for name, value in now.items():
+        note = f"before: {before[name]:.4g} {unit}" if name in before else ""
+        figures.append(Figure(name, value, unit, goals.get(name), note=note))
+    report(claim, figures)
+
+
+def exponent(points: Mapping[float, float]) -> float:
+    """The exponent of the power law through some points: the slope of their logarithms."""
+    xs, ys = [math.log(x) for x in points], [math.log(max(y, 1e-12)) for y in points.values()]
+    return statistics.linear_regression(xs, ys).slope
 
 
 def report(claim: str, figures: Sequence[Figure]) -> None:

@@ -7,30 +7,71 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from runtime_core.engine.numerics.blocks import in_blocks
 from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, number
 
 
+@in_blocks
 def _sigmoid(x: Array) -> Array:
     # The form that never overflows: tanh saturates on both sides.
     half = x.dtype.type(0.5)
-    return half * np.tanh(x * half) + half
+    y = np.multiply(x, half)
+    np.tanh(y, out=y)
+    y *= half
+    y += half
+    return y
 
 
-# Chebyshev coefficients of log(erfc), highest power first (W. J. Cody style fit, fractional error under 1.2e-7).
-_ERFC = (
-    0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807,
-    -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223,
+# N. Juffa's fits for FP32, highest power first: of (erf(x) - x) / x in x squared, and of log(erfc(x)) + x in x.
+_ERF_NEAR = tuple(
+    np.float32(c) for c in (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
+)
+_ERF_FAR = tuple(
+    np.float32(c)
+    for c in (
+        -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1,
+    )
 )  # fmt: skip
+_ERF_NEAR_BITS = np.float32(0.927734375).view(np.int32)
+"""Where one fit follows the other; positive floats compare as their bits do."""
+_SIGN_BIT = np.int32(-(2**31))
+_ONE = np.float32(1)
 
 
+def _polynomial(coefficients: Sequence[np.float32], x: Array) -> Array:
+    y = x * coefficients[0]
+    for coefficient in coefficients[1:-1]:
+        y += coefficient
+        y *= x
+    y += coefficients[-1]
+    return y
+
+
+def _erf_fp32(x: Array) -> Array:
+    size = np.abs(x)
+    near = _polynomial(_ERF_NEAR, x * x)
+    near *= x
+    near += x
+    far = _polynomial(_ERF_FAR, size)
+    far *= size
+    far -= size
+    np.exp(far, out=far)
+    np.subtract(_ONE, far, out=far)
+    # Sign and choice as operations on bits: NumPy's masked copies take longer than both polynomials.
+    near_bits, far_bits = near.view(np.int32), far.view(np.int32)
+    is_far = _ERF_NEAR_BITS - size.view(np.int32)
+    is_far >>= 31
+    far_bits |= x.view(np.int32) & _SIGN_BIT
+    far_bits ^= near_bits
+    far_bits &= is_far
+    near_bits ^= far_bits
+    return near
+
+
+@in_blocks
 def erf(x: Array) -> Array:
-    """The error function, exact to FP32: the fit's error, 1.2e-7, is one unit in its last place."""
-    z = np.abs(x).astype(np.float64)
-    t = 1.0 / (1.0 + 0.5 * z)
-    series = np.zeros_like(t)
-    for coefficient in _ERFC:
-        series = series * t + coefficient
-    return np.copysign(1.0 - t * np.exp(series - z * z), x).astype(x.dtype)
+    """The error function in FP32: at most 8e-8 and 1.5 units in the last place from the exact one."""
+    return np.asarray(_erf_fp32(np.asarray(x, np.float32)).astype(x.dtype, copy=False))
 
 
 def _gelu(attributes: Attributes) -> Kernel:
@@ -41,13 +82,16 @@ def _gelu(attributes: Attributes) -> Kernel:
             t = x.dtype.type
             return t(0.5) * x * (t(1) + np.tanh(t(factor) * (x + t(0.044715) * x * x * x)))
 
-        return approximate
+        return in_blocks(approximate)
 
     def exact(x: Array) -> Array:
         t = x.dtype.type
-        return t(0.5) * x * (t(1) + erf(x * t(math.sqrt(0.5))))
+        y = erf(x * t(math.sqrt(0.5)))
+        y += t(1)
+        y *= t(0.5) * x
+        return y
 
-    return exact
+    return in_blocks(exact)
 
 
 def _clip(attributes: Attributes) -> Kernel:

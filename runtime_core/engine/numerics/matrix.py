@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, narrowing, number
+from runtime_core.engine.numerics.depthwise import depthwise
+from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, narrowing, number, windows
 
 
 def _finish(attributes: Attributes) -> Callable[[Array], Array]:
@@ -14,24 +15,6 @@ def _finish(attributes: Attributes) -> Callable[[Array], Array]:
     if attributes.get("activation") == "relu":
         return lambda y: np.maximum(y, y.dtype.type(0), out=y)
     return lambda y: y
-
-
-def windows(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
-    """A view (N, C, *kernel, *out) of every window of ``x`` (N, C, *spatial), which is padded already."""
-    out = [
-        (size - (k - 1) * d - 1) // s + 1 for size, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
-    ]
-    steps = x.strides[2:]
-    return np.lib.stride_tricks.as_strided(
-        x,
-        (*x.shape[:2], *kernel, *out),
-        (
-            *x.strides[:2],
-            *(step * d for step, d in zip(steps, dilations, strict=True)),
-            *(step * s for step, s in zip(steps, strides, strict=True)),
-        ),
-        writeable=False,
-    )
 
 
 def padded(x: Array, pads: Sequence[int], value: float = 0.0) -> Array:
@@ -60,6 +43,13 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
         x = padded(x, pads)
         batch, channels = x.shape[:2]
         out_channels = weight.shape[0]
+        if channels == group == out_channels != 1:
+            spans = zip(x.shape[2:], kernel, strides, dilations, strict=True)
+            out = tuple((size - (k - 1) * d - 1) // s + 1 for size, k, s, d in spans)
+            y = depthwise(x, weight, strides, dilations, out)
+            if bias is not None:
+                y += bias.reshape(-1, *([1] * len(out)))
+            return finish(y)
         # Windows of one element need no copy: the product reads the image itself.
         point = all(k == 1 for k in kernel)
         if point:
@@ -71,13 +61,7 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
             out = view.shape[2 + len(kernel) :]
             columns = view.reshape(batch, group, channels // group * int(np.prod(kernel)), -1)
         rows = weight.reshape(group, out_channels // group, -1)
-        if group == 1:
-            y = np.matmul(rows[0], columns[:, 0])
-        elif columns.shape[2] < 32 and out_channels == group:
-            # Depthwise: a product a channel would be all call overhead.
-            y = np.einsum("gk,ngkp->ngp", rows[:, 0], columns)
-        else:
-            y = np.matmul(rows[None], columns)
+        y = np.matmul(rows[0], columns[:, 0]) if group == 1 else np.matmul(rows[None], columns)
         y = y.reshape(batch, out_channels, *out)
         if bias is not None:
             y += bias.reshape(-1, *([1] * len(out)))

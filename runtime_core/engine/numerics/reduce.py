@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from runtime_core.engine.numerics.blocks import by_rows, has_rows
 from runtime_core.engine.numerics.matrix import padded
 from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, number
 
@@ -51,8 +53,54 @@ def _pool(attributes: Attributes, combine: Callable[..., Array], neutral: float)
     return pool
 
 
+def _largest(views: list[Array]) -> Array:
+    if len(views) == 1:
+        return views[0]
+    result = np.maximum(views[0], views[1])
+    for view in views[2:]:
+        np.maximum(result, view, out=result)
+    return result
+
+
 def _max_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
-    return _pool(attributes, np.maximum, -np.inf)
+    """The largest of a window, one dimension after the other: the order does not matter to a maximum."""
+    kernel, strides, dilations = (integers(attributes, n) for n in ("kernel", "strides", "dilations"))
+    *outer, last = enumerate(zip(kernel, strides, dilations, strict=True), 2)
+
+    def largest(x: Array, out: list[int]) -> Array:
+        for axis, (k, s, d) in outer:
+            before = (slice(None),) * axis
+            span = (out[axis - 2] - 1) * s + 1
+            x = _largest([x[(*before, slice(p * d, p * d + span, s))] for p in range(k)])
+        axis, (k, s, d) = last
+        # The last dimension as one long row: whole rows are faster than every s-th element of short ones. Windows that
+        # reach into the next row are never read.
+        flat = x.reshape(-1)
+        count = flat.size - (k - 1) * d
+        flat = _largest([flat[p * d : p * d + count] for p in range(k)])
+        step = flat.itemsize
+        lines = (*x.shape[:-1], out[axis - 2])
+        steps = [math.prod(x.shape[i + 1 :]) * step for i in range(x.ndim - 1)]
+        return np.lib.stride_tricks.as_strided(flat, lines, (*steps, s * step), writeable=False)
+
+    def max_pool(x: Array) -> Array:
+        pads, out = _pool_geometry(attributes, x.shape)
+        result = np.empty((*x.shape[:2], *out), x.dtype)
+        if not result.size:
+            return result
+        # Some channels at a time, so that what one dimension makes is still near for the next.
+        count = max(1, _BLOCK // math.prod(x.shape[2:]))
+        for image, target in zip(x, result, strict=True):
+            for start in range(0, len(image), count):
+                piece = padded(image[None, start : start + count], pads, -np.inf)
+                target[start : start + count] = largest(piece, out)[0]
+        return result
+
+    return max_pool
+
+
+_BLOCK = 1 << 18
+"""Elements of the channels that a pooling treats at a time."""
 
 
 def _average_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
@@ -127,12 +175,16 @@ def _log_sum_exp(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
 def _softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     axes = _axes(attributes)
 
-    def softmax(x: Array) -> Array:
-        e = np.exp(x - np.max(x, axis=axes, keepdims=True))
+    def softmax(x: Array, axes: tuple[int, ...]) -> Array:
+        e = x - np.max(x, axis=axes, keepdims=True)
+        np.exp(e, out=e)
         e /= np.sum(e, axis=axes, keepdims=True)
         return e
 
-    return softmax
+    def by_block(x: Array) -> Array:
+        return by_rows(lambda rows: softmax(rows, (1,)), x, axes) if has_rows(x, axes) else softmax(x, axes)
+
+    return by_block
 
 
 def _log_softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
@@ -148,12 +200,22 @@ def _log_softmax(attributes: Attributes, _constants: Sequence[Array | None]) -> 
 def _layer_norm(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     axis, epsilon = integers(attributes, "axis")[0], number(attributes, "epsilon", 1e-5)
 
+    def normalise(x: Array, axes: tuple[int, ...], scale: Array, bias: Array | None) -> Array:
+        y = x - np.mean(x, axis=axes, keepdims=True)
+        variance = np.mean(np.square(y), axis=axes, keepdims=True)
+        y /= np.sqrt(variance + x.dtype.type(epsilon))
+        y *= scale
+        if bias is not None:
+            y += bias
+        return y
+
     def layer_norm(x: Array, scale: Array, bias: Array | None = None) -> Array:
-        axes = tuple(range(axis, x.ndim))
-        centred = x - np.mean(x, axis=axes, keepdims=True)
-        variance = np.mean(np.square(centred), axis=axes, keepdims=True)
-        y = centred / np.sqrt(variance + x.dtype.type(epsilon)) * scale
-        return y if bias is None else y + bias
+        axes = tuple(range(axis % x.ndim, x.ndim))
+        shape = x.shape[axis:]
+        if not has_rows(x, axes) or scale.shape != shape or (bias is not None and bias.shape != shape):
+            return normalise(x, axes, scale, bias)
+        flat_scale, flat_bias = scale.reshape(-1), None if bias is None else bias.reshape(-1)
+        return by_rows(lambda rows: normalise(rows, (1,), flat_scale, flat_bias), x, axes)
 
     return layer_norm
 

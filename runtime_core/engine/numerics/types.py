@@ -61,3 +61,21 @@ def number(attributes: Attributes, name: str, default: float = 0.0) -> float:
     """A number attribute."""
     value = attributes.get(name, default)
     return float(value) if isinstance(value, int | float) else default
+
+
+def windows(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
+    """A view (N, C, *kernel, *out) of every window of ``x`` (N, C, *spatial), which is padded already."""
+    out = [
+        (size - (k - 1) * d - 1) // s + 1 for size, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
+    ]
+    steps = x.strides[2:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:2], *kernel, *out),
+        (
+            *x.strides[:2],
+            *(step * d for step, d in zip(steps, dilations, strict=True)),
+            *(step * s for step, s in zip(steps, strides, strict=True)),
+        ),
+        writeable=False,
+    )

@@ -1,0 +1,56 @@
+"""Kernels in pieces that fit a processor's caches: large arrays would go through memory once for every operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from runtime_core.engine.numerics.types import Array
+
+_BLOCK = 1 << 16
+"""Elements of a block. Smaller blocks cost more in calls than they save in memory traffic."""
+_ROWS_BLOCK = 1 << 18
+"""Elements of a block of rows, whose reductions cost more for each call."""
+
+
+def in_blocks(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """An element-wise function applied block by block; its results have the type of its argument."""
+
+    def run(x: Array) -> Array:
+        if x.size <= _BLOCK or not x.flags.c_contiguous:
+            return function(x)
+        flat = x.reshape(-1)
+        out = np.empty_like(flat)
+        for start in range(0, flat.size, _BLOCK):
+            piece = slice(start, start + _BLOCK)
+            out[piece] = function(flat[piece])
+        return out.reshape(x.shape)
+
+    return run
+
+
+def by_rows(function: Callable[[Array], Array], x: Array, axes: tuple[int, ...]) -> Array:
+    """Apply a function that treats each row on its own, block by block.
+
+    Args:
+        function: of an array (rows, elements), returns one of the same shape and type.
+        x: C-contiguous.
+        axes: of a row: the last ones, in order.
+    """
+    flat = x.reshape(-1, math.prod(x.shape[a] for a in axes))
+    count = max(1, _ROWS_BLOCK // flat.shape[1])
+    if len(flat) <= count:
+        return function(flat).reshape(x.shape)
+    out = np.empty_like(flat)
+    for start in range(0, len(flat), count):
+        out[start : start + count] = function(flat[start : start + count])
+    return out.reshape(x.shape)
+
+
+def has_rows(x: Array, axes: tuple[int, ...]) -> bool:
+    """Whether :func:`by_rows` can treat ``axes`` of ``x`` as rows."""
+    return bool(x.size and axes and x.flags.c_contiguous) and [a % x.ndim for a in axes] == list(
+        range(x.ndim - len(axes), x.ndim)
+    )

@@ -1,0 +1,113 @@
+"""Kernels that work block by block, against their formulas on whole arrays."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from runtime_core.engine.numerics.elementwise import KERNELS as ELEMENTWISE
+from runtime_core.engine.numerics.elementwise import erf
+from runtime_core.engine.numerics.matrix import KERNELS as MATRIX
+from runtime_core.engine.numerics.reduce import KERNELS as REDUCE
+from runtime_core.engine.numerics.types import Array
+
+_RNG = np.random.default_rng(0)
+
+
+def _values(*shape: int) -> Array:
+    return _RNG.standard_normal(shape, np.float32) * np.float32(3)
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 70_001), (2, 3, 131_072)])
+def test_sigmoid_has_the_bits_of_its_formula(shape: tuple[int, ...]) -> None:
+    x = _values(*shape)
+    half = np.float32(0.5)
+    assert _same(np.asarray(ELEMENTWISE["sigmoid"]({}, [None])(x)), half * np.tanh(x * half) + half)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((3000, 128), (-1,)), ((7, 500, 401), (2,)), ((9, 60_000), (1,)),
+                                             ((2, 700, 300), (1,)), ((4, 300, 300), (1, 2))])  # fmt: skip
+def test_softmax_has_the_bits_of_its_formula(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    x = _values(*shape)
+    e = np.exp(x - np.max(x, axis=axes, keepdims=True))
+    assert _same(np.asarray(REDUCE["softmax"]({"axes": list(axes)}, [None])(x)), e / np.sum(e, axes, keepdims=True))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((900, 768), -1), ((5, 300, 401), 2), ((6, 300, 401), 1)])
+def test_layer_norm_has_the_bits_of_its_formula(shape: tuple[int, ...], axis: int) -> None:
+    x, scale, bias = _values(*shape), _values(*shape[axis:]), _values(*shape[axis:])
+    axes = tuple(range(axis % len(shape), len(shape)))
+    centred = x - np.mean(x, axis=axes, keepdims=True)
+    variance = np.mean(np.square(centred), axis=axes, keepdims=True)
+    kernel = REDUCE["layer_norm"]({"axis": axis, "epsilon": 1e-5}, [None] * 3)
+    assert _same(np.asarray(kernel(x, scale, bias)), centred / np.sqrt(variance + np.float32(1e-5)) * scale + bias)
+
+
+def test_erf_stays_within_its_bound() -> None:
+    x = np.concatenate([np.linspace(-6, 6, 150_001), np.logspace(-38, 38, 20_001)]).astype(np.float32)
+    exact = np.array([math.erf(v) for v in x.tolist()])
+    with np.errstate(all="ignore"):
+        error = np.abs(erf(x).astype(np.float64) - exact)
+        special = erf(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32))
+    assert error.max() < 8e-8
+    assert (error / np.spacing(np.abs(exact).astype(np.float32))).max() < 1.5
+    assert np.isnan(special[0])
+    assert special[1:].tobytes() == np.array([1, -1, 0.0, -0.0], np.float32).tobytes()
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 2), (1, 3), (3, 1), (1, 1)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 1)])
+@pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 0, 1, 1)])
+def test_max_pool_takes_the_largest_of_each_window(
+    kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int]
+) -> None:
+    x = _values(2, 700, 11, 23)
+    before = x.copy()
+    around = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=-np.inf)
+    out = [(n - k) // s + 1 for n, k, s in zip(around.shape[2:], kernel, strides, strict=True)]
+    views = np.lib.stride_tricks.sliding_window_view(around, kernel, (2, 3))[:, :, :: strides[0], :: strides[1]]
+    attributes = {"kernel": list(kernel), "strides": list(strides), "dilations": [1, 1], "pads": list(pads),
+                  "out_shape": out}  # fmt: skip
+    assert _same(np.asarray(REDUCE["max_pool"](attributes, [None])(x)), np.ascontiguousarray(views.max((4, 5))))
+    assert _same(x, before)
+
+
+def test_max_pool_of_three_dimensions_with_dilations() -> None:
+    x = _values(1, 3, 9, 10, 11)
+    attributes = {"kernel": [2, 2, 3], "strides": [1, 2, 2], "dilations": [2, 1, 3], "pads": [0] * 6,
+                  "out_shape": [7, 5, 3]}  # fmt: skip
+    found = np.asarray(REDUCE["max_pool"](attributes, [None])(x))
+    for a, b, c in itertools.product(range(7), range(5), range(3)):
+        window = x[:, :, a : a + 3 : 2, 2 * b : 2 * b + 2, 2 * c : 2 * c + 7 : 3]
+        assert _same(found[:, :, a, b, c], window.max((2, 3, 4)))
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 5), (7, 7), (1, 4)])
+@pytest.mark.parametrize(("strides", "dilations"), [((1, 1), (1, 1)), ((1, 1), (2, 3)), ((2, 1), (1, 2))])
+def test_depthwise_convolution_sums_products_in_their_order(
+    size: tuple[int, int], strides: tuple[int, int], dilations: tuple[int, int]
+) -> None:
+    x, weight = _values(2, 70, 33, 40), _values(70, 1, *size)
+    attributes = {"strides": list(strides), "dilations": list(dilations), "pads": [1, 2, 3, 0], "group": 70}
+    around = np.pad(x, ((0, 0), (0, 0), (1, 3), (2, 0)))
+    spans = [(k - 1) * d for k, d in zip(size, dilations, strict=True)]
+    rows, columns = ((n - s - 1) // t + 1 for n, s, t in zip(around.shape[2:], spans, strides, strict=True))
+    exact, most = np.zeros((2, 70, rows, columns)), np.zeros((2, 70, rows, columns))
+    for i, j in np.ndindex(*size):
+        top, left = i * dilations[0], j * dilations[1]
+        view = around[:, :, top : top + (rows - 1) * strides[0] + 1 : strides[0],
+                      left : left + (columns - 1) * strides[1] + 1 : strides[1]]  # fmt: skip
+        product = view.astype(np.float64) * weight[:, :, i, j, None].astype(np.float64)
+        exact += product
+        most += np.abs(product)
+    found = np.asarray(MATRIX["conv"](attributes, [None, weight])(x, weight))
+    # The bound of a sum in FP32, whatever its order.
+    assert found.dtype == np.float32
+    assert (np.abs(found - exact) <= most * size[0] * size[1] * np.finfo(np.float32).eps / 2).all()
