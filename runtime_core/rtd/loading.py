@@ -127,6 +127,35 @@ def _parameters(params: nmgr_pb2.model_params, defaults: Parameters) -> Paramete
     return Parameters(timeout_ns, ninfer, io_data_host)
 
 
+class HalfOpen:
+    """The bytes that load streams hold before they end: clients that never end theirs must not fill the memory."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """``most_bytes``: of all streams together."""
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def change(self, by_bytes: int) -> None:
+        """Count chunks that arrived, or were handed on.
+
+        Raises:
+            RtdError: RESOURCE, when all streams together hold too much; what is given back never fails.
+        """
+        with self._lock:
+            if by_bytes > 0 and self.bytes + by_bytes > self.most_bytes:
+                raise RtdError(
+                    Nerr.RESOURCE,
+                    f"loads that have not ended hold {self.bytes} bytes, and may hold {self.most_bytes}",
+                    mend="try again when one has ended",
+                )
+            self.bytes += by_bytes
+
+
+_half_open = HalfOpen(HEADER_BYTES + default_limits().payload_bytes)
+"""No more than one load of the largest NEFF alone could hold."""
+
+
 def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -> Load:
     """Read a load stream to its end.
 
@@ -139,10 +168,20 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
         NeffError: the NEFF's header is refused.
     """
     stream = _Stream()
-    for message in messages:
-        stream.take(message)
-    parameters = _parameters(stream.params, defaults)
-    return Load(stream.group_id, stream.session_id, parameters, stream.end())
+    held = 0
+    try:
+        for message in messages:
+            stream.take(message)
+            _half_open.change(len(stream.content) - held)
+            held = len(stream.content)
+        parameters = _parameters(stream.params, defaults)
+        return Load(stream.group_id, stream.session_id, parameters, stream.end())
+    except BaseException:
+        # The error's traceback would keep the chunks for as long as somebody looks at it.
+        stream.content = bytearray()
+        raise
+    finally:
+        _half_open.change(-held)
 
 
 class NeffCache:

@@ -8,8 +8,11 @@ from chains import chain, chain_input
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runtime_core.rtd import loading
 from runtime_core.rtd.client import CHUNK_BYTES
+from runtime_core.rtd.network import Parameters
 from runtime_core.rtd.proto import common_pb2, nmgr_pb2
+from runtime_core.rtd.status import RtdError
 from runtime_core.rtd.wire import NETWORK_MANAGER, STREAM, calls
 from runtime_core.status import Nerr
 
@@ -210,3 +213,24 @@ def test_any_load_stream_is_survived(client, messages):
     if answer.status.code == Nerr.OK:
         client.unload(answer.h_nn.id)
     assert not client.models() and not client.groups()
+
+
+def test_loads_that_never_end_share_one_limit(monkeypatch):
+    held = loading.HalfOpen(len(NEFF) + 100)
+    monkeypatch.setattr(loading, "_half_open", held)
+    defaults = Parameters(10**9, 1, False)
+
+    def half_open():
+        yield size()
+        yield chunk(NEFF[:-1])
+        # Another client, while this one has not ended.
+        with pytest.raises(RtdError, match="loads that have not ended") as caught:
+            loading.read_load([size(), chunk()], defaults)
+        assert caught.value.code is Nerr.RESOURCE
+        yield chunk(NEFF[-1:])
+
+    assert bytes(loading.read_load(half_open(), defaults).content) == NEFF
+    assert held.bytes == 0
+    with pytest.raises(RtdError, match="ended after"):
+        loading.read_load([size(), chunk(NEFF[:-1])], defaults)
+    assert held.bytes == 0
