@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.health import health_section
 from dashboards.objectives import BUDGET_WINDOW, JOB, SUCCESS_OBJECTIVE_RATIO
 from dashboards.recordings import ALL, FAILED
 from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Step, Unit, Variable
@@ -157,5 +158,5 @@ FLEET = Dashboard(
     "Neuron fleet",
     "Capacity, saturation, error budget and cost of Inf1 instances.",
     VARIABLES,
-    (CAPACITY, SATURATION, SERVICE, COST, HEALTH),
+    (health_section('alertname=~"Neuron.+"', f'job="{JOB}"'), CAPACITY, SATURATION, SERVICE, COST, HEALTH),
 )

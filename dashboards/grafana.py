@@ -150,6 +150,22 @@ def _variable(variable: Variable) -> builders.QueryVariable:
     )
 
 
+def _alerts() -> builders.AnnotationQuery:
+    """Alerts that fired, as marks on every graph."""
+    # Grafana reads the query of a Prometheus annotation from these fields.
+    return (
+        builders.AnnotationQuery()
+        .name("Alerts")
+        .datasource(_SOURCE)
+        .enable(True)
+        .icon_color("#D55E00")
+        .expr(ALERT_MARKS)
+    )
+
+
+ALERT_MARKS = 'ALERTS{alertstate="firing", alertname=~"Neuron.+"}'
+
+
 def to_json(dashboard: Dashboard) -> str:
     """The dashboard as Grafana's JSON."""
     made = (
@@ -162,6 +178,7 @@ def to_json(dashboard: Dashboard) -> str:
         .timezone("browser")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .readonly()
+        .annotation(_alerts())
         .with_variable(builders.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .link(
             builders.DashboardLink("Neuron dashboards")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.health import health_section
 from dashboards.objectives import JOB
 from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Step, Unit, Variable
 
@@ -177,5 +178,15 @@ NODE = Dashboard(
     "Neuron node",
     "Cores, latency, errors, memory, links, ECC and the host of an Inf1 instance.",
     VARIABLES,
-    (OVERVIEW, CORES, LATENCY, ERRORS, MEMORY, HARDWARE, HOST, MONITOR),
+    (
+        health_section('instance=~"$instance"', TAGGED),
+        OVERVIEW,
+        CORES,
+        LATENCY,
+        ERRORS,
+        MEMORY,
+        HARDWARE,
+        HOST,
+        MONITOR,
+    ),
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-from dashboards.runbooks import RUNBOOKS
+from dashboards.runbooks import NODE_DASHBOARD, RUNBOOKS
 
 
 class Severity(enum.StrEnum):
@@ -69,6 +69,7 @@ def _alert(alert: Alert) -> dict[str, object]:
             "summary": alert.summary,
             "description": alert.description,
             "runbook_url": f"{RUNBOOKS}#{anchor(alert.name)}",
+            "dashboard_url": f"{NODE_DASHBOARD}?var-instance={{{{ $labels.instance }}}}",
         },
     }
 

@@ -92,7 +92,7 @@ def test_every_metric_of_the_node_is_on_a_dashboard():
     rules = " ".join(path.read_text() for path in (FOLDER / "rules").glob("*.yml"))
     rows = (*table.INHERITED_RUNTIME, *table.INHERITED_NODE, *table.OWN_RUNTIME, *table.OWN_NODE)
     nowhere = {row.name for row in rows if row.name not in shown and row.name not in rules}
-    # Constants of the instance; swap, which an inference node does not use; pods, which only Kubernetes has.
+    # Constants of the instance; swap, which an inference node does not use; pods and jobs, which only a cluster has.
     assert nowhere == {
         "neuroncore_pod_info",
         "neuron_hardware_info", "system_swap_total_bytes", "system_swap_used_bytes", "system_vcpu_count"}  # fmt: skip
