@@ -11,7 +11,8 @@ from real_prometheus import environment, monitor, prometheus, running
 from small_models import small_neff
 
 from dashboards.alerts import ALERTS
-from dashboards.files import FOLDER
+from dashboards.files import DASHBOARDS, FOLDER
+from dashboards.grafana import ALERT_MARKS
 from runtime_core.driver.node import set_up
 
 EXPRESSIONS = {alert.name: alert.expr for alert in ALERTS}
@@ -95,6 +96,25 @@ def test_uncorrected_memory_errors(server, break_node):
     break_node("mem-ecc-uncorrected", "--device", APPLICATIONS["hit"] // 4, "--count", "1")
     wait_for(lambda: raised(server, "NeuronEccUncorrected") == {"2"})
     assert {labels["alertstate"] for labels, _ in server.ask('ALERTS{alertname="NeuronEccUncorrected"}')} == {"firing"}
+
+
+def test_the_first_row_of_the_dashboards_and_the_marks_show_an_alert_that_fires(server):
+    """After the test above: uncorrected errors of device 2 are told at once."""
+    wait_for(lambda: server.ask('ALERTS{alertname="NeuronEccUncorrected", alertstate="firing"}'))
+    for dashboard in DASHBOARDS:
+        health = {
+            panel.title: panel.queries[0].expr.replace("$instance", ".+").replace("$tag", ".+")
+            for panel in dashboard.sections[0].panels
+        }
+        assert server.value(health["Firing alerts"]) >= 1
+        assert server.value(health["Unhealthy nodes"]) == 1
+        assert any(labels.get("alertname") == "NeuronEccUncorrected" for labels, _ in server.ask(health["Alerts"]))
+    assert server.ask(ALERT_MARKS)
+    (firing,) = [
+        a for a in server.get("/api/v1/alerts")["alerts"] if a["labels"]["alertname"] == "NeuronEccUncorrected"
+    ]
+    assert firing["annotations"]["dashboard_url"].endswith(f"?var-instance={firing['labels']['instance']}")
+    assert firing["annotations"]["runbook_url"].startswith("https://")
 
 
 def test_an_application_that_is_killed(world, server):

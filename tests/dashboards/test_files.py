@@ -95,4 +95,5 @@ def test_every_metric_of_the_node_is_on_a_dashboard():
     # Constants of the instance; swap, which an inference node does not use; pods and jobs, which only a cluster has.
     assert nowhere == {
         "neuroncore_pod_info",
+        "neuroncore_job_info",
         "neuron_hardware_info", "system_swap_total_bytes", "system_swap_used_bytes", "system_vcpu_count"}  # fmt: skip
