@@ -136,10 +136,10 @@ def _process(moment: Moment, runtime: Runtime, faults: Faults) -> Process:
 
 
 def make_processes(moment: Moment, needle: str = "") -> tuple[Process, ...]:
-    """The processes whose pid, user, tag or command the filter names."""
+    """The processes whose pid, user, tag, framework or command the filter names."""
     faults = moment.faults
     every = (_process(moment, runtime, faults) for runtime in moment.snapshot.runtimes)
-    return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.command))
+    return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.framework, p.command))
 
 
 def _pid(pid: int) -> str:
