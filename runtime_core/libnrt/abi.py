@@ -29,12 +29,16 @@ ffi: Any
 environ: CData
 """The host program's ``char **environ``, through a pointer to the variable."""
 
+c: Any
+"""The functions of ``start.h`` that are for Python."""
 
-def set_module(module_ffi: object, lib: object) -> None:
-    """Keep the compiled module's ``ffi``, and where the host program keeps its environment."""
-    global ffi, environ
+
+def set_module(module_ffi: object, lib: Any) -> None:  # noqa: ANN401 - made by cffi
+    """Keep the compiled module's ``ffi``, and what it has of C."""
+    global ffi, environ, c
     ffi = module_ffi
     environ = ffi.addressof(lib, "environ")
+    c = lib
 
 
 def require(pointer: CData, name: str) -> None:

@@ -8,8 +8,17 @@ MODULE = "_neuron_libnrt"
 READY = "libnrt_ready"
 """Python answers 1: every function is attached."""
 
+_FROM_C = """
+extern char **environ;
+long libnrt_inside(void);
+void libnrt_set_closing(int closing);
+void libnrt_set_callback(int in_callback);
+"""
+"""What Python uses of C: the environment, and start.h."""
+
 _STATUS_TEXT = "nrt_get_status_as_str"
 _CLOSE = "nrt_close"
+_INIT = "nrt_init"
 
 
 def _is_handle(parameter: Parameter, handles: frozenset[str]) -> int:
@@ -48,17 +57,17 @@ def _python_signature(function: Function, handles: frozenset[str]) -> str:
 def cffi_declarations(declarations: Declarations) -> str:
     """What cffi has to know: the types, and the functions that C calls in Python."""
     calls = "".join(f"{_python_signature(f, declarations.handles)};\n" for f in python_functions(declarations))
-    return f'{declarations.types}\nextern char **environ;\nextern "Python+C" {{\nint {READY}(void);\n{calls}}}\n'
+    return f'{declarations.types}\n{_FROM_C}extern "Python+C" {{\nint {READY}(void);\n{calls}}}\n'
 
 
 def preamble() -> str:
     """The includes of every generated C file."""
-    return "#include <unistd.h>\n" + "".join(f'#include "{name}"\n' for name in HEADERS)
+    return '#include <unistd.h>\n#include "start.h"\n' + "".join(f'#include "{name}"\n' for name in HEADERS)
 
 
 def exported_functions(declarations: Declarations) -> str:
     """The C file of the library's functions."""
-    parts = [preamble(), '#include "start.h"\n', _status_text(declarations)]
+    parts = [preamble(), _status_text(declarations)]
     for function in python_functions(declarations):
         parts.append(f"extern {_python_signature(function, declarations.handles)};\n")
         parts.append(_exported(function, declarations.handles))
@@ -85,19 +94,21 @@ def _exported(function: Function, handles: frozenset[str]) -> str:
     if function.name == _CLOSE:
         # Declared void, yet guides and some programs read a status: leave a 0 where they look.
         return (
-            f"int libnrt_close(void) {{\n    libnrt_call call;\n    if (libnrt_started() && libnrt_enter(&call)) {{\n"
+            "int libnrt_close(void) {\n    libnrt_call call;\n    if (libnrt_started() && libnrt_enter(&call, 0)) {\n"
             f"        {call};\n        libnrt_leave(&call);\n    }}\n    return 0;\n}}\n"
             '#pragma GCC diagnostic ignored "-Wattribute-alias"\n'
             f'{head} __attribute__((alias("libnrt_close")));\n'
         )
     if function.result == "void":
         return (
-            f"{head} {{\n    libnrt_call call;\n    if (!libnrt_enter(&call)) return;\n    {call};\n"
+            f"{head} {{\n    libnrt_call call;\n    if (!libnrt_enter(&call, 1)) return;\n    {call};\n"
             "    libnrt_leave(&call);\n}\n"
         )
+    # It waits for a close that waits for all counted calls.
+    counted = int(function.name != _INIT)
     failure = "NRT_FAILURE" if function.result == STATUS else "0"
     return (
         f"{head} {{\n    libnrt_call call;\n    {function.result} answer;\n"
-        f"    if (!libnrt_enter(&call)) return {failure};\n    answer = ({function.result}){call};\n"
+        f"    if (!libnrt_enter(&call, {counted})) return {failure};\n    answer = ({function.result}){call};\n"
         "    libnrt_leave(&call);\n    return answer;\n}\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 from runtime_core import nrt
@@ -21,11 +22,17 @@ handles = HandleTable()
 options = HandleTable()
 """Configurations and such, which are only memory of the host: legal before nrt_init and after nrt_close."""
 
+lifecycle = threading.RLock()
+"""Held while the runtime is initialized or closed. No other call may wait for it: closing waits for all others."""
+
 guard = threading.RLock()
-"""Held while the runtime is initialized or closed."""
+"""Held for a moment, while traces, profiles and the like begin or end."""
+
+_CLOSE_POLL_SECONDS = 0.0005
 
 _PREFIXES = ("NEURON", "AWS_NEURON", "XDG_RUNTIME_DIR")
 
+_is_closing = False
 _lent: dict[int, object] = {}
 _closing: list[Callable[[], None]] = []
 _forgetting: list[Callable[[], None]] = []
@@ -37,6 +44,8 @@ def runtime() -> Runtime:
     Raises:
         NrtError: UNINITIALIZED before nrt_init, CLOSED after nrt_close.
     """
+    if _is_closing:
+        raise CallError(NrtStatus.CLOSED, "the runtime is closing")
     return nrt.current()
 
 
@@ -46,7 +55,7 @@ def tensor(handle: int) -> Tensor:
     Raises:
         NrtError: INVALID_HANDLE, UNINITIALIZED or CLOSED.
     """
-    nrt.current()
+    runtime()
     return handles.find(handle, Tensor)
 
 
@@ -117,20 +126,38 @@ def at_fork(action: Callable[[], None]) -> None:
 
 
 def close() -> None:
-    """End everything: what runs in the background, the runtime, its handles."""
-    with guard:
-        for action in _closing:
-            try:
-                action()
-            except NrtError as error:
-                emit(LogLevel.ERROR, "nrt_close", str(error))
-        nrt.close()
-        handles.clear()
+    """End everything: what runs in the background, the calls that are under way, the runtime, its handles.
+
+    Calls that came before end as they would, with their results. Those that come meanwhile wait, and return CLOSED.
+    """
+    global _is_closing
+    with lifecycle:
+        _is_closing = True
+        abi.c.libnrt_set_closing(1)
+        try:
+            for action in _closing:
+                try:
+                    action()
+                except NrtError as error:
+                    emit(LogLevel.ERROR, "nrt_close", str(error))
+            while abi.c.libnrt_inside():
+                time.sleep(_CLOSE_POLL_SECONDS)
+            nrt.close()
+            handles.clear()
+        finally:
+            _is_closing = False
+            abi.c.libnrt_set_closing(0)
+
+
+def is_closing() -> bool:
+    """Whether a call that waits should give up."""
+    return _is_closing
 
 
 def _in_child() -> None:
-    global guard
-    guard = threading.RLock()
+    global guard, lifecycle, _is_closing
+    guard, lifecycle = threading.RLock(), threading.RLock()
+    _is_closing = False
     handles.clear()
     for action in _forgetting:
         action()

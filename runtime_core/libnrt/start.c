@@ -27,6 +27,9 @@ enum { NEW, READY, FAILED };
 static pthread_mutex_t guard = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int state = NEW;
 static int starting = 0;
+static long inside = 0;
+static int closing = 0;
+static __thread int in_callback = 0;
 
 static void fail(const char *what, const char *where, const char *mend) {
     struct timespec now;
@@ -151,6 +154,8 @@ static void after_fork_in_child(void) {
         PyGILState_Release(fork_gil);
     }
     memcpy(&guard, &fresh, sizeof guard);
+    inside = 0;
+    closing = 0;
 }
 
 static int start(void) {
@@ -200,8 +205,25 @@ static int start_once(void) {
 
 int libnrt_started(void) { return __atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY; }
 
-int libnrt_enter(libnrt_call *call) {
+long libnrt_inside(void) { return __atomic_load_n(&inside, __ATOMIC_ACQUIRE); }
+
+void libnrt_set_closing(int now) { __atomic_store_n(&closing, now, __ATOMIC_SEQ_CST); }
+
+void libnrt_set_callback(int now) { in_callback = now; }
+
+static void come_in(int counted) {
+    while (1) {
+        __atomic_add_fetch(&inside, counted, __ATOMIC_SEQ_CST);
+        if (!counted || in_callback || !__atomic_load_n(&closing, __ATOMIC_SEQ_CST)) return;
+        __atomic_sub_fetch(&inside, counted, __ATOMIC_SEQ_CST);
+        usleep(200);
+    }
+}
+
+int libnrt_enter(libnrt_call *call, int counted) {
     call->error = errno;
+    call->counted = counted;
+    come_in(counted);
     fegetenv(&call->environment);
     fesetenv(FE_DFL_ENV);
     if (libnrt_started() || start_once()) return 1;
@@ -210,6 +232,7 @@ int libnrt_enter(libnrt_call *call) {
 }
 
 void libnrt_leave(const libnrt_call *call) {
+    __atomic_sub_fetch(&inside, call->counted, __ATOMIC_ACQ_REL);
     fesetenv(&call->environment);
     errno = call->error;
 }

@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from dashboards.runbooks import RUNBOOKS
 from runtime_core import __version__
@@ -56,6 +59,16 @@ def test_with_all_extras_scenarios_and_reference_networks_run(command):
     network = command("python -m neuron_tools.models resnet50 -o r.onnx && neuron-bench r.onnx --duration 0.1", "all")
     assert network.returncode == 0, network.stderr
     assert "samples/s" in network.stdout
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc")
+def test_with_all_extras_a_c_program_runs(command, tmp_path):
+    (tmp_path / "count.c").write_text(
+        '#include <nrt/nrt.h>\nint main(void) { return nrt_init(NRT_FRAMEWORK_TYPE_NO_FW, "", ""); }\n'
+    )
+    build = "cc count.c -Iopt/include -Lopt/lib -lnrt -Wl,-rpath,$PWD/opt/lib -o count"
+    done = command(f"neuron-sim install --prefix opt && PATH={os.environ['PATH']} {build} && ./count", "all")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_addresses_of_the_project_agree():

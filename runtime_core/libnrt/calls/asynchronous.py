@@ -175,7 +175,10 @@ def _report_to(callback: tuple[CData, CData] | None, model: LoadedModel, core: i
     function, params = callback
 
     def ended(sequence: int, status: NrtStatus) -> None:
+        # Its calls go on while nrt_close waits for it.
+        abi.c.libnrt_set_callback(1)
         function(params, model.model_id, core, sequence, int(status))  # type: ignore[operator]
+        abi.c.libnrt_set_callback(0)
 
     return ended
 

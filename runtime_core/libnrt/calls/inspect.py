@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from runtime_core import nrt
 from runtime_core.libnrt import events, profile_files, session
 from runtime_core.libnrt.abi import OK, CData, require, text
 from runtime_core.libnrt.calls.profiling import DEFAULT_OUTPUT_DIR
@@ -137,7 +138,7 @@ def _finish() -> None:
     if "system_profile" in inspection.activities:
         profile_files.write(folder / "system_profile.json", events.as_json(calls))
     if "device_profile" in inspection.activities:
-        for model in session.runtime().models:
+        for model in nrt.current().models:
             mine = [c for c in calls if c.model_id == model.model_id and c.event_type in EXECUTION_TYPES]
             name = f"device_profile_model_{model.model_id}.trace.json"
             profile_files.write(folder / name, profile_files.model_profile(model, mine))

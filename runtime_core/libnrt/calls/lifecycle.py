@@ -39,7 +39,7 @@ def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
     if not 0 < framework < len(_FRAMEWORKS):
         raise CallError(NrtStatus.INVALID, f"framework type {framework}: expected 1 to {len(_FRAMEWORKS) - 1}")
     versions = [optional_text(fw_version), optional_text(fal_version)]
-    with session.guard:
+    with session.lifecycle:
         try:
             if session.runtime().alive:
                 return OK

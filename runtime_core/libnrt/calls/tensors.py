@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from runtime_core.libnrt import abi, session
 from runtime_core.libnrt.abi import OK, CData, memory, optional_text, require
 from runtime_core.libnrt.refusal import CallError
@@ -11,6 +14,7 @@ from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.status import NrtError, NrtStatus
 
 _WARN_AFTER_SECONDS = 30.0
+_STEP_SECONDS = 0.05
 _PIECE_BYTES = 1 << 20
 
 
@@ -167,17 +171,19 @@ def nrt_tensor_check_output_completion(tensor: int, timeout: int, expected: int)
     if not tensor:
         raise CallError(NrtStatus.INVALID, "output_tensor is NULL")
     found = session.tensor(tensor)
-    if timeout >= 0:
-        done = found.wait_for_completions(expected, timeout / 1e6)
-    else:
-        done = found.wait_for_completions(expected, _WARN_AFTER_SECONDS)
-        if not done:
-            emit(
-                LogLevel.WARNING,
-                "nrt_tensor_check_output_completion",
-                f"tensor {found.name!r} is not complete after {_WARN_AFTER_SECONDS:g} s: still waiting",
-            )
-            done = found.wait_for_completions(expected, None)
+    started = time.monotonic()
+    deadline = started + timeout / 1e6 if timeout >= 0 else math.inf
+    warn_at = math.inf if timeout >= 0 else started + _WARN_AFTER_SECONDS
+    done = found.wait_for_completions(expected, 0)
+    while not done and (left := deadline - time.monotonic()) > 0:
+        # In steps, so that nrt_close does not wait for it.
+        done = found.wait_for_completions(expected, min(left, _STEP_SECONDS))
+        if session.is_closing():
+            raise CallError(NrtStatus.CLOSED, "the runtime was closed meanwhile")
+        if time.monotonic() > warn_at:
+            warn_at = math.inf
+            message = f"tensor {found.name!r} is not complete after {_WARN_AFTER_SECONDS:g} s: still waiting"
+            emit(LogLevel.WARNING, "nrt_tensor_check_output_completion", message)
     return OK if done else NrtStatus.TIMEOUT
 
 

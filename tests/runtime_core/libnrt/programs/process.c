@@ -179,6 +179,55 @@ static void threads(void) {
     nrt_close();
 }
 
+static nrt_model_t *volatile current;
+static void *outlive(void *nothing) {
+    while (!stop_working) {
+        nrt_tensor_set_t *in = NULL, *out = NULL;
+        nrt_tensor_t *x = NULL, *y = NULL;
+        int status[] = {
+            (int)nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_DEVICE, 0, 24, "x", &x),
+            (int)nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_HOST, -1, 32, "y", &y),
+            (int)nrt_allocate_tensor_set(&in),
+            (int)nrt_allocate_tensor_set(&out),
+            (int)nrt_add_tensor_to_tensor_set(in, "x", x),
+            (int)nrt_add_tensor_to_tensor_set(out, "y", y),
+            (int)nrt_tensor_write(x, ones, 0, sizeof ones),
+            (int)nrt_execute(current, in, out),
+        };
+        for (size_t i = 0; i < sizeof status / sizeof *status; i++)
+            /* Bad input: a set made after the initialization lacks a tensor from before it. */
+            if (status[i] != NRT_SUCCESS && status[i] != NRT_CLOSED && status[i] != NRT_INVALID_HANDLE &&
+                status[i] != NRT_EXEC_BAD_INPUT) {
+                printf("call %zu: %s\n", i, nrt_get_status_as_str((NRT_STATUS)status[i]));
+                fflush(stdout);
+                exit(1);
+            }
+        nrt_tensor_free(&x);
+        nrt_tensor_free(&y);
+        nrt_destroy_tensor_set(&in);
+        nrt_destroy_tensor_set(&out);
+    }
+    return nothing;
+}
+
+/* Closes and initializes again while other threads use what ends. */
+static void closing(void) {
+    pthread_t workers[4];
+    begin();
+    current = load(0);
+    for (int i = 0; i < 4; i++) EXPECT(0, pthread_create(&workers[i], NULL, outlive, NULL));
+    for (int i = 0; i < 25; i++) {
+        usleep(4000);
+        nrt_close();
+        begin();
+        current = load(0);
+    }
+    stop_working = 1;
+    for (int i = 0; i < 4; i++) EXPECT(0, pthread_join(workers[i], NULL));
+    execute(current, 1);
+    nrt_close();
+}
+
 /* Ready, then nothing until it is killed. */
 static void stay(void) {
     nrt_tensor_t *tensor;
@@ -196,6 +245,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "untouched")) untouched();
     else if (!strcmp(argv[1], "forks")) forks();
     else if (!strcmp(argv[1], "threads")) threads();
+    else if (!strcmp(argv[1], "closing")) closing();
     else if (!strcmp(argv[1], "stay")) stay();
     else return 2;
     free(neff);
