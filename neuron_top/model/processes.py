@@ -38,6 +38,7 @@ class Process(NamedTuple):
     problem: str
     errors_per_second: float | None = None
     grade: Severity | None = None
+    framework: str = ""
 
 
 class Application(NamedTuple):
@@ -132,6 +133,7 @@ def _process(moment: Moment, runtime: Runtime, faults: Faults) -> Process:
         runtime.error,
         failures_per_second(moment, runtime.key),
         faults.grade(runtime.pid, runtime.tag),
+        runtime.framework,
     )
 
 
