@@ -20,8 +20,8 @@ from runtime_core.telemetry.sysfs.tree import read_count, read_text
 
 _TREE_BELOW_SYS = ("devices", "virtual", "neuron_device")
 _AMAZON_VENDOR_ID = "0x1d0f"
-_PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067", "0x7164", "0x7264", "0x7364")
-"""PCI device ids of Inf1 (four), Trn1, Inf2 and Trn2, as in the Neuron driver's table."""
+_PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067")
+"""PCI device ids of Inf1: assumed, as ``docs/how-to/sysfs.md`` says. Those of other chips are not published."""
 _INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,24}\.[a-z0-9-]{1,24}")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 
@@ -89,11 +89,9 @@ def _place(sys_root: Path, address: str) -> Place:
     return Place(address, read_text(f"{directory}/local_cpulist"), read_count(f"{directory}/numa_node"))
 
 
-def _places(
-    sys_root: Path | None, devices: Sequence[int], size: InstanceType | None, *, ordered: bool
-) -> dict[int, Place]:
+def _places(sys_root: Path | None, devices: Sequence[int], size: InstanceType | None) -> dict[int, Place]:
     addresses = _addresses(sys_root) if sys_root is not None else []
-    if sys_root is not None and len(addresses) == len(devices) and (ordered or len(devices) == 1):
+    if sys_root is not None and addresses and len(addresses) == len(devices):
         return {device: _place(sys_root, address) for device, address in zip(devices, addresses, strict=True)}
     if size is not None and tuple(devices) == tuple(range(size.device_count)):
         return {device: Place(pci_bdf(size, device)) for device in devices}
@@ -122,6 +120,6 @@ def read_identity(root: Path, devices: Sequence[int], chip: Chip | None) -> Iden
     elif inferentia:
         size = INSTANCE_TYPES.get(name)
     known_id = instance_id if instance_id is not None and _INSTANCE_ID.fullmatch(instance_id) else ""
-    # Only on Inf1 the PCI addresses run in the order of the device numbers.
-    places = _places(sys_root, devices, size, ordered=inferentia)
+    # Only Inf1's devices are found on the PCI bus, and only there the addresses run in the order of the device numbers.
+    places = _places(sys_root, devices, size) if inferentia else dict.fromkeys(devices, Place())
     return Identity(Instance(name, known_id), version or "", places)
