@@ -118,6 +118,13 @@ def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[Valu
                 module.open_specs[name] = TensorSpec(name, dtype, _largest(module, node, index, dims), at_most=True)
 
 
+def varies(node: NodeProto, index: int) -> bool:
+    """Whether the extents of an output change with the values: what a model declares of it is a guess."""
+    if node.op_type == "Loop":
+        return index >= len(node.input) - 2
+    return node.op_type in ("Compress", "NonMaxSuppression", "NonZero", "Unique")
+
+
 def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[int, ...]:
     """The largest shape that an output may have, by the operator where its text gives a bound."""
     extent = _bound(module, node, index)

@@ -11,7 +11,7 @@ from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.fold import enter_constants
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.messages import one_line
-from runtime_core.compiler.open_shapes import element_type, enter_open, evaluated_types, measured_types
+from runtime_core.compiler.open_shapes import element_type, enter_open, evaluated_types, measured_types, varies
 from runtime_core.errors import ModelFileError
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.graph import TensorSpec
@@ -91,7 +91,9 @@ def infer_specs(
     unranked = [name for name in unknown if name not in evaluated and name not in ranked]
     if unranked and any(node.domain for node in nodes):
         _enter(module, measured_types(module, bare, unranked).values())
-    _enter(module, (value for name, value in declared.items() if name in produced and name not in module.specs))
+    varying = {name for node in nodes for index, name in enumerate(node.output) if varies(node, index)}
+    stated = (v for n, v in declared.items() if n in produced and n not in module.specs and n not in varying)
+    _enter(module, stated)
     enter_open(module, nodes, (*declared.values(), *evaluated.values(), *values))
     for name in (*used, *produced):
         spec = module.specs.get(name)

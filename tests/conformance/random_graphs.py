@@ -481,22 +481,20 @@ def _loop(b: Builder) -> None:
     step, going = Value(f"{prefix}i", "int64", (), True), Value(f"{prefix}c", "bool", (), True)
     carried = Value(f"{prefix}x", x.dtype, x.shape, False)
     inner = _body(b, [step, going, carried], b.draw(st.integers(0, 3)))
+    # Where the body may end the loop, how many rows there are is only known at run time.
+    whole = b.draw(st.booleans())
+    again = inner.add("Identity", [going.name], [("bool", (), True)])[0].name if whole else _like(inner, going)
     outs = [
-        Value(_like(inner, going) if b.draw(st.booleans()) else going.name, "bool", (), True),
+        Value(again, "bool", (), True),
         Value(_like(inner, carried), x.dtype, x.shape, False),
         Value(_like(inner, carried), x.dtype, x.shape, False),
     ]
-    if outs[0].name == going.name:
-        (same,) = inner.add("Identity", [going.name], [("bool", (), True)])
-        outs[0] = same
     body = _graph(inner, "body", [info(v) for v in (step, going, carried)], [info(v) for v in outs])
     trips = b.constant(np.array(count, np.int64))
     condition = "" if b.draw(st.booleans()) else b.constant(np.array(True))
     made = [(x.dtype, x.shape, False), (x.dtype, (count, *x.shape), False)]
-    stopped = any(n.op_type != "Identity" for n in inner.nodes) and condition
     outputs = b.add("Loop", [trips, condition, x.name], made, body=body)
-    if stopped or condition:
-        # The condition may end it early: how many rows there are is only known at run time.
+    if not whole:
         b.values.remove(outputs[1])
 
 

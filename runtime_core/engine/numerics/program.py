@@ -146,19 +146,25 @@ class GraphProgram:
         result = {}
         for spec in self._graph.outputs:
             value = values[spec.name]
-            shape = _found_shape(spec, value) if spec.at_most else spec.shape
-            result[spec.name] = np.ascontiguousarray(value).astype(numpy_dtype(spec.dtype), copy=False).reshape(shape)
+            if value.shape != spec.shape:
+                _check_shape(spec, value)
+            flat = np.ascontiguousarray(value).astype(numpy_dtype(spec.dtype), copy=False)
+            result[spec.name] = flat.reshape(value.shape)
         return result
 
 
-def _found_shape(spec: TensorSpec, value: Array) -> tuple[int, ...]:
-    """The shape that an execution found, within what the model was compiled for."""
-    if value.ndim != len(spec.shape) or any(n > most for n, most in zip(value.shape, spec.shape, strict=True)):
+def _check_shape(spec: TensorSpec, value: Array) -> None:
+    """Refuse a result of another shape than the model was compiled for, or of a larger one."""
+    fits = value.ndim == len(spec.shape) and all(n <= most for n, most in zip(value.shape, spec.shape, strict=True))
+    if not spec.at_most:
+        raise RuntimeError(
+            f"output {spec.name!r} has the shape {list(value.shape)}, and the model declares {list(spec.shape)}"
+        )
+    if not fits:
         raise RuntimeError(
             f"output {spec.name!r} has the shape {list(value.shape)}, and the model was compiled for "
             f"{list(spec.shape)} at most"
         )
-    return value.shape
 
 
 def load_program(neff: Neff) -> GraphProgram:
