@@ -93,7 +93,7 @@ _was_closed = False
 
 
 def _forget() -> None:
-    """A forked child has no runtime, and another thread of the parent may have been inside of a call."""
+    """Forget the parent's runtime in a forked child: another thread of the parent may have held the lock."""
     global _guard, _runtime, _was_closed
     _guard = threading.Lock()
     _runtime, _was_closed = None, False
@@ -123,14 +123,14 @@ def init(*, numerics: bool = True, framework: str = "") -> Runtime:
         framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
 
     Raises:
-        NrtError: INVALID when it is initialised already or a variable is wrong, LOAD_NOT_ENOUGH_NC when cores are
+        NrtError: INVALID when it is already initialised or a variable is invalid, LOAD_NOT_ENOUGH_NC when cores are
             not available, RESOURCE when the node's process table is full.
-        NodeError: the node can't be used.
+        NodeError: the node cannot be used.
     """
     global _runtime, _was_closed
     with _guard:
         if _runtime is not None and _runtime.alive:
-            raise NrtError(NrtStatus.INVALID, "the runtime is initialised already", mend="call close() first")
+            raise NrtError(NrtStatus.INVALID, "the runtime is already initialised", mend="call close() first")
         _runtime = Runtime(numerics=numerics, framework=framework)
         _was_closed = False
         return _runtime
@@ -173,7 +173,7 @@ def get_model_nc_count(model: LoadedModel) -> int:
 
 
 def infer(model: LoadedModel, inputs: Mapping[str, NDArray[np.generic]]) -> ExecutionResult:
-    """Execute on arrays by input name; a convenience that the C library has not."""
+    """Execute on arrays by input name; a convenience without a counterpart in the C library."""
     return current().infer(model, inputs)
 
 
@@ -241,7 +241,7 @@ def allocate_tensor_set() -> TensorSet:
 
 
 def destroy_tensor_set(tensor_set: TensorSet) -> None:
-    """End a tensor set; its tensors live on."""
+    """Destroy a tensor set; its tensors remain allocated."""
     tensor_set.destroyed = True
     tensor_set.tensors.clear()
 
@@ -252,7 +252,7 @@ def add_tensor_to_tensor_set(tensor_set: TensorSet, name: str, tensor: Tensor) -
 
 
 def get_tensor_from_tensor_set(tensor_set: TensorSet, name: str) -> Tensor:
-    """The tensor of that name."""
+    """Return the tensor of that name."""
     return tensor_set.get(name)
 
 

@@ -16,12 +16,12 @@ MAX_TAG_CHARACTERS = 255
 
 
 class RuntimeConfig(NamedTuple):
-    """What the environment asks for.
+    """Settings from the environment.
 
     Attributes:
         visible_cores: the cores to take, by number; ``None`` when not set.
         core_count: how many cores to take, whichever are free; ``None`` when not set.
-        visible_devices: devices that a container may see, ``None`` for all.
+        visible_devices: devices that a container may see; ``None``: all.
         timeout_seconds: of one execution.
         validate_hash: check a NEFF's hash at load.
         tag: the process's name in the tools.
@@ -77,7 +77,7 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
     """Read the variables.
 
     Raises:
-        NrtError: INVALID, naming the variable and what it should hold.
+        NrtError: INVALID; names the variable and the expected value.
     """
     warnings: list[NeuronError] = []
     cores_text = environment.get("NEURON_RT_VISIBLE_CORES", "").strip()

@@ -17,7 +17,7 @@ _COMPONENT = "_NRT"
 """Appended to either variable, it names the same for this component alone, and wins."""
 
 _FUNCTION_COLUMN = 44
-# Of no locale: strftime would take that of the process.
+# English in every locale: strftime would use the locale of the process.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # The runtime prints nrt_init's lines in a narrower column than the others.
 _NARROW_COLUMNS = {"nrt_init": 18}
@@ -39,7 +39,7 @@ def _setting(environment: os._Environ[str] | dict[str, str], variable: str) -> s
 
 
 def chosen_level(environment: os._Environ[str] | dict[str, str], *, to_syslog: bool) -> LogLevel:
-    """The level of the environment; by default errors on the console, INFO and up in syslog."""
+    """The level set by the environment; default: ERROR on the console, INFO in syslog."""
     name = _setting(environment, LEVEL_VARIABLE).upper()
     name = {"WARN": "WARNING"}.get(name, name)
     if name in LogLevel.__members__:
@@ -54,7 +54,7 @@ def format_line(level: LogLevel, function: str, message: str, *, when: datetime.
 
 
 class _Repeats:
-    """Counts lines that say the same again."""
+    """Counts repeated lines."""
 
     MOST = 256
     EVERY_SECONDS = 10.0
@@ -64,7 +64,7 @@ class _Repeats:
         self._seen: dict[tuple[LogLevel, str, str], tuple[int, float]] = {}
 
     def text(self, level: LogLevel, function: str, message: str) -> str | None:
-        """What to write now; ``None`` for a line that is only counted."""
+        """The line to write now; ``None`` if it is only counted."""
         now = time.monotonic()
         with self._guard:
             count, written = self._seen.get((level, function, message), (-1, 0.0))
@@ -76,7 +76,7 @@ class _Repeats:
         return message if count <= 0 else f"{message} ({count + 1} times since the last such line)"
 
     def rest(self) -> list[tuple[LogLevel, str, str]]:
-        """Lines for what was counted and not yet written."""
+        """Lines that report the counts not yet written."""
         with self._guard:
             left = [(key, count) for key, (count, _) in self._seen.items() if count]
         return [(level, function, f"{message} ({count} more times)") for (level, function, message), count in left]
@@ -102,7 +102,7 @@ def counting_repeats() -> Iterator[None]:
 
 
 def emit(level: LogLevel, function: str, message: str) -> None:
-    """Write a line where the environment wants it: the console, syslog, or the file of a path with a ``/``."""
+    """Write a line to the place that the environment names: the console, syslog, or a file (a path with a ``/``)."""
     location = _setting(os.environ, LOCATION_VARIABLE) or "console"
     to_syslog = location.lower() == "syslog"
     if level > chosen_level(os.environ, to_syslog=to_syslog):
@@ -124,7 +124,7 @@ def emit(level: LogLevel, function: str, message: str) -> None:
         return
     now = datetime.datetime.now()
     line = format_line(level, function, message, when=now, pid=os.getpid(), tid=threading.get_native_id()) + "\n"
-    # A log that cannot be written is no reason for the call to fail.
+    # The call must not fail because its log cannot be written.
     with contextlib.suppress(OSError, ValueError):
         if "/" in location:
             with open(location, "a", encoding="utf-8", errors="replace") as file:

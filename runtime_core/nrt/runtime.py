@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 DRIVER_MAJOR_REQUIRED = 2
 
 HOST_TENSOR_MAX_BYTES = 4 << 20
-"""Of the legacy host placement (runtime guide); VIRTUAL has no such limit."""
+"""Limit of the legacy host placement (runtime guide); VIRTUAL is not limited."""
 
 ClaimPage: TypeAlias = Callable[[Datastore, str], RuntimePage]
 
@@ -54,7 +54,7 @@ class VncMemoryStats(NamedTuple):
 
 
 class Runtime:
-    """One initialised runtime. Owns its cores until :meth:`close` or the death of the process, however it dies.
+    """One initialised runtime. It owns its cores until :meth:`close` or until the process ends, in whatever way.
 
     Threads may share it: executions of different cores run side by side, those of one core in turn.
     """
@@ -78,14 +78,14 @@ class Runtime:
             environment: the variables of ``contracts/runtime.md``, default ``os.environ``.
             clock: default: the real one.
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
-            claim_page: how to enter the process table, given node and tag; default: as this process.
+            claim_page: enters the process table, given node and tag; default: as this process.
             shares: vCPUs, PCIe and links that it shares with other runtimes of the process; default: its own.
             framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
             jitter: spread execution times, from the node's seed and the place in the process table.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
-            NodeError: the node can't be used.
+            NodeError: the node cannot be used.
         """
         try:
             self._config: RuntimeConfig = read_config(os.environ if environment is None else environment)
@@ -170,7 +170,7 @@ class Runtime:
 
     @property
     def alive(self) -> bool:
-        """Neither closed nor left behind in a parent process by a fork."""
+        """Whether it is usable: not closed, and not inherited through a fork."""
         return not self._closed and self._pid == os.getpid()
 
     @property
@@ -196,12 +196,12 @@ class Runtime:
 
     @property
     def models(self) -> tuple[LoadedModel, ...]:
-        """What is loaded."""
+        """The loaded models."""
         return tuple(self._models.values())
 
     @property
     def engine(self) -> Engine:
-        """What executes its models."""
+        """The executor of its models."""
         self._check()
         return self._engine
 
@@ -216,7 +216,7 @@ class Runtime:
             )
 
     def close(self) -> None:
-        """Unload everything and give cores and counters back. A second call has no effect."""
+        """Unload all models, release the cores and the process table entry. A second call has no effect."""
         if self._closed or self._pid != os.getpid():
             return
         for model in list(self._models.values()):
@@ -232,9 +232,9 @@ class Runtime:
         """Load a NEFF.
 
         Args:
-            neff: the file's bytes, or what was read from them: several cores can then share one copy.
-            start_nc: first core, an index into the cores this process owns; -1: the next ones in turn.
-            nc_count: cores to use; -1: as many as the NEFF asks for.
+            neff: the file's bytes, or a NEFF that was already read, so that several loads share one copy.
+            start_nc: first core, an index into the cores that this process owns; -1: the next ones in turn.
+            nc_count: cores to use; -1: the number that the NEFF requests.
 
         Raises:
             NrtError: INVALID or UNSUPPORTED_NEFF_VERSION (the file), LOAD_NOT_ENOUGH_NC, RESOURCE.
@@ -277,7 +277,7 @@ class Runtime:
         return self._cores[start_nc : start_nc + needed]
 
     def _first_free(self, needed: int) -> int:
-        """The first run of cores without a model; where there is none, the cores after those of the last load."""
+        """The first run of cores without a model; if there is none, the cores after those of the last load."""
         taken = {core for model in self._models.values() for core in model.cores}
         for start in range(len(self._cores) - needed + 1):
             if taken.isdisjoint(self._cores[start : start + needed]):
@@ -315,21 +315,21 @@ class Runtime:
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
         """Execute on tensor sets: every input and output of the model must be in its set.
 
-        Tensors on the device save the way between it and the host, which they take when they are written and read.
+        Tensors on the device need no transfer here: it takes place when they are written and read.
 
-        With a dynamic batch, tensors of any whole number of samples. Without numerics the output tensors are marked as
-        not computed.
+        With a dynamic batch, tensors may hold any whole number of samples. Without numerics the output tensors are
+        marked as not computed.
 
         Raises:
-            NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are written all the same.
+            NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are still written.
         """
         self._execute(model, inputs, outputs, 1)
 
     def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
-        """Execute ``count`` times; the outputs of one execution feed the inputs of the next. The first failure ends it.
+        """Execute ``count`` times: outputs of one execution feed the inputs of the next. Stops at the first failure.
 
-        An output feeds the input of its name, or else of its place, where dtype and shape are the same; other inputs
-        stay as they are. The input tensors are not written.
+        An output feeds the input of the same name, else of the same position, if dtype and shape match; others
+        keep their values. The input tensors are not written.
         """
         if count < 1:
             raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
@@ -376,7 +376,7 @@ class Runtime:
         if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
             raise NrtError(
                 NrtStatus.RESOURCE,
-                f"{size_bytes} bytes, a HOST tensor has {HOST_TENSOR_MAX_BYTES} at most",
+                f"{size_bytes} bytes: a HOST tensor holds at most {HOST_TENSOR_MAX_BYTES}",
                 where=f"tensor {name!r}",
                 mend="use VIRTUAL",
             )
@@ -388,7 +388,9 @@ class Runtime:
         except MemoryError:
             if allocation is not None:
                 self._engine.free_tensor(allocation)
-            raise NrtError(NrtStatus.RESOURCE, f"the host has no {size_bytes} bytes for tensor {name!r}") from None
+            raise NrtError(
+                NrtStatus.RESOURCE, f"the host cannot allocate {size_bytes} bytes for tensor {name!r}"
+            ) from None
         host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
         self._engine.account_host_tensor(host_bytes)
         return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
@@ -401,7 +403,7 @@ class Runtime:
     def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
         """Use the application's ``buffer`` as the tensor's bytes: its size becomes the buffer's, its placement VIRTUAL.
 
-        What the tensor held before is given back first. The buffer stays the application's.
+        The tensor's earlier storage is released first. The application keeps the buffer.
 
         Raises:
             NrtError: INVALID when the buffer is read-only, INVALID_HANDLE when the tensor was freed.
@@ -422,7 +424,7 @@ class Runtime:
             self._engine.account_host_tensor(-storage.host_bytes)
 
     def tensor_write(self, tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
-        """Copy bytes into a tensor; to one on the device they take their way.
+        """Copy bytes into a tensor; a transfer takes place if it is on the device.
 
         Raises:
             NrtError: INVALID_HANDLE when it was freed, INVALID when it has no storage or the range is outside.
@@ -434,7 +436,7 @@ class Runtime:
             self._engine.move_tensor(input_timing(source.nbytes))
 
     def tensor_read(self, tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
-        """Copy bytes out of a tensor; from one on the device they take their way.
+        """Copy bytes out of a tensor; a transfer takes place if it is on the device.
 
         Raises:
             NrtError: as :meth:`tensor_write`.
@@ -446,7 +448,7 @@ class Runtime:
         return data
 
     def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:
-        """Copy as many bytes out of a tensor as ``target`` takes; as :meth:`tensor_read`."""
+        """Fill ``target`` with bytes of a tensor; otherwise as :meth:`tensor_read`."""
         self._check()
         target[:] = tensor.view(offset_bytes, target.nbytes)
         if tensor.placement is TensorPlacement.DEVICE:
@@ -472,26 +474,28 @@ class Runtime:
         room[:] = data
 
     def tensor_free(self, tensor: Tensor) -> None:
-        """Free a tensor; its bytes live on as long as a slice of it does."""
+        """Free a tensor; its bytes remain until its slices are freed."""
         self._check()
         self._give_back(tensor.replace_storage(None))
 
     def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
-        """A tensor over a part of another's bytes.
+        """A tensor over part of the bytes of another tensor.
 
         Raises:
-            NrtError: as :meth:`tensor_write`; INVALID for no bytes.
+            NrtError: as :meth:`tensor_write`; INVALID for a size of 0.
         """
         self._check()
         tensor.view(offset_bytes, size_bytes)
         storage = tensor.storage
         if storage is None or size_bytes < 1:
-            raise NrtError(NrtStatus.INVALID, f"a slice of {size_bytes} bytes of tensor {tensor.name!r}")
+            raise NrtError(
+                NrtStatus.INVALID, f"slice of tensor {tensor.name!r}: expected 1 byte or more, not {size_bytes}"
+            )
         start = tensor.offset_bytes + offset_bytes
         return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)
 
     def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
-        """Memory of the device that an owned core sits on."""
+        """Memory of the device of an owned core."""
         self._check()
         if not 0 <= logical_nc < len(self._cores):
             raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")

@@ -1,4 +1,4 @@
-"""Tensors that an application allocates, and the sets it hands to an execution."""
+"""Tensors that an application allocates, and the sets that it passes to an execution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime_core.driver.pages.memory import Allocation
 from runtime_core.status import NrtError, NrtStatus
 
 _MAPPED_BYTES = 64 << 10
-"""From this size on, bytes are mapped from the kernel: page-aligned, zero, and real only once they are touched."""
+"""Storage of this size or more is mapped from the kernel: page-aligned, zeroed, and allocated on first touch."""
 
 
 class TensorPlacement(enum.IntEnum):
@@ -25,7 +25,7 @@ def zeroed(size_bytes: int) -> memoryview:
     """Fresh bytes, all zero.
 
     Raises:
-        MemoryError: the host has not so many.
+        MemoryError: the host does not have enough memory.
     """
     if size_bytes < _MAPPED_BYTES:
         return memoryview(bytearray(size_bytes))
@@ -36,12 +36,12 @@ def zeroed(size_bytes: int) -> memoryview:
 
 
 class Storage:
-    """Bytes that a tensor and its slices share, and the memory they are counted as; given back by the last of them.
+    """Bytes that a tensor and its slices share, and the memory they are counted as; the last user releases them.
 
     Attributes:
         data: the bytes, writable.
-        allocation: device memory that they stand for.
-        host_bytes: what they are counted as on the host.
+        allocation: the device memory that is accounted for them.
+        host_bytes: the host memory that is accounted for them.
     """
 
     def __init__(self, data: memoryview, *, allocation: Allocation | None = None, host_bytes: int = 0) -> None:
@@ -59,22 +59,22 @@ class Storage:
         return self
 
     def drop(self) -> bool:
-        """Give up one use; ``True`` for the last one."""
+        """Release one use; ``True`` if it was the last."""
         with self._guard:
             self._users -= 1
             return not self._users
 
 
 class Tensor:
-    """A range of bytes. Slices share the bytes of the tensor they were cut from, and outlive it.
+    """A range of bytes. Slices share the bytes of the tensor that they come from, and remain valid after it is freed.
 
     Attributes:
         name: as given at allocation.
         placement: device, host or virtual.
         size_bytes: its size.
         storage: its bytes; ``None`` until a buffer is attached to an empty tensor.
-        computed: ``False`` after an execution without numerics: its bytes are no results.
-        freed: it cannot be used any more.
+        computed: ``False`` after an execution without numerics: its bytes are not results.
+        freed: it can no longer be used.
         shape: of the result that the last execution stored in it, at its start; ``None`` before the first.
     """
 
@@ -116,12 +116,12 @@ class Tensor:
 
     @property
     def core(self) -> int | None:
-        """The global core whose device holds it; ``None`` for bytes of the host."""
+        """The global core whose device holds it; ``None`` if its bytes are on the host."""
         allocation = self.storage.allocation if self.storage is not None else None
         return None if allocation is None else allocation.core
 
     def replace_storage(self, storage: Storage | None) -> Storage | None:
-        """Take other bytes; returns the storage that nobody uses any more, if there is one."""
+        """Replace the storage; returns the old one if nothing uses it any more."""
         with self._changed:
             if self.freed:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed", mend="allocate another")
@@ -130,18 +130,18 @@ class Tensor:
         return before if before is not None and before.drop() else None
 
     def count_completion(self) -> None:
-        """An execution has written it."""
+        """Record that an execution has written it."""
         with self._changed:
             self._completions += 1
             self._changed.notify_all()
 
     def reset_completions(self) -> None:
-        """Count the executions that write it from 0 again."""
+        """Reset the count of executions that wrote it."""
         with self._changed:
             self._completions = 0
 
     def wait_for_completions(self, count: int, timeout_seconds: float | None) -> bool:
-        """Wait until executions have written it ``count`` times since the last reset; ``False``: not in time."""
+        """Wait until executions have written it ``count`` times since the last reset; ``False`` on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: self._completions >= count, timeout_seconds)
 
@@ -155,7 +155,7 @@ class TensorSet:
         self.destroyed = False
 
     def add(self, name: str, tensor: Tensor) -> None:
-        """Put ``tensor`` in, in place of one of that name.
+        """Add ``tensor``; it replaces one of the same name.
 
         Raises:
             NrtError: INVALID_HANDLE when the set was destroyed.
@@ -167,13 +167,13 @@ class TensorSet:
         """The tensor of that name.
 
         Raises:
-            NrtError: FAILURE when there is none, INVALID_HANDLE when the set was destroyed.
+            NrtError: FAILURE when it is missing, INVALID_HANDLE when the set was destroyed.
         """
         self._check()
         try:
             return self.tensors[name]
         except KeyError:
-            raise NrtError(NrtStatus.FAILURE, f"the tensor set holds no {name!r}") from None
+            raise NrtError(NrtStatus.FAILURE, f"tensor {name!r} not found in the tensor set") from None
 
     def _check(self) -> None:
         if self.destroyed:

@@ -1,4 +1,4 @@
-"""Tensors of a tensor set as the arrays that a model takes, and its results back into tensors."""
+"""Converts the tensors of a tensor set to a model's input arrays, and its results back to tensors."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
     spec = next((t for t in graph.inputs if t.name == name), None)
     if spec is None:
         names = ", ".join(t.name for t in graph.inputs)
-        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: it takes {names}")
+        raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"{graph.name!r} has no input {name!r}: expected {names}")
     shape = spec.shape
     if graph.dynamic_batch and tensor.size_bytes % (spec.size_bytes // graph.batch) == 0:
         shape = (tensor.size_bytes * graph.batch // spec.size_bytes, *shape[1:])
     elif tensor.size_bytes != spec.size_bytes:
         raise NrtError(
             NrtStatus.EXEC_BAD_INPUT,
-            f"input {name!r} of {graph.name!r} takes {spec.size_bytes} bytes, the tensor has {tensor.size_bytes}",
+            f"input {name!r} of {graph.name!r} requires {spec.size_bytes} bytes, the tensor has {tensor.size_bytes}",
         )
     return np.frombuffer(tensor.view(), dtype=numpy_dtype(spec.dtype)).reshape(shape)
 
 
 def output_views(graph: Graph, outputs: TensorSet, samples: int) -> dict[str, Tensor]:
-    """The tensors for the outputs of an execution of so many samples."""
+    """The tensors for the outputs of an execution, given its number of samples."""
     for spec in graph.outputs:
         tensor = outputs.tensors.get(spec.name)
         if tensor is None:
@@ -64,7 +64,7 @@ def output_views(graph: Graph, outputs: TensorSet, samples: int) -> dict[str, Te
         if tensor.size_bytes != size_bytes:
             raise NrtError(
                 NrtStatus.EXEC_BAD_INPUT,
-                f"output {spec.name!r} of {graph.name!r} makes {size_bytes} bytes, the tensor has {tensor.size_bytes}",
+                f"output {spec.name!r} of {graph.name!r} has {size_bytes} bytes, the tensor has {tensor.size_bytes}",
             )
     return {spec.name: outputs.tensors[spec.name] for spec in graph.outputs}
 

@@ -1,4 +1,4 @@
-"""A client of neuron-rtd, over the very calls that frameworks make.
+"""A client of neuron-rtd that uses the same calls as frameworks.
 
 Example::
 
@@ -42,7 +42,7 @@ CHUNK_BYTES = 1024**2
 
 
 class Shared(NamedTuple):
-    """A tensor in shared memory, by the object's name (``/name``)."""
+    """A tensor in shared memory, identified by the object's name (``/name``)."""
 
     path: str
 
@@ -51,7 +51,7 @@ Tensor: TypeAlias = bytes | Shared
 
 
 class InferenceError(RtdError):
-    """An inference that did not succeed; ``outputs`` holds what there is of its results."""
+    """A failed inference; ``outputs`` holds the results that are available."""
 
     def __init__(self, code: Nerr, what: str, outputs: Mapping[str, Tensor]) -> None:
         super().__init__(code, what)
@@ -95,7 +95,7 @@ class Client(Connection):
         return answer.h_eg.id
 
     def destroy_group(self, group: int) -> None:
-        """Give an empty group's cores back."""
+        """Release the cores of an empty group."""
         request = nmgr_pb2.destroy_eg_request(h_eg=common_pb2.h_eg(id=group))
         check(self.call("destroy_eg", request, nmgr_pb2.destroy_eg_response).status)
 
@@ -120,13 +120,13 @@ class Client(Connection):
 
         Args:
             neff: the file's bytes, or a path that the daemon reads itself.
-            group: a group; 0: one of its own, started at once.
-            session: what owns it; 0: nobody.
+            group: a group; 0: a group of its own, started immediately.
+            session: the session that owns it; 0: none.
             ninfer: slots of its queue, default: the daemon's.
             timeout_seconds: of an inference on a core, default: the daemon's.
 
         Raises:
-            RtdError: as the daemon's status says.
+            RtdError: with the status that the daemon returned.
         """
         params = nmgr_pb2.model_params()
         if ninfer is not None:
@@ -154,7 +154,7 @@ class Client(Connection):
         return answer.h_nn.id
 
     def start(self, network: int) -> None:
-        """Make a network the running one of its group."""
+        """Start a network; the group's running network is stopped."""
         request = nmgr_pb2.start_request(h_nn=common_pb2.h_nn(id=network))
         check(self.call("start", request, nmgr_pb2.start_response).status)
 
@@ -186,7 +186,7 @@ class Client(Connection):
         """Run an inference and wait for it; returns the outputs by name.
 
         Raises:
-            InferenceError: it did not succeed; with its results where there are some.
+            InferenceError: it failed; holds the results that are available.
         """
         return _outputs(self.call("infer", infer_request(network, inputs, shm_outputs), nmgr_pb2.infer_response))
 
@@ -229,7 +229,7 @@ class Client(Connection):
         """
         stream = self.stubs["infer_stream"](iter(requests))
         if not isinstance(stream, Iterator):
-            raise TypeError("infer_stream is no stream")
+            raise TypeError("infer_stream is not a stream")
         try:
             for answer in stream:
                 outputs: dict[str, Tensor] = {
@@ -243,21 +243,21 @@ class Client(Connection):
     # Shared memory
 
     def shm_map(self, path: str, *, read: bool = False, write: bool = False, session: int = 0) -> None:
-        """Let the daemon use a shared memory object: read it (IFMAPs), write it (OFMAPs), or both."""
+        """Map a shared memory object in the daemon, to read it (IFMAPs), write it (OFMAPs), or both."""
         request = nmgr_pb2.shm_map_request(
             path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write, session_id=session
         )
         check(self.call("shm_map", request, nmgr_pb2.shm_map_response).status)
 
     def shm_unmap(self, path: str, *, read: bool = False, write: bool = False) -> None:
-        """Take a shared memory object back."""
+        """Unmap a shared memory object."""
         request = nmgr_pb2.shm_unmap_request(path=path, mmap_prot=PROT_READ * read | PROT_WRITE * write)
         check(self.call("shm_unmap", request, nmgr_pb2.shm_unmap_response).status)
 
     # Counters
 
     def counters(self) -> nmgr_counters_pb2.read_all_counters_response:
-        """Everything that the daemon counts."""
+        """All counters of the daemon."""
         request = nmgr_counters_pb2.read_all_counters_request()
         answer = self.call("read_all_counters", request, nmgr_counters_pb2.read_all_counters_response)
         check(answer.status)

@@ -1,4 +1,4 @@
-"""What neuron-rtd is told: its configuration file and command line (``contracts/runtime.md``)."""
+"""Configuration of neuron-rtd: its file and command line (``contracts/runtime.md``)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         server_port: where it listens: ``host:port`` or ``unix:/path``.
         devices: numbers of its Neuron Devices; ``None``: all of the node.
         model_cache_count: unpacked NEFFs that are kept for the next load of the same file.
-        timeout: seconds an inference may take on a core, where a load does not say.
-        ninfer: slots of a network's queue, where a load does not say.
+        timeout: seconds that an inference may take on a core, if the load does not set it.
+        ninfer: slots of a network's queue, if the load does not set it.
         io_dma_data_host: keep IFMAPs and OFMAPs in host memory.
     """
 
@@ -48,10 +48,10 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DaemonConfig(NamedTuple):
-    """Everything a daemon is told.
+    """The whole configuration of a daemon.
 
     Attributes:
-        file: the configuration file, or its defaults, with what the command line says instead.
+        file: the configuration file, or its defaults, overridden by the command line.
         bdfs: devices by PCI address (``-t``); they take precedence over ``file.devices``.
         level: of the log.
         console: log to stderr.
@@ -72,7 +72,7 @@ def check_address(address: str) -> str:
     if address.startswith("unix:"):
         path = address.removeprefix("unix:").removeprefix("//")
         if not path.startswith("/") or "\0" in path or len(path.encode()) > _UNIX_PATH_BYTES:
-            raise UsageError(f"address {address!r}", mend=f"give an absolute path of up to {_UNIX_PATH_BYTES} bytes")
+            raise UsageError(f"address {address!r}", mend=f"use an absolute path of up to {_UNIX_PATH_BYTES} bytes")
         return f"unix:{path}"
     found = _TCP.fullmatch(address)
     if found is None or int(found["port"]) > 65535:
@@ -84,12 +84,12 @@ def read_file(path: Path) -> FileConfig:
     """Read a configuration file.
 
     Raises:
-        UsageError: it can't be read, or holds something else; names the file and the place.
+        UsageError: it cannot be read or is invalid; names the file and the field.
     """
     try:
         config = msgspec.json.decode(read_regular(path, _MAX_CONFIG_BYTES), type=FileConfig)
     except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", where=str(path)) from None
+        raise UsageError(f"cannot read the file: {error.strerror}", where=str(path)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{error}", where=str(path)) from None
     for name, least in (("model_cache_count", 0), ("timeout", 1e-3), ("ninfer", 1)):
@@ -103,7 +103,7 @@ def read_file(path: Path) -> FileConfig:
 
 
 def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] | None:
-    """The devices in the order of the links between them, from West to East; ``None`` when they are no chain."""
+    """The devices in the order of their links, from West to East; ``None`` when they do not form a chain."""
     chosen = set(devices)
     if not topology.contiguous(chosen):
         return None
@@ -122,11 +122,11 @@ def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[i
 
     Args:
         topology: of the node.
-        config: what the daemon was told.
-        visible: the devices that may be used here, in a container perhaps not all; ``None``: all.
+        config: of the daemon.
+        visible: the devices that may be used here (a container can have fewer); ``None``: all.
 
     Raises:
-        UsageError: a device the node has not, one named twice, or devices that are not serially connected.
+        UsageError: a device that the node lacks, one named twice, or devices that are not serially connected.
     """
     devices = [d for d in topology.devices if visible is None or d.index in visible]
     by_bdf = {d.bdf.partition(":")[2] if d.bdf.count(":") > 1 else d.bdf: d.index for d in devices}
@@ -147,7 +147,7 @@ def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[i
     else:
         wanted = [d.index for d in devices]
     if not wanted:
-        raise UsageError("the configuration names no Neuron Device", mend="give at least one, or leave 'devices' out")
+        raise UsageError("the list of Neuron Devices is empty", mend="name at least one, or omit 'devices'")
     twice = next((d for d in wanted if wanted.count(d) > 1), None)
     if twice is not None:
         raise UsageError(f"Neuron Device {twice} is named twice")
@@ -161,7 +161,7 @@ def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[i
 
 
 def _gap(topology: Topology, devices: Sequence[int]) -> str:
-    """Which of the devices no link joins to the first one's part."""
+    """Describe the devices that are not linked to the first one."""
     reached = {devices[0]}
     frontier = [devices[0]]
     while frontier:

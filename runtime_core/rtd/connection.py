@@ -1,4 +1,4 @@
-"""The connection under the client: calls by their names, sessions, and failures that say what to do."""
+"""The client's connection: calls by name, sessions, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer", bound=Message)
 
 
 class ConnectionLostError(RtdError):
-    """The daemon can't be reached, or went away during the call."""
+    """The daemon cannot be reached, or stopped during the call."""
 
     def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
         """The call returned no status, so the code is FAIL."""
@@ -46,7 +46,7 @@ def _code(number: int) -> Nerr:
 
 
 def check(status: common_pb2.status) -> None:
-    """Raise what an answer's status tells.
+    """Raise an error if the status of a response is not OK.
 
     Raises:
         RtdError: it is not OK.
@@ -92,10 +92,10 @@ class Connection:
         self._channel.close()
 
     def call(self, name: str, request: Message | Iterator[Message], answer: type[_Answer]) -> _Answer:
-        """Make a call by its name; the status of its answer is not looked at.
+        """Make a call by its name, without checking the status of the response.
 
         Raises:
-            ConnectionLostError: the daemon can't be reached.
+            ConnectionLostError: the daemon cannot be reached.
             RtdError: the call itself was refused.
         """
         try:
@@ -103,16 +103,16 @@ class Connection:
         except grpc.RpcError as error:
             raise self.unreachable(error) from None
         if not isinstance(made, answer):
-            raise TypeError(f"{name} answers with {type(made).__name__}")
+            raise TypeError(f"{name} returned {type(made).__name__}")
         return made
 
     def unreachable(self, error: grpc.RpcError) -> RtdError:
-        """What gRPC says of a call that got no answer."""
+        """Convert gRPC's error for a call without a response."""
         code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return ConnectionLostError(
-                f"no neuron-rtd answers at {self.address}",
-                mend=f"start it, or set {ADDRESS_VARIABLE} to where it listens",
+                f"neuron-rtd does not respond at {self.address}",
+                mend=f"start it, or set {ADDRESS_VARIABLE} to its address",
             )
         details = error.details() if isinstance(error, grpc.Call) else str(error)
         return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")
@@ -121,36 +121,36 @@ class Connection:
         """Wait until the daemon accepts connections.
 
         Raises:
-            ConnectionLostError: it does not within the time.
+            ConnectionLostError: it does not in time.
         """
         try:
             grpc.channel_ready_future(self._channel).result(seconds)
         except grpc.FutureTimeoutError:
-            raise ConnectionLostError(f"no neuron-rtd answers at {self.address} within {seconds:g} s") from None
+            raise ConnectionLostError(f"neuron-rtd does not respond at {self.address} within {seconds:g} s") from None
 
     # Sessions
 
     @contextlib.contextmanager
     def session(self) -> Iterator[int]:
-        """A session's id; what is made under it is freed when the block ends, or this process does."""
+        """Open a session and yield its id; what is created under it is freed when the block or this process ends."""
         requests: queue.SimpleQueue[nmgr_pb2.session_monitor_request | None] = queue.SimpleQueue()
         version = common_pb2.version(full_version=__version__)
         requests.put(nmgr_pb2.session_monitor_request(framework_name="neuron-tools-sim", fal_version=version))
         stream = self.stubs["session_monitor"](iter(requests.get, None))
         if not isinstance(stream, grpc.RpcContext) or not isinstance(stream, Iterator):
-            raise TypeError("session_monitor is no stream")
+            raise TypeError("session_monitor is not a stream")
         try:
             first = next(stream)
         except grpc.RpcError as error:
             requests.put(None)
             raise self.unreachable(error) from None
         if not isinstance(first, nmgr_pb2.session_monitor_response):
-            raise TypeError("session_monitor answers with something else")
+            raise TypeError("session_monitor returned another message type")
         try:
             yield first.session_id
         finally:
             requests.put(None)
-            # The daemon ends its side when everything is freed.
+            # The daemon closes its side after it has freed everything.
             with contextlib.suppress(grpc.RpcError):
                 for _ in stream:
                     pass

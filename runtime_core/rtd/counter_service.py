@@ -1,4 +1,4 @@
-"""The counters of ``nmgr_v1``, out of the datastore that every viewer reads, and of what the daemon samples itself."""
+"""The counters of ``nmgr_v1``, from the datastore that every viewer reads and from the daemon's own samples."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def _cycles(time_ns: int) -> int:
 
 
 class CounterService:
-    """One method a call; a failure is raised as the error that its status will tell."""
+    """One method per call; a failure is raised as an error, which becomes the status."""
 
     def __init__(self, manager: Manager, page: RuntimePage) -> None:
-        """Tell of ``manager``'s networks and of what its process counts in ``page``."""
+        """Report on ``manager``'s networks and on the counters of its process in ``page``."""
         self._manager = manager
         self._page = page
         self._key = page.pid, page.start_ns
@@ -63,7 +63,7 @@ class CounterService:
         self._transfer_adjustment = 0
 
     def close(self) -> None:
-        """Let go of the datastore."""
+        """Close the datastore."""
         self._source.close()
 
     def _look(self) -> _Look:
@@ -71,7 +71,7 @@ class CounterService:
             snapshot = self._source.snapshot()
         runtime = next((r for r in snapshot.runtimes if r.key == self._key), None)
         if runtime is None or runtime.error:
-            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now", mend="try again")
+            raise RtdError(Nerr.FAIL, "cannot read the daemon's counters now", mend="try again")
         return _Look(runtime, snapshot.devices)
 
     def _core(self, vnc: int) -> int:
@@ -81,7 +81,7 @@ class CounterService:
         return cores[vnc]
 
     def _work(self, core: int) -> CoreWork:
-        """What the engines of a core have done for all networks, those that were unloaded too."""
+        """The work of a core's engines for all networks, unloaded ones included."""
         work = self._manager.retired_work.get(core, CoreWork())
         for network in self._manager.networks:
             if core in network.work:
@@ -89,7 +89,7 @@ class CounterService:
         return work
 
     def _nc_counters(self, vnc: int, look: _Look) -> nmgr_counters_pb2.nc_counters:
-        """Cycles and instructions of a core; a cycle that it is busy but an engine does nothing is one of waiting."""
+        """Cycles and instructions of a core; an engine that is idle while the core is busy counts as waiting."""
         core = self._core(vnc)
         work = self._work(core)
         busy_ns = look.runtime.cores[core].busy_ns or 0
@@ -131,7 +131,7 @@ class CounterService:
     def _nmgr_counters(self, look: _Look) -> nmgr_counters_pb2.nmgr_counters:
         errors, executions, samples = look.runtime.errors, look.runtime.executions, self._manager.samples
         if errors is None or executions is None:
-            raise RtdError(Nerr.FAIL, "the daemon's counters can't be read now", mend="try again")
+            raise RtdError(Nerr.FAIL, "cannot read the daemon's counters now", mend="try again")
         facts = samples.facts
         counters = nmgr_counters_pb2.nmgr_counters(
             infer_queue_drop_count=executions.failed_to_queue,
@@ -157,7 +157,7 @@ class CounterService:
         return nmgr_counters_pb2.read_inference_counters_response(nmgr_counters=self._nmgr_counters(self._look()))
 
     def _system_counters(self, look: _Look) -> nmgr_counters_pb2.system_counters:
-        """Log lines, and memory by device: host memory of no network stands at the first one."""
+        """Log lines, and memory per device; host memory that belongs to no network is reported for the first device."""
         counters = nmgr_counters_pb2.system_counters(
             num_logs_error=self._manager.log.errors, num_logs_warning=self._manager.log.warnings
         )
@@ -178,7 +178,7 @@ class CounterService:
     def read_all_counters(
         self, _request: nmgr_counters_pb2.read_all_counters_request
     ) -> nmgr_counters_pb2.read_all_counters_response:
-        """Everything that is counted, of one moment."""
+        """All counters, read at one time."""
         look = self._look()
         return nmgr_counters_pb2.read_all_counters_response(
             status=ok(),
@@ -190,7 +190,7 @@ class CounterService:
     def read_all_metrics(
         self, request: nmgr_counters_pb2.read_all_metrics_request
     ) -> nmgr_counters_pb2.read_all_metrics_response:
-        """Latencies, sizes and versions, each summarised."""
+        """Summaries of latencies, sizes and versions."""
         return nmgr_counters_pb2.read_all_metrics_response(
             status=ok(), nmgr_metrics=self._metrics.read(self._look().runtime, request.summarize_period)
         )
@@ -215,10 +215,10 @@ class CounterService:
     def get_hw_counters(
         self, request: nmgr_counters_pb2.get_hw_counters_request
     ) -> nmgr_counters_pb2.get_hw_counters_response:
-        """ECC counters of one of the daemon's devices, named by PCI address or number."""
+        """ECC counters of one of the daemon's devices, given by PCI address or number."""
         wanted = request.WhichOneof("device")
         if wanted is None:
-            raise RtdError(Nerr.INVALID, "get_hw_counters names no device", mend="set bdf or device_id")
+            raise RtdError(Nerr.INVALID, "get_hw_counters requires a device", mend="set bdf or device_id")
         for device in self._own_devices():
             if (wanted == "bdf" and (device.bdf or "").endswith(request.bdf) and request.bdf) or (
                 wanted == "device_id" and device.index == request.device_id
@@ -236,6 +236,6 @@ class CounterService:
     def set_static_transfer_adjustment(
         self, request: nmgr_counters_pb2.set_static_transfer_adjustment_request
     ) -> nmgr_counters_pb2.set_static_transfer_adjustment_response:
-        """Set the count that the hardware counters tell."""
+        """Set the counts of the hardware counters."""
         self._transfer_adjustment = request.transfer_adjust_cnt
         return nmgr_counters_pb2.set_static_transfer_adjustment_response(status=ok())

@@ -1,4 +1,4 @@
-"""The process neuron-rtd: owns its devices' cores, serves until it is told to end."""
+"""The process neuron-rtd: owns its devices' cores, serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from runtime_core.status import Nerr
 from runtime_core.topology import topology
 
 GRACE_SECONDS = 30.0
-"""How long inferences may go on after SIGTERM."""
+"""How long inferences may continue after SIGTERM."""
 _END_SECONDS = 10.0
 _PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -50,10 +50,10 @@ class Daemon:
             root: the node directory, default: the environment's node.
 
         Raises:
-            UsageError: devices that the node has not, or that are not serially connected; a malformed address.
-            RtdError: cores that another process owns, an address that is taken.
+            UsageError: devices that the node lacks or that are not serially connected; a malformed address.
+            RtdError: cores that another process owns, an address in use.
             NrtError: the node's process table is full.
-            NodeError: the node can't be used.
+            NodeError: the node cannot be used.
         """
         self.log = Log(config.level, console=config.console)
         self.address = check_address(config.file.server_port)
@@ -94,9 +94,7 @@ class Daemon:
             )
         lost = next((device for device in self.devices if not device_present(device, faults)), None)
         if lost is not None:
-            raise RtdError(
-                Nerr.HW_ERROR, f"Neuron Device {lost} is not there", mend="give this daemon other devices with -t"
-            )
+            raise RtdError(Nerr.HW_ERROR, f"Neuron Device {lost} not found", mend="select other devices with -t")
 
     def _claim(self, cores: list[int]) -> tuple[int, ...]:
         claimed = ownership.claim_cores(self._store.locks, cores)
@@ -106,7 +104,7 @@ class Daemon:
             raise RtdError(
                 Nerr.RESOURCE_NC,
                 f"NeuronCore(s) {format_cores(tuple(sorted(taken)))} belong to another process",
-                mend="end it, or give this daemon other devices (see neuron-ls)",
+                mend="stop it, or select other devices with -t (see neuron-ls)",
             )
         return tuple(claimed)
 
@@ -118,7 +116,7 @@ class Daemon:
         )
 
     def start(self) -> None:
-        """Answer calls, and tell systemd."""
+        """Serve calls, and notify systemd."""
         self._server.start()
         devices = ", ".join(map(str, self.devices))
         self.log.info("NRTD", "main", f"neuron-rtd {__version__} serves Neuron Device(s) {devices} on {self.address}")
@@ -132,7 +130,7 @@ class Daemon:
         notify("READY=1", f"STATUS=serving Neuron Device(s) {devices} on {self.address}")
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Let running inferences end, then give everything back. A second call has no effect."""
+        """Wait for running inferences, then release everything. A second call has no effect."""
         if self._stopped:
             return
         self._stopped = True
@@ -143,11 +141,11 @@ class Daemon:
         while self.manager.running and time.monotonic() < deadline:
             time.sleep(0.005)
         if self.manager.running:
-            # Only CPU nodes can still run: the time on a core passes by itself.
+            # Only CPU nodes can still run: time on a core passes without work.
             self.log.warning("NRTD", "main", f"ending the CPU nodes of {self.manager.running} inference(s)")
             self._end_evaluations()
         self._server.end_streams()
-        # The answers of the last inferences are still on their way out.
+        # The responses of the last inferences are still being sent.
         ended.wait(max(0.0, deadline - time.monotonic()))
         self._server.close()
         self.manager.close()
@@ -159,7 +157,7 @@ class Daemon:
 
         deadline = time.monotonic() + _END_SECONDS
         while self.manager.running and time.monotonic() < deadline:
-            # Those that waited behind the ones that ended begin in their place.
+            # Inferences that waited behind the ended ones start in their place.
             evaluations.stop_all()
             time.sleep(0.02)
 
@@ -180,7 +178,7 @@ def is_loopback(address: str) -> bool:
 
 
 def notify(*lines: str) -> None:
-    """Tell systemd, where it asked for it (sd_notify's protocol: a datagram to ``$NOTIFY_SOCKET``)."""
+    """Notify systemd if it asked for it (sd_notify's protocol: a datagram to ``$NOTIFY_SOCKET``)."""
     target = os.environ.get("NOTIFY_SOCKET")
     if not target:
         return
@@ -190,21 +188,21 @@ def notify(*lines: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
             channel.sendto("\n".join(lines).encode(), name)
     except OSError:
-        return  # whoever started us has stopped listening; that is no reason to stop serving
+        return  # The parent no longer listens; go on serving.
 
 
 def wake_on_time() -> None:
-    """Ask for sleeps that end within a microsecond: the default of 50 us is as long as a small network takes."""
+    """Request a timer slack of a microsecond: the default of 50 us is as long as a small network takes."""
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def keep_freed_memory() -> None:
-    """Let tensors of some megabytes lie in memory that was used before: fresh pages for each copy cost as much again.
+    """Reuse memory for tensors of some megabytes: fresh pages cost as much as the copy itself.
 
-    Two arenas bound what threads keep apart; what is free beyond 64 MiB goes back to the system.
+    Two arenas limit the memory that threads keep; free memory beyond 64 MiB returns to the system.
     """
     library = ctypes.CDLL(None)
-    # Not every C library can be told.
+    # Not every C library has mallopt.
     if hasattr(library, "mallopt"):
         for option, value in ((_M_MMAP_THRESHOLD, 32 * 2**20), (_M_TRIM_THRESHOLD, 64 * 2**20), (_M_ARENA_MAX, 2)):
             library.mallopt(option, value)
@@ -214,7 +212,7 @@ def serve(config: DaemonConfig) -> None:
     """Run a daemon until SIGTERM or SIGINT.
 
     Raises:
-        NeuronError: it can't start; see :class:`Daemon`.
+        NeuronError: it cannot start; see :class:`Daemon`.
     """
     stopped = threading.Event()
 

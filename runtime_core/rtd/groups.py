@@ -1,4 +1,4 @@
-"""NeuronCore Groups: runs of neighbouring cores of one daemon, each core in one group at most."""
+"""NeuronCore Groups: runs of neighbouring cores of one daemon; a core is in at most one group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime_core.status import Nerr
 
 
 class Startable(Protocol):
-    """What a group asks of its networks."""
+    """The part of a network that a group uses."""
 
     @property
     def started(self) -> bool:
@@ -35,10 +35,10 @@ class Group(Generic[N]):
         first_vnc: index of its first core among the daemon's.
         cores: global indices.
         implicit: made by a load that named no group, for that network alone.
-        session_id: of the session that owns it, 0 for none.
+        session_id: of the session that owns it; 0: none.
         lock: held while its networks are loaded, started, stopped or unloaded.
         networks: by handle.
-        destroyed: nothing can be loaded into it any more.
+        destroyed: it accepts no more loads.
         random_seed: as the client set it.
     """
 
@@ -72,7 +72,7 @@ def _free_runs(taken: list[bool]) -> list[tuple[int, int]]:
 
 
 def find_run(taken: list[bool], count: int) -> tuple[int, int]:
-    """Where a group goes: the lowest run of ``count`` free cores; 0: the largest run, whole.
+    """Place a group: the lowest run of ``count`` free cores; 0: the whole of the largest run.
 
     Args:
         taken: for each of the daemon's cores, whether a group holds it.
@@ -92,7 +92,7 @@ def find_run(taken: list[bool], count: int) -> tuple[int, int]:
         largest = max((length for _, length in runs), default=0)
         raise RtdError(
             Nerr.RESOURCE_NC,
-            f"{count or 'any'} neighbouring NeuronCore(s) asked for, the largest free run has "
+            f"{count or 'any'} neighbouring NeuronCore(s) requested, the largest free run has "
             f"{largest} of {len(taken)}",
             mend="destroy a group first",
         )
@@ -100,7 +100,7 @@ def find_run(taken: list[bool], count: int) -> tuple[int, int]:
 
 
 def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    """Which core of the group each model-relative core becomes.
+    """Map each model-relative core to a core of the group.
 
     Args:
         graph: the model.
@@ -119,15 +119,15 @@ def place(graph: Graph, group_cores: Sequence[int]) -> tuple[tuple[int, ...], bo
     if largest > len(group_cores):
         raise RtdError(
             Nerr.RESOURCE_NC,
-            f"network {graph.name!r} needs {needed} NeuronCore(s) and {largest} at the "
-            f"least, the group has {len(group_cores)}",
+            f"network {graph.name!r} needs {needed} NeuronCore(s), at least "
+            f"{largest}; the group has {len(group_cores)}",
             mend="use a larger group",
         )
     return tuple(group_cores[i % len(group_cores)] for i in range(needed)), True
 
 
 class Groups(Generic[N]):
-    """The groups of a daemon; whoever uses it excludes other threads."""
+    """The groups of a daemon. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, cores: Sequence[int]) -> None:
         """Groups are made of ``cores``: global indices, in the order of the links between their devices."""
@@ -147,7 +147,7 @@ class Groups(Generic[N]):
         """
         found = self._by_id.get(group_id)
         if found is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group_id}", mend="create it first")
+            raise RtdError(Nerr.INVALID_HANDLE, f"NeuronCore Group {group_id} not found", mend="create it first")
         return found
 
     def create(self, count: int, session_id: int, *, implicit: bool) -> Group[N]:
@@ -166,5 +166,5 @@ class Groups(Generic[N]):
         return made
 
     def remove(self, group: Group[N]) -> None:
-        """Give a group's cores back."""
+        """Release a group's cores."""
         self._by_id.pop(group.group_id, None)

@@ -25,14 +25,14 @@ def _bad(message: str) -> RtdError:
 
 
 def _shape(spec: TensorType, size_bytes: int, signature: Signature) -> tuple[int, ...]:
-    """The shape of as many bytes: the declared one, or with a dynamic batch any whole number of samples."""
+    """The shape for a number of bytes: the declared one, or with a dynamic batch any whole number of samples."""
     if size_bytes == spec.size_bytes:
         return spec.shape
     if signature.dynamic_batch and spec.shape and size_bytes:
         samples, rest = divmod(size_bytes * spec.shape[0], spec.size_bytes)
         if not rest:
             return samples, *spec.shape[1:]
-    raise _bad(f"input {spec.name!r} of {signature.name!r} takes {spec.size_bytes} bytes, {size_bytes} were sent")
+    raise _bad(f"input {spec.name!r} of {signature.name!r} requires {spec.size_bytes} bytes, not {size_bytes}")
 
 
 def read_ifmaps(signature: Signature, ifmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, Array]:
@@ -47,7 +47,7 @@ def read_ifmaps(signature: Signature, ifmaps: Iterable[nmgr_pb2.infer_io], shm: 
         name = ifmap.name
         spec = specs.get(name)
         if spec is None:
-            raise _bad(f"{signature.name!r} has no input {name[:80]!r}: it takes {', '.join(specs)}")
+            raise _bad(f"{signature.name!r} has no input {name[:80]!r}: expected {', '.join(specs)}")
         if name in inputs:
             raise _bad(f"input {name!r} of {signature.name!r} is given twice")
         kind = ifmap.WhichOneof("data")
@@ -74,9 +74,9 @@ def read_shm_ofmaps(signature: Signature, ofmaps: Iterable[nmgr_pb2.infer_io], s
         spec = signature.outputs.get(ofmap.name)
         if spec is None:
             names = ", ".join(signature.outputs)
-            raise _bad(f"{signature.name!r} has no output {ofmap.name[:80]!r}: it makes {names}")
+            raise _bad(f"{signature.name!r} has no output {ofmap.name[:80]!r}: expected {names}")
         if ofmap.WhichOneof("data") != "buf_shm":
-            raise _bad(f"shm_ofmap {spec.name!r} of {signature.name!r} names no shared memory")
+            raise _bad(f"shm_ofmap {spec.name!r} of {signature.name!r} does not name a shared memory object")
         if spec.name in paths:
             raise _bad(f"shm_ofmap {spec.name!r} of {signature.name!r} is given twice")
         shm.check_writable(ofmap.buf_shm.path, spec.size_bytes)
@@ -85,10 +85,10 @@ def read_shm_ofmaps(signature: Signature, ofmaps: Iterable[nmgr_pb2.infer_io], s
 
 
 def store_ofmaps(outputs: Mapping[str, Array], paths: Mapping[str, str], shm: SharedMemory) -> None:
-    """Write to shared memory the OFMAPs that belong there.
+    """Write the OFMAPs that go to shared memory.
 
     Raises:
-        RtdError: INFER_BAD_INPUT or RESOURCE, when an object is not what it was any more.
+        RtdError: INFER_BAD_INPUT or RESOURCE, when an object has changed meanwhile.
     """
     for name, path in paths.items():
         if name in outputs:
@@ -96,7 +96,7 @@ def store_ofmaps(outputs: Mapping[str, Array], paths: Mapping[str, str], shm: Sh
 
 
 def response(inference: Inference, paths: Mapping[str, str]) -> nmgr_pb2.infer_response:
-    """The answer to an inference; OFMAPs in shared memory are named there by their paths."""
+    """The response to an inference; it names OFMAPs in shared memory by their paths."""
     answer = nmgr_pb2.infer_response()
     error = inference.error
     answer.status.code = Nerr.OK if error is None else error.code.value
@@ -114,7 +114,7 @@ def response(inference: Inference, paths: Mapping[str, str]) -> nmgr_pb2.infer_r
 def prepare(
     network: Network, request: nmgr_pb2.infer_request, shm: SharedMemory
 ) -> tuple[dict[str, Array], dict[str, str]]:
-    """Inputs of an inference and where its outputs go; what is refused here is counted as bad input.
+    """Inputs of an inference and where its outputs go; a request that is refused here is counted as bad input.
 
     Raises:
         RtdError: INFER_BAD_INPUT.

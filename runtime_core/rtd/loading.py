@@ -1,4 +1,4 @@
-"""A load, put together from the messages of its stream; and the unpacked NEFFs that are kept for the next one."""
+"""Assembles a load from the messages of its stream, and caches unpacked NEFFs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TIMEOUT_SECONDS = 86400
 
 
 class Load(NamedTuple):
-    """What a stream asks for. ``group_id`` 0: a group of its own."""
+    """The parameters of a load. ``group_id`` 0: a group of its own."""
 
     group_id: int
     session_id: int
@@ -32,7 +32,7 @@ class Load(NamedTuple):
 
 
 class _Stream:
-    """The state of a load stream. Its messages may come in any order; what must fit together is checked at the end."""
+    """The state of a load stream. Its messages may come in any order; their consistency is checked at the end."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -45,10 +45,10 @@ class _Stream:
         self.path = ""
 
     def take(self, message: nmgr_pb2.load_request) -> None:
-        """Take the next message.
+        """Process the next message.
 
         Raises:
-            RtdError: INVALID, when it has no content, or one that came before.
+            RtdError: INVALID, when it is empty or repeats an earlier field.
             NeffError: the chunks are not those of a NEFF.
         """
         kind = message.WhichOneof("content")
@@ -85,7 +85,7 @@ class _Stream:
     def _chunk(self, chunk: bytes) -> None:
         self._check_length(len(self.content) + len(chunk))
         if len(self.content) < HEADER_BYTES <= len(self.content) + len(chunk):
-            # Anything but a NEFF is refused before the rest of it is kept.
+            # Refuse anything but a NEFF before keeping the rest of it.
             unpack_header(bytes(self.content) + chunk)
         self.content += chunk
 
@@ -93,17 +93,17 @@ class _Stream:
         """The whole NEFF.
 
         Raises:
-            RtdError: INVALID, when there is none, more than one, or a part of one.
+            RtdError: INVALID, when it is missing, sent twice, or incomplete.
         """
         if self.path and (self.content or "neff_size" in self.seen):
             raise RtdError(Nerr.INVALID, "the load stream holds neff_file and chunks", mend="send one of them")
         if self.path:
             if not Path(self.path).is_absolute() or "\0" in self.path:
-                raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}", mend="give an absolute path")
+                raise RtdError(Nerr.INVALID, f"neff_file {self.path[:200]!r}", mend="use an absolute path")
             return read_file(self.path)
         if "neff_size" not in self.seen:
             raise RtdError(
-                Nerr.INVALID, "the load stream holds no NEFF", mend="send neff_size and chunks, or neff_file"
+                Nerr.INVALID, "the load stream does not hold a NEFF", mend="send neff_size and chunks, or neff_file"
             )
         if len(self.content) != self.size_bytes:
             raise RtdError(
@@ -161,7 +161,7 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
 
     Args:
         messages: of the stream, in order.
-        defaults: where the stream says nothing.
+        defaults: for parameters that the stream does not set.
 
     Raises:
         RtdError: INVALID for a stream that is incomplete or contradicts itself.
@@ -185,7 +185,7 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
 
 
 class NeffCache:
-    """The last unpacked NEFFs, by UUID and by a hash of the whole file: a UUID alone is what anybody wrote there."""
+    """The last unpacked NEFFs, by UUID and a hash of the whole file: anybody can write any UUID."""
 
     def __init__(self, count: int) -> None:
         """Keep up to ``count``."""
@@ -198,7 +198,7 @@ class NeffCache:
         """Read a NEFF, or take it from the cache.
 
         Raises:
-            NeffError: it is refused.
+            NeffError: it is invalid.
         """
         if not self._count:
             return read_neff(bytes(content))

@@ -32,14 +32,14 @@ def format_line(component: str, place: str, message: str, *, pid: int) -> str:
 
 
 class Log:
-    """Where lines go, and how many of each kind went there."""
+    """Writes lines and counts them by kind."""
 
     def __init__(self, level: Level = Level.INFO, *, console: bool = False) -> None:
         """Write lines up to ``level``.
 
         Args:
-            level: what is less urgent is left out.
-            console: to stderr, even where there is a syslog.
+            level: less urgent lines are omitted.
+            console: write to stderr even if syslog is available.
         """
         self._level = level
         self._to_syslog = not console and SYSLOG_SOCKET.exists()
@@ -48,7 +48,7 @@ class Log:
         self.warnings = 0
 
     def write(self, level: Level, component: str, place: str, message: str) -> None:
-        """Write a line; errors and warnings are counted even where they are not written."""
+        """Write a line; errors and warnings are counted even when they are not written."""
         with self._guard:
             self.errors += level <= Level.ERROR
             self.warnings += level == Level.WARNING
@@ -69,7 +69,7 @@ class Log:
         self.write(Level.ERROR, component, place, message)
 
     def warning(self, component: str, place: str, message: str) -> None:
-        """Something is not as it should be."""
+        """Write a warning."""
         self.write(Level.WARNING, component, place, message)
 
     def info(self, component: str, place: str, message: str) -> None:

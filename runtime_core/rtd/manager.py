@@ -25,8 +25,8 @@ from runtime_core.status import Nerr, NrtError, NrtStatus
 class Manager:
     """Owns the state of a daemon; its calls come from any thread.
 
-    A group's lock is held while its networks change, and the manager's own only for a moment inside it, never the other
-    way round: so loads and unloads go on while others infer, and none waits for another group's.
+    A group's lock is held while its networks change; the manager's own lock is taken briefly inside it, never the other
+    way round. Loads and unloads therefore do not block inferences or the loads of other groups.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Manager:
         return group
 
     def destroy_group(self, group_id: int) -> None:
-        """Give the cores of an empty group back.
+        """Release the cores of an empty group.
 
         Raises:
             RtdError: INVALID_HANDLE, FAILED_STATE when it holds a network.
@@ -156,11 +156,11 @@ class Manager:
         with group.lock:
             if group.destroyed:
                 raise RtdError(
-                    Nerr.INVALID_HANDLE, f"there is no NeuronCore Group {group.group_id}", mend="create it first"
+                    Nerr.INVALID_HANDLE, f"NeuronCore Group {group.group_id} not found", mend="create it first"
                 )
             if group.implicit and group.networks:
                 raise RtdError(
-                    Nerr.INVALID, f"NCG {group.group_id} belongs to one network", mend="create a group of your own"
+                    Nerr.INVALID, f"NCG {group.group_id} is reserved for its network", mend="create a group first"
                 )
             try:
                 cores, shared = place(neff.graph, group.cores)
@@ -176,7 +176,7 @@ class Manager:
             group.networks[network.handle] = network
             try:
                 with self._lock:
-                    # The session may have ended while the NEFF was on its way: nobody would free the network then.
+                    # If the session ended while the NEFF was being sent, nothing would free the network.
                     self._check_open(load.session_id)
                     self._networks[network.handle] = network
             except RtdError:
@@ -188,7 +188,7 @@ class Manager:
         return network
 
     def unload(self, handle: int) -> None:
-        """Unload a network, after its running inferences; an implicit group goes with it.
+        """Unload a network after its running inferences; an implicit group is destroyed with it.
 
         Raises:
             RtdError: INVALID_HANDLE.
@@ -231,7 +231,7 @@ class Manager:
             self._unload(network)
 
     def start(self, handle: int) -> None:
-        """Make a network the running one of its group: the one that ran until now is stopped first.
+        """Start a network; the running network of its group is stopped first.
 
         Raises:
             RtdError: INVALID_HANDLE.
@@ -247,7 +247,7 @@ class Manager:
             self._start(network)
 
     def _check_loaded(self, network: Network) -> None:
-        """It may have been unloaded while the group's lock was waited for."""
+        """Check that it was not unloaded while the caller waited for the group's lock."""
         if network.handle not in network.group.networks:
             raise RtdError(Nerr.INVALID_HANDLE, f"network {network.handle} is not loaded", mend="load it first")
 
@@ -283,7 +283,7 @@ class Manager:
         self.sessions.check(session_id)
 
     def end_session(self, session_id: int) -> None:
-        """Free everything that was made under a session."""
+        """Free everything that was created under a session."""
         with self._lock:
             if not self.sessions.end(session_id):
                 return
@@ -303,7 +303,7 @@ class Manager:
             self.log.info("NMGR", "session_monitor", f"session {session_id} ended: {freed}")
 
     def _clear_group(self, group: Group[Network]) -> None:
-        """Destroy a group with whatever was loaded into it meanwhile."""
+        """Destroy a group and the networks in it."""
         with group.lock:
             if group.destroyed:
                 return
@@ -315,7 +315,7 @@ class Manager:
             self._forget_group(group)
 
     def close(self) -> None:
-        """Free everything; calls that come later are refused."""
+        """Free everything and refuse later calls."""
         with self._lock:
             self._closing = True
         self.unload_all()
@@ -324,15 +324,15 @@ class Manager:
         self.shm.close()
 
     def error(self, place: str, error: NeuronError) -> RtdError:
-        """An expected failure of a call, logged, as one with a NERR code."""
+        """Log an expected failure of a call and convert it to an error with a NERR code."""
         failed = as_rtd_error(error)
-        # A client that finds the queue full tries again, possibly very often.
+        # A client that finds the queue full retries, possibly very often.
         level = Level.DEBUG if failed.code is Nerr.QUEUE_FULL else Level.ERROR
         self.log.write(level, "NMGR", place, f"{failed} (status {failed.code.value})")
         return failed
 
     def tell(self, place: str, done: Inference) -> None:
-        """Log what an inference left to be told."""
+        """Log the warnings of an inference."""
         if done.error is not None:
             self.error(place, done.error)
         for warning in done.warnings:
@@ -342,6 +342,6 @@ class Manager:
     def running(self) -> int:
         """Inferences that run now."""
         with self._lock:
-            # One that is being unloaded waits for its last inference: that runs too.
+            # A network that is being unloaded waits for its last inference, which counts too.
             networks = {*self._networks.values(), *self._leaving}
         return sum(network.running for network in networks)

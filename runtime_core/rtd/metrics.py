@@ -1,4 +1,4 @@
-"""``read_all_metrics``: latencies out of the datastore's histograms, the rest out of the daemon's samples."""
+"""``read_all_metrics``: latencies from the datastore's histograms, the rest from the daemon's samples."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def _of_histogram(histogram: Histogram, scale: float) -> nmgr_counters_pb2.aggre
 
 
 class Metrics:
-    """Makes summaries over a time, or over all of it."""
+    """Summarises a period, or the time since the start."""
 
     def __init__(self, samples: Samples) -> None:
-        """Summarise ``samples`` and what is read of the runtime."""
+        """Summarise ``samples`` and the runtime's counters."""
         self._samples = samples
         self._reads: deque[_Read] = deque(maxlen=_KEPT_READS)
         self._lock = threading.Lock()
 
     def read(self, runtime: Runtime, period_seconds: int) -> list[nmgr_counters_pb2.metric]:
-        """One metric a kind; a kind of which nothing is known has no data.
+        """One metric per kind; a kind without samples has no data.
 
         Args:
             runtime: the daemon's counters now.

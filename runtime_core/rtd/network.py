@@ -42,7 +42,7 @@ class Parameters(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """How an inference ended: results, an error, or both (results that hold NaN); ``warnings`` are for the log."""
+    """The outcome of an inference: results, an error, or both (results that hold NaN); ``warnings`` are for the log."""
 
     outputs: Mapping[str, Array]
     error: RtdError | None
@@ -52,7 +52,7 @@ class Inference(NamedTuple):
 class Network:
     """A network on the cores of its group; threads may share it.
 
-    A slot is taken when an inference is accepted and given back when its results have been handed over. In shared-NC
+    An accepted inference takes a slot until its results have been returned. In shared-NC
     mode (fewer cores than the network was cut for) one inference runs at a time.
     """
 
@@ -66,10 +66,10 @@ class Network:
         *,
         shared: bool,
     ) -> None:
-        """Take memory for the queue's slots beyond the one that the model has.
+        """Allocate memory for the queue's slots beyond the model's own.
 
         Raises:
-            NrtError: RESOURCE, when the device has no room for them.
+            NrtError: RESOURCE, when the device does not have enough memory.
         """
         self.model = model
         self.group = group
@@ -119,14 +119,14 @@ class Network:
         self._engine.set_running(self.model, True)
 
     def stop(self) -> None:
-        """Accept no more, and wait for those that run."""
+        """Stop accepting inferences, and wait for the running ones."""
         with self._changed:
             self._started = False
             self._changed.wait_for(lambda: not self._running)
         self._engine.set_running(self.model, False)
 
     def unload(self) -> None:
-        """Stop it and give its memory back."""
+        """Stop it and release its memory."""
         with self._changed:
             self._unloaded = True
         self.stop()
@@ -167,16 +167,16 @@ class Network:
             )
 
     def free_slot(self) -> None:
-        """The results of an inference have been handed over, or dropped."""
+        """Free the slot of an inference whose results were returned or dropped."""
         with self._lock:
             self._slots -= 1
 
     def count_bad_input(self) -> None:
-        """Count an inference that was refused for its tensors."""
+        """Count an inference that was refused because of its tensors."""
         self._engine.count_bad_input(self.model)
 
     def run(self, inputs: Mapping[str, Array]) -> Inference:
-        """Execute an inference that has a slot, and wait for the time that the chip would take."""
+        """Execute an inference that has a slot, and wait as long as the chip would take."""
         since_ns = time.monotonic_ns()
         try:
             if self.shared:

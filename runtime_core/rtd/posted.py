@@ -1,4 +1,4 @@
-"""Posted inferences: cookies, and what they stand for until their results are handed over."""
+"""Posted inferences by cookie, until their results are returned."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Posted:
 
 
 class PostedInferences:
-    """All that were posted and not yet handed over."""
+    """All posted inferences whose results were not yet returned."""
 
     def __init__(self) -> None:
         """None yet."""
@@ -36,7 +36,7 @@ class PostedInferences:
     def add(self, posted: Posted) -> int:
         """Keep an inference; returns its cookie."""
         with self._lock:
-            # Whoever knows a cookie gets the results: it must not be guessed from one's own.
+            # A cookie gives access to the results, so clients must not be able to guess others.
             cookie = 0
             while not cookie or cookie in self._by_cookie:
                 cookie = secrets.randbits(63)
@@ -44,26 +44,26 @@ class PostedInferences:
             return cookie
 
     def get(self, cookie: int) -> Posted:
-        """What a cookie stands for.
+        """The inference of a cookie.
 
         Raises:
             RtdError: INVALID_HANDLE.
         """
         found = self._by_cookie.get(cookie)
         if found is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"there is no posted inference {cookie}: its result was handed over")
+            raise RtdError(Nerr.INVALID_HANDLE, f"posted inference {cookie} not found: its result was already returned")
         return found
 
     def hand_over(self, cookie: int) -> Inference:
-        """The result of an inference that has ended; its cookie and its slot are free from now on.
+        """Remove an inference that has ended and return its result; frees its cookie and its slot.
 
         Raises:
-            RtdError: INVALID_HANDLE, also when another thread was faster.
+            RtdError: INVALID_HANDLE, also if another thread took it first.
         """
         with self._lock:
             posted = self._by_cookie.pop(cookie, None)
         if posted is None:
-            raise RtdError(Nerr.INVALID_HANDLE, f"there is no posted inference {cookie}: its result was handed over")
+            raise RtdError(Nerr.INVALID_HANDLE, f"posted inference {cookie} not found: its result was already returned")
         posted.network.free_slot()
         return posted.future.result()
 
@@ -71,7 +71,7 @@ class PostedInferences:
         """Those of ``cookies`` whose inferences have ended.
 
         Raises:
-            RtdError: INVALID_HANDLE for one that stands for none.
+            RtdError: INVALID_HANDLE for an unknown cookie.
         """
         return [cookie for cookie in cookies if self.get(cookie).future.done()]
 

@@ -1,4 +1,4 @@
-"""What the daemon counts besides the datastore: loads, starts, stops, unloads and how long they took."""
+"""The daemon's own counters: loads, starts, stops, unloads and their durations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT = 1024
 
 
 class Event(enum.Enum):
-    """Things that take time, apart from inferences."""
+    """Operations with a duration, apart from inferences."""
 
     LOAD = "load"
     UNLOAD = "unload"
@@ -47,16 +47,16 @@ class Series:
         self.overflow = False
 
     def add(self, value: float) -> None:
-        """Add a value of now."""
+        """Add a value at the current time."""
         self.overflow = self.overflow or len(self.values) == _KEPT
         self.values.append(Sample(time.time_ns(), value))
 
 
 class Samples:
-    """All that is sampled; threads may share it."""
+    """All samples; threads may share it."""
 
     def __init__(self) -> None:
-        """Nothing has happened yet."""
+        """Start empty."""
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(Event, 0)
         self._seconds = {event: Series() for event in Event}
@@ -64,13 +64,13 @@ class Samples:
         self._sizes, self._core_counts, self._majors = Series(), Series(), Series()
 
     def add(self, event: Event, duration_ns: int) -> None:
-        """Something has been done."""
+        """Record an operation."""
         with self._lock:
             self._counts[event] += 1
             self._seconds[event].add(duration_ns / 1e9)
 
     def loaded(self, neff: Neff) -> None:
-        """A NEFF was loaded."""
+        """Record a loaded NEFF."""
         with self._lock:
             facts, version = self._facts, neff.neff_version
             self._facts = NeffFacts(
@@ -84,7 +84,7 @@ class Samples:
             self._majors.add(version[0])
 
     def count(self, event: Event) -> int:
-        """How often something was done."""
+        """The number of operations of a kind."""
         return self._counts[event]
 
     @property
@@ -93,7 +93,7 @@ class Samples:
         return self._facts
 
     def seconds(self, event: Event) -> tuple[list[Sample], bool]:
-        """How long something took, and whether older values were dropped."""
+        """The durations of an operation, and whether older values were dropped."""
         return self._copy(self._seconds[event])
 
     def sizes(self) -> tuple[list[Sample], bool]:

@@ -1,4 +1,4 @@
-"""The gRPC server: every call of the services bound to what answers it, with health and reflection."""
+"""The gRPC server: binds every call to its implementation, with health and reflection."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from runtime_core.rtd.wire import CHANNEL_OPTIONS, INSPECTION, NETWORK_MANAGER, 
 from runtime_core.status import Nerr
 
 MAX_CALLS = 1024
-"""Calls at one time, each on a thread: sessions and waits take one for as long as they last."""
+"""Concurrent calls, one thread each; a session or a wait holds its thread until it ends."""
 _OTHER_ADDRESS = "choose another address with -g"
 _MAX_DETAILS_BYTES = 2048
 _ASK_FOR_THE_CLIENT = {"infer_wait"}
-"""Calls whose answer must not be lost on a client that waits no longer."""
+"""Calls whose result must be kept if the client stops waiting."""
 
 _OPTIONS = (
     *CHANNEL_OPTIONS,
     # A second daemon on the same port must be refused, not share it.
     ("grpc.so_reuseport", 0),
-    # A client whose machine went away without a word ends its session too.
+    # Detect a client whose machine disappeared, to end its session.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -46,7 +46,7 @@ _OPTIONS = (
 
 
 def failure(call: Call, error: RtdError) -> Message:
-    """The answer of a call that failed: its status alone."""
+    """The response of a failed call: only its status."""
     answer = call.response()
     status = answer if isinstance(answer, common_pb2.status) else getattr(answer, "status", None)
     if isinstance(status, common_pb2.status):
@@ -56,22 +56,22 @@ def failure(call: Call, error: RtdError) -> Message:
 
 
 def _messages(call: Call, raw: Iterable[bytes]) -> Iterator[Message]:
-    """The messages of a stream, parsed here: where gRPC fails to parse one, the stream's thread waits forever.
+    """Parse the messages of a stream here: when gRPC itself fails to parse one, the stream's thread waits forever.
 
     Raises:
-        RtdError: INVALID, for bytes that are no message.
+        RtdError: INVALID, for bytes that are not a message.
     """
     for data in raw:
         try:
             yield call.request.FromString(data)
         except DecodeError:
-            raise RtdError(Nerr.INVALID, f"the stream of {call.name} holds bytes that are no message") from None
+            raise RtdError(Nerr.INVALID, f"the stream of {call.name} holds an invalid message") from None
 
 
 def _answering(
     call: Call, answer: Callable[..., Message], manager: Manager
 ) -> Callable[[object, grpc.ServicerContext], Message]:
-    """A handler that turns every failure into a status: no request ends the daemon."""
+    """A handler that converts every failure to a status: no request can stop the daemon."""
 
     def handle(request: object, context: grpc.ServicerContext) -> Message:
         try:
@@ -79,9 +79,11 @@ def _answering(
         except NeuronError as error:
             return failure(call, manager.error(call.name, error))
         except grpc.RpcError:
-            return failure(call, RtdError(Nerr.FAIL, "the client went away"))
+            return failure(call, RtdError(Nerr.FAIL, "the client disconnected"))
         except MemoryError:
-            no_memory = RtdError(Nerr.RESOURCE, f"the host has no memory for {call.name}", mend="unload a network")
+            no_memory = RtdError(
+                Nerr.RESOURCE, f"the host does not have enough memory for {call.name}", mend="unload a network"
+            )
             return failure(call, manager.error(call.name, no_memory))
         except Exception as surprise:
             text = f"{call.name} failed unexpectedly: {type(surprise).__name__}: {surprise}"
@@ -91,7 +93,7 @@ def _answering(
 
 
 class OpenStreams:
-    """The streams that last as long as their clients like, so that the daemon can end them when it stops."""
+    """The open streams, so that the daemon can end them when it stops."""
 
     def __init__(self) -> None:
         """None yet."""
@@ -99,7 +101,7 @@ class OpenStreams:
         self._lock = threading.Lock()
 
     def add(self, context: grpc.ServicerContext) -> None:
-        """A stream has begun."""
+        """Record a stream that has started."""
         with self._lock:
             self._contexts.add(context)
         if not context.add_callback(lambda: self._remove(context)):
@@ -182,10 +184,10 @@ class Server:
     """Listens at one address."""
 
     def __init__(self, address: str, manager: Manager, networks: NetworkService, counters: CounterService) -> None:
-        """Take the address; nothing is answered before :meth:`start`.
+        """Bind the address; calls are served after :meth:`start`.
 
         Raises:
-            RtdError: the address is taken or can't be used.
+            RtdError: the address is in use or cannot be used.
         """
         self.address = address
         self._health = health.HealthServicer()
@@ -205,7 +207,7 @@ class Server:
     def _listen(self) -> int:
         if self._socket is not None:
             _clear_stale(self._socket)
-        # The socket must never be open to others, not even between its making and a chmod.
+        # The socket must never be open to others, not even between its creation and a chmod.
         before = os.umask(0o117)
         try:
             port = self._server.add_insecure_port(self.address)
@@ -215,18 +217,18 @@ class Server:
             os.umask(before)
         if not port:
             raise RtdError(
-                Nerr.FAIL, f"can't listen on {self.address}: it is in use, or not allowed", mend=_OTHER_ADDRESS
+                Nerr.FAIL, f"cannot listen on {self.address}: it is in use, or not allowed", mend=_OTHER_ADDRESS
             )
         if self._socket is not None:
             self._socket.chmod(0o660)
         return port
 
     def start(self) -> None:
-        """Answer calls from now on."""
+        """Start serving calls."""
         self._server.start()
 
     def refuse(self, grace_seconds: float) -> threading.Event:
-        """Accept no call any more; those that run may end within the time. Returns what tells that all have."""
+        """Refuse new calls and give running ones time to end. Returns an event that is set when all have ended."""
         self._health.enter_graceful_shutdown()
         ended: threading.Event = self._server.stop(grace_seconds)
         return ended
@@ -236,7 +238,7 @@ class Server:
         self._streams.cancel()
 
     def close(self) -> None:
-        """End every call that is left, and give the address back."""
+        """End all remaining calls and release the address."""
         self._server.stop(None).wait()
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)
@@ -246,20 +248,18 @@ def _clear_stale(path: Path) -> None:
     """Remove the socket of a daemon that was killed.
 
     Raises:
-        RtdError: a daemon that lives listens there, or something else has the name.
+        RtdError: a running daemon listens there, or the path is not a socket.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise RtdError(Nerr.FAIL, f"can't listen on {path}: there is no directory {path.parent}") from None
+            raise RtdError(Nerr.FAIL, f"cannot listen on {path}: directory {path.parent} not found") from None
         return
     except OSError as error:
-        raise RtdError(
-            Nerr.FAIL, f"can't listen on {path}: {error.strerror}", mend="choose another address with -g"
-        ) from None
+        raise RtdError(Nerr.FAIL, f"cannot listen on {path}: {error.strerror}", mend=_OTHER_ADDRESS) from None
     if not stat.S_ISSOCK(mode):
-        raise RtdError(Nerr.FAIL, f"can't listen on {path}: it exists and is no socket", mend=_OTHER_ADDRESS)
+        raise RtdError(Nerr.FAIL, f"cannot listen on {path}: it exists and is not a socket", mend=_OTHER_ADDRESS)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -267,5 +267,5 @@ def _clear_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
         except OSError as error:
-            raise RtdError(Nerr.FAIL, f"can't listen on {path}: {error.strerror}", mend=_OTHER_ADDRESS) from None
-    raise RtdError(Nerr.FAIL, f"another process listens on {path}", mend="stop it, or choose another address with -g")
+            raise RtdError(Nerr.FAIL, f"cannot listen on {path}: {error.strerror}", mend=_OTHER_ADDRESS) from None
+    raise RtdError(Nerr.FAIL, f"another process listens on {path}", mend=f"stop it, or {_OTHER_ADDRESS}")

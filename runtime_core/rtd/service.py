@@ -1,4 +1,4 @@
-"""The calls of ``nmgr_v1``: messages in, the network manager's work, messages out."""
+"""The calls of ``nmgr_v1``: converts between messages and the network manager."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _Io: TypeAlias = nmgr_pb2.infer_io
 
 
 def ok() -> common_pb2.status:
-    """The status of a call that did what it was asked."""
+    """The status of a successful call."""
     return common_pb2.status(code=Nerr.OK.value)
 
 
 def runtime_version() -> common_pb2.version:
-    """The suite's version as the wire has it."""
+    """The suite's version in wire format."""
     major, minor = (*__version__.split("."), "0")[:2]
     return common_pb2.version(full_version=__version__, major_num=int(major), minor_num=int(minor))
 
 
 class NetworkService:
-    """One method a call; a failure is raised as the error that its status will tell."""
+    """One method per call; a failure is raised as an error, which becomes the status."""
 
     def __init__(self, manager: Manager, defaults: Parameters) -> None:
-        """Serve ``manager``; ``defaults`` are for loads that say nothing."""
+        """Serve ``manager``; ``defaults`` apply to parameters that a load does not set."""
         self._manager = manager
         self._defaults = defaults
 
@@ -54,7 +54,7 @@ class NetworkService:
         return ok()
 
     def start(self, request: nmgr_pb2.start_request) -> nmgr_pb2.start_response:
-        """Make a network the running one of its group."""
+        """Start a network; the group's running network is stopped."""
         self._manager.start(request.h_nn.id)
         return nmgr_pb2.start_response(status=ok())
 
@@ -78,7 +78,7 @@ class NetworkService:
         return inference.response(done, paths)
 
     def infer_post(self, request: nmgr_pb2.infer_request) -> nmgr_pb2.infer_post_response:
-        """Begin an inference; its cookie stands for it until its results are handed over."""
+        """Start an inference; its cookie is valid until its results are returned."""
         network = self._manager.network(request.h_nn.id)
         inputs, paths = inference.prepare(network, request, self._manager.shm)
         network.take_slot()
@@ -88,16 +88,19 @@ class NetworkService:
     def infer_wait(
         self, request: nmgr_pb2.infer_wait_request, still_there: Callable[[], bool]
     ) -> nmgr_pb2.infer_response:
-        """Wait for a posted inference and hand its results over, unless the client has gone meanwhile."""
+        """Wait for a posted inference and return its results, unless the client disconnected."""
         posted = self._manager.posted.get(request.cookie)
         paths = self._paths(posted, request)
-        posted.future.exception()  # only to wait: it tells its failures in its result
+        posted.future.exception()  # Only wait: its result holds its failure.
         if not still_there():
-            raise RtdError(Nerr.INFER_CANCELLED, f"nobody waits for posted inference {request.cookie} now: it is kept")
+            raise RtdError(
+                Nerr.INFER_CANCELLED,
+                f"the client stopped waiting for posted inference {request.cookie}: its result is kept",
+            )
         return self._hand_over(request.cookie, paths)
 
     def infer_poll(self, request: nmgr_pb2.infer_wait_request) -> nmgr_pb2.infer_response:
-        """Hand the results of a posted inference over if it has ended."""
+        """Return the results of a posted inference if it has ended."""
         posted = self._manager.posted.get(request.cookie)
         paths = self._paths(posted, request)
         if not posted.future.done():
@@ -105,7 +108,7 @@ class NetworkService:
         return self._hand_over(request.cookie, paths)
 
     def _paths(self, posted: Posted, request: nmgr_pb2.infer_wait_request) -> dict[str, str]:
-        """Where outputs go: as the wait says, else as the post said."""
+        """Destinations of the outputs: as set by the wait, else by the post."""
         signature = posted.network.signature
         return {**posted.shm_ofmaps, **inference.read_shm_ofmaps(signature, request.shm_ofmap, self._manager.shm)}
 
@@ -118,7 +121,7 @@ class NetworkService:
     def infer_check_completion(
         self, request: nmgr_pb2.infer_check_completion_request
     ) -> nmgr_pb2.infer_check_completion_response:
-        """Which of the cookies stand for inferences that have ended."""
+        """The cookies whose inferences have ended."""
         return nmgr_pb2.infer_check_completion_response(
             status=ok(), cookie=self._manager.posted.completed(request.cookie)
         )
@@ -131,12 +134,12 @@ class NetworkService:
         )
 
     def destroy_eg(self, request: nmgr_pb2.destroy_eg_request) -> nmgr_pb2.destroy_eg_response:
-        """Give an empty group's cores back."""
+        """Release the cores of an empty group."""
         self._manager.destroy_group(request.h_eg.id)
         return nmgr_pb2.destroy_eg_response(status=ok())
 
     def list_egs(self, _request: common_pb2.empty) -> nmgr_pb2.out_list_egs:
-        """All groups and where they lie."""
+        """All groups and their cores."""
         cores = self._manager.cores
         answer = nmgr_pb2.out_list_egs(
             status=ok(), nc_count=len(cores), mla_count=len({device_of_core(core) for core in cores})
@@ -152,7 +155,7 @@ class NetworkService:
         return answer
 
     def shm_map(self, request: nmgr_pb2.shm_map_request) -> nmgr_pb2.shm_map_response:
-        """Take a client's shared memory into use."""
+        """Map a client's shared memory."""
         self._manager.sessions.check(request.session_id)
         match request.WhichOneof("data"):
             case "path":
@@ -161,11 +164,11 @@ class NetworkService:
                 huge = request.path_hugetlb
                 self._manager.shm.map(huge.path, request.mmap_prot, request.session_id, huge.size)
             case _:
-                raise RtdError(Nerr.INVALID, "shm_map names no shared memory", mend="set path or path_hugetlb")
+                raise RtdError(Nerr.INVALID, "shm_map requires a shared memory object", mend="set path or path_hugetlb")
         return nmgr_pb2.shm_map_response(status=ok())
 
     def shm_unmap(self, request: nmgr_pb2.shm_unmap_request) -> nmgr_pb2.shm_unmap_response:
-        """Let a client's shared memory go."""
+        """Unmap a client's shared memory."""
         self._manager.shm.unmap(request.path, request.mmap_prot)
         return nmgr_pb2.shm_unmap_response(status=ok())
 

@@ -1,4 +1,4 @@
-"""Sessions: what a client makes under one is freed when the client goes."""
+"""Sessions: what a client creates under one is freed when the client disconnects."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 
 MAX_SESSIONS = 512
-"""Each takes a thread of the server for as long as it lasts: the other half is left for calls."""
+"""Each holds a thread of the server until it ends: the other half remains for calls."""
 MAX_SESSIONS_OF_A_HOST = 256
-"""Of one address over TCP, so that one host leaves room for others."""
+"""Limit per TCP address, so that one host cannot use up all sessions."""
 
 
 class Sessions:
@@ -23,10 +23,10 @@ class Sessions:
         self._lock = threading.Lock()
 
     def begin(self, host: str = "") -> int:
-        """A new session's id: not 0, and nothing that another client could guess.
+        """Open a session and return its id: not 0, and not guessable by other clients.
 
         Args:
-            host: the address that a client connects from; "": it cannot be told (a Unix socket).
+            host: the address that a client connects from; "" if unknown (a Unix socket).
 
         Raises:
             RtdError: RESOURCE, when too many are open.
@@ -45,7 +45,7 @@ class Sessions:
             return session_id
 
     def end(self, session_id: int) -> bool:
-        """Close a session; from now on nothing can be made under it. ``False`` when it was closed before."""
+        """Close a session; nothing can be created under it any more. ``False`` when it was already closed."""
         with self._lock:
             if session_id not in self._open:
                 return False
@@ -53,7 +53,7 @@ class Sessions:
             return True
 
     def check(self, session_id: int) -> None:
-        """Check that something can be made under a session (0: under none).
+        """Check that a session is open (0: no session).
 
         Raises:
             RtdError: INVALID.
@@ -63,5 +63,5 @@ class Sessions:
 
     @property
     def count(self) -> int:
-        """How many are open."""
+        """The number of open sessions."""
         return len(self._open)

@@ -1,7 +1,7 @@
 """Shared memory of clients, for IFMAPs and OFMAPs.
 
 The bytes are copied with ``preadv`` and ``pwritev``, not mapped: a client that shortens its file while the daemon looks
-at it would otherwise end the daemon by a bus error, and one that goes on writing could change an input in use.
+at it would otherwise end the daemon with a bus error, and one that continues to write could change an input in use.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def object_name(path: str) -> str:
     """The file name behind a shared memory object's name (``/name`` or ``name``, as shm_open has it).
 
     Raises:
-        RtdError: INVALID, when it leads out of the folder or is no name.
+        RtdError: INVALID, when it is not a name or leads out of the folder.
     """
     name = path.removeprefix(f"{FOLDER}/").removeprefix("/")
     if not name or name in (".", "..") or "/" in name or "\0" in name or len(name.encode()) > _MAX_NAME_BYTES:
@@ -49,31 +49,31 @@ class SharedMemory:
     """The shared memory objects that clients have mapped."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        """Nothing is mapped yet."""
+        """Start without mappings."""
         self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._mappings: dict[tuple[str, int], _Mapping] = {}
-        # Held while a descriptor is in use, so that it is not closed (and its number given away) meanwhile.
+        # Held while a descriptor is in use, so that it is not closed (and its number reused) meanwhile.
         self._lock = threading.RLock()
 
     def map(self, path: str, protection: int, session_id: int, size_bytes: int | None = None) -> None:
-        """Take an object into use.
+        """Map an object.
 
         Args:
             path: its name.
             protection: PROT_READ for IFMAPs, PROT_WRITE for OFMAPs, or both.
-            session_id: whose end unmaps it, 0 for none's.
-            size_bytes: how much of it may be used; ``None``: all of it.
+            session_id: the session whose end unmaps it; 0: none.
+            size_bytes: the part of it that may be used; ``None``: all of it.
 
         Raises:
-            RtdError: INVALID for a name or protection that is none, for an object that is not there, is no regular
-                file, is smaller than ``size_bytes``, or is mapped already; RESOURCE when too many are.
+            RtdError: INVALID for a bad name or protection, for an object that is missing, is not a regular file, is
+                smaller than ``size_bytes``, or is already mapped; RESOURCE when too many are mapped.
         """
         name = object_name(path)
         if protection not in (PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE):
             raise RtdError(Nerr.INVALID, f"shared memory {path!r}: protection {protection}, expected 1, 2 or 3")
         with self._lock:
             if (name, protection) in self._mappings:
-                raise RtdError(Nerr.INVALID, f"shared memory {path!r} is mapped already", mend="unmap it first")
+                raise RtdError(Nerr.INVALID, f"shared memory {path!r} is already mapped", mend="unmap it first")
             if len(self._mappings) >= _MAX_MAPPINGS:
                 raise RtdError(
                     Nerr.RESOURCE, f"{_MAX_MAPPINGS} shared memory objects are mapped", mend="unmap one first"
@@ -82,11 +82,11 @@ class SharedMemory:
             try:
                 found = os.fstat(descriptor)
                 if not stat.S_ISREG(found.st_mode):
-                    raise RtdError(Nerr.INVALID, f"shared memory {path!r} is no regular file")
+                    raise RtdError(Nerr.INVALID, f"shared memory {path!r} is not a regular file")
                 if found.st_size < (1 if size_bytes is None else size_bytes) or size_bytes == 0:
                     raise RtdError(
                         Nerr.INVALID,
-                        f"shared memory {path!r} has {found.st_size} bytes, {size_bytes or 'more'} are asked for",
+                        f"shared memory {path!r} has {found.st_size} bytes, {size_bytes or 'more'} requested",
                     )
             except BaseException:
                 os.close(descriptor)
@@ -96,14 +96,14 @@ class SharedMemory:
     def _open(self, name: str, path: str, protection: int) -> int:
         mode = {PROT_READ: os.O_RDONLY, PROT_WRITE: os.O_WRONLY}.get(protection, os.O_RDWR)
         try:
-            # A name could be a link out of the folder, or a pipe that blocks its opening.
+            # A name could be a link out of the folder, or a pipe whose opening blocks.
             flags = mode | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             return os.open(name, flags, dir_fd=self._folder)
         except OSError as error:
-            raise RtdError(Nerr.INVALID, f"shared memory {path!r} can't be opened: {error.strerror}") from None
+            raise RtdError(Nerr.INVALID, f"shared memory {path!r} cannot be opened: {error.strerror}") from None
 
     def unmap(self, path: str, protection: int) -> None:
-        """Let an object go.
+        """Unmap an object.
 
         Raises:
             RtdError: INVALID, when it is not mapped with that protection.
@@ -188,10 +188,10 @@ class SharedMemory:
         return data
 
     def write(self, path: str, data: NDArray[np.uint8]) -> None:
-        """Put bytes at the start of an object.
+        """Write bytes at the start of an object.
 
         Raises:
-            RtdError: INFER_BAD_INPUT, when it is not mapped for writing or too small; RESOURCE, when there is no room.
+            RtdError: INFER_BAD_INPUT, when it is not mapped for writing or too small; RESOURCE, when there is no space.
         """
         descriptor = self._duplicate(path, PROT_WRITE, data.nbytes)
         try:
@@ -199,6 +199,6 @@ class SharedMemory:
             while done < data.nbytes:
                 done += os.pwritev(descriptor, [data.data[done:]], done)
         except OSError as error:
-            raise RtdError(Nerr.RESOURCE, f"shared memory {path!r} can't be written: {error.strerror}") from None
+            raise RtdError(Nerr.RESOURCE, f"shared memory {path!r} cannot be written: {error.strerror}") from None
         finally:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The tensors of a network, worked out once for all its requests."""
+"""The tensors of a network, computed once for all its requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TensorType(NamedTuple):
-    """A tensor as NumPy has it. ``size_bytes``: of the declared shape, densely packed."""
+    """A tensor in NumPy's terms. ``size_bytes``: of the declared shape, densely packed."""
 
     name: str
     dtype: np.dtype[np.generic]
@@ -22,7 +22,7 @@ class TensorType(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What a network takes and makes.
+    """Inputs and outputs of a network.
 
     Attributes:
         name: of the network, for messages.

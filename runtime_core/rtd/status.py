@@ -1,4 +1,4 @@
-"""How failures reach a client of neuron-rtd: NERR codes with a line of text."""
+"""Errors of neuron-rtd for its clients: NERR codes with a line of text."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ _NERR_OF = {
 
 
 def nerr_of(status: NrtStatus) -> Nerr:
-    """The code of Runtime 1.x that says what ``status`` of Runtime 2.x says."""
+    """The Runtime 1.x code that corresponds to a Runtime 2.x ``status``."""
     return _NERR_OF.get(status, Nerr.FAIL)
 
 
 def as_rtd_error(error: NeuronError) -> RtdError:
-    """Any expected failure of the suite as one that has a NERR code."""
+    """Convert any expected failure of the suite to an error with a NERR code."""
     if isinstance(error, RtdError):
         return error
     return RtdError(

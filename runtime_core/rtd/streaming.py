@@ -1,4 +1,4 @@
-"""The calls that stream: sessions, and inferences one after another on one stream."""
+"""Streaming calls: sessions and inference streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime_core.rtd.status import RtdError
 def monitor_session(
     manager: Manager, requests: Iterator[nmgr_pb2.session_monitor_request], context: grpc.ServicerContext
 ) -> Iterator[nmgr_pb2.session_monitor_response]:
-    """A session that lasts as long as its stream: every message is answered with its id."""
+    """A session that ends with its stream: the response to every message is its id."""
     kind, _, place = context.peer().partition(":")
     try:
         session_id = manager.sessions.begin(place.rpartition(":")[0] if kind in ("ipv4", "ipv6") else "")
@@ -41,7 +41,7 @@ def monitor_session(
 
 
 class _Item:
-    """A request of an inference stream: under way, or refused."""
+    """A request of an inference stream: running, or refused."""
 
     def __init__(
         self, network: Network | None, future: Future[Inference] | None, paths: dict[str, str], error: RtdError | None
@@ -53,7 +53,7 @@ class _Item:
 
 
 class InferenceStream:
-    """Reads ahead as far as the networks' queues allow, and answers in the order of the requests."""
+    """Reads ahead as far as the networks' queues allow, and responds in the order of the requests."""
 
     def __init__(self, manager: Manager, requests: Iterator[nmgr_pb2.infer_request]) -> None:
         """Serve ``requests``."""
@@ -67,7 +67,7 @@ class InferenceStream:
         self._broken: RtdError | None = None
 
     def responses(self) -> Iterator[nmgr_pb2.infer_response]:
-        """The answers; closing the iterator drops what is still under way."""
+        """The responses; closing the iterator drops running requests."""
         threading.Thread(target=self._read, name="infer-stream").start()
         try:
             while True:
@@ -83,7 +83,7 @@ class InferenceStream:
             self.close()
 
     def close(self) -> None:
-        """Read no more; slots are freed as their inferences end."""
+        """Stop reading; slots are freed as their inferences end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -106,7 +106,7 @@ class InferenceStream:
                     item.future.add_done_callback(_slot_freer(item.network))
                 return
         except grpc.RpcError:
-            pass  # the client is gone
+            pass  # The client disconnected.
         except RtdError as error:
             with self._changed:
                 self._broken = error
@@ -120,7 +120,7 @@ class InferenceStream:
             network = self._manager.network(request.h_nn.id)
             inputs, paths = inference.prepare(network, request, self._manager.shm)
             with self._changed:
-                # A stream waits for its own inferences; only those of others can make the queue full for it.
+                # A stream waits for its own inferences; only other clients can fill the queue.
                 self._changed.wait_for(
                     lambda: self._closed or self._outstanding.get(network, 0) < network.parameters.ninfer
                 )

@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from runtime_core.rtd.proto import inspection_pb2, nmgr_service_pb2
 
 MAX_MESSAGE_BYTES = 512 * 1024**2
-"""The largest request or answer, tensors included."""
+"""The largest request or response, tensors included."""
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -24,7 +24,7 @@ class Call(NamedTuple):
     Attributes:
         path: ``/package.service/name``.
         request, response: message classes.
-        client_streams, server_streams: whether that side sends any number of messages.
+        client_streams, server_streams: whether that side sends a stream of messages.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What one execution of a model makes each engine of a NeuronCore do, for the cycle and instruction counters."""
+"""The work of each engine of a NeuronCore per execution, for the cycle and instruction counters."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class CoreWork(NamedTuple):
     macs: int = 0
 
     def plus(self, other: CoreWork, times: int = 1) -> CoreWork:
-        """The sum, ``other`` counted ``times``."""
+        """The sum of this and ``times`` times ``other``."""
         return CoreWork(*(a + b * times for a, b in zip(self, other, strict=True)))
 
 
 def work_by_core(model: LoadedModel) -> Mapping[int, CoreWork]:
-    """Global core -> what an execution of the model does there."""
+    """Global core -> the work of one execution of the model there."""
     work: dict[int, CoreWork] = {}
     for node in model.graph.nodes:
         if node.kind is not NodeKind.NEURON:

@@ -1,1 +1,1 @@
-"""The wire of neuron-rtd. The ``*_pb2`` modules are generated: ``make proto`` makes them from the ``.proto`` files."""
+"""The wire format of neuron-rtd. The ``*_pb2`` modules are generated: ``make proto`` makes them from ``.proto``."""

@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from runtime_core import nrt
-from runtime_core.compiler import CompileOptions, compile_model
+from runtime_core.compiler import CompileOptions
+from runtime_core.compiler import compile as compile_model
 from runtime_core.engine.numerics.watchdog import Watchdog, evaluations
 from runtime_core.neff.writer import encode_neff
 from runtime_core.rtd.client import Client
