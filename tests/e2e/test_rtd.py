@@ -195,13 +195,13 @@ def test_neuron_cli_sends_any_number_of_samples_to_a_dynamic_batch(start_rtd, co
     assert done.returncode == 0, done.stderr
     result = np.load(json.loads(done.stdout)["outputs"][0]["file"])
     np.testing.assert_array_equal(result, np.maximum(samples, 0))
-    assert "takes 12 bytes, 60 were sent (NERR_INFER_BAD_INPUT)" in inferred().stderr
+    assert "requires 12 bytes, not 60 (NERR_INFER_BAD_INPUT)" in inferred().stderr
 
 
 def test_neuron_cli_without_a_daemon(command, sockets):
     done = command("neuron_tools.neuron_cli", "list-ncg", NEURON_RTD_ADDRESS=f"unix:{sockets}/none.sock")
     assert done.returncode == 1
-    assert "no neuron-rtd answers" in done.stderr
+    assert "neuron-rtd does not respond" in done.stderr
     assert "Traceback" not in done.stderr
 
 

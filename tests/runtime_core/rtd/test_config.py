@@ -84,7 +84,7 @@ def test_a_container_may_have_been_given_some_of_them():
         ((), (4,), "no Neuron Device 4"),
         ((), (-1,), "no Neuron Device -1"),
         ((), (1, 1), "named twice"),
-        ((), (), "no Neuron Device"),
+        ((), (), "the list of Neuron Devices is empty"),
         ((), (0, 2, 3), "no link joins 0 with 2, 3"),
     ],
 )

@@ -69,7 +69,7 @@ def test_a_load_on_a_full_device(client, broken):
 
 def test_a_daemon_does_not_start_on_a_lost_device(start_daemon, broken):
     broken(FaultKind.DEVICE_LOST, devices=(1,))
-    with pytest.raises(RtdError, match="Neuron Device 1 is not there"):
+    with pytest.raises(RtdError, match="Neuron Device 1 not found"):
         start_daemon(devices=(1,))
     start_daemon(devices=(0,))
 
