@@ -1,12 +1,15 @@
 """The last minutes: what charts show, and the looks one can step back to."""
 
+import tracemalloc
+
 import pytest
 from busy_world import make_busy_node
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import make_runtime, make_snapshot
 
-from neuron_top.model.history import HISTORY_SECONDS, MAX_MOMENTS, History, make_sample
+from neuron_top.model import history as history_module
+from neuron_top.model.history import HISTORY_SECONDS, MAX_MOMENTS, History, make_sample, moment_bytes
 from neuron_top.model.moment import make_moment
 
 
@@ -132,3 +135,23 @@ def test_columns_that_are_kept_are_those_that_would_be_computed(gaps, columns, d
         for earlier in shown:
             fresh.add(earlier)
         assert kept.core_series(end_ns, 60.0, columns) == fresh.core_series(end_ns, 60.0, columns)
+
+
+def test_what_is_kept_is_bounded_and_the_estimate_is_near_what_python_measures(monkeypatch):
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        snapshots = [make_busy_node(float(second)) for second in range(10, 41)]
+        moments = [make_moment(a, b) for a, b in zip([None, *snapshots], snapshots)]
+        del snapshots
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    measured = (after - before) / len(moments)
+    assert 0.4 * measured <= moment_bytes(moments[-1]) <= 3 * measured
+    monkeypatch.setattr(history_module, "MAX_BYTES", 10 * moment_bytes(moments[-1]))
+    history = History()
+    for moment in moments:
+        history.add(moment)
+    assert 3 <= len(history._moments) <= 6
+    assert history.step(moments[-1], -100) is history._moments[0]
