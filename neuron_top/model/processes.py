@@ -166,8 +166,9 @@ def short_command(command: str) -> str:
 
 
 def _what(process: Process) -> str:
-    """Why it cannot be read, else a neuron-rtd's address, and what the process runs."""
-    return process.problem or f"{process.address}  {short_command(process.command)}".strip()
+    """Why it cannot be read, else a neuron-rtd's address or the framework, and what the process runs."""
+    parts = (process.address, process.framework, short_command(process.command))
+    return process.problem or "  ".join(part for part in parts if part)
 
 
 COLUMNS: tuple[Column[Process], ...] = (
