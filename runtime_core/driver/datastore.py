@@ -1,4 +1,4 @@
-"""The mapped file: opened by readers and writers, checked before a byte of it is believed."""
+"""The mapped file, checked when a reader or writer opens it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ from runtime_core.instance import INSTANCE_TYPES, InstanceType
 
 
 def _check_version(head: bytes, path: Path) -> None:
-    """Refuse another layout before its size is looked at: that belongs to the layout (``head``: the first bytes)."""
+    """Refuse another layout before checking the size, which depends on the layout (``head``: the first bytes)."""
     version = int.from_bytes(head[8:12], "little")
     if head.startswith(layout.MAGIC) and version != layout.LAYOUT_VERSION:
         raise DatastoreError(
-            (f"{path} has datastore layout {version}, this version reads {layout.LAYOUT_VERSION}"),
+            f"the datastore has layout {version}, this version reads {layout.LAYOUT_VERSION}",
+            where=str(path),
             mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
         )
 
 
 def _check(header: layout.FileHeader, path: Path) -> None:
     if header.magic != layout.MAGIC:
-        raise DatastoreError(f"{path} is not a Neuron datastore", mend="remove it with 'neuron-sim down --force'")
+        raise DatastoreError("not a Neuron datastore", where=str(path), mend="remove it with 'neuron-sim down --force'")
     described = (header.page_count, header.page_bytes, header.pages_offset_bytes)
     if described != (layout.PAGE_COUNT, layout.PAGE_BYTES, layout.PAGES_OFFSET) or (
         bytes(header.instance_type).decode("utf-8", "replace") not in INSTANCE_TYPES
     ):
-        raise DatastoreError(f"{path} is corrupt", mend="set the node up again with 'neuron-sim down --force'")
+        raise DatastoreError(
+            "the datastore is corrupt", where=str(path), mend="set the node up again with 'neuron-sim down --force'"
+        )
 
 
 class Datastore:
@@ -46,16 +49,16 @@ class Datastore:
         header: the file header, live.
         size: the instance's size.
         locks: this process's lock file of the node.
-        visible_devices: those that may be used and seen here; a container can have been given a part of them.
+        visible_devices: devices that may be used and seen here; a container can have a part of them.
     """
 
     def __init__(self, root: Path, *, writable: bool = False) -> None:
         """Map the datastore of the node in ``root``.
 
         Raises:
-            NodeNotFoundError: there is no node.
+            NodeNotFoundError: the node is missing.
             DatastoreError: the file is truncated, corrupt or of another layout.
-            NodeError: no permission, or it is another user's: see :mod:`runtime_core.driver.trust`.
+            NodeError: no permission, or it belongs to another user: see :mod:`runtime_core.driver.trust`.
         """
         self.root = root
         path = root / DATASTORE_FILE
@@ -65,11 +68,13 @@ class Datastore:
         except FileNotFoundError:
             if (root / REPLAY_FILE).exists():
                 raise NodeNotFoundError(
-                    f"{root} replays a recording, which can only be looked at", mend="end it with 'neuron-sim down'"
+                    "the node replays a recording and is read-only",
+                    where=str(root),
+                    mend="end it with 'neuron-sim down'",
                 ) from None
             raise NodeNotFoundError(f"no Neuron node in {root}", mend="set one up with 'neuron-sim up'") from None
         except NotADirectoryError:
-            raise NodeError(f"{root} is not a directory", mend="set NEURON_SIM_ROOT to one") from None
+            raise NodeError("not a directory", where=str(root), mend="set NEURON_SIM_ROOT to one") from None
         except PermissionError:
             raise NodeError(
                 f"no permission for the node in {root}", mend="run as its owner, or set NEURON_SIM_ROOT"
@@ -86,7 +91,8 @@ class Datastore:
             _check_version(os.pread(fd, 16, 0), path)
             if found.st_size < layout.FILE_BYTES:
                 raise DatastoreError(
-                    f"{path} is truncated ({found.st_size} of {layout.FILE_BYTES} bytes)",
+                    f"the datastore is truncated ({found.st_size} of {layout.FILE_BYTES} bytes)",
+                    where=str(path),
                     mend="set the node up again with 'neuron-sim down --force' and 'neuron-sim up'",
                 )
             protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
@@ -94,7 +100,7 @@ class Datastore:
         except BaseException:
             os.close(fd)
             raise
-        # Kept open for as long as the map is: this is how 'neuron-ls --show-all-procs' finds who looks at a node.
+        # Kept open as long as the map: 'neuron-ls --show-all-procs' finds the readers of a node by it.
         self.fd = fd
         self.identity = (found.st_dev, found.st_ino)
         try:
@@ -119,12 +125,12 @@ class Datastore:
 
     @property
     def totals_sequence(self) -> int:
-        """Odd while totals and pages don't fit together; another one after every change of the totals."""
+        """Odd while totals and pages are inconsistent; increases with every change of the totals."""
         at = layout.FileHeader.totals_sequence.offset
         return int.from_bytes(self.map[at : at + 8], "little")
 
     def still_there(self) -> bool:
-        """Whether the node's path still leads to this very file, whole."""
+        """Whether the node's path still leads to this file, at its full size."""
         try:
             found = os.stat(self.root / DATASTORE_FILE)
         except OSError:
@@ -142,20 +148,20 @@ class Datastore:
         )
 
     def reset_count(self, device: int) -> int:
-        """How often a device was reset."""
+        """The number of resets of a device."""
         at = layout.DEVICES_OFFSET + ctypes.sizeof(layout.DeviceBlock) * device + layout.DeviceBlock.reset_count.offset
         return int.from_bytes(self.map[at : at + 8], "little")
 
     def core_totals(self, core: int) -> layout.CoreTotals:
-        """What ended runtimes left on a core, as a live structure (writable maps only)."""
+        """The lasting totals of a core, as a live structure (writable maps only)."""
         return layout.CoreTotals.from_buffer(self.map, layout.TOTALS_OFFSET + ctypes.sizeof(layout.CoreTotals) * core)
 
     def page_alive(self, index: int) -> bool:
-        """Whether the process that owns the page lives: the kernel dropped its lock otherwise."""
+        """Whether the process that owns the page is alive: otherwise the kernel has dropped its lock."""
         return self.locks.holder(page_byte(index)) is not None
 
     def close(self) -> None:
-        """Let go of the lock file and the descriptor; the map goes with the last structure that looks at it."""
+        """Release the lock file and the descriptor; the map is released with the last structure that uses it."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

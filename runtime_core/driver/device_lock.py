@@ -1,4 +1,4 @@
-"""The lock on the accounting of devices: DRAM, ECC and lasting counters change under it."""
+"""The lock on the accounting of devices: it guards DRAM, ECC and lasting counters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from runtime_core.driver.locks import device_byte
 if TYPE_CHECKING:
     from runtime_core.driver.datastore import Datastore
 
-# Threads of one process share its record locks, so they exclude each other here first.
+# Threads of one process share its record locks, so a mutex excludes them first.
 _threads = threading.RLock()
 
 
 def _forget() -> None:
-    """A forked child has none of the threads that may have held it."""
+    """Replace the mutex in a forked child: the thread that held it may not exist there."""
     global _threads
     _threads = threading.RLock()
 
@@ -28,7 +28,7 @@ os.register_at_fork(after_in_child=_forget)
 
 @contextlib.contextmanager
 def locked_devices(store: Datastore, devices: Sequence[int]) -> Iterator[None]:
-    """Hold the accounting of several devices; always in ascending order, so that two processes can't wait crosswise."""
+    """Hold the accounting of several devices; always in ascending order, so that two processes cannot deadlock."""
     with _threads:
         ordered = sorted(set(devices))
         for device in ordered:

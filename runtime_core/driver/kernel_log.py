@@ -1,6 +1,6 @@
 """The kernel's log of a simulated node: the lines that the Neuron driver writes when a device reports an error.
 
-A simulator has no ``/dev/kmsg`` of its own, so the lines go to ``kernel.log`` in the node directory. The published
+A simulator cannot write ``/dev/kmsg``, so the lines go to ``kernel.log`` in the node directory. The published
 rules of the node problem detector (``.* NEURON_HW_ERR=<ERROR> .*``) match them, for example by its ``filelog`` plugin.
 """
 
@@ -21,18 +21,18 @@ HARDWARE_ERRORS = {
     FaultKind.SRAM_ECC_UNCORRECTED: "SRAM_UNCORRECTABLE_ERROR",
     FaultKind.LINK_DOWN: "DMA_ERROR",
 }
-"""Fault -> the error that the driver names, one of those that the published rules know."""
+"""Fault -> the driver's error name, as the published rules have it."""
 
 _MAX_BYTES = 1 << 20
 
 
 def serial_number(instance_id: str, device: int) -> str:
-    """Sixteen hex digits that stay with a device of a simulated instance."""
+    """Sixteen hex digits, constant for a device of a simulated instance."""
     return hashlib.blake2b(f"{instance_id}/{device}".encode(), digest_size=8).hexdigest()
 
 
 def hardware_error_line(error: str, instance_id: str, device: int, core: int, unix_seconds: float) -> str:
-    """The line for an error that ``core`` (global index) met on ``device``, without its end."""
+    """The line for an error of ``core`` (global index) on ``device``, without a line end."""
     time = datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return (
         f"neuron: NEURON_HW_ERR={error} instance-id={instance_id} hostname={socket.gethostname()} nd-id={device} "
@@ -42,10 +42,10 @@ def hardware_error_line(error: str, instance_id: str, device: int, core: int, un
 
 
 def log_hardware_error(store: Datastore, kind: FaultKind, device: int, core: int, unix_seconds: float) -> None:
-    """Append the line of a fault that struck; nothing for a fault that the driver does not log.
+    """Append the line of a fault that struck; no effect for a fault that the driver does not log.
 
-    The file is kept below 1 MiB: a full one becomes ``kernel.log.1``. A file that cannot be written is left alone: the
-    runtime that met the error goes on.
+    The file is kept below 1 MiB: a full one becomes ``kernel.log.1``. If the file cannot be written, the runtime
+    continues without the line.
     """
     error = HARDWARE_ERRORS.get(kind)
     if error is None:

@@ -1,6 +1,6 @@
 """The datastore's bytes: ctypes structures mapped onto the file, little endian, aligned to 8.
 
-A file header, a block a device, a block a NeuronCore, the table of faults, then one page a runtime process. The
+A file header, a block per device, a block per NeuronCore, the table of faults, then a page per runtime process. The
 process that holds a page's lock is the page's only writer. Everything multi-field in a page is guarded by the page's
 sequence count: odd while the writer is inside. A change of any structure here is a new ``LAYOUT_VERSION``.
 """
@@ -25,9 +25,9 @@ STATUS_COUNT = 24
 RUNTIME_COUNTER_COUNT = 4 + STATUS_COUNT
 """Counters of a core that runtimes keep: busy time, FLOPs, executions, loads, and the statuses."""
 COUNTER_COUNT = RUNTIME_COUNTER_COUNT + 2
-"""Those, and the requested and the refused resets."""
+"""The same, with the requested and the refused resets."""
 PEAK_COUNT = 6
-"""Peaks of device memory of a core: by category, and in all."""
+"""Peaks of device memory of a core: by category, and in total."""
 
 STATE_FREE = 0
 STATE_CLAIMING = 1
@@ -41,7 +41,7 @@ if sys.byteorder != "little":  # pragma: no cover - no big-endian machine to run
 
 
 class FileHeader(ctypes.Structure):
-    """What the file is, and the identity of the instance (strings are UTF-8, NUL padded)."""
+    """Identity of the file and of the instance (strings are UTF-8, NUL padded)."""
 
     _fields_ = (
         ("magic", ctypes.c_char * 8),
@@ -51,7 +51,7 @@ class FileHeader(ctypes.Structure):
         ("pages_offset_bytes", _U64),
         ("boot_ns", _U64),
         ("seed", _U64),
-        # Pages that were ever given disk room; beyond them the file has holes that nobody may touch.
+        # Pages that have disk blocks; beyond them the file has holes that must not be touched.
         ("backed_pages", _U64),
         ("instance_type", ctypes.c_char * 32),
         ("instance_id", ctypes.c_char * 64),
@@ -62,17 +62,17 @@ class FileHeader(ctypes.Structure):
         ("ami_id", ctypes.c_char * 32),
         ("subnet_id", ctypes.c_char * 32),
         ("driver_version", ctypes.c_char * 32),
-        # Until when each core has work, CLOCK_MONOTONIC: chip neighbours in other processes share DRAM bandwidth.
+        # End of each core's work, CLOCK_MONOTONIC: chip neighbours in other processes share DRAM bandwidth.
         ("core_busy_until_ns", _U64 * MAX_CORES),
         # Odd while the table of faults is being changed.
         ("fault_generation", _U64),
         ("last_fault_id", _U64),
         # Odd while a runtime's page is being folded into the lasting totals.
         ("totals_sequence", _U64),
-        # A node under a virtual clock: 1, and the clock's time, which readers take in place of CLOCK_MONOTONIC.
+        # A node under a virtual clock: 1, and the clock's time, which readers use instead of CLOCK_MONOTONIC.
         ("virtual_clock", _U64),
         ("virtual_now_ns", _U64),
-        # Its vCPUs' time on executions, all together.
+        # Total time that its vCPUs spent on executions.
         ("virtual_vcpu_busy_ns", _U64),
     )
 
@@ -110,11 +110,11 @@ class DeviceBlock(ctypes.Structure):
 
 
 class CoreTotals(ctypes.Structure):
-    """What a core keeps over the end of runtimes; a page is folded into it when it is given back or reclaimed.
+    """Totals of a core that outlive runtimes; a page is folded into them when it is released or reclaimed.
 
-    ``cleared`` is what each counter had come to, over ended and live runtimes, when it was last cleared: first the
-    counters above, then the requested and the refused resets of the device. ``memory_peak`` is the most that a runtime
-    used, by category and in all; a peak of an older ``peak_epoch`` than here is one that was cleared since.
+    ``cleared`` is the value of each counter, over ended and live runtimes, when it was last cleared: first the counters
+    above, then the requested and the refused resets of the device. ``memory_peak`` is the most that a runtime used, by
+    category and in total; a peak with an older ``peak_epoch`` than here was cleared since.
     """
 
     _fields_ = (
@@ -133,7 +133,7 @@ class CoreBlock(ctypes.Structure):
     """One runtime on one core.
 
     ``busy_ns`` and ``flops`` include the whole backlog (work placed on the core that ends at ``free_at_ns``);
-    what is done of them at a given time follows from ``backlog_*``, see :func:`busy_done`.
+    the part that is done at a given time follows from ``backlog_*``, see :func:`busy_done`.
     """
 
     _fields_ = (
@@ -182,7 +182,7 @@ class SubgraphSlot(ctypes.Structure):
 
 
 class HistogramHead(ctypes.Structure):
-    """Sum of the latencies and the range of buckets that ever counted (``low`` > ``high``: none)."""
+    """Sum of the latencies and the range of used buckets (``low`` > ``high``: none)."""
 
     _fields_ = (("sum_ns", _U64), ("low", _U64), ("high", _U64))
 
@@ -234,7 +234,7 @@ def page_offset(index: int) -> int:
 
 
 def backlog_left_ns(free_at_ns: int, backlog_ns: int, now_ns: int) -> int:
-    """Busy time that a core still has before it at ``now_ns``: its backlog, less what has passed of it."""
+    """Busy time that remains for a core at ``now_ns``: its backlog, less the part that has passed."""
     return min(backlog_ns, max(0, free_at_ns - now_ns))
 
 
@@ -243,10 +243,10 @@ def busy_done(
 ) -> tuple[int, int]:
     """Busy nanoseconds and FLOPs of a core up to ``now_ns``: a running execution counts for the part already done.
 
-    Both never go back as ``now_ns`` grows and as work is added.
+    Neither decreases as ``now_ns`` grows or as work is added.
     """
     left_ns = backlog_left_ns(free_at_ns, backlog_ns, now_ns)
     if not left_ns:
         return busy_ns, flops
-    # Rounded up, as the writer does when it adds work, so that the two agree to the last FLOP.
+    # Rounded up, as the writer does when it adds work, so that both agree exactly.
     return busy_ns - left_ns, flops + (-backlog_flops * left_ns // backlog_ns)

@@ -1,9 +1,8 @@
-"""Who owns what on a node, by byte-range POSIX record locks: the kernel frees them at any death and names the holder.
+"""Ownership on a node, by byte-range POSIX record locks: the kernel names the holder, and frees them when it ends.
 
-Such a lock falls when its process closes *any* descriptor of the file, so a process keeps one descriptor per node,
-shared by all who need it, and never opens the file a second time. Others in the process may do so all the same (a
-library that copies the directory): all locks of the process then fall at once, and :meth:`LockFile.still_holds` finds
-it. A forked child inherits no lock.
+A process loses such a lock when it closes *any* descriptor of the file, so it keeps one shared descriptor per node and
+never opens the file a second time. Other code in the process may still do so (a library that copies the directory): the
+process then loses all its locks at once, and :meth:`LockFile.still_holds` detects it. A forked child inherits no lock.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def core_byte(core: int) -> int:
 
 
 def page_byte(page: int) -> int:
-    """The byte that the owner of a datastore page keeps locked for as long as it lives."""
+    """The byte that the owner of a datastore page keeps locked while it is alive."""
     return PAGE_BASE + page
 
 
@@ -56,7 +55,7 @@ def _question(byte: int) -> bytes:
     return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
 
 
-# Asked on behalf of the open file, a record lock of this process conflicts like any other: F_GETLK would not show it.
+# Queried for the open file, a record lock of this process conflicts like any other: F_GETLK would not show it.
 _ASK = fcntl.F_OFD_GETLK
 
 
@@ -64,13 +63,13 @@ class LockFile:
     """The one descriptor of a node's lock file in this process.
 
     Attributes:
-        losses: how often all locks of this process were found to have fallen.
+        losses: how often this process was found to have lost all its locks.
     """
 
     def __init__(self, path: Path) -> None:
         """Open ``path``, which must exist."""
         try:
-            # A reader of another user's node may only look: F_GETLK needs no write permission.
+            # A reader of another user's node cannot write: F_GETLK needs no write permission.
             try:
                 self._fd = open_regular(path, os.O_RDWR | os.O_NOFOLLOW)
             except PermissionError:
@@ -82,7 +81,7 @@ class LockFile:
         try:
             check_trusted(os.fstat(self._fd), path)
         except BaseException:
-            # Harmless to close: this process holds no lock of the file before it has opened it.
+            # Harmless to close: this process holds no lock on the file before it has opened it.
             os.close(self._fd)
             raise
         self._held: set[int] = set()
@@ -97,7 +96,7 @@ class LockFile:
         return self._fd
 
     def forget(self) -> None:
-        """In a forked child: it inherits no lock, and a thread that it has not may have held the guard."""
+        """Reset in a forked child: it inherits no lock, and a thread that it lacks may have held the guard."""
         self._held = set()
         self._pid = os.getpid()
         self._guard = threading.Lock()
@@ -108,7 +107,7 @@ class LockFile:
         return self._held
 
     def try_lock(self, byte: int) -> bool:
-        """Take ``byte`` if nobody holds it, this process included."""
+        """Lock ``byte`` if no process holds it, this one included."""
         with self._guard:
             held = self._own()
             if byte in held:
@@ -125,7 +124,7 @@ class LockFile:
             return True
 
     def unlock(self, byte: int) -> None:
-        """Give ``byte`` back; no effect when this process does not hold it."""
+        """Release ``byte``; no effect when this process does not hold it."""
         with self._guard:
             held = self._own()
             if byte in held:
@@ -133,7 +132,7 @@ class LockFile:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, byte)
 
     def wait(self, byte: int) -> None:
-        """Take ``byte``, waiting for another *process* that holds it; threads must exclude each other beforehand."""
+        """Lock ``byte``, waiting for another *process* that holds it; threads must exclude each other first."""
         fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, byte)
         with self._guard:
             self._own().add(byte)
@@ -147,7 +146,7 @@ class LockFile:
         return None if kind == fcntl.F_UNLCK else max(0, pid)
 
     def still_holds(self, byte: int) -> bool:
-        """Whether a byte that this process took is still its own, by the kernel's word."""
+        """Whether this process still holds a byte that it locked, according to the kernel."""
         if self._ask(byte) == self._pid:
             return True
         with self._guard:
@@ -156,7 +155,7 @@ class LockFile:
         return False
 
     def _forget(self) -> set[int]:
-        """All locks fell at once. Those held for a moment are released by who waited for them."""
+        """Record the loss of all locks. Short-lived ones are released by their holders."""
         self.losses += 1
         self._held = {byte for byte in self._held if byte >= DEVICE_BASE}
         return self._held
@@ -168,7 +167,7 @@ class LockFile:
         return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def close(self) -> None:
-        """Close the descriptor; every lock of this process on the node falls."""
+        """Close the descriptor; this process loses all its locks on the node."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -196,7 +195,7 @@ def _exclusive() -> Iterator[None]:
 
 
 def acquire_lock_file(path: Path) -> LockFile:
-    """This process's descriptor of the lock file, opened at the first call; pair with :func:`release_lock_file`."""
+    """This process's descriptor of the lock file, opened by the first call; pair with :func:`release_lock_file`."""
     with _exclusive():
         try:
             found = path.lstat()
@@ -223,7 +222,7 @@ def acquire_lock_file(path: Path) -> LockFile:
 
 
 def release_lock_file(lock_file: LockFile) -> None:
-    """Give back what :func:`acquire_lock_file` gave; the last one closes the descriptor."""
+    """Release the descriptor of :func:`acquire_lock_file`; the last release closes it."""
     with _exclusive():
         lock_file.users -= 1
         if lock_file.users <= 0:

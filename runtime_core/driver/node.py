@@ -1,4 +1,4 @@
-"""Setting a node up, taking it down, and telling whether a directory is one."""
+"""Sets a node up, takes it down, and recognises node directories."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from runtime_core.instance import DEFAULT_INSTANCE_TYPE, InstanceType, instance_
 
 NODE_FORMAT = "neuron-sim-node"
 DRIVER_VERSION = "2.0.1"
-"""The driver generation whose interfaces the node speaks (2.0: the first that Runtime 2.x accepts)."""
+"""The driver version that the node implements (2.0: the first that Runtime 2.x accepts)."""
 
 _SETUP_LOCK = ".setup"
 _MAX_NODE_FILE_BYTES = 64 << 10
@@ -52,7 +52,7 @@ _OUR_FILES = {
 
 
 class NodeInfo(NamedTuple):
-    """What ``node.json`` says. ``boot_ns`` is Unix time in nanoseconds."""
+    """Content of ``node.json``. ``boot_ns`` is Unix time in nanoseconds."""
 
     instance_type: str
     instance_id: str
@@ -65,12 +65,12 @@ def _instance_id(rng: random.Random) -> str:
 
 
 def _make_datastore(root: Path, size: InstanceType, info: NodeInfo) -> None:
-    """Write the datastore beside its place and move it in: a reader sees all of it or none."""
+    """Write the datastore to a temporary file and rename it: a reader sees all of it or nothing."""
     rng = random.Random(info.seed + 1)  # noqa: S311 - identities, not secrets
     handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{DATASTORE_FILE}.")
     try:
         os.ftruncate(handle, layout.FILE_BYTES)
-        # Touching an unbacked page of a full disk would be a bus error; pages of runtimes are backed when claimed.
+        # Touching an unbacked page on a full disk would be a bus error; pages of runtimes are backed when claimed.
         os.posix_fallocate(handle, 0, layout.PAGES_OFFSET)
         with mmap.mmap(handle, layout.PAGES_OFFSET) as mapped:
             header = layout.FileHeader.from_buffer(mapped)
@@ -102,24 +102,30 @@ def _make_datastore(root: Path, size: InstanceType, info: NodeInfo) -> None:
 
 
 def _claim_directory(root: Path) -> None:
-    """Make the directory ours, or refuse one that holds other people's files."""
+    """Create the directory, or refuse one that holds other files."""
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise NodeError(f"{root} is not a directory", mend="set NEURON_SIM_ROOT to one") from None
+        raise NodeError("not a directory", where=str(root), mend="set NEURON_SIM_ROOT to one") from None
     found = root.stat()
     if found.st_uid == os.geteuid() and found.st_mode & 0o022:
-        # A directory of ours that the umask left open: what others could put in it would be believed.
+        # Our own directory that the umask left open: files of other users in it would be trusted.
         root.chmod(stat.S_IMODE(found.st_mode) & ~0o022)
     check_directory(root)
     if (root / REPLAY_FILE).exists():
-        raise NodeError(f"{root} replays a recording", mend="end that with 'neuron-sim down', or set NEURON_SIM_ROOT")
+        raise NodeError(
+            "the node replays a recording",
+            where=str(root),
+            mend="end it with 'neuron-sim down', or set NEURON_SIM_ROOT",
+        )
     strangers = sorted(
         p.name for p in root.iterdir() if p.name not in _OUR_FILES and not p.name.startswith((".datastore.", ".node"))
     )
     if strangers and not (root / NODE_FILE).exists():
         raise NodeError(
-            f"{root} is not a node directory (it holds {strangers[0]!r})", mend="set NEURON_SIM_ROOT to an empty one"
+            f"not a node directory: it holds {strangers[0]!r}",
+            where=str(root),
+            mend="set NEURON_SIM_ROOT to an empty one",
         )
 
 
@@ -127,8 +133,8 @@ def read_info(root: Path) -> NodeInfo:
     """Read ``node.json``.
 
     Raises:
-        NodeNotFoundError: the directory holds no node.
-        DatastoreError: the file is not a node's.
+        NodeNotFoundError: the directory is not a node.
+        DatastoreError: the file is invalid.
     """
     path = root / NODE_FILE
     check_directory(root)
@@ -140,7 +146,7 @@ def read_info(root: Path) -> NodeInfo:
     except (FileNotFoundError, NotADirectoryError):
         if (root / REPLAY_FILE).exists():
             raise NodeNotFoundError(
-                f"{root} replays a recording, which can only be looked at", mend="end it with 'neuron-sim down'"
+                "the node replays a recording and is read-only", where=str(root), mend="end it with 'neuron-sim down'"
             ) from None
         raise NodeNotFoundError(f"no Neuron node in {root}", mend="set one up with 'neuron-sim up'") from None
     except PermissionError:
@@ -149,7 +155,7 @@ def read_info(root: Path) -> NodeInfo:
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
         raise DatastoreError(
-            f"{path} is not a node description", mend="remove it with 'neuron-sim down --force'"
+            "not a node description", where=str(path), mend="remove it with 'neuron-sim down --force'"
         ) from None
 
 
@@ -161,18 +167,18 @@ def set_up(
     seed: int = 0,
     boot_ns: int | None = None,
 ) -> NodeInfo:
-    """Make a node in ``root``; a node that is there already with the asked identity is left as it is.
+    """Set up a node in ``root``; an existing node with the requested identity is kept.
 
     Args:
         root: the node directory, default :func:`runtime_core.driver.paths.node_root`.
         type_name: the EC2 name of the size, default ``$NEURON_SIM_INSTANCE_TYPE``, else inf1.6xlarge.
-        instance_id: default: made from ``seed``.
-        seed: what random choices of the node start from.
+        instance_id: default: derived from ``seed``.
+        seed: for the node's random choices.
         boot_ns: when it booted, Unix time in nanoseconds; default: now.
 
     Raises:
         UsageError: unknown size or malformed id.
-        NodeError: foreign directory, another node there already, no permission, no room on the disk.
+        NodeError: directory with other files, an existing node, no permission, no space on the disk.
     """
     root = root or node_root()
     size = instance_type(type_name or os.environ.get(INSTANCE_TYPE_VARIABLE) or DEFAULT_INSTANCE_TYPE)
@@ -192,7 +198,8 @@ def set_up(
                     instance_id and there.instance_id != instance_id
                 ):
                     raise NodeError(
-                        f"{root} already holds a node ({there.instance_type}, {there.instance_id})",
+                        f"a node already exists ({there.instance_type}, {there.instance_id})",
+                        where=str(root),
                         mend="take it down first with 'neuron-sim down'",
                     )
                 return there
@@ -206,18 +213,18 @@ def set_up(
             os.close(guard)
     except PermissionError:
         raise NodeError(
-            f"no permission to set a node up in {root}", mend="set NEURON_SIM_ROOT to a directory of yours"
+            f"no permission to set up a node in {root}", mend="set NEURON_SIM_ROOT to a directory of yours"
         ) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NodeError(
-                f"no room on the disk for a node in {root}", mend="free some, or set NEURON_SIM_ROOT"
+                f"no space on the disk for a node in {root}", mend="free some, or set NEURON_SIM_ROOT"
             ) from None
         raise
 
 
 def open_or_set_up(root: Path | None = None) -> Datastore:
-    """Open the node for writing; one that was never set up is made first, as the design asks."""
+    """Open the node for writing; set it up first if it does not exist."""
     root = root or node_root()
     if not (root / NODE_FILE).exists():
         set_up(root)
@@ -225,11 +232,11 @@ def open_or_set_up(root: Path | None = None) -> Datastore:
 
 
 def take_down(root: Path | None = None, *, force: bool = False) -> None:
-    """Remove the node's files, and the directory when nothing else is in it.
+    """Remove the node's files, and the directory if it is then empty.
 
     Raises:
-        NodeNotFoundError: there is none.
-        NodeError: runtimes still use it and ``force`` is not given.
+        NodeNotFoundError: the node is missing.
+        NodeError: runtimes still use it and ``force`` is not set.
     """
     root = root or node_root()
     check_directory(root)
@@ -254,10 +261,10 @@ def take_down(root: Path | None = None, *, force: bool = False) -> None:
 
 
 def free_disk_bytes(root: Path) -> int:
-    """Bytes left on the node's file system, for diagnostics."""
+    """Free bytes on the node's file system, for diagnostics."""
     return shutil.disk_usage(root).free
 
 
 def datastore_bytes_per_process() -> int:
-    """Bytes of the datastore that one runtime process takes."""
+    """Bytes of the datastore per runtime process."""
     return ctypes.sizeof(layout.Page)

@@ -1,4 +1,4 @@
-"""Which process owns which NeuronCores, and whether it still does."""
+"""Ownership of NeuronCores by processes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from runtime_core.status import NrtError, NrtStatus
 
 LOST = (
     "the runtime has lost its NeuronCores: something in this process closed the node's lock file, for example by "
-    "copying the node directory; others may own them now"
+    "copying the node directory; another process may own them now"
 )
 
 
 class LostCoresError(NrtError):
-    """The process no longer owns its cores and its page: it must not write there."""
+    """The process no longer owns its cores and its page, and must not write them."""
 
     def __init__(self) -> None:
         super().__init__(NrtStatus.CLOSED, LOST, mend="close the runtime and initialise it again")
 
 
 def claim_cores(locks: LockFile, cores: Sequence[int]) -> list[int] | None:
-    """Own all of ``cores`` or none; ``None`` when any of them is taken."""
+    """Own all of ``cores`` or none; ``None`` when any of them is owned."""
     claimed: list[int] = []
     for core in cores:
         if not locks.try_lock(core_byte(core)):
@@ -50,11 +50,11 @@ def claim_count(locks: LockFile, count: int, usable: Sequence[int]) -> list[int]
 
 
 def free_cores(locks: LockFile, cores: Sequence[int]) -> list[int]:
-    """Those of ``cores`` that no process owns."""
+    """The ``cores`` that no process owns."""
     return [core for core in cores if locks.holder(core_byte(core)) is None]
 
 
 def release_cores(locks: LockFile, cores: Sequence[int]) -> None:
-    """Release cores; no effect for those that the process does not own."""
+    """Release cores; no effect for cores that the process does not own."""
     for core in cores:
         locks.unlock(core_byte(core))

@@ -1,4 +1,4 @@
-"""Where a simulated node lives."""
+"""Paths of a simulated node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NODE_FILE = "node.json"
 DATASTORE_FILE = "datastore"
 LOCKS_FILE = "locks"
 REPLAY_FILE = "replay.json"
-"""Stands for a node that is a recording."""
+"""Marks a node that replays a recording."""
 VISIBLE_FILE = "visible-devices"
 KERNEL_LOG_FILE = "kernel.log"
 OLD_KERNEL_LOG_FILE = "kernel.log.1"
@@ -27,5 +27,5 @@ def node_root() -> Path:
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
     if runtime_dir:
         return Path(runtime_dir, "neuron-sim")
-    # Not world-writable in use: the directory is made with mode 0700, and a foreign owner's is refused.
+    # Safe in /tmp: the directory is created with mode 0700, and another owner's is refused.
     return Path(f"/tmp/neuron-sim-{os.getuid()}")  # noqa: S108

@@ -1,4 +1,4 @@
-"""Resetting a Neuron Device: what its owners had there is lost, and they are told when they next execute on it."""
+"""Resets a Neuron Device: its owners lose their data, and their next execution on it fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime_core.instance import CORES_PER_DEVICE
 
 
 class DeviceInUseError(NodeError):
-    """The device can't be reset: processes own cores of it."""
+    """The device cannot be reset: processes own cores of it."""
 
 
 def _owners(store: Datastore, cores: range) -> list[int]:
@@ -22,35 +22,35 @@ def _owners(store: Datastore, cores: range) -> list[int]:
 def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[int]:
     """Reset a device.
 
-    Executions on it of a process that had opened it fail with EXEC_UNIT_UNRECOVERABLE (101), one that was running with
-    HW_ERROR, until the process has closed and initialised its runtime anew.
+    Executions of processes that have opened it fail with EXEC_UNIT_UNRECOVERABLE (101), a running one with HW_ERROR,
+    until the process closes and initialises its runtime again.
 
     Args:
         store: of the node, open for writing.
         device: its number.
-        force: even while processes own its cores.
+        force: reset even while processes own its cores.
 
     Returns:
         The pids whose executions fail from now on.
 
     Raises:
-        UsageError: there is no such device.
-        DeviceInUseError: a process owns a core of it and ``force`` is not given; the refusal is counted.
+        UsageError: the device does not exist.
+        DeviceInUseError: a process owns a core of it and ``force`` is not set; the refusal is counted.
     """
     last = store.size.device_count - 1
     if not 0 <= device <= last or device not in store.visible_devices:
-        raise UsageError(f"no Neuron Device {device}: the node has {'0' if not last else f'0 to {last}'}")
+        raise UsageError(f"Neuron Device {device} not found: the node has {'0' if not last else f'0 to {last}'}")
     cores = range(device * CORES_PER_DEVICE, (device + 1) * CORES_PER_DEVICE)
     with locked_devices(store, [device]):
         block = store.device_block(device)
-        # Nobody becomes an owner while the device is being reset.
+        # No process can become an owner while the device is being reset.
         claimed = claim_cores(store.locks, cores)
         owners = [] if claimed else _owners(store, cores)
         if claimed is None and not force:
             block.refused_reset_count += 1
             raise DeviceInUseError(
                 f"Neuron Device {device} is in use by process {', '.join(map(str, owners)) or 'of another namespace'}",
-                mend="end it first, or reset with --force",
+                mend="stop it first, or reset with --force",
             )
         block.reset_count += 1
         release_cores(store.locks, claimed or [])

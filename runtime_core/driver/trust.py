@@ -1,7 +1,7 @@
-"""Whose node may be used: one's own or root's, that no other user may write.
+"""Trust in nodes: only the user's own or root's, not writable by others.
 
-The default directory can lie in ``/tmp``, where anybody can make it first. What a stranger put there would be read as
-counters, run as models of the owner, and name processes to send signals to.
+The default directory can be in ``/tmp``, where any user can create it first. Files of another user there would be read
+as counters, run as models of the owner, and name processes to send signals to.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ _MEND = f"set NEURON_SIM_ROOT to a directory of yours, or trust this one with --
 
 
 class UntrustedNodeError(NodeError):
-    """Another user owns the node, or may write it."""
+    """Another user owns the node, or can write it."""
 
 
 def trusts_any() -> bool:
-    """Whether the user says that the node is to be trusted, whoever owns it."""
+    """Whether the user asked to trust the node, whoever owns it."""
     return os.environ.get(TRUST_VARIABLE, "").strip().lower() in _YES
 
 
 def check_trusted(found: os.stat_result, path: Path) -> None:
-    """Check a part of a node, by its status.
+    """Check a part of a node by its file status.
 
     Args:
         found: of the directory, or of a file of the node that is open.
         path: its name in messages.
 
     Raises:
-        UntrustedNodeError: another user than root owns it, or others may write it, and nobody says to trust it.
+        UntrustedNodeError: a user other than root owns it, or others can write it, and the user did not ask to trust
+            it.
     """
     if found.st_uid not in (os.geteuid(), 0):
         problem = f"it belongs to another user ({_name(found.st_uid)})"
     elif found.st_mode & _OTHERS_MAY_WRITE:
-        problem = f"other users may write it (mode {stat.S_IMODE(found.st_mode):04o})"
+        problem = f"other users can write it (mode {stat.S_IMODE(found.st_mode):04o})"
     else:
         return
     if not trusts_any():
@@ -48,7 +49,7 @@ def check_trusted(found: os.stat_result, path: Path) -> None:
 
 
 def check_directory(root: Path) -> None:
-    """Check the directory of a node; no effect where there is none.
+    """Check the directory of a node; no effect if it does not exist.
 
     Raises:
         UntrustedNodeError: see :func:`check_trusted`.

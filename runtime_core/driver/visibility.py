@@ -1,4 +1,4 @@
-"""Which devices of a node are visible here: all of them, or in a container those that were given to it."""
+"""The devices of a node that are visible here: all, or in a container the assigned ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
     """The visible devices of the node in ``root``, ascending; all of its ``device_count`` without a file that says so.
 
     Raises:
-        DatastoreError: the file names no devices of the node.
+        DatastoreError: the file does not name devices of the node.
     """
     try:
         text = read_regular(root / VISIBLE_FILE, _MAX_BYTES).decode("ascii", "replace").strip()
@@ -27,16 +27,18 @@ def read_visible(root: Path, device_count: int) -> tuple[int, ...]:
         raise DatastoreError(
             f"it cannot be read: {error.strerror}",
             where=str(root / VISIBLE_FILE),
-            mend="write device numbers like 0,2 into it, or remove it",
+            mend="write device numbers such as 0,2 into it, or remove it",
         ) from None
     parts = text.split(",")
     if all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < device_count for part in parts):
         return tuple(sorted({int(part) for part in parts}))
     raise DatastoreError(
-        f"{root / VISIBLE_FILE} names no devices of the node", mend="write numbers like 0,2 or remove it"
+        "expected device numbers of the node",
+        where=str(root / VISIBLE_FILE),
+        mend="write numbers such as 0,2 into it, or remove it",
     )
 
 
 def write_visible(path: Path, devices: Iterable[int]) -> None:
-    """Write the list of visible devices, in one step."""
+    """Write the list of visible devices atomically."""
     write_atomically(path, (",".join(map(str, devices)) + "\n").encode(), mode=0o644)

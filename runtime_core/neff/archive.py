@@ -1,4 +1,4 @@
-"""The NEFF's payload: a gzipped tar, written the same at every run and read without ever touching the disk."""
+"""The NEFF's payload: a gzipped tar, written reproducibly and read without touching the disk."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BLOCK = 512
 _GZIP_WBITS = 31
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _CHUNK_BYTES = 1 << 20
-# What zlib has not used yet is copied at every call: feed it little.
+# zlib copies its unused input at every call: feed it small pieces.
 _FEED_BYTES = 1 << 16
 _SAMPLE_BYTES = 1 << 16
 _WORTH_COMPRESSING = 0.5
-# Tar pads to its record size, 10 KiB unless it was told otherwise.
+# Tar pads to its record size, by default 10 KiB.
 _MAX_TAIL_BYTES = 1 << 20
 _MAX_LIMIT_DIGITS = 18
 
 
 class NeffLimits(NamedTuple):
-    """What a NEFF may take, at most.
+    """Limits on the size of a NEFF.
 
     Attributes:
-        payload_bytes: the file without its header; by default what stored members of ``unpacked_bytes`` take.
+        payload_bytes: the file without its header; default: the size of ``unpacked_bytes`` stored uncompressed.
         unpacked_bytes: all members together.
         manifest_bytes: the manifest alone; decoded it takes up to 15 times as much memory.
         members: number of entries of the archive, directories included.
@@ -45,14 +45,17 @@ def default_limits() -> NeffLimits:
     """The limits, with ``$NEURON_SIM_NEFF_MAX_BYTES`` for the size of all members together (default 8 GiB).
 
     Raises:
-        NeffError: INVALID, when the variable is set to anything but a number of bytes.
+        NeffError: INVALID, when the variable is not a number of bytes.
     """
     text = os.environ.get(SIZE_VARIABLE, "").strip()
     if not text:
         return NeffLimits()
     if not (text.isascii() and text.isdigit()) or len(text) > _MAX_LIMIT_DIGITS or int(text) == 0:
         raise NeffError(
-            NrtStatus.INVALID, f"{SIZE_VARIABLE} is {text[:40]!r}", mend="give a number of bytes, e.g. 8589934592"
+            NrtStatus.INVALID,
+            f"expected a number of bytes, not {text[:40]!r}",
+            where=SIZE_VARIABLE,
+            mend="use for example 8589934592",
         )
     size_bytes = int(text)
     return NeffLimits(
@@ -64,17 +67,17 @@ def default_limits() -> NeffLimits:
 
 
 def _compression_level(content: bytes | memoryview) -> int:
-    """Trained weights are nearly noise to gzip, which takes seconds to save a fifth of them: store them."""
+    """Trained weights hardly compress: gzip takes seconds to save a fifth, so store them."""
     middle = len(content) // 2
     sample = bytes(content[middle : middle + _SAMPLE_BYTES])
     return 1 if len(zlib.compress(sample, 1)) < _WORTH_COMPRESSING * len(sample) else 0
 
 
 def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> list[bytes]:
-    """Pack members, in their order, into a gzipped tar with no times, owners or modes of this machine in it.
+    """Pack members, in their order, into a gzipped tar without times, owners or modes of this machine.
 
     Returns:
-        The payload in pieces: joining them would hold it twice.
+        The payload in pieces: joining them would need twice the memory.
     """
     out = [_GZIP_HEADER]
     checksum, size = 0, 0
@@ -91,7 +94,7 @@ def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> list[bytes]:
     level = 1
     for content, wanted in pieces:
         if wanted != level:
-            # A deflate stream can be cut at a full flush and go on with another compressor.
+            # A deflate stream can be cut at a full flush and continued by another compressor.
             out.append(packer.flush(zlib.Z_FULL_FLUSH))
             packer = zlib.compressobj(wanted, zlib.DEFLATED, -15)
             level = wanted
@@ -108,7 +111,7 @@ def _invalid(message: str) -> NeffError:
 
 
 class _Inflated:
-    """A gzip stream inflated as it is read, never further than asked, and to the limit at the most."""
+    """A gzip stream, inflated only as far as it is read, and at most to the limit."""
 
     def __init__(self, payload: memoryview, limit_bytes: int) -> None:
         self._payload = payload
@@ -128,7 +131,7 @@ class _Inflated:
         return bytes(out)
 
     def skip(self, size: int) -> int:
-        """Read and drop ``size`` bytes; returns how many there were."""
+        """Read and drop ``size`` bytes; returns the number of bytes read."""
         skipped = 0
         while skipped < size:
             piece = self._inflate(size - skipped)
@@ -149,7 +152,7 @@ class _Inflated:
             try:
                 piece = inflater.decompress(feed, min(size, _CHUNK_BYTES))
             except zlib.error:
-                raise _invalid("the NEFF's payload is no valid gzip: the file is damaged") from None
+                raise _invalid("the NEFF's payload is not valid gzip: the file is damaged") from None
             if piece:
                 self._left -= len(piece)
                 if self._left < 0:
@@ -171,7 +174,7 @@ class Member(NamedTuple):
     Attributes:
         name: its path, with ``/``.
         size_bytes: as the archive declares it.
-        read: inflates the content; call it before the next member is asked for, or not at all.
+        read: inflates the content; call it before the next member is requested, or not at all.
     """
 
     name: str
@@ -190,7 +193,7 @@ class _Entry(NamedTuple):
 
 
 def _entry(block: bytes, skip_extensions: bool) -> _Entry:
-    """What a tar header block says."""
+    """Parse a tar header block."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.TarError, ValueError) as error:
@@ -240,18 +243,18 @@ def _entries(stream: _Inflated, limits: NeffLimits, skip_extensions: bool) -> It
 
 
 def unpack(payload: memoryview, limits: NeffLimits, *, skip_extensions: bool = False) -> Iterator[Member]:
-    """Yield the members in their order; a content is inflated only when it is read.
+    """Yield the members in their order; their content is inflated only when it is read.
 
     Args:
         payload: the gzipped tar.
-        limits: how far it may go.
-        skip_extensions: pass over the extension entries of other tar programs; by default they are refused.
+        limits: size limits.
+        skip_extensions: skip the extension entries of other tar programs; by default they are refused.
 
     Raises:
         NeffError: INVALID for anything that is not a plain, whole gzipped tar within the limits.
     """
     stream = _Inflated(payload, limits.unpacked_bytes)
     yield from _entries(stream, limits, skip_extensions)
-    # The end of the stream carries the checksum: read up to it, so that a cut tail is noticed.
+    # The checksum is at the end of the stream: read up to it, to detect a cut tail.
     if stream.skip(_MAX_TAIL_BYTES + 1) > _MAX_TAIL_BYTES or stream.leftover_bytes:
-        raise _invalid("the NEFF's payload goes on after the end of its archive: the file is damaged")
+        raise _invalid("the NEFF's payload continues after the end of its archive: the file is damaged")

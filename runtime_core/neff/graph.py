@@ -1,4 +1,4 @@
-"""What a NEFF holds: a graph of Neuron and CPU nodes, their instructions and parameters, as immutable records.
+"""The content of a NEFF: a graph of Neuron and CPU nodes, their instructions and parameters, as immutable records.
 
 Values flow by name: a node's input is a graph input or the output of one other node. The records are msgspec
 Structs, so the archive's JSON is validated field by field as it is decoded.
@@ -49,7 +49,7 @@ class EngineKind(enum.StrEnum):
 
 
 class NodeKind(enum.StrEnum):
-    """Where a node of the graph runs."""
+    """The processor that runs a node of the graph."""
 
     NEURON = "neuron"
     CPU = "cpu"
@@ -58,7 +58,7 @@ class NodeKind(enum.StrEnum):
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Name, element type and shape of a tensor; a scalar has the shape ``()``.
 
-    ``at_most``: an execution may make a smaller one, of the same number of dimensions.
+    ``at_most``: an execution may produce a smaller one, with the same number of dimensions.
     """
 
     name: str
@@ -81,7 +81,7 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A constant of a Neuron node: where its bytes lie in the node's ``params.bin`` (C order, little endian)."""
+    """A constant of a Neuron node: the offset of its bytes in the node's ``params.bin`` (C order, little endian)."""
 
     spec: TensorSpec
     offset_bytes: int
@@ -92,8 +92,8 @@ class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     Attributes:
         engine: which engine executes it.
-        opcode: what it does, e.g. ``conv``, ``matmul``, ``relu``, ``max_pool``, ``transpose``.
-        inputs: names of node inputs, parameters or earlier outputs; ``""`` for an optional one left out.
+        opcode: the operation, e.g. ``conv``, ``matmul``, ``relu``, ``max_pool``, ``transpose``.
+        inputs: names of node inputs, parameters or earlier outputs; ``""`` for an omitted optional one.
         outputs: names written, each declared in the node's ``buffers`` or ``outputs``.
         attributes: constants of the operation.
         flops: floating-point operations (a multiply-add counts two).
@@ -115,11 +115,11 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     Attributes:
         name: unique in the graph.
         kind: Neuron (instructions for one NeuronCore) or CPU (an ONNX subgraph, stored as ``model.onnx``).
-        inputs, outputs: the tensors it takes and makes, by graph-wide names.
+        inputs, outputs: the tensors that it reads and writes, by graph-wide names.
         core: the model-relative index of the NeuronCore it is placed on (0-based; CPU nodes: 0, unused).
         instructions: in an order in which every name is written before it is read.
         parameters: constants, at ascending offsets.
-        buffers: scratch tensors that live only inside the node.
+        buffers: scratch tensors that exist only inside the node.
         params_bytes: size of the node's ``params.bin``.
     """
 
@@ -140,15 +140,15 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The whole model: ``nodes`` in an order in which every tensor is made before it is used.
+    """The whole model: ``nodes`` in an order in which every tensor is written before it is read.
 
     Attributes:
         name: the model's name.
         inputs, outputs: the IFMAPs and OFMAPs.
         nodes: Neuron and CPU nodes.
         core_count: NeuronCores that the nodes are placed on.
-        batch: the batch the model was compiled for (0: it has no batch axis).
-        dynamic_batch: the runtime may feed any number of samples.
+        batch: the batch that the model was compiled for (0: no batch axis).
+        dynamic_batch: an execution may have any number of samples.
     """
 
     name: str

@@ -10,9 +10,9 @@ from runtime_core.status import NeffError, NrtStatus
 
 HEADER_BYTES = 1024
 MAX_LISTED_NODES = 64
-"""Nodes whose cores the header has room for."""
+"""Number of nodes whose cores fit in the header."""
 SUPPORTED_MAJORS = (1, 2)
-"""NEFF major versions this runtime knows; any minor of them is read."""
+"""NEFF major versions that this runtime reads, with any minor version."""
 
 # <: packed, no alignment. The offsets are those of the contract, asserted below.
 _LAYOUT = struct.Struct("<QQQQQ128sI64s32s256sI64s432s")
@@ -33,12 +33,12 @@ class Header(NamedTuple):
         packaging_version: 1 = tgz and SHA-256, 2 = tgz and MD5.
         data_size_bytes: size of the payload that follows.
         version_major, version_minor: of the NEFF.
-        build_version: what compiled it.
+        build_version: of the compiler.
         efficient_core_count: NeuronCores for efficient execution.
         payload_hash: digest of the payload, raw (32 or 16 bytes).
         uuid: 32 hex digits.
         name: the model's name.
-        requested_core_count: cores the compiler was asked for.
+        requested_core_count: cores requested from the compiler.
         cores_per_node: cores of each node of the graph, up to 64 nodes.
     """
 
@@ -56,7 +56,7 @@ class Header(NamedTuple):
 
 
 def _padded(text: str, size_bytes: int) -> bytes:
-    """UTF-8, cut at a character so that it fits."""
+    """Encode as UTF-8, cut at a character boundary to fit."""
     return text.encode("utf-8")[:size_bytes].decode("utf-8", "ignore").encode("utf-8")
 
 
@@ -65,7 +65,7 @@ def _text(raw: bytes) -> str:
 
 
 def _digest(raw: bytes, packaging: int) -> bytes:
-    """The digest as raw bytes; files that write it in hex are understood too."""
+    """The digest as raw bytes; a digest in hex is accepted too."""
     size = 32 if packaging == Packaging.TGZ_SHA256 else 16
     if any(raw[size:]):
         try:
@@ -98,8 +98,8 @@ def unpack_header(data: bytes | memoryview) -> Header:
     """Read the header at the start of a NEFF.
 
     Raises:
-        NeffError: INVALID when it is truncated or its sizes make no sense, UNSUPPORTED_NEFF_VERSION for a packaging or
-            NEFF version that is not known.
+        NeffError: INVALID when it is truncated or its sizes are invalid, UNSUPPORTED_NEFF_VERSION for an unknown
+            packaging or NEFF version.
     """
     if len(data) < HEADER_BYTES:
         raise NeffError(

@@ -1,4 +1,4 @@
-"""The archive's first member, ``neff.json``: the graph, and what the other members hold."""
+"""The archive's first member, ``neff.json``: the graph, and the sizes of the other members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORMAT_VERSION = 1
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the archive holds; ``members`` gives each other member's size in bytes."""
+    """Content of the archive; ``members``: size in bytes of each other member."""
 
     format: str
     format_version: int
@@ -21,7 +21,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ManifestMark(msgspec.Struct, frozen=True):
-    """The part by which our manifest is told from one of the hardware compiler."""
+    """The key that distinguishes our manifest from the hardware compiler's."""
 
     format: str = ""
     format_version: int = 0

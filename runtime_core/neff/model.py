@@ -1,4 +1,4 @@
-"""A NEFF in memory: identity, graph and the bytes that the nodes carry."""
+"""A NEFF in memory: identity, graph and the bytes of the nodes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Neff:
 
     Attributes:
         graph: nodes and tensors.
-        params: node name -> the node's parameter bytes (a memoryview or bytes; absent for a node with none).
+        params: node name -> the node's parameter bytes (a memoryview or bytes; absent for a node without parameters).
         cpu_models: CPU node name -> serialised ONNX model.
-        uuid: 32 hex digits, made from the content.
-        build_version: what compiled it.
+        uuid: 32 hex digits, derived from the content.
+        build_version: of the compiler.
         packaging_version: 1 = SHA-256, 2 = MD5 over the payload.
         neff_version: (major, minor).
         file_size_bytes: size of the file it was read from, 0 when it was built in memory.

@@ -1,4 +1,4 @@
-"""Reading a NEFF that anybody may have made: everything is checked, nothing is unpacked to disk or unpickled."""
+"""Reads untrusted NEFFs: everything is checked, nothing is unpacked to disk or unpickled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runtime_core.neff.writer import payload_hash
 from runtime_core.status import NeffError, NrtStatus
 
 _FOR_HARDWARE = (
-    "the NEFF was compiled for Inferentia hardware, whose instructions this node can't execute: "
+    "the NEFF was compiled for Inferentia hardware, whose instructions this node cannot execute: "
     "recompile the model's ONNX file with 'neuron-cc compile'"
 )
 # Members that only the compilers for hardware write: compiled subgraphs and KELF executables.
@@ -42,7 +42,7 @@ def _split(data: bytes | memoryview) -> tuple[Header, memoryview]:
     header = unpack_header(view[:HEADER_BYTES])
     payload = view[HEADER_BYTES:]
     if len(payload) != header.data_size_bytes:
-        what = "truncated" if len(payload) < header.data_size_bytes else "longer than it says"
+        what = "truncated" if len(payload) < header.data_size_bytes else "longer than declared"
         raise NeffError(
             NrtStatus.INVALID,
             f"the NEFF is {what}: its header declares {header.data_size_bytes} bytes of payload, {len(payload)} follow",
@@ -59,7 +59,7 @@ def _too_large(what: str, size_bytes: int, allowed_bytes: int) -> NeffError:
 
 
 def hash_matches(data: bytes | memoryview) -> bool:
-    """Whether the payload has the hash that the header carries."""
+    """Whether the payload has the hash in the header."""
     header, payload = _split(data)
     return hmac.compare_digest(payload_hash(payload, header.packaging_version), header.payload_hash)
 
@@ -98,7 +98,7 @@ def _manifest(content: bytes) -> Manifest:
     if mark.format_version != FORMAT_VERSION:
         raise NeffError(
             NrtStatus.UNSUPPORTED_NEFF_VERSION,
-            "the NEFF's content has another version than this runtime's, "
+            "the NEFF's content version is not this runtime's, "
             f"{FORMAT_VERSION}: recompile it with 'neuron-cc compile'",
         )
     try:
@@ -108,7 +108,7 @@ def _manifest(content: bytes) -> Manifest:
 
 
 def _expected(graph: Graph) -> dict[str, int | None]:
-    """The members that the graph needs, with their sizes where it fixes them."""
+    """The members that the graph requires, with their sizes if the graph determines them."""
     expected: dict[str, int | None] = {}
     for index, node in enumerate(graph.nodes):
         if node.kind is NodeKind.CPU:
@@ -167,7 +167,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
         raise _too_large("content", declared_bytes, limits.unpacked_bytes)
     contents: dict[str, bytes] = {}
     for member in members:
-        # Before it is inflated: an archive can't take more memory than its manifest admits.
+        # Check before inflating: an archive cannot use more memory than its manifest declares.
         if manifest.members.get(member.name) != member.size_bytes:
             raise NeffError(
                 NrtStatus.INVALID,
@@ -176,7 +176,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
         contents[member.name] = member.read()
     missing = manifest.members.keys() - contents.keys()
     if missing:
-        raise NeffError(NrtStatus.INVALID, f"the NEFF lacks its member {min(missing)!r}")
+        raise NeffError(NrtStatus.INVALID, f"member {min(missing)!r} of the NEFF is missing")
     params: dict[str, bytes | memoryview] = {}
     cpu_models: dict[str, bytes] = {}
     for index, node in enumerate(graph.nodes):
@@ -197,10 +197,10 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
 
 
 def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
-    """The bytes of a NEFF file; what is no NEFF is refused by its header, before the rest is read.
+    """The bytes of a NEFF file; a file that is not a NEFF is refused by its header, before the rest is read.
 
     Raises:
-        NeffError: INVALID, when there is no such file, it can't be read or is too large; and as
+        NeffError: INVALID, when the file is missing, cannot be read or is too large; and as
             :func:`~runtime_core.neff.header.unpack_header`.
     """
     allowed = HEADER_BYTES + (limits or default_limits()).payload_bytes
@@ -211,13 +211,13 @@ def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
             if size_bytes > allowed:
                 raise _too_large("file", size_bytes, allowed)
             file.seek(0)
-            # A buffer of the limit is gigabytes; one byte more than the file has tells one that grows.
+            # The limit is gigabytes; reading one byte more than the file's size detects a file that grows.
             content = file.read(size_bytes + 1)
             if len(content) > allowed:
                 raise _too_large("file", len(content), allowed)
             return content
     except OSError as error:
-        raise NeffError(NrtStatus.INVALID, f"{path} can't be read: {error.strerror}") from None
+        raise NeffError(NrtStatus.INVALID, f"cannot read the file: {error.strerror}", where=str(path)) from None
 
 
 def load_neff(path: Path | str, *, validate_hash: bool = False, limits: NeffLimits | None = None) -> Neff:

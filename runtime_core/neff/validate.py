@@ -1,4 +1,4 @@
-"""Whether a graph makes sense, before anything relies on it."""
+"""Validates a graph before anything relies on it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _bad(message: str) -> NeffError:
 
 
 def _fits(value: int) -> bool:
-    """Whether an integer is one that the chip can hold; JSON's may have thousands of digits."""
+    """Whether an integer fits the chip; JSON integers may have thousands of digits."""
     return -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 def _shown(value: int) -> str:
-    # Python refuses to print an integer of more than 4300 digits.
+    # Python refuses to print integers of more than 4300 digits.
     return str(value) if _fits(value) else "impossibly many"
 
 
@@ -38,12 +38,14 @@ def _check_specs(specs: Iterable[TensorSpec], where: str) -> dict[str, TensorSpe
             raise _bad(f"{where} declares tensor {spec.name!r} twice or without a name")
         if len(spec.shape) > MAX_DIMENSIONS:
             raise _bad(
-                f"tensor {spec.name!r} of {where} has {len(spec.shape)} dimensions, {MAX_DIMENSIONS} are possible"
+                f"tensor {spec.name!r} of {where} has {len(spec.shape)} dimensions, at most {MAX_DIMENSIONS} allowed"
             )
         if any(not 0 <= extent <= MAX_TENSOR_BYTES for extent in spec.shape):
             raise _bad(f"tensor {spec.name!r} of {where} has a negative or impossibly large dimension")
         if spec.size_bytes > MAX_TENSOR_BYTES:
-            raise _bad(f"tensor {spec.name!r} of {where} has {spec.size_bytes} bytes, {MAX_TENSOR_BYTES} are possible")
+            raise _bad(
+                f"tensor {spec.name!r} of {where} has {spec.size_bytes} bytes, at most {MAX_TENSOR_BYTES} are allowed"
+            )
         found[spec.name] = spec
     return found
 
@@ -57,7 +59,7 @@ def _check_parameters(node: Node) -> None:
     for parameter in node.parameters:
         spec = parameter.spec
         if not _fits(parameter.offset_bytes):
-            raise _bad(f"parameter {spec.name!r} of {node.name!r} lies at an impossible offset")
+            raise _bad(f"parameter {spec.name!r} of {node.name!r} has an invalid offset")
         if parameter.offset_bytes < end:
             raise _bad(f"parameter {spec.name!r} of {node.name!r} overlaps the one before it")
         end = parameter.offset_bytes + spec.size_bytes
@@ -107,10 +109,10 @@ def check_graph(graph: Graph) -> None:
     """Check names, edges, shapes, parameters and placement.
 
     Raises:
-        NeffError: INVALID, naming the node and tensor that do not fit.
+        NeffError: INVALID; names the node and the tensor.
     """
     if not 1 <= graph.core_count <= MAX_CORES:
-        raise _bad(f"it asks for {_shown(graph.core_count)} NeuronCores, 1 to {MAX_CORES} are possible")
+        raise _bad(f"it requires {_shown(graph.core_count)} NeuronCores, expected 1 to {MAX_CORES}")
     if not graph.nodes:
         raise _bad("it has no nodes")
     if not 0 <= graph.batch <= MAX_TENSOR_BYTES:
@@ -122,18 +124,18 @@ def check_graph(graph: Graph) -> None:
     names: set[str] = set()
     for node in graph.nodes:
         if not node.name or node.name in names:
-            raise _bad(f"two nodes are called {node.name!r}")
+            raise _bad(f"two nodes have the name {node.name!r}")
         names.add(node.name)
         if not 0 <= node.core < graph.core_count:
             raise _bad(f"node {node.name!r} is on core {_shown(node.core)} of {graph.core_count}")
         for spec in node.inputs:
             source = made.get(spec.name)
             if source is None:
-                why = "makes it only later: a cycle" if spec.name in makers else "makes it"
+                why = "writes it only later: a cycle" if spec.name in makers else "writes it"
                 who = makers.get(spec.name, "nothing")
                 raise _bad(f"node {node.name!r} needs {spec.name!r}, and {who!r} {why}")
             if _differ(source, spec):
-                raise _bad(f"node {node.name!r} takes {spec.name!r} with another shape or type than it is made with")
+                raise _bad(f"node {node.name!r} reads {spec.name!r} with another shape or type than it is written with")
         if not 0 <= node.params_bytes <= MAX_TENSOR_BYTES:
             raise _bad(f"node {node.name!r} has a negative or impossibly large number of bytes of parameters")
         if node.kind is NodeKind.CPU and (node.instructions or node.parameters or node.buffers or node.params_bytes):
@@ -142,40 +144,40 @@ def check_graph(graph: Graph) -> None:
         _check_instructions(node)
         for spec in node.outputs:
             if spec.name in made:
-                raise _bad(f"tensor {spec.name!r} is made twice, the second time by {node.name!r}")
+                raise _bad(f"tensor {spec.name!r} is written twice, the second time by {node.name!r}")
             made[spec.name] = spec
     for spec in _check_specs(graph.outputs, "the model's outputs").values():
         source = made.get(spec.name)
         if source is None or _differ(source, spec):
-            raise _bad(f"no node makes the model's output {spec.name!r} with its shape and type")
+            raise _bad(f"no node writes the model's output {spec.name!r} with its shape and type")
 
 
 def cores_per_node(graph: Graph) -> tuple[int, ...]:
-    """The header's list: a core for a Neuron node, none for a CPU node; it has room for the first 64 nodes."""
+    """The header's list: one core per Neuron node, none per CPU node, for the first 64 nodes."""
     return tuple(int(node.kind is NodeKind.NEURON) for node in graph.nodes[:MAX_LISTED_NODES])
 
 
 def check_header(header: Header, graph: Graph) -> None:
-    """Check that the header tells of this graph: its cores, and an identity that is one.
+    """Check that the header matches the graph and has a valid identity.
 
     Raises:
-        NeffError: INVALID, naming the field.
+        NeffError: INVALID; names the field.
     """
     if header.requested_core_count != graph.core_count:
         raise NeffError(
             NrtStatus.INVALID,
-            f"the NEFF's header asks for {header.requested_core_count} NeuronCores, its graph for {graph.core_count}",
+            f"the NEFF's header requests {header.requested_core_count} NeuronCores, its graph {graph.core_count}",
         )
     if not 1 <= header.efficient_core_count <= MAX_CORES:
         raise NeffError(
             NrtStatus.INVALID,
-            f"the NEFF's header calls {header.efficient_core_count} NeuronCores efficient, 1 to {MAX_CORES} can be",
+            f"the NEFF's header has {header.efficient_core_count} efficient NeuronCores, expected 1 to {MAX_CORES}",
         )
     listed = header.cores_per_node
     if (*listed, *[0] * (MAX_LISTED_NODES - len(listed)))[: len(graph.nodes)] != cores_per_node(graph):
         raise NeffError(NrtStatus.INVALID, "the NEFF's header and graph differ in the cores of the nodes")
     if any(listed[len(graph.nodes) :]):
-        raise NeffError(NrtStatus.INVALID, "the NEFF's header gives cores to more nodes than the graph has")
+        raise NeffError(NrtStatus.INVALID, "the NEFF's header lists cores for more nodes than the graph has")
     if not is_uuid(header.uuid):
         raise NeffError(NrtStatus.INVALID, "the NEFF's UUID is not 32 hex digits: the file is damaged")
 

@@ -20,7 +20,7 @@ from runtime_core.status import NeffError, NrtStatus
 
 
 def _bad(message: str) -> NeffError:
-    return NeffError(NrtStatus.INVALID, f"the NEFF can't be written: {message}")
+    return NeffError(NrtStatus.INVALID, f"cannot write the NEFF: {message}")
 
 
 def _members(neff: Neff) -> list[tuple[str, bytes | memoryview]]:
@@ -33,16 +33,16 @@ def _members(neff: Neff) -> list[tuple[str, bytes | memoryview]]:
         elif node.params_bytes:
             params = memoryview(neff.params.get(node.name, b"")).cast("B")
             if len(params) != node.params_bytes:
-                raise _bad(f"node {node.name!r} needs {node.params_bytes} bytes of parameters, {len(params)} are there")
+                raise _bad(f"node {node.name!r} needs {node.params_bytes} bytes of parameters, not {len(params)}")
             members.append((params_member(index), params))
     manifest = Manifest(FORMAT, FORMAT_VERSION, neff.graph, {name: len(content) for name, content in members})
     try:
         text = msgspec.json.encode(manifest, order="deterministic")
     except UnicodeEncodeError:
-        raise _bad("one of the graph's names is no valid Unicode") from None
+        raise _bad("one of the graph's names is not valid Unicode") from None
     limits = NeffLimits()
     if len(text) > limits.manifest_bytes or len(members) >= limits.members:
-        raise _bad(f"its graph has {len(text)} bytes and {len(members)} nodes with content, more than can be read back")
+        raise _bad(f"its graph has {len(text)} bytes and {len(members)} nodes with content, more than a reader accepts")
     return [(MANIFEST_NAME, text), *members]
 
 
@@ -70,10 +70,10 @@ def _digest(pieces: Sequence[bytes | memoryview], packaging_version: int) -> byt
 
 
 def encode_neff(neff: Neff) -> bytes:
-    """The file's bytes; the same NEFF always gives the same ones.
+    """The file's bytes; the same NEFF always results in the same bytes.
 
     Raises:
-        NeffError: INVALID, when the graph makes no sense or a node's content is missing.
+        NeffError: INVALID, when the graph is invalid or a node's content is missing.
     """
     return b"".join(_pieces(neff))
 
@@ -101,14 +101,14 @@ def _pieces(neff: Neff) -> list[bytes]:
 
 
 def save_neff(neff: Neff, path: Path | str) -> None:
-    """Write the file atomically: it is whole or not there.
+    """Write the file atomically.
 
     Raises:
-        NeffError: INVALID as :func:`encode_neff`; FAILURE when the file can't be written.
+        NeffError: INVALID as :func:`encode_neff`; FAILURE when the file cannot be written.
     """
     pieces = _pieces(neff)
     target = Path(path)
     try:
         write_atomically(target, pieces, mode=None)
     except OSError as error:
-        raise NeffError(NrtStatus.FAILURE, f"{target} can't be written: {error.strerror}") from None
+        raise NeffError(NrtStatus.FAILURE, f"cannot write the file: {error.strerror}", where=str(target)) from None

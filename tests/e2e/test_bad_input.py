@@ -110,7 +110,7 @@ def test_a_disk_with_no_room(command, tmp_path):
         pytest.skip("mounting a small file system needs root")
     try:
         done = command("neuron_tools.sim", "up", NEURON_SIM_ROOT=str(mount / "node"))
-        assert "no room on the disk" in one_line(done, 1)
+        assert "no space on the disk" in one_line(done, 1)
     finally:
         subprocess.run(["umount", str(mount)], check=True)
 
@@ -125,7 +125,7 @@ def test_a_disk_with_room_for_the_node_and_not_for_a_runtime(command, tmp_path, 
         environment = {"NEURON_SIM_ROOT": str(mount / "node")}
         assert command("neuron_tools.sim", "up", **environment).returncode == 0
         done = command("neuron_tools.sim", "run", squeezenet_neff, "--duration", "1", **environment)
-        assert "no room on the disk" in one_line(done, 1)
+        assert "no space on the disk" in one_line(done, 1)
         assert command("neuron_ls", **environment).returncode == 0
     finally:
         subprocess.run(["umount", str(mount)], check=True)

@@ -1,1 +1,1 @@
-"""Injected faults: what kinds there are, how one is described, and which are active on a node."""
+"""Injected faults: their kinds, their description, and the active faults of a node."""

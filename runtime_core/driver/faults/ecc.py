@@ -1,4 +1,4 @@
-"""ECC events of a device, counted for as long as the node lives."""
+"""ECC events of a device, counted for the life of the node."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ MEM_CORRECTED, MEM_UNCORRECTED, SRAM_CORRECTED, SRAM_UNCORRECTED = range(4)
 
 
 def count_ecc(store: Datastore, device: int, kind: int, events: int) -> None:
-    """Add ``events`` of a ``kind`` to what ``device`` has counted."""
+    """Add ``events`` of a ``kind`` to the counters of ``device``."""
     with locked_devices(store, [device]):
         store.device_block(device).ecc[kind] += events

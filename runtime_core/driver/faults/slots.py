@@ -1,7 +1,7 @@
 """Faults that are active on a node: a table in the datastore that running applications follow.
 
-Who changes the table raises the header's generation; who executes compares that one word and looks further only when
-it has changed. An odd generation is a table under change: the one known before goes on to hold.
+A change of the table raises the header's generation; an executor compares that one word and reads the table only when
+it has changed. An odd generation means that the table is being changed: the earlier one remains valid.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _GENERATION = layout.FileHeader.fault_generation.offset // 8
 _SLOT_BYTES = ctypes.sizeof(layout.FaultSlot)
 _UNLIMITED = (1 << 64) - 1
 
-# Threads of one process share its record locks, so they exclude each other here first.
+# Threads of one process share its record locks, so a mutex excludes them first.
 _threads = threading.RLock()
 
 
 def _forget() -> None:
-    """A forked child has none of the threads that may have held it."""
+    """Replace the mutex in a forked child: the thread that held it may not exist there."""
     global _threads
     _threads = threading.RLock()
 
@@ -48,8 +48,8 @@ class Fault(NamedTuple):
 
     Attributes:
         fault_id: unique in the node's life.
-        slot: where in the table it is.
-        cores: global cores it hits, as a bit mask; a fault of devices or links has all cores of those.
+        slot: its index in the table.
+        cores: global cores that it hits, as a bit mask; a fault of devices or links has all of their cores.
         amount: the kind's own parameter: rate, factor, share or bytes; 0 when it has none.
         starts_ns, ends_ns: node clock (CLOCK_MONOTONIC); ``ends_ns`` 0: until cleared.
         remaining: strikes left when the table was read; ``None``: no end.
@@ -71,7 +71,7 @@ class Fault(NamedTuple):
     hits: int
 
     def active(self, now_ns: int) -> bool:
-        """Whether it holds at ``now_ns``."""
+        """Whether it is active at ``now_ns``."""
         return self.starts_ns <= now_ns and (not self.ends_ns or now_ns < self.ends_ns)
 
     def hits_core(self, core: int) -> bool:
@@ -96,9 +96,9 @@ def _locked(store: Datastore) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _changing(store: Datastore) -> Iterator[None]:
-    """Make the generation odd for as long; the caller holds the table."""
+    """Make the generation odd within the block; the caller holds the table."""
     words = memoryview(store.map)[: layout.DEVICES_OFFSET].cast("Q")
-    # A writer that died inside left it odd.
+    # A writer that died within the block left it odd.
     words[_GENERATION] = words[_GENERATION] | 1
     try:
         yield
@@ -111,15 +111,15 @@ def _slot(store: Datastore, index: int) -> layout.FaultSlot:
 
 
 def inject(store: Datastore, spec: FaultSpec, now_ns: int) -> Fault:
-    """Break something; applications that run see it at their next execution.
+    """Inject a fault; running applications see it at their next execution.
 
     Args:
         store: the node's, writable.
-        spec: what.
+        spec: the fault.
         now_ns: the node's clock, from which its times count.
 
     Raises:
-        UsageError: ``spec`` makes no sense, or the table is full.
+        UsageError: ``spec`` is invalid, or the table is full.
     """
     check_spec(spec, store.size.device_count)
     starts_ns = now_ns + round(spec.delay_seconds * 1e9)
@@ -179,15 +179,15 @@ def _read_table(store: Datastore) -> tuple[Fault, ...]:
 
 
 def list_faults(store: Datastore) -> tuple[Fault, ...]:
-    """Every fault of the table, also those yet to begin and those that have ended, in the order of injection."""
+    """Every fault of the table, in the order of injection, including those that have not begun or have ended."""
     return tuple(sorted(_read_table(store), key=lambda f: f.fault_id))
 
 
 def clear(store: Datastore, fault_id: int | None = None) -> int:
-    """Mend one fault, or all; returns how many.
+    """Clear one fault, or all; returns the number of cleared faults.
 
     Raises:
-        UsageError: there is no fault ``fault_id``.
+        UsageError: ``fault_id`` not found.
     """
     cleared = 0
     with _locked(store), _changing(store):
@@ -197,14 +197,14 @@ def clear(store: Datastore, fault_id: int | None = None) -> int:
                 slot.fault_id = 0
                 cleared += 1
     if fault_id is not None and not cleared:
-        raise UsageError(f"there is no fault {fault_id}", mend="'neuron-sim fault list' tells which there are")
+        raise UsageError(f"fault {fault_id} not found", mend="list the faults with 'neuron-sim fault list'")
     return cleared
 
 
 def strike(store: Datastore, fault: Fault, times: int = 1) -> int:
-    """Count that ``fault`` struck; returns how often it really may, which is less when its count is used up.
+    """Count strikes of ``fault``; returns the number allowed, which is smaller when its count is used up.
 
-    The last strike of a fault that has a count takes it out of the table.
+    The last strike of a fault with a count removes it from the table.
     """
     with _locked(store):
         slot = _slot(store, fault.slot)
@@ -223,10 +223,10 @@ def strike(store: Datastore, fault: Fault, times: int = 1) -> int:
 
 
 class FaultWatch:
-    """The faults of a node as one process follows them."""
+    """A process's view of the faults of a node."""
 
     def __init__(self, store: Datastore) -> None:
-        """Follow the table of ``store``; nothing is read before it is needed."""
+        """Follow the table of ``store``; it is read only when needed."""
         self._store = store
         self._words = memoryview(store.map)[: layout.DEVICES_OFFSET].cast("Q")
         self._generation = 0
@@ -234,14 +234,14 @@ class FaultWatch:
 
     @property
     def known(self) -> bool:
-        """Whether the table holds any fault, also one yet to begin or one that has ended."""
+        """Whether the table holds any fault, including one that has not begun or has ended."""
         generation = self._words[_GENERATION]
         if generation != self._generation:
             self._refresh(generation)
         return bool(self._faults)
 
     def active(self, now_ns: int) -> tuple[Fault, ...]:
-        """The faults that hold at ``now_ns`` (the node's clock); the healthy case costs one read of one word."""
+        """The faults that are active at ``now_ns`` (the node's clock); without faults this reads one word."""
         generation = self._words[_GENERATION]
         if generation != self._generation:
             self._refresh(generation)
@@ -258,7 +258,7 @@ class FaultWatch:
 
 
 def seen_driver_version(installed: str, faults: tuple[Fault, ...]) -> str:
-    """The driver's version as programs see it under ``faults``; "" when there is no driver."""
+    """The driver's version as programs see it under ``faults``; "" without a driver."""
     for fault in faults:
         if fault.kind is FaultKind.DRIVER_MISSING:
             return ""
@@ -268,7 +268,7 @@ def seen_driver_version(installed: str, faults: tuple[Fault, ...]) -> str:
 
 
 def device_present(device: int, faults: tuple[Fault, ...]) -> bool:
-    """Whether programs find ``device`` under ``faults``: neither it nor the driver is gone."""
+    """Whether programs find ``device`` under ``faults``: neither it nor the driver is lost."""
     return not any(
         fault.kind is FaultKind.DRIVER_MISSING or (fault.kind is FaultKind.DEVICE_LOST and fault.hits_device(device))
         for fault in faults

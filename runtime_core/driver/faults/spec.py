@@ -1,4 +1,4 @@
-"""A fault as somebody asks for it, and whether it makes sense."""
+"""A requested fault, and its validation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class FaultSpec(NamedTuple):
     """A fault to inject.
 
     Attributes:
-        kind: which.
-        devices, cores: what it hits; both empty: everything of the node that the kind can hit.
+        kind: of the fault.
+        devices, cores: its targets; both empty: all targets of the node that the kind can hit.
         ratio: share of executions (loads) that it strikes, 0..1.
-        rate_per_second: events in a second of a core's busy time (ECC).
-        times: strikes this often (ECC: so many events), then it is gone; ``None``: no end.
-        factor: times as long.
-        share: what is left, 0..1.
-        free_bytes: DRAM left to take.
-        side: which links of the devices.
+        rate_per_second: events per second of a core's busy time (ECC).
+        times: number of strikes (ECC: events) before it ends; ``None``: no end.
+        factor: multiple of the normal time.
+        share: remaining share of the bandwidth, 0..1.
+        free_bytes: DRAM that remains available.
+        side: links of the devices.
         error: class of the error.
         version: of the driver.
-        delay_seconds, seconds: when it begins, and how long it lasts (``None``: until cleared).
+        delay_seconds, seconds: its start, and its duration (``None``: until cleared).
     """
 
     kind: FaultKind
@@ -59,7 +59,7 @@ _FIELDS = {
 }
 _BOUNDS: dict[Parameter, tuple[float, float, str]] = {
     Parameter.RATIO: (1e-12, 1.0, "more than 0, up to 1"),
-    Parameter.RATE: (1e-9, 1e9, "events a second, more than 0"),
+    Parameter.RATE: (1e-9, 1e9, "events per second, more than 0"),
     Parameter.COUNT: (1, 1 << 62, "1 or more"),
     Parameter.FACTOR: (1.0, 1e6, "1 or more"),
     Parameter.SHARE: (1e-6, 1.0, "more than 0, up to 1"),
@@ -68,10 +68,10 @@ _BOUNDS: dict[Parameter, tuple[float, float, str]] = {
 
 
 def check_spec(spec: FaultSpec, device_count: int) -> None:
-    """Refuse a fault that makes no sense.
+    """Validate a fault.
 
     Raises:
-        UsageError: a parameter that the kind does not take or needs, a value or target out of range.
+        UsageError: a parameter that the kind does not accept, a missing one, a value or target out of range.
     """
     row = FAULTS[spec.kind]
     for parameter, field in _FIELDS.items():
@@ -80,26 +80,26 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
             continue
         if parameter not in row.parameters:
             takes = ", ".join(row.parameters) or "no parameter"
-            raise UsageError(f"{spec.kind} has no {parameter}: it takes {takes}")
+            raise UsageError(f"no parameter {parameter}: expected {takes}", where=str(spec.kind))
         if parameter in _BOUNDS:
             low, high, expected = _BOUNDS[parameter]
             if not low <= value <= high:
                 raise UsageError(f"{parameter} {value:g} is out of range: expected {expected}", where=str(spec.kind))
     if row.needs and all(getattr(spec, _FIELDS[p]) is None for p in row.needs):
-        raise UsageError(f"{spec.kind} needs {' or '.join(row.needs)}")
+        raise UsageError(f"{' or '.join(row.needs)} is missing", where=str(spec.kind))
     if not 0 <= spec.delay_seconds < 1e9 or (spec.seconds is not None and not 0 < spec.seconds < 1e9):
-        raise UsageError("a delay is 0 seconds or more, a length more than 0", where=str(spec.kind))
+        raise UsageError("expected a delay of 0 seconds or more and a duration of more than 0", where=str(spec.kind))
     if spec.cores and row.scope is not Scope.CORE:
-        raise UsageError(f"{spec.kind} is aimed at a {row.scope.value}, not at a core")
+        raise UsageError(f"the target is a {row.scope.value}, not a core", where=str(spec.kind))
     if spec.devices and row.scope is Scope.NODE:
-        raise UsageError(f"{spec.kind} is a fault of the whole node: it has no device")
+        raise UsageError("a fault of the whole node has no device", where=str(spec.kind))
     for name, targets, count in (
         ("Neuron Device", spec.devices, device_count),
         ("NeuronCore", spec.cores, device_count * CORES_PER_DEVICE),
     ):
         for target in targets:
             if not 0 <= target < count:
-                raise UsageError(f"there is no {name} {target}: the node has 0 to {count - 1}", where=str(spec.kind))
+                raise UsageError(f"{name} {target} not found: the node has 0 to {count - 1}", where=str(spec.kind))
 
 
 def target_mask(spec: FaultSpec, device_count: int) -> int:

@@ -1,4 +1,4 @@
-"""What can be broken on purpose: one row a kind of fault, with all that operators and integrators see of it."""
+"""The kinds of faults: one row per kind, with everything that operators and integrators see of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FaultKind(enum.StrEnum):
 
 
 class Scope(enum.Enum):
-    """What a fault can be aimed at; without a target it hits all of them."""
+    """Targets of a fault; without a target it hits all of them."""
 
     DEVICE = "device"
     CORE = "core"
@@ -40,14 +40,14 @@ class Scope(enum.Enum):
 
 
 class Effect(enum.Flag):
-    """What a fault strikes."""
+    """The operations that a fault affects."""
 
     EVENTS = enum.auto()
-    """ECC events beside the work; the execution goes on unless they are uncorrected."""
+    """ECC events during the work; the execution continues unless they are uncorrected."""
     LOAD = enum.auto()
     """A load fails."""
     MEMORY = enum.auto()
-    """A load finds less DRAM."""
+    """A load has less DRAM."""
     REFUSAL = enum.auto()
     """An execution is refused before it starts."""
     SLOWER = enum.auto()
@@ -61,7 +61,7 @@ class Effect(enum.Flag):
 
 
 class Parameter(enum.StrEnum):
-    """What a fault can be told beside its target, its times and how often it strikes."""
+    """Parameters of a fault besides its target, its times and its frequency."""
 
     RATIO = "ratio"
     RATE = "rate"
@@ -101,20 +101,20 @@ CLASS_STATUS: dict[ErrorClass, NrtStatus] = {
     ErrorClass.RUNTIME: NrtStatus.RESOURCE,
     ErrorClass.HARDWARE: NrtStatus.HW_ERROR,
 }
-"""What an execution that fails with an error of a class returns."""
+"""Error class -> status of an execution that fails with it."""
 
 
 class FaultRow(NamedTuple):
     """One kind of fault.
 
     Attributes:
-        summary: what is broken.
-        scope: what it is aimed at.
-        effect: what it strikes.
-        parameters: what it takes; ``needs`` of them at least one.
-        status: what the call that meets it returns; SUCCESS: it goes on.
-        counter: what of the monitor's report moves.
-        message: the log line's text; ``{place}`` is what was hit.
+        summary: one line for lists.
+        scope: its kind of target.
+        effect: the operations that it affects.
+        parameters: accepted parameters; at least one of ``needs`` is required.
+        status: result of the affected call; SUCCESS: the call succeeds.
+        counter: the fields of the monitor's report that change.
+        message: text of the log line; ``{place}`` is the target.
         call: the runtime call that logs it.
     """
 

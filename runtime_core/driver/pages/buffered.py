@@ -1,7 +1,7 @@
-"""The page of a runtime under a virtual clock: what it counts is kept in lists and written in batches.
+"""The page of a runtime under a virtual clock: counts are kept in lists and written in batches.
 
-A virtual second can hold more executions than a reader could ever look between; readers see the node as it was at the
-last :meth:`BufferedPage.flush`. After a flush the page's words are what :class:`RuntimePage` would have written.
+A virtual second can hold more executions than a reader could observe; readers see the node as of the last
+:meth:`BufferedPage.flush`. After a flush the page has the same words that :class:`RuntimePage` would have written.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from runtime_core.instance import MAX_CORES
 
 
 class Tally:
-    """Executions of one kind that have yet to be written.
+    """Executions of one kind that are not yet written.
 
     Attributes:
-        never_ran: those without a latency.
+        never_ran: executions without a latency.
     """
 
     __slots__ = ("_by_device_ns", "never_ran")
@@ -32,7 +32,7 @@ class Tally:
         self.never_ran = 0
 
     def totals_ns(self, device_ns: int) -> list[int]:
-        """Where latencies in all of executions that were ``device_ns`` on the device are collected, one an execution.
+        """The list of total latencies of executions with ``device_ns`` on the device, one per execution.
 
         The list is emptied when they have been written, and never replaced.
         """
@@ -42,7 +42,7 @@ class Tally:
         return found
 
     def take(self) -> tuple[int, Counter[int], dict[int, int]]:
-        """Remove all: how many they were, and their latencies in all and on the device (nanoseconds -> count)."""
+        """Remove all; returns their number, and their total and device latencies (nanoseconds -> count)."""
         totals: Counter[int] = Counter()
         devices: dict[int, int] = {}
         for device_ns, collected in self._by_device_ns.items():
@@ -59,9 +59,9 @@ class BufferedPage(RuntimePage):
     """A page whose counters reach the map when they are flushed. For one thread.
 
     Attributes:
-        shared_busy_until_ns: until when each core of the node has work, of all runtimes under the clock.
-        kept_latencies: where set, a flush adds the exact latencies of successful executions to it (nanoseconds -> how
-            many).
+        shared_busy_until_ns: end of each core's work, over all runtimes under the clock.
+        kept_latencies: if set, a flush adds the exact latencies of successful executions to it (nanoseconds ->
+            count).
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class BufferedPage(RuntimePage):
             version: of the runtime.
             start_ns: when it started, by the virtual clock.
             pid: the process id to show.
-            busy_until_ns: until when each core of the node has work, shared by all runtimes under the clock.
+            busy_until_ns: end of each core's work, shared by all runtimes under the clock.
         """
         super().__init__(store, tag=tag, command=command, version=version, start_ns=start_ns, pid=pid)
         self._mapped: list[Timeline] = self._timelines
@@ -96,14 +96,14 @@ class BufferedPage(RuntimePage):
         self.kept_latencies: Counter[int] | None = None
 
     def check_owned(self) -> None:
-        """Nothing is written between two flushes: they look for themselves."""
+        """No effect: nothing is written between flushes, and a flush checks by itself."""
 
     def timeline(self, core: int) -> Timeline:
-        """The timeline of a core, for those who place executions on it by themselves."""
+        """The timeline of a core, for callers that place executions on it directly."""
         return self._timelines[core]
 
     def tally(self, kind: ExecutionKind) -> Tally:
-        """Where executions of one kind are collected."""
+        """The collected executions of one kind."""
         found = self._tallies.get(kind)
         if found is None:
             found = self._tallies[kind] = Tally()
@@ -120,7 +120,7 @@ class BufferedPage(RuntimePage):
             tally.totals_ns(device_ns).append(total_ns)
 
     def flush(self) -> bool:
-        """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes a last time."""
+        """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes last."""
         if self._released or not self.still_owned():
             return False
         with self._guard:
@@ -138,7 +138,7 @@ class BufferedPage(RuntimePage):
         return True
 
     def release(self) -> None:
-        """Write what is left, fold it into the node's totals and give the page back; nothing is counted any more."""
+        """Write the rest, fold it into the node's totals and release the page; counting ends."""
         self.flush()
         self._released = True
         super().release()

@@ -13,13 +13,13 @@ from runtime_core.status import NrtError, NrtStatus
 
 
 def claim_page(store: Datastore) -> int:
-    """Take the first free page for this process; that of a process that died is folded and reused.
+    """Claim the first free page for this process; the page of a dead process is folded and reused.
 
     Returns:
         Its index.
 
     Raises:
-        NrtError: RESOURCE, when every page is taken or the disk has no room for one.
+        NrtError: RESOURCE, when every page is claimed or the disk is full.
     """
     for index in range(layout.PAGE_COUNT):
         if not store.locks.try_lock(page_byte(index)):
@@ -39,7 +39,7 @@ def claim_page(store: Datastore) -> int:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise NrtError(
                     NrtStatus.RESOURCE,
-                    f"no room on the disk for a runtime's counters in {store.root}",
+                    f"no space on the disk for a runtime's counters in {store.root}",
                     mend="free some",
                 ) from None
             raise

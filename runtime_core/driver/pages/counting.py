@@ -1,4 +1,4 @@
-"""Counting executions into a page's words; the caller guards them."""
+"""Counts executions in a page's words; the caller guards them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DRAM accounting: 8 GiB a device in two 4 GiB channels, shared by all processes that hold cores of it."""
+"""DRAM accounting: 8 GiB per device in two 4 GiB channels, shared by all processes that own cores of it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def used_by_channel(store: Datastore, device: int) -> list[int]:
 
 
 def _spread(size_bytes: int, near: int, free: list[int]) -> tuple[int, ...]:
-    """Put an allocation on the near channel where it fits whole, else on the other, else over both."""
+    """Place an allocation on the near channel if it fits whole, else on the other, else on both."""
     split = [0] * DRAM_CHANNELS
     order = [near, *(c for c in range(DRAM_CHANNELS) if c != near)]
     whole = next((c for c in order if free[c] >= size_bytes), None)
@@ -61,7 +61,7 @@ def _spread(size_bytes: int, near: int, free: list[int]) -> tuple[int, ...]:
 
 
 def _limited(free: list[int], limit_bytes: int) -> list[int]:
-    """Room by channel that is ``limit_bytes`` at most in all."""
+    """Free bytes by channel, limited to ``limit_bytes`` in total."""
     for channel, room in enumerate(free):
         free[channel] = min(room, limit_bytes)
         limit_bytes -= free[channel]
@@ -71,17 +71,17 @@ def _limited(free: list[int], limit_bytes: int) -> list[int]:
 def allocate(
     page: RuntimePage, requests: Sequence[tuple[int, int]], limits: Mapping[int, int] | None = None
 ) -> list[Allocation]:
-    """Take DRAM for (core, bytes) requests: all of them or nothing.
+    """Allocate DRAM for (core, bytes) requests: all of them or none.
 
     A core's near channel is the first for cores 0 and 1 of a chip and the second for cores 2 and 3.
 
     Args:
         page: of the process.
-        requests: what it wants.
-        limits: devices that have no more than so many bytes to give.
+        requests: core and bytes of each allocation.
+        limits: device -> largest number of bytes that it may provide.
 
     Raises:
-        NrtError: RESOURCE, naming the device that has no room.
+        NrtError: RESOURCE; names the device without enough memory.
     """
     store = page.store
     allocations: list[Allocation] = []
@@ -115,7 +115,7 @@ def allocate(
 
 
 def release(page: RuntimePage, allocations: Sequence[Allocation]) -> None:
-    """Give DRAM back."""
+    """Free DRAM."""
     with locked_devices(page.store, [a.device for a in allocations]):
         _publish(page, allocations, -1)
 

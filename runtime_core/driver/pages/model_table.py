@@ -1,4 +1,4 @@
-"""The table of loaded models in a page; the caller guards what it changes."""
+"""The table of loaded models in a page; the caller guards changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def enter(
     *,
     running: bool,
 ) -> None:
-    """Enter a model; see :meth:`runtime_core.driver.pages.page.RuntimePage.add_model`.
+    """Add a model; see :meth:`runtime_core.driver.pages.page.RuntimePage.add_model`.
 
     Raises:
         NrtError: RESOURCE, when the table is full.
@@ -46,7 +46,7 @@ def enter(
 
 
 def leave(page: layout.Page, model_id: int) -> None:
-    """Take a model out of the table; no effect for one that is not in it."""
+    """Remove a model from the table; no effect if it is not in it."""
     for entry in page.models[: page.model_high_water]:
         if entry.model_id == model_id:
             for index in range(entry.first_subgraph, entry.first_subgraph + entry.subgraph_count):

@@ -1,7 +1,7 @@
-"""One runtime process's page of the datastore: claimed, written by its owner alone, given back.
+"""One runtime process's page of the datastore, which only its owner writes.
 
 The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
-assignment a word, so that a reader sees the old or the new value of each and never half of one.
+assignment per word, so that a reader sees the old or the new value of each and never a mixture.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ class RuntimePage:
         start_ns: int | None = None,
         pid: int | None = None,
     ) -> None:
-        """Claim the first free page; the page of a process that died is folded and reused.
+        """Claim the first free page; the page of a dead process is folded and reused.
 
         Args:
             store: the node, opened for writing.
             tag: its name in the tools.
             command: its command line.
             version: of the runtime.
-            address: where it serves, "" for nowhere.
-            framework: that it runs, and its version; "" when it named none.
+            address: where it serves; "": it does not serve.
+            framework: name and version of the framework; "" if unknown.
             start_ns: when it started, default: now, by CLOCK_MONOTONIC.
             pid: the process id to show, default: this process's.
 
         Raises:
-            NrtError: RESOURCE, when every page is taken or the disk has no room for one.
+            NrtError: RESOURCE, when every page is claimed or the disk is full.
         """
         self.store = store
         self.index = claim_page(store)
@@ -115,7 +115,7 @@ class RuntimePage:
     def still_owned(self) -> bool:
         """Whether the page, and so the cores, still belong to this process; once lost, they stay lost.
 
-        All locks of a process on a node fall together, so the page's stands for those of its cores.
+        A process loses all its locks on a node together, so the page's lock represents those of its cores.
         """
         locks = self.store.locks
         if not self._lost and (self._losses != locks.losses or not locks.still_holds(page_byte(self.index))):
@@ -123,7 +123,7 @@ class RuntimePage:
         return not self._lost
 
     def check_owned(self) -> None:
-        """Refuse to go on without the page.
+        """Check that the process still owns the page.
 
         Raises:
             LostCoresError: another process may own it.
@@ -141,7 +141,7 @@ class RuntimePage:
                 self._words[0] += 1
 
     def own_cores(self, cores: Iterable[int]) -> None:
-        """Publish which cores the process owns (it holds their locks), and open their devices as they are now."""
+        """Publish the cores that the process owns (it holds their locks), and open their devices."""
         mask = sum(1 << core for core in cores)
         self._resets = self._reset_counts()
 
@@ -154,7 +154,7 @@ class RuntimePage:
         return [self._file_words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
 
     def was_reset(self, cores: Sequence[int]) -> bool:
-        """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost."""
+        """Whether a device of ``cores`` was reset since this process opened it, so that its data there is lost."""
         words, opened = self._file_words, self._resets
         for core in cores:
             device = core // CORES_PER_DEVICE
@@ -165,7 +165,7 @@ class RuntimePage:
     def place(
         self, core: int, now_ns: int, earliest_ns: int, duration_ns: int, flops: int, timeout_ns: int | None = None
     ) -> tuple[int, int]:
-        """Put an execution on a core, behind what is already there.
+        """Place an execution on a core, behind the work that is already there.
 
         Args:
             core: global NeuronCore.
@@ -173,7 +173,7 @@ class RuntimePage:
             earliest_ns: not before this (a pipeline's earlier stage must end first).
             duration_ns: modelled time on the core.
             flops: floating-point operations of it.
-            timeout_ns: the core is given up after this long, if it is shorter.
+            timeout_ns: the core is released after this time, if it is shorter.
 
         Returns:
             When it starts and ends on the core, CLOCK_MONOTONIC.
@@ -198,11 +198,11 @@ class RuntimePage:
         return end_ns - duration_ns, end_ns
 
     def busy_ns(self, core: int) -> int:
-        """Time on ``core`` of all that was placed on it, its backlog included."""
+        """Total time on ``core`` of the work placed on it, its backlog included."""
         return self._timelines[core][BUSY_NS]
 
     def busy_until_ns(self, core: int) -> int:
-        """Until when a core of the node, whoever owns it, has work (CLOCK_MONOTONIC; in the past when idle)."""
+        """End of the work of a core of the node, for any owner (CLOCK_MONOTONIC; in the past when idle)."""
         return self._busy_until[core]
 
     def count(
@@ -217,7 +217,7 @@ class RuntimePage:
         """Count one execution that ended.
 
         Args:
-            cores: the cores it ran on (or would have).
+            cores: the cores that it ran on (or would have).
             outcome: index into ExecutionCounts.
             status: index into CoreStatusCounts.
             error: index into ErrorCounts, ``None`` for a success.
@@ -238,12 +238,12 @@ class RuntimePage:
         total_latencies: Mapping[int, int],
         device_latencies: Mapping[int, int],
     ) -> None:
-        """Count ``times`` executions of one kind in one go; the page is then as after as many calls of :meth:`count`.
+        """Count ``times`` executions of one kind; equivalent to that many calls of :meth:`count`.
 
         Args:
             kind: the first four arguments of :meth:`count`.
-            times: how many executions.
-            total_latencies: latency in nanoseconds -> how many had it; of none for those that never ran.
+            times: number of executions.
+            total_latencies: latency in nanoseconds -> count; empty for executions that never ran.
             device_latencies: the same on the device.
         """
         words = self._words
@@ -280,7 +280,7 @@ class RuntimePage:
         words, base = self._words, at.CORES + core * at.CORE_WORDS
         used = words[base + at.MEMORY : base + at.MEMORY + layout.PEAK_COUNT - 1]
         for peak, now in ((category, used[category]), (layout.PEAK_COUNT - 1, sum(used))):
-            # A peak that was cleared since it was set begins anew.
+            # A peak that was cleared since it was set starts again.
             epoch = self._file_words[at.TOTALS + core * at.TOTALS_WORDS + at.CURRENT_EPOCHS + peak]
             if words[base + at.PEAK_EPOCHS + peak] != epoch or now > words[base + at.PEAKS + peak]:
                 words[base + at.PEAKS + peak] = now
@@ -313,7 +313,7 @@ class RuntimePage:
         *,
         running: bool = True,
     ) -> None:
-        """Enter a loaded model in the model table.
+        """Add a loaded model to the model table.
 
         Args:
             model_id: positive, unique in the process.
@@ -328,7 +328,7 @@ class RuntimePage:
         self._guarded(lambda page: model_table.enter(page, model_id, name, uuid, subgraphs, running=running))
 
     def remove_model(self, model_id: int) -> None:
-        """Take a model out of the table; no effect for one that is not in it."""
+        """Remove a model from the table; no effect if it is not in it."""
         self._guarded(lambda page: model_table.leave(page, model_id))
 
     def set_running(self, model_id: int, running: bool) -> None:
@@ -336,7 +336,7 @@ class RuntimePage:
         self._guarded(lambda page: model_table.set_running(page, model_id, running))
 
     def release(self) -> None:
-        """Fold the counters into the node's totals and release the page; a lost page is left to its next owner."""
+        """Fold the counters into the node's totals and release the page; a lost page belongs to its next owner."""
         if self.owned_by_this_process and self.still_owned():
             with self._guard:
                 self.store.locks.wait(TABLE_BYTE)

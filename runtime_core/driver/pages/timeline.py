@@ -1,4 +1,4 @@
-"""A core's timeline: executions follow one another on it, and what is done of them at any time can be told.
+"""A core's timeline: executions follow one another, and the part done at any time can be computed.
 
 A timeline is the first words of a page's ``CoreBlock``: ``busy_ns``, ``flops``, ``free_at_ns``, ``backlog_ns`` and
 ``backlog_flops``. The same arithmetic works on the mapped words and on a plain list of a runtime under a virtual clock.
@@ -19,7 +19,7 @@ Timeline: TypeAlias = "memoryview | list[int]"
 def reserved(
     timeline: Timeline, now_ns: int, earliest_ns: int, duration_ns: int, flops: int
 ) -> tuple[int, int, int, int, int]:
-    """The timeline with work put behind what is already there. It ends when the core is then free.
+    """Add work to a timeline, behind the work that is already there. Returns when the core is free afterwards.
 
     Args:
         timeline: of the core.

@@ -1,4 +1,4 @@
-"""What a node keeps of its cores over the end of runtimes: counters, what was cleared of them, peaks of memory."""
+"""Totals of a node's cores that outlive runtimes: counters, their cleared values, memory peaks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from runtime_core.topology import device_of_core
 
 @contextmanager
 def _changing(store: Datastore) -> Iterator[None]:
-    """Tell readers that totals and pages don't fit together; the caller holds the table lock."""
-    # A process that was killed in here left the count odd.
+    """Mark totals and pages as inconsistent for readers; the caller holds the table lock."""
+    # A process that was killed here left the count odd.
     store.header.totals_sequence |= 1
     try:
         yield
@@ -23,7 +23,7 @@ def _changing(store: Datastore) -> Iterator[None]:
 
 
 def fold(store: Datastore, index: int) -> None:
-    """Add what a page counted to the node's lasting totals, and free the page.
+    """Add a page's counts to the node's lasting totals, and free the page.
 
     The caller holds the page's lock and the table lock.
     """
@@ -54,7 +54,7 @@ def _fold_core(block: layout.CoreBlock, totals: layout.CoreTotals) -> None:
 
 
 def live_peaks(block: layout.CoreBlock, totals: layout.CoreTotals) -> list[int]:
-    """The most memory that a runtime used on a core since that was last cleared: by category, then in all (bytes)."""
+    """Peak memory of a runtime on a core since the last clear: by category, then in total (bytes)."""
     now = [*block.memory, sum(block.memory)]
     return [
         peak if epoch == current else used
@@ -63,20 +63,20 @@ def live_peaks(block: layout.CoreBlock, totals: layout.CoreTotals) -> list[int]:
 
 
 def clear_counter(store: Datastore, core: int, counter: int, read: Callable[[], int]) -> None:
-    """Let a counter of a core begin at zero again; what the runtimes themselves count is not touched.
+    """Reset a counter of a core to zero; the runtimes' own counters do not change.
 
     Args:
         store: of the node, open for writing.
         core: global index.
         counter: its place in ``CoreTotals.cleared``.
-        read: gives the counter's value as it is shown; called while nobody else clears.
+        read: returns the counter's value as it is shown; called while no other process clears.
     """
     with locked_devices(store, [device_of_core(core)]):
         store.core_totals(core).cleared[counter] += read()
 
 
 def clear_peak(store: Datastore, core: int, category: int) -> None:
-    """Let a peak of device memory begin at what is used now (``category``: index into CoreMemory, last: in all)."""
+    """Reset a peak of device memory to the current use (``category``: index into CoreMemory, last: total)."""
     with locked_devices(store, [device_of_core(core)]):
         totals = store.core_totals(core)
         totals.memory_peak[category] = 0

@@ -1,4 +1,4 @@
-"""Where things lie in the datastore, counted in aligned 8-byte words."""
+"""Offsets in the datastore, in aligned 8-byte words."""
 
 from __future__ import annotations
 

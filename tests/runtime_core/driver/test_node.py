@@ -38,7 +38,7 @@ def test_setting_up_again_changes_nothing(root):
 
 def test_another_size_on_the_same_node_is_refused(root):
     set_up(root, type_name="inf1.xlarge")
-    with pytest.raises(NodeError, match="already holds a node"):
+    with pytest.raises(NodeError, match="already exists"):
         set_up(root, type_name="inf1.24xlarge")
 
 
@@ -72,7 +72,7 @@ def test_no_room_on_the_disk_leaves_nothing_half_done(root, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(NodeError, match="no room on the disk"):
+    with pytest.raises(NodeError, match="no space on the disk"):
         set_up(root)
     assert not (root / "node.json").exists()
     assert not [p for p in root.iterdir() if "datastore" in p.name]

@@ -60,7 +60,7 @@ def test_the_environment_lowers_the_limit(tiny_neff, monkeypatch):
 @pytest.mark.parametrize("text", ["512M", "-1", "0", "1e9", "9" * 5000])
 def test_a_limit_that_is_no_number_of_bytes_is_not_ignored(tiny_neff, monkeypatch, text):
     monkeypatch.setenv("NEURON_SIM_NEFF_MAX_BYTES", text)
-    assert "give a number of bytes" in refused(encode_neff(tiny_neff))
+    assert "expected a number of bytes" in refused(encode_neff(tiny_neff))
 
 
 def test_a_payload_over_its_limit_is_refused(tiny_neff):

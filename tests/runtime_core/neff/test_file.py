@@ -17,14 +17,14 @@ def test_a_file_is_written_whole_or_not_at_all(tiny_neff, tmp_path):
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path):
-    with pytest.raises(NeffError, match="can't be read"):
+    with pytest.raises(NeffError, match="cannot read"):
         load_neff(tmp_path / "none.neff")
 
 
 def test_a_folder_a_pipe_and_an_endless_device_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(NeffError, match="can't be read"):
+        with pytest.raises(NeffError, match="cannot read"):
             load_neff(path)
 
 
@@ -54,7 +54,7 @@ def test_the_umask_decides_who_may_read_the_file(tiny_neff, tmp_path, umask, mod
 def test_a_place_that_cannot_be_written_is_one_clear_line_and_leaves_nothing(tiny_neff, tmp_path, where):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(NeffError, match="can't be written") as caught:
+    with pytest.raises(NeffError, match="cannot write") as caught:
         save_neff(tiny_neff, tmp_path / where)
     assert caught.value.status is NrtStatus.FAILURE
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]

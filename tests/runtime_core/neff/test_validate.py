@@ -13,7 +13,7 @@ from runtime_core.status import NrtStatus
 @pytest.mark.parametrize(
     ("offset", "value", "says"),
     [
-        (524, struct.pack("<I", 7), "asks for 7 NeuronCores"),
+        (524, struct.pack("<I", 7), "requests 7 NeuronCores"),
         (168, struct.pack("<I", 0), "efficient"),
         (168, struct.pack("<I", 65), "efficient"),
         (528, b"\x09", "cores of the nodes"),

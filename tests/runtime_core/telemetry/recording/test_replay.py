@@ -111,7 +111,7 @@ def test_a_recording_takes_the_place_of_a_node(path, root):
     with pytest.raises(NodeError, match="replays a recording"):
         set_up(root)
     for call in (lambda: read_info(root), lambda: Datastore(root, writable=True)):
-        with pytest.raises(NodeNotFoundError, match="only be looked at"):
+        with pytest.raises(NodeNotFoundError, match="is read-only"):
             call()
     take_down(root)
     with pytest.raises(NodeNotFoundError, match="has ended"):
