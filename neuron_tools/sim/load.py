@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -133,7 +133,7 @@ def process_environment(plan: LoadPlan) -> dict[str, str]:
 class Load:
     """Threads that execute the models of a runtime, one in turn after the other, until stopped."""
 
-    def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: tuple[bytes, ...]) -> None:
+    def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: Iterable[bytes]) -> None:
         """Load every model once on each core (group of cores) that the process owns."""
         self._runtime = runtime
         self._plan = plan
@@ -148,7 +148,10 @@ class Load:
         for neff in neffs:
             first = runtime.load(neff, 0)
             needed = len(first.cores)
-            copies = [first, *(runtime.load(neff, s) for s in range(needed, len(runtime.cores) - needed + 1, needed))]
+            copies = [
+                first,
+                *(runtime.load(first.neff, s) for s in range(needed, len(runtime.cores) - needed + 1, needed)),
+            ]
             inputs = seeded_inputs(first.graph) if plan.numerics else {}
             self._models += copies
             self._inputs += [inputs] * len(copies)

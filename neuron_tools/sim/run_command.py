@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 from neuron_console import exit_codes
@@ -36,7 +37,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     try:
         # Cores first: one that is taken must not cost a compilation.
         with counting_repeats(), Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime:
-            load = Load(runtime, plan, tuple(_prepare(plan, quiet=as_json)))
+            load = Load(runtime, plan, _prepare(plan, quiet=as_json))
             before = load.start()
             _watch(load, plan, stopped, quiet=as_json or not sys.stderr.isatty())
             summary = load.summary(before, load.stop())
@@ -47,17 +48,16 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     return exit_codes.OK if summary.executions else exit_codes.FAILURE
 
 
-def _prepare(plan: LoadPlan, *, quiet: bool) -> list[bytes]:
-    neffs = []
+def _prepare(plan: LoadPlan, *, quiet: bool) -> Iterator[bytes]:
+    """Each model's NEFF when its turn comes: the bytes of one are gone before the next is read."""
     for path in plan.models:
         if path.suffix == ".onnx" and not quiet and sys.stderr.isatty():
             from rich.console import Console
 
             with Console(stderr=True).status(f"compiling {path.name}"):
-                neffs.append(neff_bytes(path))
+                yield neff_bytes(path)
         else:
-            neffs.append(neff_bytes(path))
-    return neffs
+            yield neff_bytes(path)
 
 
 def _watch(load: Load, plan: LoadPlan, stopped: threading.Event, *, quiet: bool) -> None:

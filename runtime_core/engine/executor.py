@@ -118,9 +118,9 @@ class Engine:
         try:
             program = None
             if numerics:
-                from runtime_core.engine.numerics import load_program
+                from runtime_core.engine.numerics import shared_program
 
-                program = load_program(neff)
+                program = shared_program(neff)
             subgraphs = [(p.core, p.host, p.device) for p in parts]
             self._page.add_model(model_id, neff.graph.name, neff.uuid, subgraphs, running=running)
         except BaseException as error:

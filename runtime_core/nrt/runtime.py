@@ -98,6 +98,7 @@ class Runtime:
         self._pid = os.getpid()
         self._closed = False
         self._models: dict[int, LoadedModel] = {}
+        self._last_read: tuple[bytes, Neff] | None = None
         self._next_core = 0
         self._store = open_or_set_up(root)
         try:
@@ -232,7 +233,7 @@ class Runtime:
         """Load a NEFF.
 
         Args:
-            neff: the file's bytes, or a NEFF that was already read, so that several loads share one copy.
+            neff: the file's bytes, or a NEFF that was already read. Models of the same content share one copy.
             start_nc: first core, an index into the cores that this process owns; -1: the next ones in turn.
             nc_count: cores to use; -1: the number that the NEFF requests.
 
@@ -240,10 +241,8 @@ class Runtime:
             NrtError: INVALID or UNSUPPORTED_NEFF_VERSION (the file), LOAD_NOT_ENOUGH_NC, RESOURCE.
         """
         self._check()
-        from runtime_core.neff.reader import read_neff
-
         try:
-            parsed = neff if isinstance(neff, Neff) else read_neff(neff, validate_hash=self._config.validate_hash)
+            parsed = neff if isinstance(neff, Neff) else self._parsed(neff)
             cores = self._choose_cores(parsed.graph.core_count, start_nc, nc_count)
         except NrtError as error:
             self._engine.count_load_failure(error.status, self._cores[:1])
@@ -257,6 +256,19 @@ class Runtime:
         self._models[model.model_id] = model
         emit(LogLevel.INFO, "nrt_load", f"Loaded {parsed.graph.name!r} on {format_cores(cores)}")
         return model
+
+    def _parsed(self, data: bytes | memoryview) -> Neff:
+        """The NEFF of a file's bytes, shared by all models of the process that have this content."""
+        from runtime_core.neff.shared import shared_neff
+
+        last = self._last_read
+        if last is not None and last[0] is data:
+            return last[1]
+        parsed = shared_neff(data, validate_hash=self._config.validate_hash)
+        # Applications load the same bytes onto one core after the other: these are not even hashed again. The first
+        # execution lets go of them.
+        self._last_read = (data, parsed) if isinstance(data, bytes) else None
+        return parsed
 
     def _choose_cores(self, needed: int, start_nc: int, nc_count: int) -> tuple[int, ...]:
         owned = len(self._cores)
@@ -302,6 +314,7 @@ class Runtime:
         return self._infer(model, {name: np.asarray(value) for name, value in inputs.items()}, None)
 
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
+        self._last_read = None
         try:
             result = execute_samples(self._engine, self._loaded(model), inputs, plan)
         except NrtError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -12,7 +11,8 @@ from typing import NamedTuple
 from runtime_core.neff.archive import default_limits
 from runtime_core.neff.header import HEADER_BYTES, unpack_header
 from runtime_core.neff.model import Neff
-from runtime_core.neff.reader import read_file, read_neff
+from runtime_core.neff.reader import read_file
+from runtime_core.neff.shared import shared_neff
 from runtime_core.rtd.network import Parameters
 from runtime_core.rtd.proto import nmgr_pb2
 from runtime_core.rtd.status import RtdError
@@ -185,12 +185,12 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
 
 
 class NeffCache:
-    """The last unpacked NEFFs, by UUID and a hash of the whole file: anybody can write any UUID."""
+    """The last parsed NEFFs, which are kept for the next load when no model uses them any more."""
 
     def __init__(self, count: int) -> None:
         """Keep up to ``count``."""
         self._count = count
-        self._kept: OrderedDict[tuple[str, bytes], Neff] = OrderedDict()
+        self._kept: OrderedDict[int, Neff] = OrderedDict()
         self._lock = threading.Lock()
         self.hits = 0
 
@@ -200,19 +200,12 @@ class NeffCache:
         Raises:
             NeffError: it is invalid.
         """
-        if not self._count:
-            return read_neff(bytes(content))
-        uuid = unpack_header(bytes(content[:HEADER_BYTES])).uuid
-        key = uuid, hashlib.sha256(content).digest()
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                self.hits += 1
-                return found
-        neff = read_neff(bytes(content))
-        with self._lock:
-            self._kept[key] = neff
-            while len(self._kept) > self._count:
-                self._kept.popitem(last=False)
+        neff = shared_neff(content)
+        if self._count:
+            with self._lock:
+                self.hits += id(neff) in self._kept
+                self._kept[id(neff)] = neff
+                self._kept.move_to_end(id(neff))
+                while len(self._kept) > self._count:
+                    self._kept.popitem(last=False)
         return neff

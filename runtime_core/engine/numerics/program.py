@@ -11,8 +11,9 @@ import numpy as np
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
 from runtime_core.engine.numerics.cpu import CpuProgram, load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
-from runtime_core.neff.graph import DType, EngineKind, Graph, Node, NodeKind, TensorSpec
+from runtime_core.neff.graph import DType, EngineKind, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
+from runtime_core.sharing import Shared
 from runtime_core.status import NeffError, NrtStatus
 
 KERNELS: dict[str, Maker] = {
@@ -111,11 +112,12 @@ class NeuronProgram:
 class GraphProgram:
     """All nodes of a model, in their order."""
 
-    def __init__(self, graph: Graph, nodes: list[tuple[Node, _Runnable]]) -> None:
+    def __init__(self, neff: Neff, nodes: list[tuple[Node, _Runnable]]) -> None:
         """Made by :func:`load_program`."""
-        self._graph = graph
+        self._neff = neff
+        self._graph = neff.graph
         self._nodes = nodes
-        self._inputs = {t.name: (numpy_dtype(t.dtype), t.shape) for t in graph.inputs}
+        self._inputs = {t.name: (numpy_dtype(t.dtype), t.shape) for t in neff.graph.inputs}
 
     def accepts(self, inputs: Mapping[str, Array]) -> bool:
         """Whether ``inputs`` are every graph input, each with its declared dtype and shape."""
@@ -179,4 +181,17 @@ def load_program(neff: Neff) -> GraphProgram:
             nodes.append((node, NeuronProgram(node, neff.params.get(node.name, b""))))
         else:
             nodes.append((node, load_cpu_node(node, neff.cpu_models[node.name])))
-    return GraphProgram(neff.graph, nodes)
+    return GraphProgram(neff, nodes)
+
+
+_programs: Shared[int, GraphProgram] = Shared()
+
+
+def shared_program(neff: Neff) -> GraphProgram:
+    """The program of this very object, made once for all models that are loaded from it.
+
+    Raises:
+        NeffError: as :func:`load_program`.
+    """
+    # A program holds its NEFF, so that no other object has its identity while the program exists.
+    return _programs.get(id(neff), lambda: load_program(neff))
