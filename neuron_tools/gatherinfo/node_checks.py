@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,16 +85,21 @@ def check_permissions(around: Surroundings) -> Iterator[Finding]:
         )
 
 
+_STATE = struct.Struct("<I")
+_CORES = struct.Struct("<Q")
+
+
 def _pages(store: Datastore) -> tuple[int, int, int]:
     """Pages of live runtimes, pages of dead ones, and the cores that live ones own as a bit mask."""
     live = dead = owned = 0
     for index in range(min(store.header.backed_pages, layout.PAGE_COUNT)):
-        page = layout.Page.from_buffer_copy(store.map, layout.page_offset(index))
-        if page.state != layout.STATE_LIVE:
+        offset = layout.page_offset(index)
+        (state,) = _STATE.unpack_from(store.map, offset + layout.Page.state.offset)
+        if state != layout.STATE_LIVE:
             continue
         if store.page_alive(index):
             live += 1
-            owned |= page.owned_cores
+            owned |= _CORES.unpack_from(store.map, offset + layout.Page.owned_cores.offset)[0]
         else:
             dead += 1
     return live, dead, owned

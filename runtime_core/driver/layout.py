@@ -14,10 +14,11 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.instance import DRAM_CHANNELS, MAX_CORES, MAX_DEVICES
 
 MAGIC = b"NRNSIMDS"
-LAYOUT_VERSION = 7
-PAGE_COUNT = 128
-MAX_MODELS = 64
-MAX_SUBGRAPHS = 256
+LAYOUT_VERSION = 8
+PAGE_COUNT = 256
+MAX_MODELS = 512
+"""Of a process: 8 on each of 64 cores."""
+MAX_SUBGRAPHS = 2048
 MAX_FAULTS = 64
 
 STATUS_COUNT = 24
@@ -210,9 +211,12 @@ class Page(ctypes.Structure):
         ("framework", ctypes.c_char * 64),
         ("tag", ctypes.c_char * 1024),
         ("command", ctypes.c_char * 2048),
+        # Slots of subgraphs that were ever used.
+        ("subgraph_high_water", _U64),
+        ("buckets", (_U64 * BUCKET_COUNT) * 2),
+        # Last: slots beyond the high-water marks hold anything, and have no room on the disk until they are used.
         ("models", ModelSlot * MAX_MODELS),
         ("subgraphs", SubgraphSlot * MAX_SUBGRAPHS),
-        ("buckets", (_U64 * BUCKET_COUNT) * 2),
     )
 
 
@@ -225,6 +229,8 @@ TOTALS_OFFSET = DEVICES_OFFSET + ctypes.sizeof(DeviceBlock) * MAX_DEVICES
 FAULTS_OFFSET = TOTALS_OFFSET + ctypes.sizeof(CoreTotals) * MAX_CORES
 PAGES_OFFSET = _aligned(FAULTS_OFFSET + ctypes.sizeof(FaultSlot) * MAX_FAULTS)
 PAGE_BYTES = _aligned(ctypes.sizeof(Page))
+PAGE_HEAD_BYTES = Page.models.offset
+"""Of a page, without its model table."""
 FILE_BYTES = PAGES_OFFSET + PAGE_BYTES * PAGE_COUNT
 
 

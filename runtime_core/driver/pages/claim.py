@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 
@@ -25,7 +26,7 @@ def claim_page(store: Datastore) -> int:
         if not store.locks.try_lock(page_byte(index)):
             continue
         try:
-            os.posix_fallocate(store.fd, layout.page_offset(index), layout.PAGE_BYTES)
+            os.posix_fallocate(store.fd, layout.page_offset(index), layout.PAGE_HEAD_BYTES)
             store.locks.wait(TABLE_BYTE)
             try:
                 if index < store.header.backed_pages:
@@ -36,12 +37,7 @@ def claim_page(store: Datastore) -> int:
                 store.locks.unlock(TABLE_BYTE)
         except OSError as error:
             store.locks.unlock(page_byte(index))
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NrtError(
-                    NrtStatus.RESOURCE,
-                    f"no space on the disk for a runtime's counters in {store.root}",
-                    mend="free some",
-                ) from None
+            _refuse_full_disk(store, error)
             raise
         return index
     raise NrtError(
@@ -49,3 +45,30 @@ def claim_page(store: Datastore) -> int:
         f"the node's process table is full ({layout.PAGE_COUNT} runtimes)",
         mend="end one, or use another node",
     )
+
+
+def back_model_table(store: Datastore, index: int, models: int, subgraphs: int) -> None:
+    """Give the first slots of a page's model table room on the disk.
+
+    Raises:
+        NrtError: RESOURCE, when the disk has none.
+    """
+    parts = (
+        (layout.Page.models.offset, ctypes.sizeof(layout.ModelSlot) * min(models, layout.MAX_MODELS)),
+        (layout.Page.subgraphs.offset, ctypes.sizeof(layout.SubgraphSlot) * min(subgraphs, layout.MAX_SUBGRAPHS)),
+    )
+    for offset, size_bytes in parts:
+        if not size_bytes:
+            continue
+        try:
+            os.posix_fallocate(store.fd, layout.page_offset(index) + offset, size_bytes)
+        except OSError as error:
+            _refuse_full_disk(store, error)
+            raise
+
+
+def _refuse_full_disk(store: Datastore, error: OSError) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise NrtError(
+            NrtStatus.RESOURCE, f"no space on the disk for a runtime's counters in {store.root}", mend="free some"
+        ) from None

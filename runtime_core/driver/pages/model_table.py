@@ -22,9 +22,10 @@ def enter(
     Raises:
         NrtError: RESOURCE, when the table is full.
     """
-    slot = next((i for i in range(layout.MAX_MODELS) if not page.models[i].model_id), None)
+    used = page.model_high_water
+    slot = next((i for i, entry in enumerate(page.models[:used]) if not entry.model_id), used)
     first = _free_run(page, len(subgraphs))
-    if slot is None or first is None:
+    if slot == layout.MAX_MODELS or first + len(subgraphs) > layout.MAX_SUBGRAPHS:
         raise NrtError(
             NrtStatus.RESOURCE,
             (f"the process's model table is full ({layout.MAX_MODELS} models, {layout.MAX_SUBGRAPHS} subgraphs)"),
@@ -41,6 +42,7 @@ def enter(
     entry.uuid, entry.name = uuid.encode()[:32], name.encode("utf-8", "replace")[:255]
     entry.first_subgraph, entry.subgraph_count = first, len(subgraphs)
     entry.running, entry.model_id = int(running), model_id
+    page.subgraph_high_water = max(page.subgraph_high_water, first + len(subgraphs))
     page.model_high_water = max(page.model_high_water, slot + 1)
     page.models_generation += 1
 
@@ -63,11 +65,11 @@ def set_running(page: layout.Page, model_id: int, running: bool) -> None:
     page.models_generation += 1
 
 
-def _free_run(page: layout.Page, length: int) -> int | None:
-    """First of ``length`` free subgraph slots in a row."""
+def _free_run(page: layout.Page, length: int) -> int:
+    """First of ``length`` free subgraph slots in a row; they may end behind the table."""
     run = 0
-    for index in range(layout.MAX_SUBGRAPHS):
-        run = 0 if page.subgraphs[index].used else run + 1
+    for index, slot in enumerate(page.subgraphs[: page.subgraph_high_water]):
+        run = 0 if slot.used else run + 1
         if run == length:
             return index - length + 1
-    return None
+    return int(page.subgraph_high_water) - run

@@ -19,7 +19,7 @@ from runtime_core.driver.locks import TABLE_BYTE, page_byte
 from runtime_core.driver.ownership import LostCoresError
 from runtime_core.driver.pages import counting, model_table
 from runtime_core.driver.pages import words as at
-from runtime_core.driver.pages.claim import claim_page
+from runtime_core.driver.pages.claim import back_model_table, claim_page
 from runtime_core.driver.pages.counting import ExecutionKind
 from runtime_core.driver.pages.timeline import (
     BACKLOG_FLOPS,
@@ -82,7 +82,7 @@ class RuntimePage:
         starts = range(at.CORES, at.CORES + at.CORE_WORDS * MAX_CORES, at.CORE_WORDS)
         self._timelines: list[Timeline] = [self._words[start : start + TIMELINE_WORDS] for start in starts]
         self._page = store.page(self.index)
-        ctypes.memset(ctypes.addressof(self._page), 0, ctypes.sizeof(self._page))
+        ctypes.memset(ctypes.addressof(self._page), 0, layout.PAGE_HEAD_BYTES)
         page = self._page
         page.state = layout.STATE_CLAIMING
         page.pid = self._pid if pid is None else pid
@@ -323,9 +323,16 @@ class RuntimePage:
             running: started, or in standby.
 
         Raises:
-            NrtError: RESOURCE, when the table is full.
+            NrtError: RESOURCE, when the table is full, or the disk has no room for more of it.
         """
-        self._guarded(lambda page: model_table.enter(page, model_id, name, uuid, subgraphs, running=running))
+
+        def change(page: layout.Page) -> None:
+            back_model_table(
+                self.store, self.index, page.model_high_water + 1, page.subgraph_high_water + len(subgraphs)
+            )
+            model_table.enter(page, model_id, name, uuid, subgraphs, running=running)
+
+        self._guarded(change)
 
     def remove_model(self, model_id: int) -> None:
         """Remove a model from the table; no effect if it is not in it."""

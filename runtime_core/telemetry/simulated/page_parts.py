@@ -34,27 +34,37 @@ class Identity(NamedTuple):
     framework: str
 
 
+_Page = layout.Page
+_WORD = struct.Struct("<Q")
+_IDENTITY = (_Page.tag, _Page.command, _Page.version, _Page.address, _Page.framework)
+
+
+def _text_at(store: Datastore, offset: int, size_bytes: int) -> str:
+    return _text(store.map[offset : offset + size_bytes].partition(b"\0")[0])
+
+
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
 def identity_at(store: Datastore, offset: int) -> Identity:
     """Of the runtime whose page is at ``offset``."""
-    page = layout.Page.from_buffer_copy(store.map, offset)
-    return Identity(
-        _text(page.tag), _text(page.command), _text(page.version), _text(page.address), _text(page.framework)
-    )
+    return Identity(*(_text_at(store, offset + field.offset, field.size) for field in _IDENTITY))
 
 
 def models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:
     """Of the runtime whose page is at ``offset``; no more than ``high_water`` slots were ever used."""
-    page = layout.Page.from_buffer_copy(store.map, offset)
+    # Only slots that were ever used have room on the disk.
+    used = min(high_water, layout.MAX_MODELS)
+    (used_subgraphs,) = _WORD.unpack_from(store.map, offset + _Page.subgraph_high_water.offset)
+    used_subgraphs = min(used_subgraphs, layout.MAX_SUBGRAPHS)
+    entries = (layout.ModelSlot * used).from_buffer_copy(store.map, offset + _Page.models.offset)
+    table = (layout.SubgraphSlot * used_subgraphs).from_buffer_copy(store.map, offset + _Page.subgraphs.offset)
     models = []
-    for entry in page.models[: min(high_water, layout.MAX_MODELS)]:
+    for entry in entries:
         if not entry.model_id:
             continue
-        first = min(entry.first_subgraph, layout.MAX_SUBGRAPHS)
-        slots = page.subgraphs[first : min(first + entry.subgraph_count, layout.MAX_SUBGRAPHS)]
+        slots = table[entry.first_subgraph : entry.first_subgraph + entry.subgraph_count]
         subgraphs = tuple(
             Subgraph(
                 f"sg_{number:02d}",

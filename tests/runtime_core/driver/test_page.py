@@ -214,3 +214,30 @@ def test_a_forked_child_holds_nothing(make_page, store):
         os._exit(1 if ours else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.locks.holder(core_byte(3)) == os.getpid()
+
+
+def test_a_page_of_a_dead_process_begins_with_an_empty_model_table(store, make_page):
+    first = make_page(0)
+    for number in range(1, 40):
+        first.add_model(number, f"old{number}", "0" * 32, [(0, [1] * 4, [1] * 4)] * 3)
+    index = first.index
+    first.release()
+    ownership.release_cores(first.store.locks, [0])
+    again = make_page(0)
+    assert again.index == index
+    assert own(open_source().snapshot()).models == ()
+    again.add_model(1, "new", "0" * 32, [(0, [2] * 4, [2] * 4)])
+    (model,) = own(open_source().snapshot()).models
+    assert (model.name, len(model.subgraphs)) == ("new", 1)
+
+
+def test_subgraph_slots_are_used_again_and_never_shared(make_page):
+    page = make_page(0)
+    for number in range(1, 9):
+        page.add_model(number, "m", "0" * 32, [(number, [0] * 4, [0] * 4)] * number)
+    for number in (2, 3, 7):
+        page.remove_model(number)
+    page.add_model(20, "m", "0" * 32, [(20, [0] * 4, [0] * 4)] * 5)
+    page.add_model(21, "m", "0" * 32, [(21, [0] * 4, [0] * 4)] * 30)
+    found = {m.model_id: [s.core for s in m.subgraphs] for m in own(open_source().snapshot()).models}
+    assert found == {n: [n] * n for n in (1, 4, 5, 6, 8)} | {20: [20] * 5, 21: [21] * 30}
