@@ -16,7 +16,7 @@ from neuron_console.text import printable
 
 @runtime_checkable
 class UserError(Protocol):
-    """An error that a user can act on: what is wrong, where, and how to mend it."""
+    """An error that a user can act on: what is wrong, where, and the remedy."""
 
     what: str
     where: str
@@ -79,20 +79,36 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")
 
 
 def drop_stdout() -> None:
-    """The reader is gone: discard what is still buffered, or Python would report an error when it flushes at exit."""
+    """Discard buffered output after the reader closed it: otherwise Python would report an error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command_name() -> str:
-    """The name under which this command was started."""
-    return os.path.basename(sys.argv[0])
+    """The name of this command; of its console script when it was started with ``python -m``."""
+    name = os.path.basename(sys.argv[0])
+    if name != "__main__.py":
+        return name
+    spec = sys.modules["__main__"].__spec__
+    package = "" if spec is None or spec.parent is None else spec.parent
+    return _script_of(package) or f"python -m {package}"
+
+
+def _script_of(package: str) -> str:
+    """The console script whose program lies in ``package``; "" if there is none."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        scripts = distribution(DISTRIBUTION).entry_points.select(group="console_scripts")
+    except PackageNotFoundError:
+        return ""
+    return next((script.name for script in scripts if script.module.rpartition(".")[0] == package), "")
 
 
 def format_error(error: UserError) -> str:
-    """The line that a user reads: where, what is wrong, how to mend it."""
+    """The line that a user reads: where, what is wrong, the remedy."""
     mend = error.mend
     if not mend and isinstance(error, BaseException):
-        # The machine names the missing package; which extra installs it is known here only.
+        # The import error names the package; only this module knows the extra that installs it.
         missing = missing_extra(error.__cause__)
         mend = missing.mend if missing else ""
     return ": ".join(part for part in (error.where, error.what, mend) if part)
@@ -101,21 +117,21 @@ def format_error(error: UserError) -> str:
 def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
     """Print ``message`` as one line on stderr, under the command's name, and exit with ``code``.
 
-    A message may quote a file that anybody made: nothing in it drives the terminal.
+    A message may quote an untrusted file, so control characters are replaced.
     """
     print(f"{command_name()}: {printable(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code)
 
 
 def open_standard_streams() -> None:
-    """Put /dev/null in the place of standard streams that the caller closed, and end if nobody can read the output.
+    """Replace standard streams that the caller closed by /dev/null, and exit if standard output was closed.
 
     Without this, the next file that the process opens would take the descriptor of the closed stream.
     """
     closed = [fd for fd in range(3) if not _is_open(fd)]
     for _ in closed:
         # The lowest free descriptor is the one that is missing.
-        # Written only, standard input too: whoever reads a closed input fails instead of finding it empty.
+        # Write-only, standard input too: reading a closed input fails instead of finding it empty.
         os.open(os.devnull, os.O_WRONLY)
     if 0 in closed:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a standard stream stays open
@@ -142,7 +158,10 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 def _fail_usage(error: Exception) -> NoReturn:
     """Print a wrong command line's error as one line, with the help that explains it, and exit with status 2."""
     context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "") or command_name()
+    path = command_name()
+    if context is not None:
+        # Click's own name of the program is "python -m PACKAGE" when it was started so.
+        path += context.command_path.removeprefix(context.find_root().info_name)
     # Click's sentences end with a full stop and begin with a capital, and may name several options.
     text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".")
     print(printable(f"{path}: {text[:1].lower()}{text[1:]}: see '{path} --help'"), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Writing files that the user named."""
+"""Writes files that the user named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Man pages of the suite's commands from the very text of ``--help``: ``python -m neuron_tools.manual DIRECTORY``."""
+"""Man pages of the suite's commands, from the text of ``--help``: ``python -m neuron_tools.manual DIRECTORY``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _DISTRIBUTION = "neuron-tools-sim"
 _NOT_IN_PAGES = {"--install-completion", "--show-completion"}
 """Typer adds them to every command; completion has a section of its own."""
 
-_EXIT_STATUS = (("0", "success"), ("1", "failure: one line on stderr says what, where, and how to mend it"),
-                ("2", "the command line itself is wrong"), ("130", "ended by Ctrl-C"))  # fmt: skip
+_EXIT_STATUS = (("0", "success"), ("1", "failure: one line on stderr says what is wrong, where, and what to do"),
+                ("2", "invalid command line"), ("130", "stopped by Ctrl-C"))  # fmt: skip
 
 
 def _modules() -> dict[str, ModuleType]:
@@ -38,7 +38,7 @@ def applications() -> dict[str, typer.Typer]:
 
 
 def _escaped(text: str) -> str:
-    """Text as roff sets it unchanged: backslashes, hyphens that stay hyphens, no line taken for a request."""
+    """Escape text for roff: backslashes, hyphens, and lines that look like requests."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return "\n".join(f"\\&{line}" if line[:1] in (".", "'") else line for line in escaped.split("\n"))
 
@@ -48,7 +48,7 @@ def _entry(term: str, text: str) -> Iterator[str]:
 
 
 def _examples(epilog: str | None) -> Iterator[str]:
-    """The examples below the options of ``--help``, as they stand."""
+    """The examples below the options of ``--help``, unchanged."""
     lines = [line.strip() for line in (epilog or "").replace("\b", "").splitlines()]
     examples = [line for line in lines if line and line != "Examples:"]
     if examples:
@@ -83,10 +83,10 @@ def man_page(name: str, app: typer.Typer) -> str:
     """
     command = get_command(app)
     if not isinstance(command, TyperCommand | TyperGroup):
-        raise TypeError(f"{name} is no Typer command")
+        raise TypeError(f"{name} is not a Typer command")
     context = typer.Context(command, info_name=name, **command.context_settings)
     summary = " ".join((command.help or "").split())
-    # The date of the build would make every build differ; the version tells as much.
+    # A build date would make every build differ; the version is enough.
     lines = [f'.TH "{name.upper()}" "1" "" "{_DISTRIBUTION} {__version__}" "User Commands"']
     # Names of commands, options and variables must not be broken at the end of a line.
     lines += [".nh", ".ad l"]
@@ -97,7 +97,7 @@ def man_page(name: str, app: typer.Typer) -> str:
         lines += [".SH COMMANDS", *_subcommands(command, context)]
     lines += _examples(command.epilog)
     lines.append(".SH EXIT STATUS")
-    # A command whose codes mean something of its own says so beside its application.
+    # A command with exit codes of its own declares them beside its application.
     for code, meaning in getattr(_modules().get(name), "EXIT_STATUS", _EXIT_STATUS):
         lines += _entry(code, meaning)
     lines += [".SH COMPLETION", _escaped(f"{name} --install-completion sets up the completion of bash, zsh or fish.")]
@@ -110,7 +110,7 @@ def write_pages(directory: Path) -> list[Path]:
     """Write the page of every command; returns the files.
 
     Raises:
-        OSError: the directory can't be written.
+        OSError: the directory cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written = []
@@ -122,9 +122,9 @@ def write_pages(directory: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Write the pages into the directory that the command line names."""
+    """Write the pages to the directory on the command line."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        fail("give the directory for the pages: python -m neuron_tools.manual DIRECTORY", USAGE)
+        fail("the directory for the pages is missing: python -m neuron_tools.manual DIRECTORY", USAGE)
     for path in write_pages(Path(sys.argv[1])):
         print(path)
 

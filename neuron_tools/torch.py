@@ -43,8 +43,8 @@ def trace(
 
     Args:
         module: in evaluation mode, as for any inference.
-        example_inputs: the positional arguments of its ``forward``; their values don't matter.
-        options: see :class:`CompileOptions`; ``batch`` can't differ from the example's, which is fixed by tracing.
+        example_inputs: the positional arguments of its ``forward``; their values do not matter.
+        options: see :class:`CompileOptions`; ``batch`` must be the example's, which tracing fixes.
 
     Raises:
         ModelFileError: the module cannot be exported or compiled.
@@ -67,14 +67,14 @@ def load_pt2(path: Path) -> ModelProto:
     import torch
 
     if not path.is_file():
-        raise ModelFileError("no such model file", where=str(path))
+        raise ModelFileError("model file not found", where=str(path))
     try:
         with _quiet():
             program = torch.export.load(path)
     except Exception as error:
-        # Its readers raise whatever the archive led them into.
+        # Torch's readers raise any exception, depending on the archive.
         raise ModelFileError(
-            f"{path} is no exported program ({_reason(error)})", mend="write it with torch.export.save"
+            f"not an exported program ({_reason(error)})", where=str(path), mend="write it with torch.export.save"
         ) from None
     return _exported(program, (), str(path))
 
@@ -95,15 +95,15 @@ def _exported(
             exported = torch.onnx.export(program, inputs, dynamo=True, verbose=False)
     except Exception as error:
         # Exporting runs the module's own code, which may raise anything.
-        raise ModelFileError(f"{where} can't be exported to ONNX: {_reason(error)}") from None
+        raise ModelFileError(f"cannot export it to ONNX: {_reason(error)}", where=where) from None
     if exported is None:
-        raise ModelFileError(f"{where} can't be exported to ONNX: torch's exporter gave nothing back")
+        raise ModelFileError("cannot export it to ONNX: torch's exporter returned nothing", where=where)
     model: ModelProto = exported.model_proto
     return model
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong at the bottom of torch's chain of errors."""
+    """The root cause in torch's chain of errors."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
     return one_line(error)
@@ -111,7 +111,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch's exporter tells of its own libraries on stderr; that is nothing to a user of ours."""
+    """Discard what torch's exporter prints about its own libraries."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

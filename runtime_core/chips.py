@@ -57,7 +57,7 @@ _ARCHITECTURES = {
 
 
 def find_chip(device_name: str, family: str = "", device_architecture: str = "", core_architecture: str = "") -> Chip:
-    """The chip that the driver describes; of an unknown one, a record that repeats the driver's own strings.
+    """The chip that the driver describes; for an unknown chip, a record of the driver's own strings.
 
     Args:
         device_name: ``info/architecture/device_name``, for example ``Trainium2``.
@@ -91,4 +91,4 @@ MACHINES = (
     Machine("trn1.2xlarge", TRAINIUM1, 1),
     Machine("trn2.3xlarge", TRAINIUM2, 1),
 )
-"""Sizes of which no other has that many of these devices. Inf1 has a table of its own in ``runtime_core.instance``."""
+"""Sizes that are unique by their number of these devices. Inf1 has a table of its own in ``runtime_core.instance``."""

@@ -1,4 +1,4 @@
-"""The failures a caller can act on. Each message says what is wrong, where, and how to mend it, in one line."""
+"""The errors that a caller can act on. Each says what is wrong, where, and what to do, in one line."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class NeuronError(Exception):
 
     Attributes:
         what: what is wrong.
-        where: the file, address or name that it concerns; empty where ``what`` already says it.
-        mend: what the user can do about it; empty where there is nothing to say.
+        where: the file, address or name that it concerns; empty if ``what`` names it.
+        mend: the remedy, as an imperative; empty if there is none.
     """
 
     exit_code: ClassVar[int] = 1
@@ -27,22 +27,22 @@ class NeuronError(Exception):
 
 
 class UsageError(NeuronError):
-    """The request itself is wrong (a flag, a name, a range); commands exit with 2."""
+    """The request is invalid (a flag, a name, a range); commands exit with 2."""
 
     exit_code = 2
 
 
 class NodeError(NeuronError):
-    """The node directory cannot be used: missing, foreign, unreadable, no room."""
+    """The node directory cannot be used: missing, owned by another user, unreadable, or the disk is full."""
 
 
 class NodeNotFoundError(NodeError):
-    """There is no Neuron node (simulated or real) where one was looked for."""
+    """The Neuron node (simulated or real) is missing."""
 
 
 class DatastoreError(NodeError):
-    """The mapped datastore is corrupt, truncated or of a layout this version does not know."""
+    """The mapped datastore is corrupt, truncated or of a layout that this version does not read."""
 
 
 class ModelFileError(NeuronError):
-    """A model file that can't be read or compiled (ONNX); names the file, the place and the mend."""
+    """A model file (ONNX) that cannot be read or compiled; names the file, the place and the remedy."""

@@ -1,13 +1,13 @@
-"""Faults: break parts of a simulated node on purpose, and mend them.
+"""Faults: break parts of a simulated node on purpose, and clear them.
 
 =====================  ===========================================================================
 :func:`inject`         add a fault to a node
 :func:`clear`          remove one fault, or all
 :func:`list_faults`    the faults of a node, active or not
-:class:`FaultSpec`     a fault as it is described: kind, target, times, how often it strikes
-:class:`Fault`         a fault of a node, with its id and what is left of it
+:class:`FaultSpec`     a fault to inject: kind, target, times, how often it strikes
+:class:`Fault`         a fault of a node, with its id and its remaining strikes
 :class:`FaultKind`     the kinds of faults
-:data:`FAULTS`         the table of kinds: what each strikes, what operators and programs see of it
+:data:`FAULTS`         the table of kinds: the effect of each, and how operators and programs see it
 :class:`Side`          a link of a device; :class:`ErrorClass`: a class of execution errors
 =====================  ===========================================================================
 
@@ -57,7 +57,7 @@ def open_node(root: Path | None = None) -> Iterator[Datastore]:
         root: the node's directory; default: ``$NEURON_SIM_ROOT``, or the user's own node.
 
     Raises:
-        NodeError: there is no node, or it cannot be used.
+        NodeError: the node is missing or cannot be used.
     """
     store = Datastore(root or node_root(), writable=True)
     try:

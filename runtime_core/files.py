@@ -1,4 +1,4 @@
-"""Files: written so that readers see the old one or the new one, and opened only where they are regular files."""
+"""Files: atomic writes, and opening of regular files only."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
     Raises:
         OSError: the file cannot be opened, or is not a regular file; ``strerror`` says which.
     """
-    # Looked at before it is opened: to open some devices is to use them.
+    # Check before opening: opening some devices has an effect.
     _check_kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=not flags & os.O_NOFOLLOW).st_mode, path)
-    # O_NONBLOCK has no effect on regular files; without it, a FIFO put there meanwhile would block the caller.
+    # O_NONBLOCK has no effect on regular files; without it, a FIFO that replaced the file would block the caller.
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=dir_fd)
     try:
         mode = os.fstat(fd).st_mode
@@ -56,7 +56,7 @@ def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
     if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and os.fspath(path).startswith(_HANDED_OVER)):
         return
     if stat.S_ISLNK(mode):
-        raise OSError(errno.ELOOP, "a symbolic link, which is not followed here", os.fspath(path))
+        raise OSError(errno.ELOOP, "a symbolic link, which is not followed", os.fspath(path))
     kind = next((name for matches, name in _KINDS if matches(mode)), "of an unknown type")
     raise OSError(errno.EINVAL, f"not a regular file but {kind}", os.fspath(path))
 
@@ -75,7 +75,7 @@ def read_regular(path: str | os.PathLike[str], limit_bytes: int | None = None, *
     with open(open_regular(path, dir_fd=dir_fd), "rb") as file:
         if limit_bytes is None:
             return file.read()
-        # One byte more tells a longer file; a size known beforehand spares the buffer of the whole limit.
+        # One byte more detects a longer file; the known size avoids a buffer of the whole limit.
         known = os.fstat(file.fileno()).st_size
         if known > limit_bytes:
             raise OSError(errno.EFBIG, f"longer than {_size(limit_bytes)}", os.fspath(path))
@@ -95,12 +95,12 @@ def _size(size_bytes: int) -> str:
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int | None = PRIVATE) -> None:
-    """Write a file beside its place and move it in.
+    """Write a temporary file in the same folder and rename it.
 
     Args:
         path: the file; its folder exists.
         content: its bytes, or pieces of them.
-        mode: permissions; ``None`` for what the process's umask gives to new files.
+        mode: permissions; ``None``: those of the process's umask.
 
     Raises:
         OSError: the file cannot be written; nothing is left behind.
@@ -111,7 +111,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int 
         with open(os.open(temporary, flags, 0o666 if mode is None else PRIVATE), "wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
             if mode is not None:
-                # The umask must not widen or narrow the mode that was asked for.
+                # The umask must not change the requested mode.
                 os.fchmod(file.fileno(), mode)
         os.replace(temporary, path)
     except BaseException:

@@ -2,7 +2,7 @@
 
 Every octave of nanoseconds is cut into 128 equal buckets, so none is wider than 1/128 (0.78 %) of its lower bound.
 
-The driver counts into them, telemetry subtracts and reads them; the arithmetic lives here once.
+The driver counts in them, telemetry subtracts and reads them; both use this arithmetic.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Histogram:
     """Cumulative counts of latencies, immutable.
 
     Attributes:
-        buckets: bucket index -> count, only those that counted anything, ascending.
+        buckets: bucket index -> count, without empty buckets, ascending.
         sum_ns: sum of all latencies, exact.
     """
 
@@ -63,7 +63,7 @@ class Histogram:
 
     @classmethod
     def from_words(cls, words: bytes, first: int, sum_ns: int) -> Histogram:
-        """From little-endian 8-byte counts of the buckets from ``first`` on, decoded when they are first looked at."""
+        """From little-endian 8-byte counts of the buckets from ``first`` on, decoded on first use."""
         made = cls(None, sum_ns)
         made._buckets, made._words, made._first = None, words, first
         return made
@@ -87,11 +87,11 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many latencies were counted."""
+        """The number of counted latencies."""
         return sum(self.buckets.values())
 
     def minus(self, earlier: Histogram) -> Histogram:
-        """What was counted since ``earlier``, a previous state of the same histogram."""
+        """The counts since ``earlier``, a previous state of the same histogram."""
         before = earlier.buckets
         buckets = {i: n - before.get(i, 0) for i, n in self.buckets.items() if n > before.get(i, 0)}
         return Histogram(buckets, max(0, self.sum_ns - earlier.sum_ns))
@@ -106,7 +106,7 @@ class Histogram:
     def quantile_ns(self, ratio: float) -> float | None:
         """The latency below which ``ratio`` (0..1) of the counts lie, in nanoseconds; ``None`` when empty.
 
-        Inside a bucket the counts are taken as evenly spread, so the error is at most the bucket's width (0.78 %).
+        Counts are assumed to be evenly spread within a bucket, so the error is at most the bucket's width (0.78 %).
         """
         found = self.quantiles_ns((ratio,))
         return found[0] if found else None

@@ -25,7 +25,7 @@ _LAST_PCI_SLOT = 0x1F
 
 
 class LinkShape(enum.Enum):
-    """How the East/West links of a size join its chips."""
+    """The shape of the East/West links of a size."""
 
     NONE = "none"
     LINE = "line"
@@ -33,7 +33,7 @@ class LinkShape(enum.Enum):
 
 
 class InstanceType(NamedTuple):
-    """One Inf1 size. Memory in GiB of the host, price in US dollars an hour (reserved, effective)."""
+    """One Inf1 size. Memory in GiB of the host, price in US dollars per hour (reserved, effective)."""
 
     name: str
     device_count: int
@@ -66,7 +66,7 @@ def instance_type(name: str) -> InstanceType:
     """Look a size up by its EC2 name.
 
     Raises:
-        UsageError: ``name`` is none of the four sizes.
+        UsageError: ``name`` is not one of the four sizes.
     """
     found = INSTANCE_TYPES.get(name)
     if found is None:
@@ -80,7 +80,7 @@ def pci_bdf(size: InstanceType, device: int) -> str:
 
 
 def numa_node(size: InstanceType, device: int) -> int:
-    """The NUMA node that ``device`` hangs on: the devices are dealt evenly, in order, over the sockets."""
+    """The NUMA node of ``device``: devices are distributed evenly, in order, over the sockets."""
     return device * size.numa_node_count // size.device_count
 
 

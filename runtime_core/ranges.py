@@ -22,7 +22,7 @@ def parse_ranges(text: str) -> tuple[int, ...]:
         low = int(first)
         high = int(last) if dash else low
         if high < low:
-            raise ValueError(f"the range {part.strip()!r} runs backwards")
+            raise ValueError(f"the range {part.strip()!r} is descending")
         if high - low > _MAX_LENGTH:
             raise ValueError(f"the range {part.strip()!r} is longer than {_MAX_LENGTH}")
         numbers.update(range(low, high + 1))

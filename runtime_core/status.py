@@ -74,4 +74,4 @@ class NrtError(NeuronError):
 
 
 class NeffError(NrtError):
-    """A NEFF that is refused: malformed (INVALID) or not for this runtime (UNSUPPORTED_NEFF_VERSION)."""
+    """A NEFF that is malformed (INVALID) or not for this runtime (UNSUPPORTED_NEFF_VERSION)."""

@@ -21,7 +21,7 @@ from runtime_core.instance import (
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One Neuron Device of an instance: address, links and nearness to the host's CPUs."""
+    """One Neuron Device of an instance: address, links and NUMA node."""
 
     index: int
     bdf: str
@@ -49,17 +49,17 @@ def device_of_core(core: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The devices of an instance and how they are joined."""
+    """The devices of an instance and their links."""
 
     size: InstanceType
     devices: tuple[Device, ...]
 
     def neighbours(self, device: int) -> tuple[int, ...]:
-        """Devices joined to ``device``, East first."""
+        """Devices linked to ``device``, East first."""
         return self.devices[device].connected
 
     def contiguous(self, devices: Iterable[int]) -> bool:
-        """Whether the devices are serially connected: one chain of links, over the wrap of a ring too."""
+        """Whether the devices are serially connected: one chain of links, which may wrap around a ring."""
         chosen = set(devices)
         if not chosen:
             return False

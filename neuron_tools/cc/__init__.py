@@ -1,1 +1,1 @@
-"""neuron-cc: compile models to NEFF files and look into them."""
+"""neuron-cc: compile models to NEFF files and inspect NEFF files."""

@@ -1,4 +1,4 @@
-"""``neuron-cc compile``: compile with a progress display, write the NEFF, say what it is."""
+"""``neuron-cc compile``: compiles with a progress display, writes the NEFF, describes it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def compile_to_file(
     with_report: bool = False,
     as_json: bool = False,
 ) -> str:
-    """Compile ``model`` into ``target``; returns what to print."""
+    """Compile ``model`` to ``target``; returns the text to print."""
     if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is no directory", mend="choose another --output")
+        raise UsageError("not a directory", where=str(target.parent), mend="choose another --output")
     started = time.monotonic()
     with _stages(model.name, shown=sys.stderr.isatty() and not as_json) as on_stage:
         compiled = compile_with_report(read_model(model, framework), options, on_stage)
@@ -54,14 +54,14 @@ def compile_to_file(
         f"{format_bytes(report.file_size_bytes)}, compiled in {seconds:.2f} s"
     )
     if report.core_count < options.pipeline_cores:
-        line += f"\n{options.pipeline_cores} NeuronCores were asked for: the model has work for {report.core_count}"
+        line += f"\n{options.pipeline_cores} NeuronCores were requested: the model has work for {report.core_count}"
     line += "".join(f"\nnote: {note}" for note in compiled.report.notes)
     return f"{line}\n\n{format_report(compiled.report)}" if with_report else line
 
 
 @contextlib.contextmanager
 def _stages(name: str, *, shown: bool) -> Iterator[OnStage]:
-    """What the compiler does now, on stderr while it lasts."""
+    """Show the current stage of the compiler on stderr."""
     if not shown:
         yield lambda _: None
         return

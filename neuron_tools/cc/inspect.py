@@ -1,4 +1,4 @@
-"""What ``neuron-cc inspect`` tells of a NEFF."""
+"""The report of ``neuron-cc inspect``."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class NeffReport(msgspec.Struct, frozen=True):
-    """A NEFF file at a glance.
+    """Summary of a NEFF file.
 
     Attributes:
         cores_per_node: the header's list: cores of the first 64 nodes, without the CPU nodes at its end.
-        device_memory_bytes: DRAM that the loaded model takes.
+        device_memory_bytes: DRAM of the loaded model.
         device_ns: the modelled device time of an execution on an idle chip.
     """
 
@@ -87,7 +87,7 @@ def inspect_report(path: Path) -> NeffReport:
     """Read a NEFF and describe it.
 
     Raises:
-        NeffError: it is refused.
+        NeffError: the file is invalid.
     """
     data = read_file(path)
     neff = read_neff(data)
@@ -153,7 +153,7 @@ def json_report(report: NeffReport) -> str:
 
 
 def format_report(report: NeffReport) -> str:
-    """The report as a person reads it: lines of field and value, then a table of the nodes."""
+    """The report as text: lines of field and value, then a table of the nodes."""
     fields = {
         "file": f"{report.file} ({_mib(report.file_size_bytes)})",
         "name": report.name,
@@ -166,8 +166,8 @@ def format_report(report: NeffReport) -> str:
         "batch": str(report.batch or "none"),
         "inputs": ", ".join(report.inputs),
         "outputs": ", ".join(report.outputs),
-        "FLOPs": f"{report.flops / 1e9:.3f} G an execution",
-        "parameters": f"{_mib(report.params_bytes)}, {_mib(report.device_memory_bytes)} of device memory in all",
+        "FLOPs": f"{report.flops / 1e9:.3f} G per execution",
+        "parameters": f"{_mib(report.params_bytes)}, {_mib(report.device_memory_bytes)} of device memory in total",
         "device time": f"{report.device_ns / 1e6:.3f} ms, modelled, on an idle chip",
     }
     lines = [f"{label:<18}{printable(value)}".rstrip() for label, value in fields.items()]

@@ -1,1 +1,1 @@
-"""neuron-gatherinfo: checks of a node and its surroundings, and an archive for whoever is asked for help."""
+"""neuron-gatherinfo: checks of a node and its environment, and an archive for support."""

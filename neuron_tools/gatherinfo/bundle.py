@@ -1,4 +1,4 @@
-"""The archive for whoever is asked for help: what the checks found and what they looked at, scrubbed."""
+"""The archive for support: the findings and the data that the checks used, scrubbed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VARIABLE_PREFIXES = ("NEURON", "AWS_NEURON", "PYTHON", "XDG_RUNTIME_DIR")
 
 
 def _read(path: Path) -> str | None:
-    """A small file that is no link."""
+    """The text of a small file that is not a link."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -52,7 +52,7 @@ def _tree(root: Path) -> Iterator[str]:
                 yield "... more files"
                 return
             text = _read(path)
-            shown = "(can't be read)" if text is None else " ".join(text[:_VALUE_BYTES].split())
+            shown = "(cannot be read)" if text is None else " ".join(text[:_VALUE_BYTES].split())
             yield f"{path.relative_to(root)}: {shown}"
 
 
@@ -62,7 +62,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def contents(around: Surroundings, findings: list[Finding]) -> Iterator[tuple[str, str]]:
-    """Name and text of every file of the archive, not scrubbed yet."""
+    """Name and text of every file of the archive, before scrubbing."""
     yield "report.txt", render_text(findings) + "\n"
     yield "report.json", render_json(findings, around.source) + "\n"
     variables = {n: v for n, v in sorted(around.environment.items()) if n.startswith(_VARIABLE_PREFIXES)}
@@ -96,15 +96,15 @@ def write_bundle(path: Path, around: Surroundings, findings: list[Finding], scru
     """Write the archive, readable by its owner alone; returns the names of the files in it.
 
     Raises:
-        UsageError: ``path`` is there already, be it as a link.
-        OSError: it can't be written.
+        UsageError: ``path`` exists, even as a link.
+        OSError: it cannot be written.
     """
     files = {name: scrubber.scrub(text).encode() for name, text in contents(around, findings)}
     try:
-        # O_EXCL refuses links too, wherever they lead.
+        # O_EXCL refuses links too.
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise UsageError(f"{path} is there already", mend="give --bundle the name of a new file") from None
+        raise UsageError("the file already exists", where=str(path), mend="use a new file name for --bundle") from None
     try:
         with os.fdopen(fd, "wb") as file:
             os.fchmod(file.fileno(), 0o600)

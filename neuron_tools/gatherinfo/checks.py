@@ -32,13 +32,13 @@ _ADDRESS = re.compile(r"[^\s/]+:[0-9]{1,5}")
 
 
 def look_around(source_name: str | None, monitor: str | None, environment: Mapping[str, str]) -> Surroundings:
-    """Look at the node once, for all checks.
+    """Read the node once, for all checks.
 
     Raises:
-        UsageError: there is no such kind of source, or ``monitor`` is no address.
+        UsageError: an unknown kind of source, or ``monitor`` is not an address.
     """
     if monitor is not None and not _ADDRESS.fullmatch(monitor):
-        raise UsageError(f"{monitor!r} is no address of an exporter: expected HOST:PORT, like {DEFAULT_MONITOR}")
+        raise UsageError(f"expected HOST:PORT, for example {DEFAULT_MONITOR}", where=f"--monitor {monitor!r}")
     source = open_source(source_name)
     kind, _, place = source.name.partition(":")
     root = Path(place) if kind == "sim" else None

@@ -23,9 +23,9 @@ app = new_app(SUMMARY)
 
 EXIT_STATUS = (
     ("0", "every check passes"),
-    ("1", "a check warns, or the bundle can't be written"),
-    ("2", "a check fails, or the command line itself is wrong"),
-    ("130", "ended by Ctrl-C"),
+    ("1", "a check warns, or the bundle cannot be written"),
+    ("2", "a check fails, or the command line is invalid"),
+    ("130", "stopped by Ctrl-C"),
 )
 """For the man page: other commands exit with 1 on any failure."""
 

@@ -1,4 +1,4 @@
-"""Runs the checks, prints what they found, and writes the archive."""
+"""Runs the checks, prints their findings, and writes the archive."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def gather_info(
     """Run everything; returns the exit status.
 
     Raises:
-        UsageError: no such source, or the bundle's file is there already.
-        OSError: the bundle can't be written.
+        UsageError: an unknown source, or the bundle's file exists.
+        OSError: the bundle cannot be written.
     """
     around = look_around(source, monitor, os.environ)
     findings = run_checks(around)
@@ -35,10 +35,10 @@ def gather_info(
         versions = [around.snapshot.driver_version] if around.snapshot is not None else []
         scrubber = Scrubber(keep_hosts=keep_hosts, host_names=own_host_names(), known=versions)
         names = write_bundle(bundle, around, findings, scrubber)
-        print(f"{bundle}: {', '.join(names)}; look through it before you send it", file=sys.stderr)
+        print(f"{bundle}: {', '.join(names)}; review it before you send it", file=sys.stderr)
         if not detector_is_installed():
             print(
-                "detect-secrets is not installed, so fewer kinds of secrets were found: "
+                "detect-secrets is not installed, so fewer kinds of secrets were removed: "
                 "pip install 'neuron-tools-sim[gatherinfo]'",
                 file=sys.stderr,
             )

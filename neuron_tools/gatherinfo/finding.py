@@ -1,4 +1,4 @@
-"""What a check found, and what checks look at."""
+"""The finding of a check, and the data that checks use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime_core.telemetry import NeuronError, NodeError, Snapshot
 
 
 class Verdict(enum.Enum):
-    """How a check ended, from best to worst."""
+    """The result of a check, from best to worst."""
 
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
@@ -20,7 +20,7 @@ class Verdict(enum.Enum):
 
 
 class Finding(NamedTuple):
-    """One line of the report. ``mend`` says what to do about it, "" for a pass."""
+    """One line of the report. ``mend``: the remedy, "" for a pass."""
 
     check: str
     verdict: Verdict
@@ -29,16 +29,16 @@ class Finding(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What checks look at.
+    """The data that checks use.
 
     Attributes:
-        source: of the snapshot, e.g. ``sim:/run/neuron-sim``; "" when none could be opened.
+        source: of the snapshot, e.g. ``sim:/run/neuron-sim``; "" if no source could be opened.
         snapshot: the node; ``None`` when it cannot be read, then ``problem`` says why.
-        root: the simulated node's directory; ``None`` at a sysfs tree.
+        root: the simulated node's directory; ``None`` for a sysfs tree.
         environment: variables of the process.
-        monitor: address of the metrics exporter; ``monitor_named`` when the user asked for it.
-        dev: where device files are.
-        prefix: where other programs look for the suite.
+        monitor: address of the metrics exporter; ``monitor_named``: the user set it.
+        dev: directory of device files.
+        prefix: directory in which other programs look for the suite.
     """
 
     source: str
@@ -53,27 +53,27 @@ class Surroundings(NamedTuple):
 
 
 def passed(check: str, found: str) -> Finding:
-    """A check that found nothing wrong."""
+    """A finding without a problem."""
     return Finding(check, Verdict.PASS, found)
 
 
 def warned(check: str, found: str, mend: str) -> Finding:
-    """Something that works and may not go on to."""
+    """A problem that does not stop the node yet."""
     return Finding(check, Verdict.WARN, found, mend)
 
 
 def failed(check: str, found: str, mend: str) -> Finding:
-    """Something that does not work."""
+    """A problem that stops something from working."""
     return Finding(check, Verdict.FAIL, found, mend)
 
 
 def failed_by(check: str, error: NeuronError, mend: str = "") -> Finding:
-    """An error of ours as a finding; ``mend`` where it names none."""
+    """Convert an error to a finding; ``mend`` is used if the error has no remedy."""
     what = f"{error.where}: {error.what}" if error.where else error.what
     return failed(check, what, error.mend or mend)
 
 
 def worst(findings: list[Finding]) -> Verdict:
-    """The worst verdict of all."""
+    """The worst verdict."""
     order = list(Verdict)
     return max((finding.verdict for finding in findings), key=order.index, default=Verdict.PASS)

@@ -10,7 +10,7 @@ from runtime_core.telemetry import NodeNotFoundError, Snapshot, open_source
 from runtime_core.telemetry.health import HealthWatch, Severity, Verdict, phrase
 
 LOOK_SECONDS = 2.5
-"""A core that hangs shows only between looks that are more than two seconds apart."""
+"""Seconds between two snapshots; a hang is visible only after more than two seconds."""
 
 _LOOKS = 3
 
@@ -43,10 +43,10 @@ def _look(source_name: str | None, seconds: float) -> tuple[str, Snapshot, tuple
 
 
 def show_health(source_name: str | None, *, as_json: bool, seconds: float = LOOK_SECONDS) -> int:
-    """Look at the node for a moment and print what is wrong with it.
+    """Observe the node briefly and print its problems.
 
     Returns:
-        0 for a healthy node, 1 for one with a critical problem, or for none at all.
+        0 for a healthy node, 1 for a critical problem or a missing node.
     """
     try:
         name, snapshot, verdicts = _look(source_name, seconds)

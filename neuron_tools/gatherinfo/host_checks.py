@@ -1,4 +1,4 @@
-"""Checks of what surrounds the node: limits, variables, endpoints, installed packages."""
+"""Checks of the environment: limits, variables, endpoints, installed packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METRICS_BYTES = 1 << 20
 
 
 def check_limits(around: Surroundings) -> Iterator[Finding]:
-    """Whether the process may open files and start threads enough."""
+    """Whether the limits on open files and threads are high enough."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     tasks = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     low = []
@@ -36,7 +36,7 @@ def check_limits(around: Surroundings) -> Iterator[Finding]:
     if tasks != resource.RLIM_INFINITY and tasks < _PROCESSES_WARN:
         low.append(f"{tasks} threads (ulimit -u {_PROCESSES_WARN})")
     if low:
-        yield warned("limits", f"few: {', '.join(low)}", "raise them with ulimit or in /etc/security/limits.conf")
+        yield warned("limits", f"too low: {', '.join(low)}", "raise them with ulimit or in /etc/security/limits.conf")
         return
     shown = "no limit" if files == resource.RLIM_INFINITY else str(files)
     yield passed("limits", f"open files: {shown}")
@@ -57,7 +57,7 @@ def check_variables(around: Surroundings) -> Iterator[Finding]:
 
 
 def _connect(address: str) -> str:
-    """Connect to ``unix:/path`` or ``host:port``; returns what went wrong, "" when it answered."""
+    """Connect to ``unix:/path`` or ``host:port``; returns the error, "" if it succeeded."""
     try:
         if address.startswith("unix:"):
             with socket.socket(socket.AF_UNIX) as end:
@@ -72,7 +72,7 @@ def _connect(address: str) -> str:
 
 
 def check_rtd(around: Surroundings) -> Iterator[Finding]:
-    """Whether the neuron-rtd daemons that are in use answer."""
+    """Whether the neuron-rtd daemons in use respond."""
     listed = [runtime.address for runtime in around.snapshot.runtimes] if around.snapshot else []
     addresses = [address for address in (around.environment.get(_RTD_VARIABLE, ""), *listed) if address]
     if not addresses:
@@ -81,13 +81,13 @@ def check_rtd(around: Surroundings) -> Iterator[Finding]:
         problem = _connect(address)
         if problem:
             mend = f"start it with 'neuron-rtd -g {address}', or correct {_RTD_VARIABLE}"
-            yield failed("neuron-rtd", f"{address} does not answer: {problem}", mend)
+            yield failed("neuron-rtd", f"{address} does not respond: {problem}", mend)
         else:
             yield passed("neuron-rtd", f"{address} answers")
 
 
 def check_monitor(around: Surroundings) -> Iterator[Finding]:
-    """Whether the metrics exporter answers with the node's metrics."""
+    """Whether the metrics exporter returns the node's metrics."""
     host, _, port = around.monitor.rpartition(":")
     mend = "start it with 'neuron-monitor --prometheus', or name its address with --monitor HOST:PORT"
     connection = None
@@ -99,7 +99,7 @@ def check_monitor(around: Surroundings) -> Iterator[Finding]:
     except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or "no answer"
         if around.monitor_named:
-            yield failed("exporter", f"{around.monitor} does not answer: {why}", mend)
+            yield failed("exporter", f"{around.monitor} does not respond: {why}", mend)
         else:
             yield passed("exporter", f"none on {around.monitor}")
         return
@@ -107,22 +107,22 @@ def check_monitor(around: Surroundings) -> Iterator[Finding]:
         if connection is not None:
             connection.close()
     if answer.status == http.HTTPStatus.OK and b"neuron" in text:
-        yield passed("exporter", f"{around.monitor} answers with metrics")
+        yield passed("exporter", f"{around.monitor} returns metrics")
     elif around.monitor_named:
-        yield failed("exporter", f"{around.monitor} answers {answer.status} without metrics of the node", mend)
+        yield failed("exporter", f"{around.monitor} returns status {answer.status} without metrics of the node", mend)
     else:
         yield passed("exporter", f"something else listens on {around.monitor}")
 
 
 def requirements() -> list[Requirement]:
-    """What the installed suite needs, its extras included."""
+    """Requirements of the installed suite, its extras included."""
     from packaging.requirements import Requirement
 
     return [Requirement(line) for line in metadata.requires(DISTRIBUTION) or ()]
 
 
 def _extra(requirement: Requirement) -> bool:
-    """Whether only an extra asks for it."""
+    """Whether only an extra requires it."""
     return requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})
 
 
@@ -135,7 +135,7 @@ def installed_version(name: str) -> str | None:
 
 
 def check_versions(around: Surroundings) -> Iterator[Finding]:
-    """Whether the packages that the suite needs are there, in versions that it was made for."""
+    """Whether the packages that the suite requires are installed, in supported versions."""
     try:
         wanted = requirements()
     except metadata.PackageNotFoundError:
@@ -151,7 +151,7 @@ def check_versions(around: Surroundings) -> Iterator[Finding]:
         elif version is not None and not requirement.specifier.contains(version, prereleases=True):
             wrong += 1
             plain = f"{requirement.name}{requirement.specifier}"
-            found = f"{requirement.name} {version} is installed, {requirement.specifier} was asked for"
+            found = f"{requirement.name} {version} is installed, {requirement.specifier} is required"
             yield (failed if needed else warned)("versions", found, f"pip install '{plain}'")
     if not wrong:
         suite = installed_version(DISTRIBUTION)

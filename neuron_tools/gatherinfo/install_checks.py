@@ -1,4 +1,4 @@
-"""Whether programs that look for the suite in one fixed place find it."""
+"""Whether programs that look for the suite in a fixed directory find it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _PROGRAM = "bin/neuron-ls"
 
 
 def check_installation(around: Surroundings) -> Iterator[Finding]:
-    """Whether every file that ``neuron-sim install`` made below the prefix is there, unchanged, and leads somewhere."""
+    """Whether every file that ``neuron-sim install`` created below the prefix exists, unchanged, with its target."""
     prefix = around.prefix
     try:
         record = read_record(prefix)
         if record is None:
             there = seen(prefix / _PROGRAM) is not None
             other = f"{prefix / _PROGRAM} is not of this suite"
-            yield passed("installation", other if there else f"none in {prefix}; 'neuron-sim install' makes one")
+            yield passed("installation", other if there else f"none in {prefix}; 'neuron-sim install' creates one")
             return
         broken = [
             name
@@ -31,11 +31,11 @@ def check_installation(around: Surroundings) -> Iterator[Finding]:
         yield failed("installation", f"{error.where} {error.what}", error.mend)
         return
     except OSError as error:
-        yield failed("installation", f"{prefix} cannot be read: {error.strerror}", "run as a user who may read it")
+        yield failed("installation", f"{prefix} cannot be read: {error.strerror}", "run as a user who can read it")
         return
     if broken:
         found = (
-            f"{prefix}: {len(broken)} of {len(record.files)} files are missing, changed or lead nowhere: {broken[0]}"
+            f"{prefix}: {len(broken)} of {len(record.files)} files are missing, changed or broken links: {broken[0]}"
         )
         yield failed("installation", found, f"neuron-sim install --prefix {prefix}")
     else:

@@ -24,7 +24,7 @@ _ROOM_FOR_PROCESSES = 8
 
 
 def check_source(around: Surroundings) -> Iterator[Finding]:
-    """Whether there is a node, and which."""
+    """Whether the node exists, and its size."""
     if around.problem is not None:
         yield failed_by("source", around.problem, "choose another with --source")
     if around.snapshot is None:
@@ -35,7 +35,7 @@ def check_source(around: Surroundings) -> Iterator[Finding]:
     if devices and cores:
         yield passed("source", found)
     else:
-        yield failed("source", found, "is the driver loaded and its devices healthy? Look at 'dmesg | grep -i neuron'")
+        yield failed("source", found, "check that the driver is loaded: 'dmesg | grep -i neuron'")
 
 
 def check_driver(around: Surroundings) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def check_driver(around: Surroundings) -> Iterator[Finding]:
     version = around.snapshot.driver_version
     major = version.partition(".")[0]
     if not major.isdigit():
-        yield warned("driver", "its version is not known", "install the driver's package, aws-neuron-dkms")
+        yield warned("driver", "its version is unknown", "install the driver's package, aws-neuron-dkms")
     elif int(major) < DRIVER_MAJOR_REQUIRED:
         mend = f"upgrade aws-neuron-dkms to {DRIVER_MAJOR_REQUIRED}.0 or later: Runtime 2.x refuses this one"
         yield failed("driver", f"version {version}", mend)
@@ -63,12 +63,12 @@ def _directory_permissions(root: Path) -> Finding:
         mend = "run as its owner, or set NEURON_SIM_ROOT to a directory of yours"
         return warned("permissions", f"{root} belongs to user {found.st_uid}", mend)
     if mode & 0o077:
-        return warned("permissions", f"{root} has mode {mode:04o}: others can look in", f"chmod 700 {root}")
-    return passed("permissions", f"{root} is yours alone")
+        return warned("permissions", f"{root} has mode {mode:04o}: other users can read it", f"chmod 700 {root}")
+    return passed("permissions", f"only you can access {root}")
 
 
 def check_permissions(around: Surroundings) -> Iterator[Finding]:
-    """Whether this user can use the node, and nobody else its files."""
+    """Whether this user, and no other, can access the node."""
     if around.root is not None:
         yield _directory_permissions(around.root)
         return
@@ -106,10 +106,10 @@ def _pages(store: Datastore) -> tuple[int, int, int]:
 
 
 def check_ownership(around: Surroundings) -> Iterator[Finding]:
-    """Whether what processes own and what they say agree."""
+    """Whether the locks of processes agree with the process table."""
     for runtime in around.snapshot.runtimes if around.snapshot else ():
         if runtime.error:
-            yield warned("ownership", runtime.error, f"continue or end process {runtime.pid}")
+            yield warned("ownership", runtime.error, f"continue or stop process {runtime.pid}")
     if around.root is None or around.snapshot is None:
         return
     try:
@@ -126,17 +126,17 @@ def check_ownership(around: Surroundings) -> Iterator[Finding]:
     if nameless:
         pids = sorted({str(held[core]) for core in nameless})
         found = f"cores {', '.join(map(str, nameless))} are held by process {', '.join(pids)}, which has no entry"
-        yield warned("ownership", found, "look again: it may be starting; else end that process")
+        yield warned("ownership", found, "check again: it may be starting; else stop that process")
     if dead > layout.PAGE_COUNT // 2:
         found = f"{dead} of {layout.PAGE_COUNT} entries are of processes that died"
-        yield warned("ownership", found, "the next runtimes reuse them; or 'neuron-sim down' and 'neuron-sim up'")
+        yield warned("ownership", found, "the next runtimes reuse them; or run 'neuron-sim down' and 'neuron-sim up'")
     elif not nameless:
         also = f", {dead} entries of dead processes wait to be reused" if dead else ""
         yield passed("ownership", f"{live} runtimes{also}")
 
 
 def check_devices(around: Surroundings) -> Iterator[Finding]:
-    """Whether devices report errors of their memory."""
+    """Whether devices report memory errors."""
     if around.snapshot is None:
         return
     devices = around.snapshot.devices
@@ -151,25 +151,25 @@ def check_devices(around: Surroundings) -> Iterator[Finding]:
     if not silent:
         yield passed("devices", "no uncorrected ECC events")
     elif len(silent) < len(devices):
-        found = f"ECC events of Neuron Device {', '.join(map(str, silent))} are not known, on the others none"
-        yield warned("devices", found, "see whether the driver has their stats/hardware files, and reload it")
+        found = f"ECC events of Neuron Device {', '.join(map(str, silent))} are unknown; the other devices have none"
+        yield warned("devices", found, "check that the driver has their stats/hardware files, and reload it")
 
 
 def check_room(around: Surroundings) -> Iterator[Finding]:
-    """Whether the disk has room for runtimes, and shared memory for tensors."""
+    """Whether the disk has space for runtimes, and shared memory for tensors."""
     if around.root is not None and around.root.exists():
         free, page = shutil.disk_usage(around.root).free, datastore_bytes_per_process()
         found = f"{free >> 20} MiB free for the node"
         mend = f"free some on the file system of {around.root}, or set NEURON_SIM_ROOT"
         if free < page:
-            yield failed("disk", f"{found}: no room for another runtime", mend)
+            yield failed("disk", f"{found}: no space for another runtime", mend)
         elif free < page * _ROOM_FOR_PROCESSES:
-            yield warned("disk", f"{found}: room for {free // page} more runtimes", mend)
+            yield warned("disk", f"{found}: space for {free // page} more runtimes", mend)
         else:
             yield passed("disk", found)
     if not _SHARED_MEMORY.is_dir():
         yield warned(
-            "shared memory", f"{_SHARED_MEMORY} is missing", "mount a tmpfs there: neuron-rtd passes tensors so"
+            "shared memory", f"{_SHARED_MEMORY} is missing", "mount a tmpfs there: neuron-rtd passes tensors through it"
         )
         return
     free = shutil.disk_usage(_SHARED_MEMORY).free
@@ -180,7 +180,7 @@ def check_room(around: Surroundings) -> Iterator[Finding]:
 
 
 def check_clock(around: Surroundings) -> Iterator[Finding]:
-    """Whether the times that the node keeps make sense."""
+    """Whether the node's times are plausible."""
     if around.root is None or around.snapshot is None:
         return
     try:
@@ -197,7 +197,7 @@ def check_clock(around: Surroundings) -> Iterator[Finding]:
     now_ns = time.monotonic_ns()
     ahead = [r.pid for r in around.snapshot.runtimes if r.start_ns > now_ns]
     if ahead:
-        found = f"process {ahead[0]} started in the future: the machine was restarted under its files"
-        yield warned("clock", found, "'neuron-sim down --force' and 'neuron-sim up'")
+        found = f"process {ahead[0]} started in the future: the machine was restarted while its files remained"
+        yield warned("clock", found, "run 'neuron-sim down --force' and 'neuron-sim up'")
     else:
-        yield passed("clock", f"the node is up for {max(0.0, -ahead_seconds) / 3600:.1f} h")
+        yield passed("clock", f"the node has been up for {max(0.0, -ahead_seconds) / 3600:.1f} h")

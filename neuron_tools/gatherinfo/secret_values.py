@@ -1,7 +1,7 @@
-"""Finds values that are secrets: by the name before them, and by their shape. One pass each, linear in the text.
+"""Finds secret values by the name before them and by their form. One pass each, linear in the text.
 
 Names decide first (``DB_PWD=``, ``--api-key``, ``"tokens": [...]``, ``Authorization:``), because most secrets have no
-shape. Shapes come from detect-secrets where it is installed, and from a few patterns of our own.
+recognisable form. Forms come from detect-secrets if it is installed, and from a few patterns of our own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 SECRET = "[secret]"  # noqa: S105 - what stands for one
 
-# Possessive throughout: no part of a text is tried twice.
+# Possessive throughout: no backtracking.
 _NAMED = re.compile(
     r"(?<![\w.$-])(?P<name>-*+\w[\w.-]*+)"
     r"(?P<between>\\*+[\"']?[ \t]*+(?:=>|:=|=|:(?!//))[ \t]*+|\\*+[\"'],[ \t\r\n]*+(?=\\*+[\"'])|[ \t]++(?![=:]))"
@@ -77,14 +77,14 @@ _DETECTORS = frozenset((
     "SendGridDetector", "SlackDetector", "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector",
     "TwilioKeyDetector",
 ))  # fmt: skip
-"""Of detect-secrets: those that know a shape. Its others go by names, by entropy or by addresses."""
+"""The detectors of detect-secrets that know a form. Its others use names, entropy or addresses."""
 _LONGEST_LINE = 4096
 _LONGEST_LEAD = 64
-"""Before a name at the start of its line."""
+"""Text before a name at the start of its line."""
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what has this name is a secret."""
+    """Whether the value of this name is a secret."""
     bare = name.strip("-.")
     lower = bare.lower()
     if lower in _HARMLESS_NAMES:
@@ -99,7 +99,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _quoted_end(text: str, at: int) -> tuple[int, int, int] | None:
-    """Content start, content end and end of a quoted value at ``at``; ``None`` when none begins there."""
+    """Content start, content end and end of a quoted value at ``at``; ``None`` if there is none."""
     start = at
     while start < len(text) and text[start] == "\\":
         start += 1
@@ -108,7 +108,7 @@ def _quoted_end(text: str, at: int) -> tuple[int, int, int] | None:
     mark = text[at : start + 1]
     begin = end = start + 1
     if len(mark) > 1:
-        # Inside a JSON string: quotes come with the backslashes that the outer string gives them.
+        # Inside a JSON string, quotes have the backslashes of the outer string.
         end = text.find(mark, begin)
     else:
         while end < len(text) and text[end] not in (mark, "\n"):
@@ -121,7 +121,7 @@ def _quoted_end(text: str, at: int) -> tuple[int, int, int] | None:
 
 
 def _value(text: str, name: re.Match[str]) -> tuple[int, int, str]:
-    """Start and end of the value after a name, and what stands there afterwards."""
+    """Start and end of the value after a name, and its replacement."""
     at = name.end()
     header = name["name"].strip("-").lower() in _HEADERS
     quoted = _quoted_end(text, at)
@@ -167,7 +167,7 @@ def _named(text: str) -> Iterator[tuple[int, int, str]]:
         name, between = found["name"], found["between"]
         by_flag = name.startswith("-")
         if not by_flag and (not between.strip(" \t") or "," in between):
-            # Only a flag has its value behind a blank, or as the next string of a list.
+            # Only a flag has its value after a blank, or as the next string of a list.
             at = found.end("name")
             continue
         if not is_secret_name(name):
@@ -202,7 +202,7 @@ def _detectors() -> tuple[_Detector, ...]:
 
 
 def detector_is_installed() -> bool:
-    """Whether detect-secrets is there; without it only the shapes of our own are known."""
+    """Whether detect-secrets is installed; without it only our own patterns are used."""
     return bool(_detectors())
 
 
@@ -212,7 +212,7 @@ def _by_detectors(text: str) -> str:
         return text
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        # They look at a line at a time; pieces bound what a pattern of theirs may cost.
+        # They process a line at a time; pieces limit the cost of their patterns.
         pieces = [line[at : at + _LONGEST_LINE] for at in range(0, len(line), _LONGEST_LINE)]
         for place, piece in enumerate(pieces):
             for detector in detectors:
@@ -224,7 +224,7 @@ def _by_detectors(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text with ``[secret]`` in the place of each secret."""
+    """The text with each secret replaced by ``[secret]``."""
     for pattern in (_BLOCKS, _PUTTY, _HOOKS, _BEARER):
         text = pattern.sub(lambda match: f"{match[1]}{SECRET}" if match[2] else match[1], text)
     text = _URL.sub(lambda match: f"{match[1]}{SECRET}", text)

@@ -1,4 +1,4 @@
-"""What each command of neuron-cli does: one client, a few calls, the text to print."""
+"""The commands of neuron-cli: each makes a few calls and returns the text to print."""
 
 from __future__ import annotations
 

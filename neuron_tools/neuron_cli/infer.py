@@ -24,9 +24,9 @@ from runtime_core.status import Nerr
 
 
 def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
-    """A tensor's bytes; an .npy file must hold the shape and type that the network takes.
+    """A tensor's bytes; an .npy file must have the shape and type of the network's input.
 
-    The number of samples is left to the daemon, which knows whether the network's batch is dynamic.
+    The daemon checks the number of samples, because it knows whether the network's batch is dynamic.
     """
     dtype, shape = numpy_dtype(DType(info.dtype)), tuple(info.shape)
     try:
@@ -34,10 +34,10 @@ def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
             return read_regular(path)
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path} can't be read: {error}", where=f"input {info.name!r}") from None
+        raise UsageError(f"cannot read {path}: {error}", where=f"input {info.name!r}") from None
     if array.dtype != dtype or array.ndim != len(shape) or array.shape[1:] != shape[1:]:
         raise UsageError(
-            (f"{path} holds {array.dtype.name}{list(array.shape)}, the network takes {info.dtype}{list(shape)}"),
+            (f"{path} holds {array.dtype.name}{list(array.shape)}, the network requires {info.dtype}{list(shape)}"),
             where=f"input {info.name!r}",
         )
     return np.ascontiguousarray(array).tobytes()
@@ -51,23 +51,26 @@ def _parse_inputs(given: Sequence[str], model: inspection_pb2.model_info) -> dic
         if not found or not path:
             raise UsageError("expected NAME=FILE", where=f"--input {text!r}")
         if name not in infos:
-            raise UsageError(f"{model.name!r} takes {', '.join(infos)}", where=f"--input {text!r}")
+            raise UsageError(f"the inputs of {model.name!r} are {', '.join(infos)}", where=f"--input {text!r}")
         tensors[name] = _read_tensor(Path(path), infos[name])
     missing = infos.keys() - tensors.keys()
     if missing:
         first = infos[min(missing)]
-        raise UsageError(f"give --input {first.name}=FILE with {first.dtype}{list(first.shape)}")
+        raise UsageError(
+            f"input {first.name!r} is missing",
+            mend=f"add --input {first.name}=FILE with {first.dtype}{list(first.shape)}",
+        )
     return tensors
 
 
 def _to_array(data: bytes, info: inspection_pb2.tensor_info) -> NDArray[np.generic]:
-    """An output; with a dynamic batch it holds as many samples as went in."""
+    """An output; with a dynamic batch it has as many samples as the inputs."""
     values, shape = np.frombuffer(data, numpy_dtype(DType(info.dtype))), tuple(info.shape)
     return values.reshape(shape if values.size == math.prod(shape) else (-1, *shape[1:]))
 
 
 def _target(directory: Path, name: str) -> Path:
-    """A file for an output; its name is what the NEFF's author chose and must not lead out of the directory."""
+    """A file for an output. The NEFF's author chose the name: it must not lead out of the directory."""
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "output"
     return directory / f"{safe}.npy"
 
@@ -83,11 +86,11 @@ def _facts(name: str, array: NDArray[np.generic]) -> dict[str, object]:
 def infer(
     address: str | None, network: int, inputs: Sequence[str], output_dir: Path | None, count: int, *, as_json: bool
 ) -> str:
-    """Run ``count`` inferences; returns what to print.
+    """Run ``count`` inferences; returns the text to print.
 
     Raises:
-        UsageError: an input that is missing or wrong.
-        NeuronError: as the daemon's status says.
+        UsageError: a missing or invalid input.
+        NeuronError: with the status that the daemon returned.
     """
     with Client(address) as client:
         model = next((m for m in client.models() if m.h_nn.id == network), None)
@@ -104,7 +107,7 @@ def infer(
     for info in model.outputs:
         data = outputs[info.name]
         if not isinstance(data, bytes):
-            raise NeuronError(f"output {info.name!r} did not come back inline")
+            raise NeuronError(f"output {info.name!r} was not returned inline")
         arrays[info.name] = _to_array(data, info)
     files = {}
     if output_dir is not None:

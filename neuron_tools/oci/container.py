@@ -1,4 +1,4 @@
-"""What the OCI runtime says of a container: its state (on the hook's stdin) and its bundle's ``config.json``.
+"""The OCI runtime's description of a container: its state (on the hook's stdin) and its bundle's ``config.json``.
 
 Source: the OCI runtime specification 1.0 (runtime.md, "State"; config.md).
 """
@@ -42,11 +42,11 @@ class _Config(msgspec.Struct):
 
 
 class Container(NamedTuple):
-    """A container that is being made.
+    """A container that is being created.
 
     Attributes:
         pid: of its first process, as the runtime sees it; its namespaces exist already.
-        bundle: the bundle's directory; ``rootfs`` is what will be its root.
+        bundle: the bundle's directory; ``rootfs`` will be its root.
         uid: user of its process, as the container sees it.
         environment: variables of its process.
     """
@@ -61,18 +61,18 @@ class Container(NamedTuple):
 
 def _decode(raw: bytes, kind: type[_T], what: str) -> _T:
     if len(raw) > _MAX_BYTES:
-        raise UsageError(f"{what} has more than {_MAX_BYTES} bytes", mend="is it one?")
+        raise UsageError(f"{what} has more than {_MAX_BYTES} bytes", mend="check that it is the right file")
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{what} is not what the OCI runtime specification says: {error}") from None
+        raise UsageError(f"{what} does not follow the OCI runtime specification: {error}") from None
 
 
 def read_container(state: bytes) -> Container:
-    """The container of a hook's stdin.
+    """Read the container's state from a hook's stdin.
 
     Raises:
-        UsageError: the state, or its bundle's ``config.json``, is not as the specification says.
+        UsageError: the state, or its bundle's ``config.json``, does not follow the specification.
     """
     found = _decode(state, _State, "the state on stdin")
     bundle = Path(found.bundle)
@@ -84,7 +84,7 @@ def read_container(state: bytes) -> Container:
     try:
         raw = read_regular(path, _MAX_BYTES)
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from None
+        raise UsageError(f"cannot read the file: {error.strerror}", where=str(path)) from None
     config = _decode(raw, _Config, str(path))
     pairs = (entry.partition("=") for entry in config.process.env)
     environment = {name: value for name, _, value in pairs}

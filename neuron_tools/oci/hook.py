@@ -1,4 +1,4 @@
-"""From what a container asks for to what is mounted in it."""
+"""Mounts the devices that a container requests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MAX_STATE_BYTES = 8 << 20
 
 
 def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
-    """The devices that a container asks for.
+    """The devices that a container requests.
 
     Args:
         text: the variable's value: ``ALL``, or ids like ``0,2-3``.
         present: the devices that the node has.
 
     Raises:
-        UsageError: the value is malformed, or names a device that is not there.
+        UsageError: the value is malformed, or names a device that the node lacks.
     """
     if text.strip().upper() == ALL:
         return tuple(present)
@@ -45,7 +45,7 @@ def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
 
 
 def device_files(dev: Path) -> list[int]:
-    """The Neuron Devices in ``dev``, by their files."""
+    """The Neuron Devices that have files in ``dev``."""
     try:
         found = (_DEVICE_FILE.fullmatch(entry.name) for entry in dev.iterdir())
     except OSError:
@@ -54,34 +54,34 @@ def device_files(dev: Path) -> list[int]:
 
 
 def real_binds(dev: Path, devices: Sequence[int]) -> list[Bind]:
-    """A real node's devices where every container looks for them."""
+    """Mounts for a real node's devices, at their usual paths."""
     return [Bind(dev / f"neuron{d}", PurePosixPath(f"/dev/neuron{d}"), device=True) for d in devices]
 
 
 def simulated_binds(container: Container, root: Path, devices: Sequence[int], device_count: int) -> list[Bind]:
-    """The node's directory where the container's runtime looks for it, and over it the list of visible devices."""
+    """Mounts for the node's directory at the runtime's default path, and for the list of visible devices over it."""
     target = PurePosixPath(container.environment.get(ROOT_VARIABLE) or f"/tmp/neuron-sim-{container.uid}")  # noqa: S108
     visible = container.bundle / _BUNDLE_FILE
     write_visible(visible, devices)
-    # A mount needs a file to lie on.
+    # A mount needs an existing file.
     if not (root / VISIBLE_FILE).exists():
         write_visible(root / VISIBLE_FILE, range(device_count))
     return [Bind(root, target), Bind(visible, target / VISIBLE_FILE, read_only=True)]
 
 
 def run_hook(node: Path | None, dev: Path) -> None:
-    """Read the container's state on stdin, and mount in it what it asks for; without the variable, nothing.
+    """Read the container's state from stdin and mount the requested devices; no effect without the variable.
 
     Args:
-        node: a simulated node; ``None``: a real node where ``dev`` has device files, else the environment's node.
-        dev: where device files are.
+        node: a simulated node; ``None``: a real node if ``dev`` has device files, else the environment's node.
+        dev: directory of device files.
 
     Raises:
-        UsageError: stdin is no state of a container, or the variable makes no sense.
-        NodeError: there is no node, or the mounts can't be made.
+        UsageError: stdin is not the state of a container, or the variable is invalid.
+        NodeError: the node is missing, or the mounts fail.
     """
     if sys.stdin.isatty():
-        raise UsageError("no state of a container on stdin: an OCI runtime starts this as a hook")
+        raise UsageError("the container's state is missing on stdin: an OCI runtime starts this command as a hook")
     container = read_container(sys.stdin.buffer.read(_MAX_STATE_BYTES + 1))
     text = container.environment.get(VARIABLE, "").strip()
     if not text:
@@ -98,6 +98,10 @@ def run_hook(node: Path | None, dev: Path) -> None:
         finally:
             store.close()
     if not container.rootfs.is_dir():
-        raise NodeError(f"{container.rootfs} is not there", mend="is config.json the container's?")
+        raise NodeError(
+            "root file system not found",
+            where=str(container.rootfs),
+            mend="check root.path in the bundle's config.json",
+        )
     enter_mount_namespace(container.pid)
     bind_all(container.rootfs, binds)

@@ -1,7 +1,7 @@
-"""Bind mounts inside a container that is being made, which nothing in its image can lead astray.
+"""Bind mounts inside a container that is being created, safe from its image.
 
-The image decides what lies below the container's root, symbolic links included, while the hook runs with the rights of
-the host. So every step from the root to a mount's target is opened by itself and must not be a link.
+The image controls the files below the container's root, symbolic links included, while the hook runs with the rights
+of the host. Therefore every directory from the root to a mount's target is opened by itself and must not be a link.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Bind(NamedTuple):
-    """Something of the host that is to be seen in the container.
+    """A file or directory of the host to mount in the container.
 
     Attributes:
         source: a file or directory of the host.
-        target: where the container sees it, an absolute path of the container's.
-        read_only: nobody writes there, whatever the modes say.
+        target: its absolute path in the container.
+        read_only: not writable, whatever the modes.
         device: it is a device file.
     """
 
@@ -54,16 +54,16 @@ def _opened(path: str | Path, flags: int, dir_fd: int | None = None) -> Iterator
 
 
 def enter_mount_namespace(pid: int) -> None:
-    """See the mounts that the process ``pid`` sees.
+    """Enter the mount namespace of process ``pid``.
 
     Raises:
-        NodeError: there is no such process, or no right to.
+        NodeError: the process does not exist, or permission is denied.
     """
     try:
         with _opened(f"/proc/{pid}/ns/mnt", os.O_RDONLY) as fd:
-            _check(_libc.setns(fd, _CLONE_NEWNS), f"the mounts of process {pid} can't be entered")
+            _check(_libc.setns(fd, _CLONE_NEWNS), f"cannot enter the mount namespace of process {pid}")
     except OSError as error:
-        raise NodeError(f"the mounts of process {pid} can't be entered: {error.strerror}") from None
+        raise NodeError(f"cannot enter the mount namespace of process {pid}: {error.strerror}") from None
 
 
 def _make(name: str, fd: int, *, directory: bool) -> None:
@@ -75,14 +75,14 @@ def _make(name: str, fd: int, *, directory: bool) -> None:
 
 
 def open_below(root: Path, target: PurePosixPath, *, directory: bool) -> int:
-    """A descriptor (O_PATH) of ``target`` below ``root``; what is not there is made.
+    """A descriptor (O_PATH) of ``target`` below ``root``; missing parts are created.
 
     Raises:
         NodeError: the target is not an absolute path without ``..``, or leads over a symbolic link.
     """
     parts = target.parts[1:]
     if not target.is_absolute() or not parts or ".." in parts:
-        raise NodeError(f"{target} can't be a place in the container", mend="give an absolute path without ..")
+        raise NodeError("invalid target in the container", where=str(target), mend="use an absolute path without ..")
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for number, name in enumerate(parts, start=1):
@@ -94,13 +94,14 @@ def open_below(root: Path, target: PurePosixPath, *, directory: bool) -> int:
             fd = below
             mode = os.fstat(fd).st_mode
             if stat.S_ISLNK(mode) or stat.S_ISDIR(mode) != inner:
-                what = "a symbolic link" if stat.S_ISLNK(mode) else "not of its kind"
+                what = "a symbolic link" if stat.S_ISLNK(mode) else "not of the expected type"
                 raise NodeError(
-                    f"{PurePosixPath('/', *parts[:number])} is {what} in the container's image", mend="use another"
+                    f"{PurePosixPath('/', *parts[:number])} is {what} in the container's image",
+                    mend="use another image",
                 )
     except OSError as error:
         os.close(fd)
-        raise NodeError(f"{target} can't be made in the container: {error.strerror}") from None
+        raise NodeError(f"cannot create it in the container: {error.strerror}", where=str(target)) from None
     except BaseException:
         os.close(fd)
         raise
@@ -112,13 +113,13 @@ def _mount(source: str | None, target: str, flags: int, what: str) -> None:
 
 
 def bind_all(rootfs: Path, binds: Sequence[Bind]) -> None:
-    """Mount every bind below ``rootfs``, in the mount namespace that the caller is in.
+    """Mount every bind below ``rootfs``, in the caller's mount namespace.
 
     Raises:
-        NodeError: a source is not there, a target is refused, or the right to mount is missing.
+        NodeError: a source is missing, a target is refused, or permission to mount is denied.
     """
     for bind in binds:
-        what = f"{bind.source} can't be mounted on {bind.target}"
+        what = f"cannot mount {bind.source} on {bind.target}"
         try:
             with _opened(bind.source, os.O_PATH) as source:
                 directory = stat.S_ISDIR(os.fstat(source).st_mode)
@@ -128,11 +129,11 @@ def bind_all(rootfs: Path, binds: Sequence[Bind]) -> None:
                 finally:
                     os.close(target)
         except OSError as error:
-            hint = "is not there" if error.errno == errno.ENOENT else f"can't be opened ({error.strerror})"
-            raise NodeError(f"{bind.source} {hint}", mend="set the node up first with 'neuron-sim up'") from None
+            what = "not found" if error.errno == errno.ENOENT else f"cannot open it: {error.strerror}"
+            raise NodeError(what, where=str(bind.source), mend="set the node up first with 'neuron-sim up'") from None
         flags = _MS_BIND | _MS_REMOUNT | _MS_NOSUID | _MS_NOEXEC
         flags |= (0 if bind.device else _MS_NODEV) | (_MS_RDONLY if bind.read_only else 0)
-        # Opened again: this descriptor is of what was mounted.
+        # Open it again: this descriptor refers to the mounted file.
         target = open_below(rootfs, bind.target, directory=directory)
         try:
             _mount(None, f"/proc/self/fd/{target}", flags, what)

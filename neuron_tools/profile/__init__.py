@@ -1,1 +1,1 @@
-"""neuron-profile: where the time of one execution goes."""
+"""neuron-profile: shows where the time of one execution goes."""

@@ -1,4 +1,4 @@
-"""neuron-profile: where the time of one execution goes."""
+"""neuron-profile: shows where the time of one execution goes."""
 
 from __future__ import annotations
 

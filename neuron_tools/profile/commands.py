@@ -1,4 +1,4 @@
-"""What ``neuron-profile`` does and prints."""
+"""The commands of neuron-profile."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from runtime_core.instance import instance_type
 from runtime_core.neff.reader import read_neff
 
 _INSTANCE = "inf1.24xlarge"
-"""Room for the longest pipeline; every size has the same chips and links."""
+"""Large enough for the longest pipeline; every size has the same chips and links."""
 
 
 def load_timeline(path: Path, start_core: int = 0) -> Timeline:
     """The timeline of a model file (NEFF, or ONNX to compile) on cores from ``start_core`` on.
 
     Raises:
-        ModelFileError: the file can't be read or compiled.
-        NrtError: it is no NEFF.
-        UsageError: there are not so many cores.
+        ModelFileError: the file cannot be read or compiled.
+        NrtError: it is not a NEFF.
+        UsageError: the model needs more cores.
     """
     from neuron_tools.sim.load import neff_bytes
 
     if not path.is_file():
-        raise ModelFileError("no such model file", where=str(path))
+        raise ModelFileError("model file not found", where=str(path))
     graph = read_neff(neff_bytes(path)).graph
     size = instance_type(_INSTANCE)
     if not 0 <= start_core <= size.core_count - graph.core_count:
         raise UsageError(
-            (f"the model takes {graph.core_count} cores, expected 0 to {size.core_count - graph.core_count}"),
+            (f"the model needs {graph.core_count} cores: expected 0 to {size.core_count - graph.core_count}"),
             where=f"--start-core {start_core}",
         )
     return timeline_of(graph, size, range(start_core, start_core + graph.core_count))
 
 
 def capture(path: Path, output: Path | None, tensorboard: Path | None, start_core: int) -> str:
-    """Write the timeline of one execution; returns where it was written.
+    """Write the timeline of one execution; returns the names of the files.
 
     Raises:
-        NeuronError: as :func:`load_timeline`, or a file can't be written.
+        NeuronError: as :func:`load_timeline`, or a file cannot be written.
     """
     timeline = load_timeline(path, start_core)
     written: list[Path] = []
@@ -61,13 +61,13 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
     if tensorboard is not None:
         with requires("profile"):
             from neuron_tools.profile.xplane import profile_path, xspace
-        # A folder a capture: TensorBoard keeps what it has made of one.
+        # A folder per capture: TensorBoard caches its results per folder.
         run = datetime.datetime.now(datetime.UTC).strftime("%Y_%m_%d_%H_%M_%S")
         target = profile_path(tensorboard, f"{path.stem}_{run}", "neuron-sim")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NeuronError(f"{target.parent} can't be made: {error.strerror}") from None
+            raise NeuronError(f"cannot create the directory: {error.strerror}", where=str(target.parent)) from None
         write_output(target, xspace(timeline))
         written.append(target)
     return "\n".join(
@@ -80,7 +80,7 @@ def _name(row: Hot) -> str:
 
 
 def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
-    """The hottest operators of one execution and what bounds each, as text.
+    """The slowest operators of one execution and what limits each, as text.
 
     Raises:
         NeuronError: as :func:`load_timeline`.
@@ -96,7 +96,7 @@ def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
         }
         return json.dumps(rounded(facts))
     lines = [
-        f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms an execution, bound by "
+        f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms per execution, bound by "
         + ", ".join(f"{bound.value} {share:.1%}" for bound, share in shares.items() if share >= 0.0005)
     ]
     shown = hot[:rows]

@@ -11,12 +11,12 @@ class Hot(NamedTuple):
     """One operator over the whole execution.
 
     Attributes:
-        operator: its name in the source model, or what the time goes to.
-        opcode: of the instruction of it that takes longest, "" where there is none.
-        duration_ns: in all; ``share`` of the execution's total, 0..1.
-        bound: what most of that time is limited by.
-        flops: floating-point operations; ``None`` where none are counted.
-        instructions: how many spans it has.
+        operator: its name in the source model, or the activity.
+        opcode: of its longest instruction, "" if it has none.
+        duration_ns: in total; ``share`` of the execution's total, 0..1.
+        bound: the limit of most of that time.
+        flops: floating-point operations; ``None`` if they are not counted.
+        instructions: number of spans.
     """
 
     operator: str

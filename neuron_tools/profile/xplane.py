@@ -1,4 +1,4 @@
-"""A timeline as TensorBoard's profile: an XSpace in the place where the plugin looks for it."""
+"""Writes a timeline as a TensorBoard profile: an XSpace at the path that the plugin reads."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from neuron_tools.profile.xplane_pb2 import XPlane, XSpace
 from runtime_core.engine.timing.timeline import Span, Timeline, Track
 
 _HOST_PLANE = "/host:CPU"
-"""The name by which the plugin knows the host's plane."""
+"""Name of the host's plane in the plugin."""
 _DEVICE_PLANES = "/device:CUSTOM:"
-"""What the names of planes begin with that the plugin shows beside it."""
+"""Prefix of the names of device planes in the plugin."""
 _PICOSECONDS = 1000
 _STATS = ("operator", "bound", "flops", "bytes")
 
 
 def profile_path(log_folder: Path, run: str, host: str) -> Path:
-    """Where TensorBoard's profile plugin looks: ``LOGDIR/plugins/profile/RUN/HOST.xplane.pb``."""
+    """The path that TensorBoard's profile plugin reads: ``LOGDIR/plugins/profile/RUN/HOST.xplane.pb``."""
     return log_folder / "plugins" / "profile" / run / f"{host}.xplane.pb"
 
 
 def xspace(timeline: Timeline) -> bytes:
-    """The serialised XSpace: a plane for the host and for each device, a line for each of their tracks."""
+    """The serialised XSpace: a plane for the host and per device, a line per track."""
     space = XSpace(hostnames=["neuron-sim"])
     devices = sorted({span.track.device for span in timeline.spans}, key=lambda d: -1 if d is None else d)
     for number, device in enumerate(devices, 1):

@@ -1,4 +1,4 @@
-"""The configuration file and the command line of neuron-rtd as one."""
+"""Combines the configuration file and the command line of neuron-rtd."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from runtime_core.rtd.log import Level
 def daemon_config(
     file: Path | None, bdfs: Sequence[str], address: str | None, name: str | None, level: int, *, console: bool
 ) -> DaemonConfig:
-    """What the daemon is told; the command line goes before the file.
+    """The daemon's configuration; the command line overrides the file.
 
     Raises:
-        UsageError: the file or an option is wrong.
+        UsageError: the file or an option is invalid.
     """
     settings = FileConfig() if file is None else read_file(file)
     changes: dict[str, str] = {}

@@ -43,7 +43,7 @@ _APPLICATIONS = (
 
 
 class _Ended(Exception):
-    """A signal ends the demo."""
+    """End the demo on a signal."""
 
 
 def _networks() -> dict[str, Path]:
@@ -72,7 +72,7 @@ def _compile(target: Path) -> dict[str, Path]:
 
 @contextmanager
 def _application(plan: _Application, neff: Path, environment: dict[str, str], log: Path) -> Iterator[None]:
-    """One application process; it ends with the block."""
+    """Run an application process for the length of the block."""
     command = [sys.executable, "-m", "neuron_tools.sim", "run", str(neff), "--visible-cores", plan.cores]
     command += ["--threads", str(plan.threads), "--tag", plan.tag, "--duration", "0", "--no-numerics"]
     if plan.rate_per_second is not None:
@@ -93,7 +93,7 @@ def _application(plan: _Application, neff: Path, environment: dict[str, str], lo
 
 
 def _wait_for_applications(root: Path) -> None:
-    """Return once every application has executed something."""
+    """Wait until every application has executed something."""
     source = open_source(f"sim:{root}")
     deadline = time.monotonic() + _START_SECONDS
     try:
@@ -108,7 +108,7 @@ def _wait_for_applications(root: Path) -> None:
 
 
 def _show(environment: dict[str, str], seconds: float) -> None:
-    """neuron-top on a terminal; elsewhere neuron-ls, and a summary of what neuron-monitor reports."""
+    """neuron-top on a terminal; otherwise neuron-ls, and a summary of neuron-monitor's reports."""
     if sys.stdout.isatty() and sys.stdin.isatty():
         subprocess.run([sys.executable, "-m", "neuron_top"], env=environment, check=False)
         return
@@ -145,7 +145,7 @@ def _monitor_configuration(period_seconds: float) -> str:
 
 
 def run_demo(seconds: float) -> int:
-    """Run the demo on a node of its own and remove every trace of it, also on Ctrl-C; returns the exit status."""
+    """Run the demo on a node of its own and remove the node afterwards, also on Ctrl-C; returns the exit status."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise _Ended

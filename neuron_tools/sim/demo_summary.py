@@ -24,7 +24,7 @@ _HEADINGS = ("application", "cores", "busy", "executions/s", "p50", "p99", "erro
 
 
 def _at(value: object, *path: str) -> object:
-    """The value under nested keys; ``None`` where one is missing."""
+    """The value under nested keys; ``None`` if one is missing."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -41,7 +41,7 @@ def _runtimes(report: Report) -> Iterator[tuple[str, object]]:
 
 
 def _row(tag: str, reports: Sequence[object]) -> tuple[str, ...]:
-    """One application over all reports: rates and errors of the whole time, the rest as it was last."""
+    """One application over all reports: rates and errors of the whole time, the other figures of the last report."""
     last = reports[-1]
     cores = _at(last, "neuroncore_counters", "neuroncores_in_use")
     busy = [_number(_at(core, "neuroncore_utilization")) for core in cores.values()] if isinstance(cores, dict) else []
@@ -67,7 +67,7 @@ def summary(lines: Sequence[str]) -> str:
     """The summary of neuron-monitor's reports, one JSON object per line.
 
     Raises:
-        json.JSONDecodeError: a line is no JSON.
+        json.JSONDecodeError: a line is not JSON.
     """
     by_tag: dict[str, list[object]] = {}
     for line in lines:
@@ -78,4 +78,4 @@ def summary(lines: Sequence[str]) -> str:
     width = max(len(command) for command, _ in NEXT_STEPS)
     steps = [f"  {command:<{width}}  {purpose}" for command, purpose in NEXT_STEPS]
     head = f"{len(lines)} reports of neuron-monitor, {len(by_tag)} applications on one inf1.6xlarge:"
-    return "\n".join([head, "", *table, "", "The node and its applications are gone again. Next:", *steps])
+    return "\n".join([head, "", *table, "", "The node and its applications were removed. Next:", *steps])

@@ -1,4 +1,4 @@
-"""What ``neuron-sim fault`` does and prints."""
+"""The commands of ``neuron-sim fault``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from runtime_core.status import NrtStatus
 
 
 def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
-    """Indices of ``0``, ``0-3`` or ``1,4-5``; none for ``None``.
+    """Indices of ``0``, ``0-3`` or ``1,4-5``; empty for ``None``.
 
     Raises:
-        UsageError: it is not such a list.
+        UsageError: the list is malformed.
     """
     if text is None:
         return ()
@@ -31,7 +31,7 @@ def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
 
 
 def inject(spec: FaultSpec, *, as_json: bool) -> str:
-    """Inject ``spec`` into the node and say what became of it."""
+    """Inject ``spec`` into the node and report the fault."""
     with faults.open_node() as store:
         now_ns = time.monotonic_ns()
         facts = _facts(faults.inject(store, spec, now_ns), now_ns, store.size.device_count)
@@ -39,7 +39,7 @@ def inject(spec: FaultSpec, *, as_json: bool) -> str:
 
 
 def clear(fault_id: int | None) -> str:
-    """Mend a fault (all) and say how many."""
+    """Clear a fault (``None``: all) and report the number."""
     with faults.open_node() as store:
         count = faults.clear(store, fault_id)
     return f"{count} fault{'' if count == 1 else 's'} cleared"
@@ -64,7 +64,7 @@ def _state(fault: Fault, now_ns: int) -> str:
 
 
 def _facts(fault: Fault, now_ns: int, device_count: int) -> dict[str, object]:
-    """``None`` stands for what the kind does not have."""
+    """The fields of a fault; ``None`` for parameters that its kind does not have."""
     takes = FAULTS[fault.kind].parameters
     return {
         "id": fault.fault_id,
@@ -107,7 +107,7 @@ def _status_text(kind: FaultKind) -> str:
     if kind is FaultKind.EXECUTION_ERROR:
         return ", ".join(f"{c.value}: {s.value} {s.name}" for c, s in CLASS_STATUS.items())
     status = FAULTS[kind].status
-    return "the call goes on" if status is NrtStatus.SUCCESS else f"{status.value} {status.name}"
+    return "the call succeeds" if status is NrtStatus.SUCCESS else f"{status.value} {status.name}"
 
 
 def describe_kinds(*, as_json: bool) -> str:

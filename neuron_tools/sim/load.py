@@ -1,4 +1,4 @@
-"""The load of ``neuron-sim run``: threads that execute models at a rate or back to back, and what came of it."""
+"""The load of ``neuron-sim run``: threads that execute models at a rate or back to back, and its results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAUSE_ON_LOST_DEVICE_SECONDS = 0.1
 
 
 class LoadPlan(NamedTuple):
-    """What to run. ``rate_per_second`` is over all threads; ``None``: back to back. ``seconds`` 0: until stopped."""
+    """A load: ``rate_per_second`` is over all threads; ``None``: back to back. ``seconds`` 0: until stopped."""
 
     models: tuple[Path, ...]
     visible_cores: str | None
@@ -40,7 +40,7 @@ class LoadPlan(NamedTuple):
 
 
 class LoadSummary(NamedTuple):
-    """What came of a run.
+    """Results of a run.
 
     Attributes:
         executions: successful ones; ``failures`` by status name.
@@ -68,25 +68,25 @@ class LoadSummary(NamedTuple):
 
 
 def check_plan(plan: LoadPlan) -> None:
-    """Refuse what can't be run.
+    """Validate a plan.
 
     Raises:
-        UsageError: a rate or duration that makes no sense, a model file that is not there.
+        UsageError: an invalid rate or duration, a missing model file.
     """
     if plan.rate_per_second is not None and not 0 < plan.rate_per_second <= 1e6:
-        raise UsageError("expected executions a second, more than 0", where=f"--rate {plan.rate_per_second:g}")
+        raise UsageError("expected executions per second, more than 0", where=f"--rate {plan.rate_per_second:g}")
     if not 0 <= plan.seconds < 1e9:
         raise UsageError("expected seconds, 0 for no end", where=f"--duration {plan.seconds:g}")
     for path in plan.models:
         if not path.is_file():
-            raise UsageError("no such model file", where=str(path))
+            raise UsageError("model file not found", where=str(path))
 
 
 def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
-    """The NEFF of a model file; an ONNX file is compiled on the way.
+    """The NEFF of a model file; an ONNX file is compiled.
 
     Raises:
-        ModelFileError: the file can't be read or compiled.
+        ModelFileError: the file cannot be read or compiled.
     """
     if path.suffix == ".onnx":
         from runtime_core.compiler import CompileOptions
@@ -97,11 +97,11 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
     try:
         return read_regular(path)
     except OSError as error:
-        raise ModelFileError(f"{path} can't be read: {error.strerror}") from None
+        raise ModelFileError(f"cannot read the file: {error.strerror}", where=str(path)) from None
 
 
 def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
-    """Inputs for a model: the same random numbers at every run."""
+    """Inputs for a model: random numbers, the same in every run."""
     import numpy as np
 
     from runtime_core.engine.numerics import numpy_dtype
@@ -119,7 +119,7 @@ def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
 
 
 def process_environment(plan: LoadPlan) -> dict[str, str]:
-    """The process's environment with what the plan asks for on top."""
+    """The process's environment with the variables that the plan sets."""
     environment = dict(os.environ)
     if plan.visible_cores is not None:
         environment["NEURON_RT_VISIBLE_CORES"] = plan.visible_cores
@@ -131,7 +131,7 @@ def process_environment(plan: LoadPlan) -> dict[str, str]:
 
 
 class Load:
-    """Threads that execute the models of a runtime, one in turn after the other, until stopped."""
+    """Threads that execute the models of a runtime in turn until stopped."""
 
     def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: Iterable[bytes]) -> None:
         """Load every model once on each core (group of cores) that the process owns."""
@@ -159,11 +159,11 @@ class Load:
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Names of the loaded models, each once."""
+        """Names of the loaded models, without duplicates."""
         return tuple(dict.fromkeys(m.graph.name for m in self._models))
 
     def start(self) -> Snapshot:
-        """Start the threads; returns the node as it was just before."""
+        """Start the threads; returns a snapshot of the node taken just before."""
         before = self._look()
         self._started_ns = time.monotonic_ns()
         for thread in self._threads:
@@ -171,7 +171,7 @@ class Load:
         return before
 
     def stop(self) -> Snapshot:
-        """Let running executions end; returns the node as it is then."""
+        """Wait for running executions; returns a snapshot of the node taken then."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -193,12 +193,12 @@ class Load:
             now_ns = time.monotonic_ns()
             due_ns = now_ns
             if plan.rate_per_second is not None:
-                # Counted from the start: lateness of one execution never moves the next.
+                # Counted from the start: a late execution does not delay the next.
                 due_ns = self._started_ns + round(number * 1e9 / plan.rate_per_second)
             if plan.seconds and due_ns - self._started_ns >= plan.seconds * 1e9:
                 return None
             self._next += 1
-            # Later than a scheduler's hiccup: no thread was free when it was due.
+            # Later than scheduling noise: no thread was free when it was due.
             self._late += now_ns - due_ns > 5_000_000
         return number, due_ns
 
@@ -217,20 +217,20 @@ class Load:
             except NrtError as error:
                 # Counted by outcome in the telemetry, which the summary reads.
                 if error.status is NrtStatus.EXEC_UNIT_UNRECOVERABLE:
-                    # Such a failure takes no time at all: at full speed it would be nothing but noise.
+                    # Such a failure takes no time: back to back it would only fill the log.
                     self._stop.wait(_PAUSE_ON_LOST_DEVICE_SECONDS)
 
     @property
     def running(self) -> bool:
-        """Whether any thread still works."""
+        """Whether any thread still runs."""
         return any(thread.is_alive() for thread in self._threads)
 
     def now(self) -> RuntimeSnapshot:
-        """This process's own counters, as every viewer sees them."""
+        """This process's own counters, as viewers see them."""
         return _own(self._look())
 
     def summary(self, before: Snapshot, after: Snapshot) -> LoadSummary:
-        """What the counters say of the run between two snapshots."""
+        """The results of a run, from the counters of two snapshots."""
         first, last = _own(before), _own(after)
         seconds = (self._ended_ns - self._started_ns) / 1e9
         executions = last.executions

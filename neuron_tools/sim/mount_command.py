@@ -23,10 +23,10 @@ _MODES = {
     EntryKind.RESET: stat.S_IFREG | 0o200,
 }
 _FILE_BYTES = 4096
-"""The size that sysfs shows for every file."""
+"""The size that sysfs reports for every file."""
 
 _ENDED_BY_SIGNAL = (7, 8)
-"""What libfuse's main function returns when its loop, once it ran, was ended by a signal (and so was unmounted)."""
+"""Result of libfuse's main function when a signal ended its loop (after which it has unmounted)."""
 
 
 class _OpenFile(Protocol):
@@ -37,7 +37,7 @@ class _OpenFile(Protocol):
 
 
 class TreeOperations:
-    """Answers what the kernel asks about the mounted tree; one call at a time."""
+    """Serves the kernel's requests for the mounted tree; one call at a time."""
 
     use_ns = True
 
@@ -49,7 +49,7 @@ class TreeOperations:
         self._next_handle = 1
 
     def getattr(self, path: str, file: _OpenFile | None = None) -> dict[str, int]:
-        """Attributes of an entry: those that sysfs shows."""
+        """Attributes of an entry, as in sysfs."""
         kind = self._tree.kind(path.lstrip("/"))
         times = dict.fromkeys(("st_atime", "st_mtime", "st_ctime"), self._mounted_ns)
         size_bytes = 0 if kind is EntryKind.DIRECTORY else _FILE_BYTES
@@ -61,14 +61,14 @@ class TreeOperations:
         return [".", "..", *self._tree.names(path.lstrip("/"))]
 
     def open(self, path: str, file: _OpenFile) -> int:
-        """Open a file; nothing of it is cached by the kernel."""
+        """Open a file; the kernel does not cache it."""
         self._tree.kind(path.lstrip("/"))
         file.fh, self._next_handle = self._next_handle, self._next_handle + 1
         file.direct_io = 1
         return 0
 
     def read(self, path: str, size: int, offset: int, file: _OpenFile) -> bytes:
-        """Bytes of a file: looked up at its beginning, as sysfs does, and the rest of the same text."""
+        """Bytes of a file: a read at offset 0 takes a new value, as in sysfs; later reads continue the same text."""
         if not offset or file.fh not in self._texts:
             self._texts[file.fh] = self._tree.read(path.lstrip("/"))
         return self._texts[file.fh][offset : offset + size]
@@ -79,11 +79,11 @@ class TreeOperations:
         return len(data)
 
     def create(self, path: str, mode: int, file: _OpenFile) -> int:
-        """No file can be made: the driver makes them all."""
+        """Refuse: only the driver creates files."""
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     def truncate(self, path: str, length: int, file: _OpenFile | None = None) -> int:
-        """A shell's ``>`` truncates first; that alone changes nothing."""
+        """Accept without effect: a shell's ``>`` truncates first."""
         self._tree.kind(path.lstrip("/"))
         return 0
 
@@ -93,24 +93,24 @@ class TreeOperations:
         return 0
 
     def destroy(self, path: str) -> None:
-        """The file system was unmounted."""
+        """Close the tree after the unmount."""
         self._tree.close()
 
 
 def _check_directory(directory: Path) -> None:
     try:
         if any(directory.iterdir()):
-            raise NodeError(f"{directory} is not empty", mend="give an empty directory to mount on")
+            raise NodeError("the directory is not empty", where=str(directory), mend="mount on an empty directory")
     except FileNotFoundError:
-        raise NodeError(f"{directory} is not there", mend="make it first with mkdir") from None
+        raise NodeError("directory not found", where=str(directory), mend="create it with mkdir") from None
     except NotADirectoryError:
-        raise NodeError(f"{directory} is not a directory", mend="give an empty one to mount on") from None
+        raise NodeError("not a directory", where=str(directory), mend="mount on an empty directory") from None
     except PermissionError:
-        raise NodeError(f"no permission for {directory}", mend="give a directory of yours") from None
+        raise NodeError("permission denied", where=str(directory), mend="use a directory of yours") from None
     except OSError:
-        # ENOTCONN: what was mounted here lost its process.
+        # ENOTCONN: the process that served this mount has ended.
         raise NodeError(
-            f"{directory} is a mount that nobody serves", mend=f"'fusermount3 -u {directory}' first"
+            "a mount whose process has ended", where=str(directory), mend=f"run 'fusermount3 -u {directory}' first"
         ) from None
 
 
@@ -119,11 +119,11 @@ def _check_device(device: Path = _DEVICE) -> None:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         raise NodeError(
-            f"this machine has no FUSE ({device} is missing)", mend=f"'modprobe fuse', {_INSTEAD}"
+            f"this machine has no FUSE ({device} is missing)", mend=f"run 'modprobe fuse', {_INSTEAD}"
         ) from None
     except OSError as error:
         raise NodeError(
-            f"FUSE can't be used ({device}: {error.strerror})", mend=f"ask for access to it, {_INSTEAD}"
+            f"cannot use FUSE: {error.strerror}", where=str(device), mend=f"get access to it, {_INSTEAD}"
         ) from None
 
 
@@ -131,7 +131,7 @@ def mount(directory: Path) -> None:
     """Serve the node's tree in ``directory`` until Ctrl-C or ``fusermount3 -u``.
 
     Raises:
-        NodeError: there is no node, the directory can't be mounted on, or FUSE is not available here.
+        NodeError: the node is missing, the directory cannot be mounted on, or FUSE is not available.
     """
     _check_directory(directory)
     _check_device()
@@ -139,7 +139,7 @@ def mount(directory: Path) -> None:
         with requires("fuse"):
             import mfusepy
     except OSError:
-        raise NodeError("libfuse is missing", mend=f"apt-get install fuse3, {_INSTEAD}") from None
+        raise NodeError("libfuse is missing", mend=f"run 'apt-get install fuse3', {_INSTEAD}") from None
     operations = TreeOperations(LiveTree())
     print(f"serving {directory}; end with Ctrl-C or 'fusermount3 -u {directory}'", file=sys.stderr, flush=True)
     try:
@@ -147,7 +147,7 @@ def mount(directory: Path) -> None:
     except RuntimeError as error:
         if error.args[0] in _ENDED_BY_SIGNAL:
             raise KeyboardInterrupt from None
-        # libfuse has said why.
+        # libfuse has printed the reason.
         raise NodeError(
-            f"{directory} could not be mounted", mend=f"install fuse3 for fusermount3, {_INSTEAD}"
+            "cannot mount", where=str(directory), mend=f"install fuse3 for fusermount3, {_INSTEAD}"
         ) from None

@@ -1,4 +1,4 @@
-"""What ``neuron-sim up``, ``status`` and ``reset`` do and print."""
+"""The commands ``neuron-sim up``, ``status`` and ``reset``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _facts(info: NodeInfo) -> dict[str, object]:
 
 
 def describe_up(type_name: str | None, instance_id: str | None, seed: int, *, as_json: bool) -> str:
-    """Set the node up and say what it is."""
+    """Set the node up and describe it."""
     info = set_up(type_name=type_name, instance_id=instance_id, seed=seed)
     facts = _facts(info)
     if as_json:
@@ -51,7 +51,7 @@ def _runtime_facts(snapshot: Snapshot) -> list[dict[str, object]]:
 
 
 def describe_status(*, as_json: bool) -> str:
-    """Say what the node is and who uses it."""
+    """Describe the node and the processes that use it."""
     facts = _facts(read_info(node_root()))
     source = open_source(f"sim:{node_root()}")
     snapshot = source.snapshot()
@@ -80,7 +80,7 @@ def describe_status(*, as_json: bool) -> str:
 
 
 def reset_by_number(device: int, *, force: bool) -> str:
-    """Reset a device and say whom it hit."""
+    """Reset a device and report the affected processes."""
     store = Datastore(node_root(), writable=True)
     try:
         owners = reset_device(store, device, force=force)

@@ -1,4 +1,4 @@
-"""A line on stderr that tells how far long work is; nothing where nobody looks."""
+"""A progress line on stderr for long work; only on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def live_line(what: str) -> Iterator[Callable[[str], None]]:
-    """Show ``what`` with a spinner, and what the returned call is given; only on a terminal."""
+    """Show ``what`` with a spinner and the text passed to the returned function; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -22,7 +22,7 @@ from runtime_core.telemetry.recording.node import start_replay
 
 
 class RecordPlan(NamedTuple):
-    """What to record: ``seconds`` 0: until a signal; ``host``: also the host's figures."""
+    """A recording to make. ``seconds`` 0: until a signal; ``host``: also the host's figures."""
 
     path: Path
     source: str | None
@@ -33,12 +33,12 @@ class RecordPlan(NamedTuple):
 
 
 def record(plan: RecordPlan, *, as_json: bool) -> str:
-    """Record until the time is up or a signal comes; returns what was written, as text.
+    """Record until the time is up or a signal arrives; returns a summary.
 
-    A node that is away for a while leaves a gap.
+    While the node is missing, the recording has a gap.
 
     Raises:
-        NeuronError: there is no node to begin with, or the file can't be written.
+        NeuronError: the node is missing at the start, or the file cannot be written.
     """
     source = open_source(plan.source)
     source.snapshot()
@@ -69,12 +69,12 @@ def record(plan: RecordPlan, *, as_json: bool) -> str:
     }
     if as_json:
         return json.dumps(rounded(facts))
-    gaps = f", {missed} looks found no node" if missed else ""
+    gaps = f", {missed} times without a node" if missed else ""
     return f"{plan.path}: {writer.snapshots} snapshots, {writer.bytes_written} bytes{gaps}"
 
 
 def _follow(source: Source, writer: RecordingWriter, plan: RecordPlan, stopped: threading.Event) -> int:
-    """Look at every interval, counted from the start; returns how many looks found no node."""
+    """Take a snapshot per interval, counted from the start; returns how often the node was missing."""
     started = time.monotonic()
     missed = number = 0
     with live_line(f"recording {source.name}") as tell:
@@ -84,7 +84,7 @@ def _follow(source: Source, writer: RecordingWriter, plan: RecordPlan, stopped: 
             except NodeError:
                 missed += 1
             tell(f"{writer.snapshots} snapshots, {writer.bytes_written / 1e6:.2f} MB")
-            # What is late is left out, never caught up with.
+            # Late snapshots are omitted.
             number = max(number + 1, int((time.monotonic() - started) / plan.interval_seconds))
             due = number * plan.interval_seconds
             if plan.seconds and due > plan.seconds:
@@ -97,7 +97,7 @@ def parse_moment(text: str, recording: Recording) -> float:
     """Seconds into a recording: ``90``, ``1:30``, ``1:01:30``, or a time of day in UTC like ``2026-11-21T14:00:00``.
 
     Raises:
-        UsageError: it is none of these, or not within the recording.
+        UsageError: it is malformed, or not within the recording.
     """
     try:
         if "T" in text:
@@ -126,19 +126,19 @@ def _clock(time_ns: int) -> str:
 
 
 def replay(path: Path, speed: float, seek: str | None, *, as_json: bool) -> str:
-    """Make the node show a recording; returns what it shows, as text.
+    """Replay a recording as the node; returns a summary.
 
     Raises:
-        UsageError: a speed or moment that makes no sense.
-        NeuronError: the file is no recording, or there is a simulated node.
+        UsageError: an invalid speed or time.
+        NeuronError: the file is not a recording, or a simulated node exists.
     """
     if not 0 < speed <= 1e6:
-        raise UsageError("expected recorded seconds a second, more than 0", where=f"--speed {speed:g}")
+        raise UsageError("expected a multiple of the recorded speed, more than 0", where=f"--speed {speed:g}")
     recording = Recording(path)
     seconds = 0.0 if seek is None else parse_moment(seek, recording)
     start_replay(node_root(), path, speed=speed, seek_seconds=seconds)
     if recording.damage:
-        print(f"neuron-sim: {path}: {recording.damage}; what is before is shown", file=sys.stderr)
+        print(f"neuron-sim: {path}: {recording.damage}; the part before it is shown", file=sys.stderr)
     facts = {
         "root": str(node_root()),
         "recording": str(path),

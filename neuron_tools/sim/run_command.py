@@ -26,7 +26,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
         The exit status: 1 when no execution succeeded.
     """
     check_plan(plan)
-    # Executions already run side by side, one a thread: BLAS threads on top would fight for the same vCPUs.
+    # Executions already run in parallel, one per thread: BLAS threads would compete for the same vCPUs.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stopped = threading.Event()
 
@@ -35,7 +35,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        # Cores first: one that is taken must not cost a compilation.
+        # Cores first: do not compile before knowing that they are free.
         with counting_repeats(), Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime:
             load = Load(runtime, plan, _prepare(plan, quiet=as_json))
             before = load.start()
@@ -98,7 +98,7 @@ def _as_dict(summary: LoadSummary) -> dict[str, object]:
 
 
 def format_summary(summary: LoadSummary) -> str:
-    """The summary as a person reads it."""
+    """The summary as text."""
     failures = ", ".join(f"{count} {name}" for name, count in summary.failures.items()) or "none failed"
     lines = [
         f"{summary.tag} (pid {summary.pid}): {', '.join(summary.models)} on NeuronCore(s) "
@@ -110,7 +110,7 @@ def format_summary(summary: LoadSummary) -> str:
         "  utilization  " + "  ".join(f"nc{c} {r:.1%}" for c, r in summary.core_utilization.items()),
     ]
     if summary.late:
-        lines.append(f"  late         {summary.late} executions found no free thread at their time: add --threads")
+        lines.append(f"  late         {summary.late} executions started late because no thread was free: add --threads")
     if not summary.numerics:
         lines.append("  numerics     off: time and counters only, no results were computed")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``neuron-sim sysfs``: the node written as the tree that the Neuron driver would show."""
+"""``neuron-sim sysfs``: writes the node as the Neuron driver's sysfs tree."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from runtime_core.mirror.reader import NodeMirror
 
 
 def export(directory: Path, period_seconds: float | None) -> None:
-    """Write the tree once, or again and again until Ctrl-C.
+    """Write the tree once, or periodically until Ctrl-C.
 
     Args:
-        directory: where to; ``neuron-ls --source sysfs:DIRECTORY`` and its kin read it.
-        period_seconds: how often; ``None``: once.
+        directory: the target; ``neuron-ls --source sysfs:DIRECTORY`` and other viewers read it.
+        period_seconds: seconds between updates; ``None``: write once.
 
     Raises:
-        NodeError: there is no node, or the directory holds something else.
+        NodeError: the node is missing, or the directory holds other files.
     """
     mirror = NodeMirror(directory)
     try:

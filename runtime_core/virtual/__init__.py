@@ -3,7 +3,7 @@
 ===========================  ===========================================================================
 :class:`VirtualNode`         a node with a clock of its own; makes runtimes, runs until a time
 :class:`VirtualClock`        its time: ``call_at``, ``call_every``, ``spawn``
-:func:`closed_loop`          a client that executes again as soon as it has an answer
+:func:`closed_loop`          a client that executes again as soon as an execution ends
 :func:`open_loop`            a client that takes requests from a :class:`RequestQueue`
 :class:`RequestQueue`        requests that arrive at given times, in a queue with a limit
 :class:`Stop`                ends a client

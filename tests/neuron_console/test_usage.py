@@ -44,6 +44,16 @@ def test_the_line_names_the_command_and_its_help(arguments, line):
     assert (done.returncode, done.stderr) == (2, f"{line}\n")
 
 
+def test_a_module_has_the_name_of_its_script():
+    def started(module, *arguments):
+        return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=60)
+
+    usage = started("neuron_tools.sim", "up", "--zzzz")
+    assert usage.stderr == "neuron-sim up: no such option: --zzzz: see 'neuron-sim up --help'\n"
+    assert started("neuron_tools.cc", "inspect", "/nowhere").stderr.startswith("neuron-cc: ")
+    assert started("neuron_tools.models", "nonsense").stderr.startswith("python -m neuron_tools.models: ")
+
+
 def test_an_interrupt_has_its_own_status():
     code = (
         "import typer\nfrom neuron_console.command import new_app, run\napp = new_app('x')\n"

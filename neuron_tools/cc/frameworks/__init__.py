@@ -1,1 +1,1 @@
-"""The frameworks that models come from; one module reads each."""
+"""The frameworks that models come from; one module per framework."""

@@ -1,4 +1,4 @@
-"""Which framework a model comes from, and how it is read."""
+"""Detects a model's framework and reads the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Framework(enum.StrEnum):
-    """What ``--framework`` takes."""
+    """Values of ``--framework``."""
 
     ONNX = "ONNX"
     PYTORCH = "PYTORCH"
@@ -39,7 +39,7 @@ _EXPORTS = {
 
 
 def framework_of(model: Path) -> Framework:
-    """The framework that a file's name or a directory's contents tell of; ONNX where they tell nothing."""
+    """The framework, by a file's name or a directory's contents; default: ONNX."""
     if (model / "saved_model.pb").is_file():
         return Framework.TENSORFLOW
     if model.name.endswith("-symbol.json"):
@@ -48,15 +48,15 @@ def framework_of(model: Path) -> Framework:
 
 
 def read_model(model: Path, framework: Framework | None) -> Path | ModelProto:
-    """What the compiler takes.
+    """The compiler's input for a model.
 
     Args:
         model: the file.
-        framework: ``None`` to tell it from the file.
+        framework: ``None``: detect it from the file.
 
     Raises:
-        UsageError: a framework that has to export to ONNX first; it says how.
-        ModelFileError: a PyTorch program that can't be read.
+        UsageError: the framework must export to ONNX first; says how.
+        ModelFileError: a PyTorch program that cannot be read.
     """
     framework = framework or framework_of(model)
     if framework in _EXPORTS:

@@ -139,7 +139,7 @@ FAULTS: dict[FaultKind, FaultRow] = {
         "neuron_hw_counters.mem_ecc_corrected", "ECC corrected an error in DRAM of {place}",
     ),
     FaultKind.MEM_ECC_UNCORRECTED: FaultRow(
-        "DRAM errors that ECC can't correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_HBM_UE,
+        "DRAM errors that ECC cannot correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_HBM_UE,
         "neuron_hw_counters.mem_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
         "uncorrectable ECC error in DRAM of {place}",
     ),
@@ -148,7 +148,7 @@ FAULTS: dict[FaultKind, FaultRow] = {
         "neuron_hw_counters.sram_ecc_corrected", "ECC corrected an error in SRAM of {place}",
     ),
     FaultKind.SRAM_ECC_UNCORRECTED: FaultRow(
-        "SRAM errors that ECC can't correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_NC_UE,
+        "SRAM errors that ECC cannot correct", _D, _E.EVENTS, _EVENTS, _EVENTS, _S.EXEC_HW_ERR_NC_UE,
         "neuron_hw_counters.sram_ecc_uncorrected, error_summary.hardware, execution_summary.completed_with_err",
         "uncorrectable ECC error in SRAM of {place}",
     ),
@@ -157,7 +157,8 @@ FAULTS: dict[FaultKind, FaultRow] = {
         "execution_summary.timed_out, error_summary.generic", "execution timed out: {place} does not answer",
     ),
     FaultKind.SLOW_CORE: FaultRow(
-        "a core works FACTOR times as long", _C, _E.SLOWER, (Parameter.FACTOR, *_OFTEN), (Parameter.FACTOR,),
+        "executions on a core take FACTOR times as long", _C, _E.SLOWER,
+        (Parameter.FACTOR, *_OFTEN), (Parameter.FACTOR,),
         _S.SUCCESS, "latency_stats.device_latency", "{place} is slow",
     ),
     FaultKind.DRAM_BANDWIDTH: FaultRow(
@@ -190,21 +191,21 @@ FAULTS: dict[FaultKind, FaultRow] = {
         "neuron_hardware_info.neuron_device_count, error_summary.hardware", "{place} is lost: it fell off the bus",
     ),
     FaultKind.DRAM_FULL: FaultRow(
-        "a device has no more than FREE-BYTES (0) of DRAM to give", _D, _E.MEMORY, (Parameter.FREE, *_OFTEN), (),
+        "a device has only FREE-BYTES (default: 0) of free DRAM", _D, _E.MEMORY, (Parameter.FREE, *_OFTEN), (),
         _S.RESOURCE, "sysfs status/resource_error", "not enough memory on {place}", "nrt_load",
     ),
     FaultKind.LOAD_FAILURE: FaultRow(
-        "models don't load", _C, _E.LOAD, _OFTEN, (), _S.FAILURE,
+        "models do not load", _C, _E.LOAD, _OFTEN, (), _S.FAILURE,
         "sysfs status/failure", "the model could not be loaded on {place}", "nrt_load",
     ),
     FaultKind.DRIVER_OLD: FaultRow(
-        "the driver is older than Runtime 2.x takes", _N, _E.DRIVER, (Parameter.VERSION,), (), _S.FAILURE,
+        "the driver is older than Runtime 2.x accepts", _N, _E.DRIVER, (Parameter.VERSION,), (), _S.FAILURE,
         "neuron_runtime_data: no new runtime",
         "This runtime requires Neuron Driver version 2.0 or greater. Please upgrade aws-neuron-dkms package.",
         "nrt_init",
     ),
     FaultKind.DRIVER_MISSING: FaultRow(
-        "there is no driver: no device is seen, no runtime starts", _N, _E.DRIVER, (), (), _S.FAILURE,
+        "the driver is missing: no device is found, no runtime starts", _N, _E.DRIVER, (), (), _S.FAILURE,
         "neuron_hardware_info.neuron_device_count",
         "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed.", "nrt_init",
     ),

@@ -60,7 +60,7 @@ def test_small_figures_are_not_rounded_to_nothing_and_cores_left_over_are_told(c
     first, second = done.stdout.splitlines()
     assert " 0.0" not in first.partition(", compiled")[0]
     assert " 0 FLOP" not in first
-    assert second.startswith("64 NeuronCores were asked for: the model has work for ")
+    assert second.startswith("64 NeuronCores were requested: the model has work for ")
 
 
 def test_compile_and_inspect_tell_the_same(command, model, tmp_path):

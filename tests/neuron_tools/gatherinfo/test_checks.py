@@ -111,7 +111,7 @@ def test_memory_errors_that_a_device_does_not_tell_are_not_taken_for_none():
     devices = (snapshot.devices[0], silent, *snapshot.devices[2:])
     (found,) = node_checks.check_devices(around(snapshot=snapshot._replace(devices=devices)))
     assert found.verdict is Verdict.WARN
-    assert "Neuron Device 1 are not known" in found.found
+    assert "Neuron Device 1 are unknown" in found.found
     everywhere = tuple(dataclasses.replace(d, ecc=EccCounts()) for d in snapshot.devices)
     assert not list(node_checks.check_devices(around(snapshot=snapshot._replace(devices=everywhere))))
 
@@ -240,4 +240,4 @@ def test_a_runtime_that_cannot_be_read_says_why_and_what_to_do():
     problem = "counters can't be read: half written"
     bad = snapshot._replace(runtimes=(snapshot.runtimes[0]._replace(error=problem),))
     (found,) = node_checks.check_ownership(around(snapshot=bad))
-    assert (found.found, found.mend) == (problem, f"continue or end process {snapshot.runtimes[0].pid}")
+    assert (found.found, found.mend) == (problem, f"continue or stop process {snapshot.runtimes[0].pid}")

@@ -88,7 +88,7 @@ def test_a_copied_tree_goes_into_the_bundle_without_what_its_links_lead_to(node,
     assert done.returncode in (0, 1), done.stdout
     listing = members(tmp_path / "info.tgz")["sysfs.txt"]
     assert "neuron0/core_count: 4\n" in listing
-    assert "neuron0/leak: (can't be read)\n" in listing
+    assert "neuron0/leak: (cannot be read)\n" in listing
     assert "not-yours" not in listing
 
 

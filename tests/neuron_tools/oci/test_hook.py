@@ -62,7 +62,7 @@ def test_the_state_and_the_bundle_tell_of_the_container(bundle):
     ("change", "said"),
     [
         ({"bundle": "relative"}, "absolute"),
-        ({"bundle": "/nowhere"}, "can't be read"),
+        ({"bundle": "/nowhere"}, "cannot read"),
         ({"pid": 0}, "createRuntime"),
         ({"pid": "1"}, "specification"),
     ],

@@ -110,7 +110,7 @@ def test_the_command_writes_and_prints(command, squeezenet_neff, tmp_path):
     (profile,) = (tmp_path / "logs").glob("plugins/profile/*/neuron-sim.xplane.pb")
     assert XSpace.FromString(profile.read_bytes()).planes
     view = command("neuron_tools.profile", "view", squeezenet_neff, "--rows", "3").stdout
-    assert "ms an execution, bound by" in view
+    assert "ms per execution, bound by" in view
     assert "more operators take" in view
     facts = json.loads(command("neuron_tools.profile", "view", squeezenet_neff, "--json").stdout)
     assert sum(facts["bounds"].values()) == pytest.approx(1, abs=1e-3)
