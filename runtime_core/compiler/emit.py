@@ -34,11 +34,11 @@ class UnknownSpecError(ModelFileError):
 
 
 def outside_uses(module: Module, groups: list[list[Op]]) -> list[set[str]]:
-    """For each group, the names that later groups or the model's outputs read."""
+    """For each group, the names it makes that later groups or the model's outputs read."""
     needed: set[str] = set(module.outputs)
     result: list[set[str]] = []
     for group in reversed(groups):
-        result.append(set(needed))
+        result.append({name for op in group for name in op.outputs if name in needed})
         needed.update(name for op in group for name in op.inputs)
     return result[::-1]
 

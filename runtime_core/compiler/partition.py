@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.neff.graph import NodeKind
 
@@ -23,7 +25,7 @@ def partition(module: Module) -> list[tuple[NodeKind, list[Op]]]:
     for index, needed in waiting.items():
         for source in needed:
             readers.setdefault(source, []).append(index)
-    ready: dict[NodeKind, list[int]] = {NodeKind.NEURON: [], NodeKind.CPU: []}
+    ready: dict[NodeKind, deque[int]] = {NodeKind.NEURON: deque(), NodeKind.CPU: deque()}
     for index, needed in waiting.items():
         if not needed:
             ready[kind_of(module.ops[index])].append(index)
@@ -33,7 +35,7 @@ def partition(module: Module) -> list[tuple[NodeKind, list[Op]]]:
         group: list[int] = []
         queue = ready[kind]
         while queue:
-            index = queue.pop(0)
+            index = queue.popleft()
             group.append(index)
             for reader in readers.get(index, []):
                 waiting[reader].discard(index)
