@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from neuron_monitor.prometheus.address import listen
+from neuron_monitor.prometheus.connections import Connections
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.request import (
     BAD_REQUEST,
@@ -56,8 +57,8 @@ class Limits(NamedTuple):
     """What clients may use.
 
     Attributes:
-        connections: open at a time; for one more, the one that was quiet for longest is closed. Fewer where the
-            process may open fewer descriptors.
+        connections: open at a time; for one more, another is closed: see :class:`.connections.Connections`. Fewer
+            where the process may open fewer descriptors.
         head_seconds: for the TLS handshake, and for a request to arrive.
         idle_seconds: between requests.
         send_seconds: for the client to receive an answer.
@@ -128,9 +129,8 @@ class MetricsServer:
         self._stale_seconds = stale_seconds
         self._access = access or OpenAccess()
         self._limits = limits or Limits()
-        # In the order of their last request: the first was quiet for longest.
-        self._connections: dict[asyncio.Task[None], None] = {}
         self._most = _room_for(self._limits.connections)
+        self._connections = Connections(self._most)
         self._logged_at: float | None = None
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._socket = listen(address, _BACKLOG)
@@ -157,9 +157,10 @@ class MetricsServer:
         accepting = self._loop.create_task(self._accept())
         await self._stop.wait()
         accepting.cancel()
-        for task in list(self._connections):
+        open_now = self._connections.tasks()
+        for task in open_now:
             task.cancel()
-        await asyncio.gather(accepting, *self._connections, return_exceptions=True)
+        await asyncio.gather(accepting, *open_now, return_exceptions=True)
         self._socket.close()
         if self._spare >= 0:
             os.close(self._spare)
@@ -169,7 +170,7 @@ class MetricsServer:
             while len(self._connections) >= self._most:
                 await self._evict(f"{self._most} connections are open")
             try:
-                client, _ = await self._loop.sock_accept(self._socket)
+                client, peer = await self._loop.sock_accept(self._socket)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     # The client is gone before it was accepted.
@@ -179,17 +180,17 @@ class MetricsServer:
                 await self._turn_away(error.strerror or str(error))
                 continue
             task = self._loop.create_task(self._connected(client))
-            self._connections[task] = None
-            task.add_done_callback(lambda ended: self._connections.pop(ended, None))
+            self._connections.add(task, peer[0])
+            task.add_done_callback(self._connections.drop)
             # sock_accept does not yield while others wait; without this, nobody is served until all are accepted.
             await asyncio.sleep(0)
 
     async def _evict(self, reason: str) -> None:
-        """Close the connection that was quiet for longest, and wait until its descriptor is free."""
-        task = next(iter(self._connections))
-        del self._connections[task]
+        """Close a connection, and wait until its descriptor is free."""
+        task = self._connections.next_to_close()
+        self._connections.drop(task)
         self._page.count_eviction()
-        self._log(f"{reason}: closing those that were quiet for longest")
+        self._log(f"{reason}: closing those without a scrape, and those that were quiet for longest")
         task.cancel()
         await asyncio.wait((task,), timeout=1.0)
         # The transport closes its socket one turn of the loop later.
@@ -252,7 +253,7 @@ class MetricsServer:
     async def _reply(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
         """Answer a request; False when it was the last. No part of the answer is kept while the client is idle."""
         began = time.monotonic()
-        self._stays()
+        self._touch()
         request = parse_head(head)
         answer = BAD_REQUEST if request is None else await self._answer(request, writer)
         keep = request is not None and request.keeps_open and not answer.last
@@ -266,17 +267,16 @@ class MetricsServer:
         if request is None or request.method != "HEAD":
             parts += (answer.body, answer.more)
         if request is not None and request.path == "/metrics" and answer.status.startswith("200"):
+            self._touch(scraped=True)
             self._page.count_scrape(time.monotonic() - began)
         async with asyncio.timeout(self._limits.send_seconds):
             await _send(writer, parts)
         return keep
 
-    def _stays(self) -> None:
+    def _touch(self, *, scraped: bool = False) -> None:
         """Note that this task's connection is not quiet."""
-        task = asyncio.current_task()
-        if task in self._connections:
-            del self._connections[task]
-            self._connections[task] = None
+        if (task := asyncio.current_task()) is not None:
+            self._connections.touch(task, scraped=scraped)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> Answer:
         refused = await self._access.refusal(request, writer.get_extra_info("ssl_object"))

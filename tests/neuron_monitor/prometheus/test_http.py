@@ -1,12 +1,13 @@
 """The scrape server before clients of every kind."""
 
 import gzip
+import http.client
 import socket
 import subprocess
 import sys
 import time
 import zlib
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from worlds import BUSY, make_snapshot
 
 from neuron_monitor.prometheus.address import parse_address
+from neuron_monitor.prometheus.connections import Connections
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.http import Limits, MetricsServer
 from neuron_monitor.prometheus.page import Page
@@ -304,6 +306,48 @@ def test_quick_connections_never_pass_the_limit(serve, page, get, monkeypatch):
     assert most[0] <= 17  # one is being accepted while the evicted transport closes
     assert page.evicted_connections >= 400
     assert b"neuron_monitor_evicted_connections_total" in evicted
+
+
+def test_a_connection_that_was_scraped_outlives_a_flood(serve, page, wait):
+    port = serve(page, limits=Limits(connections=16))
+    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as prometheus:
+        prometheus.request("GET", "/metrics")
+        assert prometheus.getresponse().read()
+        own_end = prometheus.sock.getsockname()
+        flood = [connect(port) for _ in range(200)]
+        for client in flood[::2]:
+            with suppress(OSError):
+                client.send(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            wait(lambda: page.evicted_connections >= 180)
+            prometheus.request("GET", "/metrics")
+            assert prometheus.getresponse().read()
+            assert prometheus.sock.getsockname() == own_end  # http.client would connect anew without a word
+            # Those that are scraped hold no more than half of the room: others still get in.
+            for _ in range(40):
+                client = connect(port)
+                client.send(request)
+                flood.append(client)
+            assert b"200 OK" in talk(port, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        finally:
+            for client in flood:
+                client.close()
+
+
+def test_the_host_with_most_connections_loses_one():
+    connections = Connections(8)
+    connections.add("first", "10.0.0.1")
+    for task in ("second", "third"):
+        connections.add(task, "10.0.0.2")
+    assert connections.next_to_close() == "second"
+    connections.touch("second")
+    assert connections.next_to_close() == "third"
+    connections.touch("third", scraped=True)
+    connections.drop("first")
+    assert connections.next_to_close() == "second"
+    connections.drop("second")
+    assert connections.next_to_close() == "third"
 
 
 def test_without_descriptors_the_quiet_are_closed_and_scrapes_go_on(tmp_path):
