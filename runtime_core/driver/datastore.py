@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from runtime_core.driver import layout
+from runtime_core.driver.detached import detach
 from runtime_core.driver.locks import LockFile, acquire_lock_file, page_byte, release_lock_file
 from runtime_core.driver.paths import DATASTORE_FILE, LOCKS_FILE, REPLAY_FILE
 from runtime_core.driver.trust import check_directory, check_trusted
@@ -108,6 +109,8 @@ class Datastore:
                 layout.FileHeader.from_buffer(self.map) if writable else layout.FileHeader.from_buffer_copy(self.map)
             )
             _check(self.header, path)
+            self._head = bytes(self.map[: layout.PAGES_OFFSET]) if writable else b""
+            self._detached = False
             self.visible_devices = read_visible(root, self.size.device_count)
             self.locks: LockFile = acquire_lock_file(root / LOCKS_FILE)
         except BaseException:
@@ -136,6 +139,18 @@ class Datastore:
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == self.identity and found.st_size >= layout.FILE_BYTES
+
+    def is_whole(self) -> bool:
+        """Whether the file still has all its bytes; for writers, before each use of the map.
+
+        The pages of a file that was truncated have no memory behind them: to touch one ends the process (SIGBUS). The
+        map is therefore replaced by private memory when the file is found short, and never written to the file again.
+        """
+        # Of all system calls that return the size, the quickest. Nothing uses the descriptor's offset.
+        if not self._detached and os.lseek(self.fd, 0, os.SEEK_END) < layout.FILE_BYTES:
+            self._detached = True
+            detach(self.map, self.fd, self._head)
+        return not self._detached
 
     def page(self, index: int) -> layout.Page:
         """The page as a live structure (writable maps only)."""

@@ -12,12 +12,18 @@ LOST = (
     "copying the node directory; another process may own them now"
 )
 
+TRUNCATED = "the node's datastore was truncated while the runtime used it: nothing more is counted or executed"
+
 
 class LostCoresError(NrtError):
-    """The process no longer owns its cores and its page, and must not write them."""
+    """The process can no longer use its cores and its page, and must not write them."""
 
-    def __init__(self) -> None:
-        super().__init__(NrtStatus.CLOSED, LOST, mend="close the runtime and initialise it again")
+    def __init__(self, reason: str = LOST) -> None:
+        """``reason``: :data:`LOST` or :data:`TRUNCATED`."""
+        mend = "close the runtime and initialise it again"
+        if reason == TRUNCATED:
+            mend = "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+        super().__init__(NrtStatus.CLOSED, reason, mend=mend)
 
 
 def claim_cores(locks: LockFile, cores: Sequence[int]) -> list[int] | None:

@@ -103,8 +103,10 @@ class Engine:
             timeout_ns: of one node on a core, default: the engine's.
 
         Raises:
-            NrtError: RESOURCE when a device's memory or the model table is full; nothing stays allocated.
+            NrtError: RESOURCE when a device's memory or the model table is full; nothing stays allocated. CLOSED when
+                the page is lost.
         """
+        self._page.check_owned()
         parts = footprints(neff.graph, cores)
         try:
             now_ns = self._clock.now_ns()
@@ -183,6 +185,7 @@ class Engine:
 
     def allocate_tensor(self, core: int, size_bytes: int) -> memory.Allocation:
         """Allocate device memory for an application's tensor, near ``core``."""
+        self._page.check_owned()
         limits = self._faults.dram_limits([core], self._clock.now_ns())
         (allocation,) = memory.allocate(self._page, [(core, size_bytes)], limits)
         self._page.add_core_memory(core, _TENSORS, size_bytes)
@@ -190,6 +193,7 @@ class Engine:
 
     def free_tensor(self, allocation: memory.Allocation) -> None:
         """Free an application's tensor."""
+        self._page.check_owned()
         memory.release(self._page, [allocation])
         self._page.add_core_memory(allocation.core, _TENSORS, -allocation.size_bytes)
 

@@ -223,7 +223,7 @@ class Runtime:
         for model in list(self._models.values()):
             self.unload(model)
         if not self._page.still_owned():
-            emit(LogLevel.ERROR, "nrt_close", ownership.LOST)
+            emit(LogLevel.ERROR, "nrt_close", self._page.loss)
         self._closed = True
         self._page.release()
         ownership.release_cores(self._store.locks, self._cores)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
-from runtime_core.driver.ownership import LostCoresError
+from runtime_core.driver.ownership import LOST, TRUNCATED, LostCoresError
 from runtime_core.driver.pages import counting, model_table
 from runtime_core.driver.pages import words as at
 from runtime_core.driver.pages.claim import back_model_table, claim_page
@@ -70,7 +70,7 @@ class RuntimePage:
         self.store = store
         self.index = claim_page(store)
         self._losses = store.locks.losses
-        self._lost = False
+        self.loss = ""
         self._guard = threading.Lock()
         self._pid = os.getpid()
         offset = layout.page_offset(self.index)
@@ -115,21 +115,25 @@ class RuntimePage:
     def still_owned(self) -> bool:
         """Whether the page, and so the cores, still belong to this process; once lost, they stay lost.
 
-        A process loses all its locks on a node together, so the page's lock represents those of its cores.
+        A process loses all its locks on a node together, so the page's lock represents those of its cores. ``loss``
+        holds the reason.
         """
-        locks = self.store.locks
-        if not self._lost and (self._losses != locks.losses or not locks.still_holds(page_byte(self.index))):
-            self._lost = True
-        return not self._lost
+        if not self.loss:
+            locks = self.store.locks
+            if not self.store.is_whole():
+                self.loss = TRUNCATED
+            elif self._losses != locks.losses or not locks.still_holds(page_byte(self.index)):
+                self.loss = LOST
+        return not self.loss
 
     def check_owned(self) -> None:
         """Check that the process still owns the page.
 
         Raises:
-            LostCoresError: another process may own it.
+            LostCoresError: another process may own it, or the datastore was truncated.
         """
         if not self.still_owned():
-            raise LostCoresError
+            raise LostCoresError(self.loss)
 
     def _guarded(self, change: Callable[[layout.Page], _T]) -> _T:
         with self._guard:
@@ -154,7 +158,15 @@ class RuntimePage:
         return [self._file_words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
 
     def was_reset(self, cores: Sequence[int]) -> bool:
-        """Whether a device of ``cores`` was reset since this process opened it, so that its data there is lost."""
+        """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
+
+        The first look at the map of every execution.
+
+        Raises:
+            LostCoresError: the datastore was truncated.
+        """
+        if not self.store.is_whole():
+            self.check_owned()
         words, opened = self._file_words, self._resets
         for core in cores:
             device = core // CORES_PER_DEVICE
