@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import yaml
@@ -18,8 +18,9 @@ from runtime_core.instance import InstanceType, instance_type
 from runtime_core.ranges import parse_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+T = TypeVar("T")
 _MAX_BYTES = 1 << 20
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -56,33 +57,50 @@ def load_scenario(path: Path) -> Scenario:
 
 def parse_scenario(raw: bytes, path: Path) -> Scenario:
     """The same from a file's bytes; ``path`` is for messages, and for where models are."""
+    return parse_checked(raw, path, Scenario, scenario_problems)
+
+
+def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, Path], Iterator[tuple[str, str]]]) -> T:
+    """Read a YAML file of one kind.
+
+    Args:
+        raw: its bytes.
+        path: for messages, and for where models are.
+        kind: the record that it holds.
+        problems: what a schema cannot check, as (place, problem).
+
+    Raises:
+        ScenarioError: something in it is wrong; the message names the line.
+    """
     lines = _Lines()
     try:
         text = raw.decode()
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
                 line = token.start_mark.line + 1
-                raise ScenarioError("anchors, aliases and tags are not used in scenarios", where=f"{path}:{line}")
+                raise ScenarioError("anchors, aliases and tags are not supported", where=f"{path}:{line}")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = _plain(node, "$", lines) if node is not None else None
     except UnicodeDecodeError as error:
-        raise ScenarioError(f"{path} is no text: byte {error.start} is not UTF-8") from None
+        raise ScenarioError(f"{path} is not text: byte {error.start} is not UTF-8") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ScenarioError(f"no YAML: {error.problem}", where=f"{path}:{(mark.line + 1 if mark else 1)}") from None
+        raise ScenarioError(
+            f"invalid YAML: {error.problem}", where=f"{path}:{(mark.line + 1 if mark else 1)}"
+        ) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise ScenarioError(f"no YAML: {' '.join(str(error).split())}", where=str(path)) from None
+        raise ScenarioError(f"invalid YAML: {' '.join(str(error).split())}", where=str(path)) from None
     try:
-        scenario = msgspec.convert(tree, Scenario)
+        made = msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         found = _AT.match(str(error))
         what, place = (found["what"], found["path"] or "$") if found else (str(error), "$")
         unknown = _UNKNOWN.search(what)
         line = lines.of(f"{place}.{unknown['name']}" if unknown else place)
         raise ScenarioError(f"{place.removeprefix('$.')}: {what}", where=f"{path}:{line}") from None
-    for place, problem in _problems(scenario, path):
+    for place, problem in problems(made, path):
         raise ScenarioError(f"{place.removeprefix('$.')}: {problem}", where=f"{path}:{lines.of(place)}")
-    return scenario
+    return made
 
 
 def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
@@ -135,7 +153,7 @@ def fault_spec(event: EventSpec) -> FaultSpec:
     )
 
 
-def _problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
+def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
     """What a schema can't tell, as (place, problem)."""
     try:
         size = instance_type(scenario.instance)

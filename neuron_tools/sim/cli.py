@@ -9,6 +9,7 @@ import typer
 
 from neuron_console.command import JsonFlag, TrustNodeFlag, VersionFlag, new_app, run
 from neuron_tools.check_agent import cli as check_agent_cli
+from neuron_tools.fleet import cli as fleet_cli
 from neuron_tools.install import DEFAULT_PREFIX
 from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
@@ -22,6 +23,7 @@ neuron-sim mount /tmp/neuron-sysfs
 neuron-sim reset 0 --force
 neuron-sim fault inject core-hang --core 3 --for 30
 neuron-sim scenario run core-hung
+neuron-sim fleet up fleet.yaml
 neuron-sim record incident.nrec --duration 600
 neuron-sim replay incident.nrec --speed 10 --seek 5:00
 neuron-sim check-agent -- ./my-agent
@@ -32,6 +34,7 @@ neuron-sim down""",
 
 app.add_typer(fault_cli.app, name="fault")
 app.add_typer(scenario_cli.app, name="scenario")
+app.add_typer(fleet_cli.app, name="fleet")
 app.command(name="check-agent", epilog=check_agent_cli.EPILOG)(check_agent_cli.check_agent)
 
 

@@ -73,7 +73,7 @@ def test_a_good_one_is_read():
         ("expect: no alert", "expect: completed batch > 3", 18, "no application 'batch': there are web"),
         ("expect: no alert", "expect: utilization core 4 > 0.5", 18, "no NeuronCore 4"),
         ("expect: no alert", 'expect: "query sum("', 18, "PromQL"),
-        ("scenario: example", "scenario: [", 3, "no YAML"),
+        ("scenario: example", "scenario: [", 3, "invalid YAML"),
         ("scenario: example", "scenario: &a example", 1, "anchors, aliases and tags"),
         ("scenario: example", "scenario: example\nscenario: twice", 2, "'scenario' stands twice"),
         ("scenario: example", "scenario: !!python/object:os.system x", 1, "anchors, aliases and tags"),
@@ -87,7 +87,7 @@ def test_what_is_wrong_is_told_with_its_line(old, new, line, problem):
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(b"", "Expected `object`"), (b"\xff\xfe", "no text"), (b"- 1", "Expected")]
+    ("content", "problem"), [(b"", "Expected `object`"), (b"\xff\xfe", "not text"), (b"- 1", "Expected")]
 )
 def test_other_files_are_refused(content, problem):
     with pytest.raises(ScenarioError, match=problem):

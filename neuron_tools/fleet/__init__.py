@@ -1,0 +1,1 @@
+"""Virtual fleets: nodes whose counters are computed when somebody asks, as a function of seed and time."""

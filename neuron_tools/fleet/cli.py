@@ -1,0 +1,120 @@
+"""``neuron-sim fleet``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from neuron_console.command import JsonFlag, new_app
+from neuron_console.extras import requires
+from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
+
+app = new_app(
+    "Serve the metrics of a fleet of virtual nodes: thousands of nodes from few processes, for a real Prometheus.",
+    """neuron-sim fleet check fleet.yaml
+neuron-sim fleet up fleet.yaml
+neuron-sim fleet up fleet.yaml --listen 127.0.0.1:9200 --reduced --processes 2
+neuron-sim fleet status
+neuron-sim fleet fault web-0003 core-hang --core 3 --for 5m
+neuron-sim fleet fault 'web-*' --clear
+neuron-sim fleet down""",
+)
+FleetFile = Annotated[Path, typer.Argument(metavar="FILE", help="The fleet file (YAML).")]
+
+
+@app.command()
+def up(
+    file: FleetFile,
+    address: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 takes a free one.")
+    ] = "127.0.0.1:9200",
+    reduced: Annotated[bool, typer.Option("--reduced", help="Serve reduced pages: by tag and device, less detail.")] = (
+        False
+    ),
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that serve.")] = 1,
+) -> None:
+    """Serve a fleet until Ctrl-C or 'neuron-sim fleet down'."""
+    with requires("scenario"):
+        from neuron_tools.fleet import command
+
+    raise typer.Exit(command.up(command.UpPlan(file, address, reduced, processes)))
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Fleet files.")]) -> None:
+    """Check fleet files without serving them."""
+    with requires("scenario"):
+        from neuron_tools.fleet.schema import load_fleet, nodes_of
+
+    for file in files:
+        fleet = load_fleet(file)
+        typer.echo(f"{file}: {fleet.fleet}, {len(nodes_of(fleet))} nodes")
+
+
+@app.command()
+def status(as_json: JsonFlag = False) -> None:
+    """Show the fleet that runs, and its faults."""
+    with requires("scenario"):
+        from neuron_tools.fleet import command
+
+    typer.echo(command.status(as_json=as_json))
+
+
+@app.command()
+def fault(
+    nodes: Annotated[str, typer.Argument(metavar="NODE", help="A node's name; * and ? match any characters.")],
+    kind: Annotated[
+        Optional[FaultKind],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Argument(metavar="[KIND]", help="Kind of fault; 'neuron-sim fault kinds' lists them."),
+    ] = None,
+    device: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--device", "-d", help="Neuron Devices: 0, 0-3 or 1,4-5; default: all."),
+    ] = None,
+    core: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--core", "-c", help="NeuronCores: 0, 0-3 or 1,4-5; default: all."),
+    ] = None,
+    ratio: Annotated[Optional[float], typer.Option(help="Share of executions that fail, 0 to 1.")] = None,  # noqa: UP045
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="ECC events per second of a core's busy time."),
+    ] = None,
+    factor: Annotated[Optional[float], typer.Option(help="How many times as long the work takes.")] = None,  # noqa: UP045
+    share: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Share of the DRAM bandwidth that remains, 0 to 1."),
+    ] = None,
+    side: Annotated[Optional[Side], typer.Option(help="Link of the device.")] = None,  # noqa: UP045
+    error: Annotated[Optional[ErrorClass], typer.Option(help="Class of the error.")] = None,  # noqa: UP045
+    lasting: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--for", metavar="DURATION", help="End after DURATION, such as 5m. Default: until cleared."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="End the faults of NODE.")] = False,
+) -> None:
+    """Inject a fault into nodes of the fleet that runs, or clear their faults."""
+    with requires("scenario"):
+        from neuron_tools.fleet import command
+
+    if clear is (kind is not None):
+        raise typer.BadParameter("give KIND or --clear")
+    if kind is None:
+        typer.echo(command.clear(nodes))
+        return
+    fields: dict[str, object] = {
+        "fault": kind.value, "devices": device, "cores": core, "ratio": ratio, "rate": rate, "factor": factor,
+        "share": share, "side": side and side.value, "error": error and error.value, "for": lasting,
+    }  # fmt: skip
+    typer.echo(command.fault(nodes, fields))
+
+
+@app.command()
+def down() -> None:
+    """End the fleet that runs."""
+    with requires("scenario"):
+        from neuron_tools.fleet import command
+
+    typer.echo(command.down())

@@ -1,0 +1,102 @@
+"""Random events of a node as functions of time: any count can be computed without those before it.
+
+A Poisson process over an interval is drawn from the top: its total, then how many of it fall into each half, and so on
+down to cells of a few events, whose times are drawn one by one. Each draw has a key of its own (seed, node, stream,
+interval, cell), so counts at any two times agree, whoever asks and in whatever order (a counter-based generator:
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator, Philox
+from numpy.typing import NDArray
+
+_LEAF_EVENTS = 1024
+"""Cells with no more events are not halved: to draw their times again costs less than to remember them."""
+
+_BITS = Philox(key=0)
+_GENERATOR = Generator(_BITS)
+_STATE = _BITS.state
+
+
+class _Cell(NamedTuple):
+    number: int
+    first_ns: int
+    end_ns: int
+    events: int
+    before: int
+
+
+class Draws:
+    """The random streams of one node. For one thread."""
+
+    def __init__(self, seed: int, node: int) -> None:
+        """``seed``: of the fleet; ``node``: its number in it."""
+        self._key = seed << 32 | node
+        self._paths: dict[int, tuple[tuple[int, int, float], list[_Cell]]] = {}
+
+    def _rng(self, stream: int, interval: int, cell: int) -> Generator:
+        state = _STATE["state"]
+        state["key"][0] = self._key
+        counter = state["counter"]
+        counter[0], counter[1], counter[2], counter[3] = 0, stream, interval, cell
+        _STATE["buffer_pos"] = 4
+        _STATE["has_uint32"] = 0
+        _BITS.state = _STATE
+        return _GENERATOR
+
+    def exponential(self, stream: int, number: int, mean: float) -> float:
+        """The draw ``number`` of a stream of exponentially distributed values."""
+        return float(self._rng(stream, number, 0).exponential(mean))
+
+    def count(self, stream: int, first_ns: int, end_ns: int, mean: float, at_ns: int) -> int:
+        """Events in ``[first_ns, at_ns)`` of the process over ``[first_ns, end_ns)`` that has ``mean`` events there."""
+        if at_ns <= first_ns:
+            return 0
+        process = first_ns, end_ns, mean
+        known = self._paths.get(stream)
+        if known is None or known[0] != process:
+            known = self._paths[stream] = process, [self._top(stream, process)]
+        path = known[1]
+        top = path[0]
+        if at_ns >= end_ns:
+            return top.events
+        while not path[-1].first_ns <= at_ns < path[-1].end_ns:
+            path.pop()
+        while path[-1].events > _LEAF_EVENTS and path[-1].end_ns - path[-1].first_ns > 1:
+            left, right = self._halves(stream, first_ns, path[-1])
+            path.append(left if at_ns < left.end_ns else right)
+        cell = path[-1]
+        return cell.before + int(np.count_nonzero(self._offsets(stream, first_ns, cell) < at_ns - cell.first_ns))
+
+    def times_ns(self, stream: int, first_ns: int, end_ns: int, mean: float) -> Iterator[int]:
+        """The times of all events of a process, ascending: those that :meth:`count` counts."""
+        cells = [self._top(stream, (first_ns, end_ns, mean))]
+        while cells:
+            cell = cells.pop()
+            if cell.events > _LEAF_EVENTS and cell.end_ns - cell.first_ns > 1:
+                cells += reversed(self._halves(stream, first_ns, cell))
+            else:
+                offsets = np.sort(self._offsets(stream, first_ns, cell).astype(np.int64))
+                yield from (cell.first_ns + offsets).tolist()
+
+    def _top(self, stream: int, process: tuple[int, int, float]) -> _Cell:
+        first_ns, end_ns, mean = process
+        return _Cell(1, first_ns, end_ns, int(self._rng(stream, first_ns, 0).poisson(mean)), 0)
+
+    def _halves(self, stream: int, interval: int, cell: _Cell) -> tuple[_Cell, _Cell]:
+        middle_ns = (cell.first_ns + cell.end_ns) // 2
+        share = (middle_ns - cell.first_ns) / (cell.end_ns - cell.first_ns)
+        left = int(self._rng(stream, interval, cell.number).binomial(cell.events, share))
+        return (
+            _Cell(2 * cell.number, cell.first_ns, middle_ns, left, cell.before),
+            _Cell(2 * cell.number + 1, middle_ns, cell.end_ns, cell.events - left, cell.before + left),
+        )
+
+    def _offsets(self, stream: int, interval: int, cell: _Cell) -> NDArray[np.float64]:
+        """Of the events of a cell, from its start, in no order; whole nanoseconds are those before the point."""
+        return self._rng(stream, interval, cell.number).random(cell.events) * (cell.end_ns - cell.first_ns)
