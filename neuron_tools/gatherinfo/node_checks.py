@@ -16,7 +16,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import core_byte
 from runtime_core.driver.node import datastore_bytes_per_process, read_info
 from runtime_core.errors import NodeError
-from runtime_core.nrt.runtime import DRIVER_MAJOR_REQUIRED
+from runtime_core.nrt.start import DRIVER_MAJOR_REQUIRED
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 _SHARED_MEMORY_WARN_BYTES = 64 << 20

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from runtime_core import __version__
 from runtime_core.driver import ownership
-from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.faults.slots import Fault, FaultWatch, device_present, seen_driver_version
+from runtime_core.driver.faults.slots import FaultWatch, seen_driver_version
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.driver.pages.memory import used_by_channel
-from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import Clock, RealClock
 from runtime_core.engine.dynamic_batch import execute_samples
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
@@ -22,12 +18,13 @@ from runtime_core.engine.executor import Engine
 from runtime_core.engine.jitter import Jitter
 from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
-from runtime_core.engine.timing.model import input_timing, output_timing
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.model import Neff
-from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config, usable_cores
+from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config
 from runtime_core.nrt.log import LogLevel, emit
-from runtime_core.nrt.tensors import Storage, Tensor, TensorPlacement, TensorSet, zeroed
+from runtime_core.nrt.start import ClaimPage, allocate_cores, check_driver, enter
+from runtime_core.nrt.tensor_calls import TensorCalls
+from runtime_core.nrt.tensors import TensorSet
 from runtime_core.nrt.transfer import as_array, feeds_of, output_views, staged_plan, store_outputs
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
@@ -38,13 +35,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic]
 
-DRIVER_MAJOR_REQUIRED = 2
-
-HOST_TENSOR_MAX_BYTES = 4 << 20
-"""Limit of the legacy host placement (runtime guide); VIRTUAL is not limited."""
-
-ClaimPage: TypeAlias = Callable[[Datastore, str], RuntimePage]
-
 
 class VncMemoryStats(NamedTuple):
     """Device memory seen from one NeuronCore: ``bytes_used`` of the whole device, and its ``bytes_limit``."""
@@ -53,7 +43,7 @@ class VncMemoryStats(NamedTuple):
     bytes_limit: int
 
 
-class Runtime:
+class Runtime(TensorCalls):
     """One initialised runtime. It owns its cores until :meth:`close` or until the process ends, in whatever way.
 
     Threads may share it: executions of different cores run side by side, those of one core in turn.
@@ -104,11 +94,11 @@ class Runtime:
         try:
             self._clock = clock or RealClock()
             faults = FaultWatch(self._store).active(self._clock.now_ns())
-            _check_driver(seen_driver_version(self._store.text("driver_version"), faults))
+            check_driver(seen_driver_version(self._store.text("driver_version"), faults))
             tag = self._config.tag
-            self._page = claim_page(self._store, tag) if claim_page else _claim_page(self._store, tag, framework)
+            self._page = claim_page(self._store, tag) if claim_page else enter(self._store, tag, framework)
             try:
-                self._cores = self._allocate_cores(faults)
+                self._cores = allocate_cores(self._store, self._config, faults)
             except BaseException:
                 self._page.release()
                 raise
@@ -124,39 +114,6 @@ class Runtime:
             jitter=Jitter(f"{self._store.header.seed}:{self._page.index}") if jitter else None,
         )
         emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_cores(self._cores)}")
-
-    def _allocate_cores(self, faults: tuple[Fault, ...]) -> tuple[int, ...]:
-        config, locks, total = self._config, self._store.locks, self._store.size.core_count
-        visible = self._store.visible_devices
-        usable = tuple(
-            c
-            for c in usable_cores(config, total)
-            if device_of_core(c) in visible and device_present(device_of_core(c), faults)
-        )
-        if config.visible_cores is not None:
-            wanted = config.visible_cores
-            missing = [core for core in wanted if core >= total]
-            if missing:
-                message = f"NEURON_RT_VISIBLE_CORES names nc{missing[0]}, the node has nc0-nc{total - 1}"
-                emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
-                raise NrtError(NrtStatus.INVALID, message)
-            allowed = all(core in usable for core in wanted)
-            claimed = ownership.claim_cores(locks, wanted) if allowed else None
-            requested = format_cores(wanted)
-        elif config.core_count is not None:
-            wanted = usable
-            claimed = ownership.claim_count(locks, config.core_count, usable)
-            requested = str(config.core_count)
-        else:
-            wanted = usable
-            claimed = ownership.claim_cores(locks, wanted) if wanted else None
-            requested = format_cores(wanted)
-        if claimed is None:
-            available = len([c for c in ownership.free_cores(locks, wanted) if c in usable])
-            message = f"NeuronCore(s) not available - Requested:{requested} Available:{available}"
-            emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
-            raise NrtError(NrtStatus.LOAD_NOT_ENOUGH_NC, message)
-        return tuple(claimed)
 
     def __enter__(self) -> Runtime:
         return self
@@ -266,7 +223,7 @@ class Runtime:
             return last[1]
         parsed = shared_neff(data, validate_hash=self._config.validate_hash)
         # Applications load the same bytes onto one core after the other: these are not even hashed again. The first
-        # execution lets go of them.
+        # execution releases them.
         self._last_read = (data, parsed) if isinstance(data, bytes) else None
         return parsed
 
@@ -370,143 +327,6 @@ class Runtime:
             if result.computed:
                 arrays.update({target: result.outputs[source] for source, target in feeds})
 
-    def tensor_allocate(
-        self, placement: TensorPlacement, size_bytes: int, *, logical_nc: int = 0, name: str = ""
-    ) -> Tensor:
-        """Allocate a tensor near an owned core (an index into :attr:`cores`).
-
-        Raises:
-            NrtError: INVALID for a size or core out of range, RESOURCE when the device or the host is full.
-        """
-        self._check()
-        first = 0 if placement is TensorPlacement.DEVICE else -1
-        if size_bytes < 1 or not first <= logical_nc < len(self._cores):
-            raise NrtError(
-                NrtStatus.INVALID,
-                f"{size_bytes} bytes on core {logical_nc} of {len(self._cores)}",
-                where=f"tensor {name!r}",
-            )
-        if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
-            raise NrtError(
-                NrtStatus.RESOURCE,
-                f"{size_bytes} bytes: a HOST tensor holds at most {HOST_TENSOR_MAX_BYTES}",
-                where=f"tensor {name!r}",
-                mend="use VIRTUAL",
-            )
-        allocation = None
-        if placement is TensorPlacement.DEVICE:
-            allocation = self._engine.allocate_tensor(self._cores[logical_nc], size_bytes)
-        try:
-            data = zeroed(size_bytes)
-        except MemoryError:
-            if allocation is not None:
-                self._engine.free_tensor(allocation)
-            raise NrtError(
-                NrtStatus.RESOURCE, f"the host cannot allocate {size_bytes} bytes for tensor {name!r}"
-            ) from None
-        host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
-        self._engine.account_host_tensor(host_bytes)
-        return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
-
-    def tensor_allocate_empty(self, name: str = "") -> Tensor:
-        """A tensor without bytes, to attach a buffer to."""
-        self._check()
-        return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
-
-    def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
-        """Use the application's ``buffer`` as the tensor's bytes: its size becomes the buffer's, its placement VIRTUAL.
-
-        The tensor's earlier storage is released first. The application keeps the buffer.
-
-        Raises:
-            NrtError: INVALID when the buffer is read-only, INVALID_HANDLE when the tensor was freed.
-        """
-        self._check()
-        data = memoryview(buffer).cast("B")
-        if data.readonly or not data.nbytes:
-            raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
-        self._give_back(tensor.replace_storage(Storage(data)))
-        tensor.placement, tensor.size_bytes, tensor.offset_bytes = TensorPlacement.VIRTUAL, data.nbytes, 0
-
-    def _give_back(self, storage: Storage | None) -> None:
-        if storage is None:
-            return
-        if storage.allocation is not None:
-            self._engine.free_tensor(storage.allocation)
-        if storage.host_bytes:
-            self._engine.account_host_tensor(-storage.host_bytes)
-
-    def tensor_write(self, tensor: Tensor, data: bytes | bytearray | memoryview, offset_bytes: int = 0) -> None:
-        """Copy bytes into a tensor; a transfer takes place if it is on the device.
-
-        Raises:
-            NrtError: INVALID_HANDLE when it was freed, INVALID when it has no storage or the range is outside.
-        """
-        self._check()
-        source = memoryview(data).cast("B")
-        tensor.view(offset_bytes, source.nbytes)[:] = source
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(input_timing(source.nbytes))
-
-    def tensor_read(self, tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
-        """Copy bytes out of a tensor; a transfer takes place if it is on the device.
-
-        Raises:
-            NrtError: as :meth:`tensor_write`.
-        """
-        self._check()
-        data = bytes(tensor.view(offset_bytes, size_bytes))
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(output_timing(len(data)))
-        return data
-
-    def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:
-        """Fill ``target`` with bytes of a tensor; otherwise as :meth:`tensor_read`."""
-        self._check()
-        target[:] = tensor.view(offset_bytes, target.nbytes)
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(output_timing(target.nbytes))
-
-    def tensor_copy(
-        self, source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int
-    ) -> None:
-        """Copy bytes from tensor to tensor.
-
-        Raises:
-            NrtError: INVALID for a range outside, or two tensors on the device of different cores; INVALID_HANDLE.
-        """
-        self._check()
-        data = source.view(source_offset_bytes, size_bytes)
-        room = target.view(target_offset_bytes, size_bytes)
-        if source.core is not None and target.core is not None and source.core != target.core:
-            raise NrtError(
-                NrtStatus.INVALID,
-                f"tensor {source.name!r} is on core {source.core}, tensor {target.name!r} on core {target.core}: "
-                "expected the same core",
-            )
-        room[:] = data
-
-    def tensor_free(self, tensor: Tensor) -> None:
-        """Free a tensor; its bytes remain until its slices are freed."""
-        self._check()
-        self._give_back(tensor.replace_storage(None))
-
-    def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
-        """A tensor over part of the bytes of another tensor.
-
-        Raises:
-            NrtError: as :meth:`tensor_write`; INVALID for a size of 0.
-        """
-        self._check()
-        tensor.view(offset_bytes, size_bytes)
-        storage = tensor.storage
-        if storage is None or size_bytes < 1:
-            raise NrtError(
-                NrtStatus.INVALID, f"slice of tensor {tensor.name!r}: expected 1 byte or more, not {size_bytes}"
-            )
-        start = tensor.offset_bytes + offset_bytes
-        return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)
-
     def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
         """Memory of the device of an owned core."""
         self._check()
@@ -519,26 +339,3 @@ class Runtime:
 def _tell(result: ExecutionResult) -> None:
     for warning in result.warnings:
         emit(LogLevel.WARNING, "nrt_execute", warning)
-
-
-def _claim_page(store: Datastore, tag: str, framework: str) -> RuntimePage:
-    return RuntimePage(store, tag=tag, command=_command_line(), version=__version__, framework=framework)
-
-
-def _check_driver(version: str) -> None:
-    major = version.partition(".")[0]
-    if not major.isdigit():
-        message = "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed."
-    elif int(major) < DRIVER_MAJOR_REQUIRED:
-        message = "This runtime requires Neuron Driver version 2.0 or greater. Please upgrade aws-neuron-dkms package."
-    else:
-        return
-    emit(LogLevel.ERROR, "nrt_init", message)
-    raise NrtError(NrtStatus.FAILURE, message)
-
-
-def _command_line() -> str:
-    try:
-        return Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    except OSError:
-        return " ".join(sys.argv)

@@ -20,6 +20,7 @@ from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import RealClock
 from runtime_core.engine.executor import Engine
 from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_cores
+from runtime_core.nrt.start import DRIVER_UNKNOWN, command_line
 from runtime_core.rtd.config import DaemonConfig, check_address, choose_devices
 from runtime_core.rtd.counter_service import CounterService
 from runtime_core.rtd.log import Log
@@ -88,10 +89,7 @@ class Daemon:
 
     def _check_driver(self, faults: tuple[Fault, ...]) -> None:
         if not seen_driver_version(self._store.text("driver_version"), faults):
-            raise RtdError(
-                Nerr.FAIL,
-                "Unable to determine Neuron Driver version. Please check aws-neuron-dkms package is installed.",
-            )
+            raise RtdError(Nerr.FAIL, DRIVER_UNKNOWN)
         lost = next((device for device in self.devices if not device_present(device, faults)), None)
         if lost is not None:
             raise RtdError(Nerr.HW_ERROR, f"Neuron Device {lost} not found", mend="select other devices with -t")
@@ -110,9 +108,8 @@ class Daemon:
 
     def _claim_page(self, name: str) -> RuntimePage:
         tag = os.environ.get("NEURON_PROCESS_TAG") or name or str(os.getpid())
-        command = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
         return RuntimePage(
-            self._store, tag=tag[:MAX_TAG_CHARACTERS], command=command, version=__version__, address=self.address
+            self._store, tag=tag[:MAX_TAG_CHARACTERS], command=command_line(), version=__version__, address=self.address
         )
 
     def start(self) -> None:
