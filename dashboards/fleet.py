@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dashboards.goto import TO_NODE, TO_TAG
 from dashboards.health import health_section
 from dashboards.objectives import BUDGET_WINDOW, JOB, SUCCESS_OBJECTIVE_RATIO
 from dashboards.recordings import ALL, FAILED
-from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Step, Unit, Variable
+from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Unit, Variable
+from dashboards.thresholds import ANSWERING, BUDGET_LEFT, ERROR_BUDGET_RATIO, FAILING, FILLING, LATE
 
 HERE = f'job="{JOB}", instance_type=~"$instance_type", availability_zone=~"$zone"'
 TAGGED = f'{HERE}, runtime_tag=~"$tag"'
@@ -20,8 +22,6 @@ VARIABLES = (
 OWNED = "instance:neuroncores_in_use:count"
 CORES = "instance:neuroncores:count"
 PRICE = "instance:price:usd_per_hour"
-FILLING = (Step(None, "green"), Step(0.8, "orange"), Step(0.9, "red"))
-LEFT = (Step(None, "red"), Step(0.0, "orange"), Step(0.25, "green"))
 
 
 def _tagged(series: str) -> str:
@@ -33,30 +33,41 @@ def _budget_left(window: str, by: str) -> str:
     spent = (
         f"sum by ({by}) (increase({_tagged(FAILED)}[{window}])) / sum by ({by}) (increase({_tagged(ALL)}[{window}]))"
     )
-    return f"1 - ({spent}) / {round(1 - SUCCESS_OBJECTIVE_RATIO, 6)}"
+    return f"1 - ({spent}) / {ERROR_BUDGET_RATIO}"
 
 
 def _by(label: str, legend: str, expr: str) -> Query:
     return Query(expr.format(by=label, here="{" + HERE + "}", tagged="{" + TAGGED + "}"), legend)
 
 
+NODES = Section(
+    "Nodes",
+    (
+        Panel("Nodes", Kind.TABLE, Unit.COUNT,
+              tuple(_by("instance, instance_type, availability_zone", column, f"sum by ({{by}}) ({series})")
+                    for column, series in (
+                        ("Cores in use", f"{OWNED}{{here}}"),
+                        ("Cores", f"{CORES}{{here}}"),
+                        ("Executions per second", "runtime_tag:executions:rate5m{here}"),
+                    )),
+              "Instances that answer. Click a row for the node's own dashboard.", 24, links=TO_NODE),
+    ),
+)  # fmt: skip
+
 CAPACITY = Section(
     "Capacity",
     (
         Panel("Instances", Kind.STACK, Unit.COUNT,
               (_by("instance_type", "{{instance_type}}", "count by ({by}) (instance_info{here})"),),
-              "That answer, by type.", 6),
-        Panel("Instances by zone", Kind.BARS, Unit.COUNT,
-              (_by("availability_zone", "{{availability_zone}}", "count by ({by}) (instance_info{here})"),),
-              "That answer, by availability zone.", 6),
+              "That answer, by type.", 8),
         Panel("NeuronCores", Kind.STACK, Unit.COUNT,
               (_by("instance_type", "{{instance_type}} in use", f"sum by ({{by}}) ({OWNED}{{here}})"),
                _by("instance_type", "{{instance_type}} free",
                    f"sum by ({{by}}) ({CORES}{{here}}) - sum by ({{by}}) ({OWNED}{{here}})")),
-              "Owned by a runtime, and free.", 6),
+              "Owned by a runtime, and free.", 8),
         Panel("Cores by tag", Kind.STACK, Unit.COUNT,
               (_by("runtime_tag", "{{runtime_tag}}", "count by ({by}) (neuroncore_owner_info{tagged})"),),
-              "Owned by each application.", 6),
+              "Owned by each application.", 8, links=TO_TAG, many=True),
     ),
 )  # fmt: skip
 
@@ -66,20 +77,16 @@ SATURATION = Section(
         Panel("Cores in use", Kind.BARS, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}",
                    f"sum by ({{by}}) ({OWNED}{{here}}) / sum by ({{by}}) ({CORES}{{here}})"),),
-              "Share of cores that are owned.", 6, 1.0, FILLING),
+              "Share of cores that are owned.", 8, 1.0, FILLING),
         Panel("Utilization by type", Kind.LINES, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}", "avg by ({by}) (neuroncore_utilization_ratio{here})"),),
-              "Of owned cores, on average.", 6, 1.0),
-        Panel("Utilization by zone", Kind.LINES, Unit.RATIO,
-              (_by("availability_zone", "{{availability_zone}}",
-                   "avg by ({by}) (neuroncore_utilization_ratio{here})"),),
-              "Of owned cores, on average.", 6, 1.0),
+              "Of owned cores, on average.", 8, 1.0),
         Panel("Utilization by tag", Kind.LINES, Unit.RATIO,
               (_by("runtime_tag", "{{runtime_tag}}", "avg by ({by}) (neuroncore_utilization_ratio{tagged})"),),
-              "Of the application's cores, on average.", 6, 1.0),
+              "Of the application's cores, on average.", 8, 1.0, links=TO_TAG, many=True),
         Panel("Busiest instances", Kind.BARS, Unit.RATIO,
               (_by("instance", "{{instance}}", "topk(10, avg by ({by}) (neuroncore_utilization_ratio{here}))"),),
-              "The ten with the highest utilization of owned cores.", 8, 1.0, FILLING),
+              "The ten with the highest utilization of owned cores.", 8, 1.0, links=TO_NODE),
         Panel("Device memory", Kind.LINES, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}",
                    "sum by ({by}) (neuron_device_memory_used_bytes{here}) "
@@ -87,7 +94,7 @@ SATURATION = Section(
               "Used share.", 8, 1.0),
         Panel("Fullest devices", Kind.BARS, Unit.RATIO,
               (_by("", "{{instance}} nd{{neuron_device_index}}", "topk(10, neuron_device:memory_used:ratio{here})"),),
-              "The ten with the least free memory.", 8, 1.0, FILLING),
+              "The ten with the least free memory.", 8, 1.0, FILLING, TO_NODE),
     ),
 )  # fmt: skip
 
@@ -97,40 +104,37 @@ SERVICE = Section(
         Panel("Budget left", Kind.BARS, Unit.RATIO,
               (Query(_budget_left(BUDGET_WINDOW, "runtime_tag"), "{{runtime_tag}}"),),
               f"Of what may fail in {BUDGET_WINDOW} at {SUCCESS_OBJECTIVE_RATIO:.1%} success; below 0 it is overspent.",
-              6, 1.0, LEFT),
+              6, 1.0, BUDGET_LEFT, TO_TAG),
         Panel("Share that fails", Kind.LINES, Unit.RATIO,
               (_by("runtime_tag", "{{runtime_tag}}",
                    "max by ({by}) (runtime_tag:execution_errors:ratio_rate1h{tagged})"),),
-              "Over an hour, on the worst instance.", 6),
+              "Over an hour, on the worst instance.", 6, steps=FAILING, links=TO_TAG, many=True),
         Panel("Executions", Kind.STACK, Unit.PER_SECOND,
               (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (runtime_tag:executions:rate5m{tagged})"),),
-              "Over 5 minutes.", 6),
+              "Over 5 minutes.", 6, links=TO_TAG, many=True),
         Panel("Latency, p99", Kind.LINES, Unit.SECONDS,
               (_by("runtime_tag", "{{runtime_tag}}",
                    "histogram_quantile(0.99, sum by (le, {by}) "
-                   f"(rate(neuron_execution_duration_seconds_bucket{{tagged}}{RATE})))"),
-               Query("neuron:latency_objective_seconds", "objective")),
-              "Over all instances of an application.", 6),
+                   f"(rate(neuron_execution_duration_seconds_bucket{{tagged}}{RATE})))"),),
+              "Over all instances of an application. The line is the objective.", 6,
+              steps=LATE, links=TO_TAG, many=True),
     ),
 )  # fmt: skip
 
 COST = Section(
     "Cost",
     (
-        Panel("Dollars an hour", Kind.STACK, Unit.USD,
+        Panel("Dollars per hour", Kind.STACK, Unit.USD,
               (_by("instance_type", "{{instance_type}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
               "By instance type, at the effective price of reserved instances.", 6),
-        Panel("Dollars an hour by zone", Kind.STACK, Unit.USD,
-              (_by("availability_zone", "{{availability_zone}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
-              "By availability zone.", 6),
         Panel("Paid for idle cores", Kind.NUMBER, Unit.USD,
               (_by("", "", f"sum({PRICE}{{here}} * (1 - {OWNED}{{here}} / {CORES}{{here}}))"),),
-              "Dollars an hour for cores that nobody owns.", 4),
+              "Dollars per hour for cores without an owner.", 4),
         Panel("By tag", Kind.STACK, Unit.USD,
               (_by("runtime_tag", "{{runtime_tag}}",
                    "sum by ({by}) (count by (job, instance, {by}) (neuroncore_owner_info{tagged}) "
                    f"* on (job, instance) group_left () ({PRICE}{{here}} / {CORES}{{here}}))"),),
-              "Dollars an hour for the cores that an application owns.", 4),
+              "Dollars per hour for the cores that an application owns.", 4),
         Panel("A million executions", Kind.LINES, Unit.USD,
               (_by("instance_type", "{{instance_type}}",
                    f"sum by ({{by}}) ({PRICE}{{here}}) / 3600 "
@@ -139,18 +143,36 @@ COST = Section(
     ),
 )  # fmt: skip
 
+ZONES = Section(
+    "By availability zone",
+    (
+        Panel("Instances by zone", Kind.BARS, Unit.COUNT,
+              (_by("availability_zone", "{{availability_zone}}", "count by ({by}) (instance_info{here})"),),
+              "That answer, by availability zone.", 8),
+        Panel("Utilization by zone", Kind.LINES, Unit.RATIO,
+              (_by("availability_zone", "{{availability_zone}}",
+                   "avg by ({by}) (neuroncore_utilization_ratio{here})"),),
+              "Of owned cores, on average.", 8, 1.0),
+        Panel("Dollars per hour by zone", Kind.STACK, Unit.USD,
+              (_by("availability_zone", "{{availability_zone}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
+              "By availability zone.", 8),
+    ),
+    collapsed=True,
+)  # fmt: skip
+
 HEALTH = Section(
     "Monitors",
     (
         Panel("Answering", Kind.NUMBER, Unit.RATIO, (Query(f'avg(up{{job="{JOB}"}})'),),
-              "Share of the fleet's monitors.", 6, 1.0, (Step(None, "red"), Step(0.95, "orange"), Step(1.0, "green"))),
+              "Share of the fleet's monitors.", 6, 1.0, ANSWERING),
         Panel("Oldest figures", Kind.LINES, Unit.SECONDS,
               (Query(f'max by (instance) (neuron_monitor_report_age_seconds{{job="{JOB}"}})', "{{instance}}"),),
-              "Age of each monitor's report.", 9),
+              "Age of each monitor's report.", 9, links=TO_NODE, many=True),
         Panel("Versions", Kind.BARS, Unit.COUNT,
               (Query(f'count by (version) (neuron_monitor_build_info{{job="{JOB}"}})', "{{version}}"),),
               "Of the monitors.", 9),
     ),
+    collapsed=True,
 )  # fmt: skip
 
 FLEET = Dashboard(
@@ -158,5 +180,14 @@ FLEET = Dashboard(
     "Neuron fleet",
     "Capacity, saturation, error budget and cost of Inf1 instances.",
     VARIABLES,
-    (health_section('alertname=~"Neuron.+"', f'job="{JOB}"'), CAPACITY, SATURATION, SERVICE, COST, HEALTH),
+    (
+        health_section('alertname=~"Neuron.+"', f'job="{JOB}"'),
+        NODES,
+        CAPACITY,
+        SATURATION,
+        SERVICE,
+        COST,
+        ZONES,
+        HEALTH,
+    ),
 )

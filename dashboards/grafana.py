@@ -20,6 +20,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.common import (
     BigValueGraphMode,
+    GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     StackingMode,
@@ -30,7 +31,8 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Variable
+from dashboards.spec import Dashboard, Goto, Kind, Panel, Query, Section, Variable, promql
+from neuron_console.palette import FAULT
 
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _HEIGHT = 8
@@ -40,17 +42,32 @@ _COLUMNS = 24
 AnyPanel = timeseries.Panel | stat.Panel | heatmap.Panel | table.Panel | bargauge.Panel
 
 
-def _target(query: Query, ref: str, kind: Kind) -> prometheus.Dataquery:
+def _target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
+    kind = panel.kind
     now_only = kind in (Kind.TABLE, Kind.BARS)
-    target = prometheus.Dataquery().expr(query.expr).ref_id(ref).datasource(_SOURCE)
+    target = prometheus.Dataquery().expr(promql(panel, query)).ref_id(ref).datasource(_SOURCE)
     target = target.instant() if now_only else target.range()
     form = {Kind.TABLE: PromQueryFormat.TABLE, Kind.BUCKETS_HEAT: PromQueryFormat.HEATMAP}
     return target.format(form.get(kind, PromQueryFormat.TIME_SERIES)).legend_format(query.legend or "__auto")
 
 
+def _legend(panel: Panel) -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().show_legend(True)
+    if not panel.many:
+        return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    legend = legend.display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
+    return legend.calcs(["lastNotNull", "max"]).sort_by("Last *").sort_desc(True)
+
+
 def _graph(panel: Panel) -> timeseries.Panel:
-    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
-    made = timeseries.Panel().legend(legend.show_legend(True)).show_points(VisibilityMode.NEVER).line_width(1).min(0)
+    made = timeseries.Panel().legend(_legend(panel)).show_points(VisibilityMode.NEVER).line_width(1).min(0)
+    # An application has the same colour on every graph.
+    made = made.color_scheme(builders.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+    for name, colour in panel.colours.items():
+        fixed = {"mode": models.FieldColorModeId.FIXED, "fixedColor": colour}
+        made = made.override_by_name(name, [models.DynamicConfigValue(id_val="color", value=fixed)])
+    if panel.steps:
+        made = made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     made = made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
     if panel.kind is Kind.STACK:
         made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(30)
@@ -63,7 +80,7 @@ def _number(panel: Panel) -> stat.Panel:
 
 
 def _heat(panel: Panel) -> heatmap.Panel:
-    colours = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Turbo").steps(64)
+    colours = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Viridis").steps(64)
     if panel.top is not None:
         colours = colours.min(0).max(panel.top)
     made = heatmap.Panel().color(colours).cell_gap(1)
@@ -75,8 +92,14 @@ def _heat(panel: Panel) -> heatmap.Panel:
 
 def _table(panel: Panel) -> table.Panel:
     hidden = dict.fromkeys(("Time", "Value", "__name__", "job", "subnet_id", "instance_id", "region"), True)
-    organize = models.DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
-    return table.Panel().transformations([organize])
+    options: dict[str, dict[str, str] | dict[str, bool]] = {"excludeByName": hidden}
+    organize = models.DataTransformerConfig(id_val="organize", options=options)
+    if len(panel.queries) == 1:
+        return table.Panel().transformations([organize])
+    # A column per query, in rows that have the same labels.
+    columns = zip(ascii_uppercase, panel.queries, strict=False)
+    options["renameByName"] = {f"Value #{ref}": query.legend for ref, query in columns}
+    return table.Panel().transformations([models.DataTransformerConfig(id_val="merge", options={}), organize])
 
 
 def _bars(panel: Panel) -> bargauge.Panel:
@@ -95,6 +118,15 @@ _KINDS: dict[Kind, Callable[[Panel], AnyPanel]] = {
 }
 
 
+def _goto(link: Goto, kind: Kind) -> builders.DashboardLink:
+    """The URL of a data link: Grafana fills in what was clicked, and the time range."""
+    # A table has a field per label, a series has labels on its one field.
+    place = "${{__data.fields.{}}}" if kind is Kind.TABLE else "${{__field.labels.{}}}"
+    chosen = [f"var-{variable}={place.format(label)}" for variable, label in link.fields.items()]
+    query = "&".join(("${datasource:queryparam}", *chosen, "${__url_time_range}"))
+    return builders.DashboardLink(link.title).type(models.DashboardLinkType.LINK).url(f"/d/{link.uid}?{query}")
+
+
 def _panel(panel: Panel, number: int, grid: models.GridPos) -> AnyPanel:
     made = _KINDS[panel.kind](panel).id(number).title(panel.title).description(panel.description)
     made = made.datasource(_SOURCE).grid_pos(grid)
@@ -105,8 +137,10 @@ def _panel(panel: Panel, number: int, grid: models.GridPos) -> AnyPanel:
     if panel.steps:
         steps = [models.Threshold(value=step.from_value, color=step.colour) for step in panel.steps]
         made = made.thresholds(builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+    if panel.links:
+        made = made.data_links([_goto(link, panel.kind) for link in panel.links])
     for ref, query in zip(ascii_uppercase, panel.queries, strict=False):
-        made = made.with_target(_target(query, ref, panel.kind))
+        made = made.with_target(_target(panel, query, ref))
     return made
 
 
@@ -154,12 +188,7 @@ def _alerts() -> builders.AnnotationQuery:
     """Alerts that fired, as marks on every graph."""
     # Grafana reads the query of a Prometheus annotation from these fields.
     return (
-        builders.AnnotationQuery()
-        .name("Alerts")
-        .datasource(_SOURCE)
-        .enable(True)
-        .icon_color("#D55E00")
-        .expr(ALERT_MARKS)
+        builders.AnnotationQuery().name("Alerts").datasource(_SOURCE).enable(True).icon_color(FAULT).expr(ALERT_MARKS)
     )
 
 
@@ -194,8 +223,17 @@ def to_json(dashboard: Dashboard) -> str:
     y = 0
     for section in dashboard.sections:
         row = builders.Row(section.title).id(next(numbers)).grid_pos(models.GridPos(h=1, w=_COLUMNS, x=0, y=y))
+        placed, below = _placed(section, y + 1)
+        panels = [_panel(panel, next(numbers), grid) for panel, grid in placed]
+        if section.collapsed:
+            # A closed row holds its panels; the next row follows it at once.
+            for inner in panels:
+                row = row.with_panel(inner)
+            made = made.with_row(row)
+            y += 1
+            continue
         made = made.with_row(row)
-        placed, y = _placed(section, y + 1)
-        for panel, grid in placed:
-            made = made.with_panel(_panel(panel, next(numbers), grid))
+        for panel in panels:
+            made = made.with_panel(panel)
+        y = below
     return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.objectives import SUCCESS_OBJECTIVE_RATIO
-from dashboards.spec import Kind, Panel, Query, Section, Step, Unit
-
-_ANY_IS_BAD = (Step(None, "#009E73"), Step(1, "#D55E00"))
-_BUDGET = round(1 - SUCCESS_OBJECTIVE_RATIO, 6)
+from dashboards.goto import TO_NODE
+from dashboards.spec import Kind, Panel, Query, Section, Unit
+from dashboards.thresholds import ANY_IS_BAD, ERROR_BUDGET_RATIO, FAILING
 
 
 def health_section(selector: str, runtimes: str) -> Section:
@@ -21,15 +19,16 @@ def health_section(selector: str, runtimes: str) -> Section:
         "Health",
         (
             Panel("Firing alerts", Kind.NUMBER, Unit.COUNT, (Query(f"count({firing}) or vector(0)"),),
-                  "Alerts that fire now for the chosen instances.", 4, steps=_ANY_IS_BAD),
+                  "Alerts that fire now for the chosen instances.", 4, steps=ANY_IS_BAD),
             Panel("Unhealthy nodes", Kind.NUMBER, Unit.COUNT,
                   (Query(f"count(count by (instance) ({firing})) or vector(0)"),),
-                  "Instances with at least one alert that fires.", 4, steps=_ANY_IS_BAD),
+                  "Instances with at least one alert that fires.", 4, steps=ANY_IS_BAD),
             Panel("Errors against the objective", Kind.NUMBER, Unit.RATIO,
                   (Query(f'max(runtime_tag:execution_errors:ratio_rate5m{{{runtimes}}})'),),
-                  f"Failed share of executions in 5 minutes, of the worst runtime; the objective allows {_BUDGET:.1%}.",
-                  4, steps=(Step(None, "#009E73"), Step(_BUDGET, "#E69F00"), Step(14.4 * _BUDGET, "#D55E00"))),
+                  "Failed share of executions in 5 minutes, of the worst runtime; "
+                  f"the objective allows {ERROR_BUDGET_RATIO:.1%}.",
+                  4, steps=FAILING),
             Panel("Alerts", Kind.TABLE, Unit.COUNT, (Query(f"{firing} or vector(0)"),),
-                  "What fires, where; a row without a name means that nothing does.", 12),
+                  "What fires, where; a row without a name means that nothing does.", 12, links=TO_NODE),
         ),
     )  # fmt: skip

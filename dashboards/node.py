@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dashboards.goto import TO_CORE, TO_NODE, TO_POD, TO_TAG_HERE
 from dashboards.health import health_section
 from dashboards.objectives import JOB
-from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Step, Unit, Variable
+from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Unit, Variable
+from dashboards.thresholds import ANY_IS_BAD, FAILING, FILLING, LATE
+from neuron_console.palette import BUSY, CALM, FAULT, GOOD, PINK, WARNING
 
 HERE = f'job="{JOB}", instance=~"$instance"'
 TAGGED = f'{HERE}, runtime_tag=~"$tag"'
 ON_CORE = f'{TAGGED}, neuroncore=~"$core"'
+IN_POD = f'{HERE}, neuroncore=~"$core", pod_name=~"$pod"'
+PODS_ON_CORES = f"max by (instance, neuroncore, pod_namespace, pod_name) (neuroncore_pod_info{{{IN_POD}}})"
 RATE = "[$__rate_interval]"
-GOOD_TO_BAD = (Step(None, "green"), Step(0.001, "orange"), Step(0.01, "red"))
-ANY_IS_BAD = (Step(None, "green"), Step(1, "red"))
-FILLING = (Step(None, "green"), Step(0.8, "orange"), Step(0.9, "red"))
+OUTCOMES = {
+    "completed": GOOD,
+    "completed_with_num_err": BUSY,
+    "completed_with_err": WARNING,
+    "incorrect_input": CALM,
+    "timed_out": PINK,
+    "failed_to_queue": FAULT,
+}
+"""Colour of each way in which an execution ends."""
 
 VARIABLES = (
     Variable("instance", "Instance", "instance", f'instance_info{{job="{JOB}"}}'),
     Variable("tag", "Runtime tag", "runtime_tag", f"neuron_runtime_readable{{{HERE}}}"),
     Variable("core", "NeuronCore", "neuroncore", f"neuroncore_utilization_ratio{{{TAGGED}}}"),
+    Variable("pod", "Pod", "pod_name", f"neuroncore_pod_info{{{HERE}}}", optional=True),
 )
 
 
@@ -32,19 +44,16 @@ OVERVIEW = Section(
     "Overview",
     (
         Panel("Cores in use", Kind.NUMBER, Unit.COUNT,
-              (Query(f"sum(instance:neuroncores_in_use:count{{{HERE}}})"),), "NeuronCores that a runtime owns.", 4),
+              (Query(f"sum(instance:neuroncores_in_use:count{{{HERE}}})"),), "NeuronCores that a runtime owns.", 5),
         Panel("Cores", Kind.NUMBER, Unit.COUNT,
-              (Query(f"sum(instance:neuroncores:count{{{HERE}}})"),), "NeuronCores of the instances.", 4),
+              (Query(f"sum(instance:neuroncores:count{{{HERE}}})"),), "NeuronCores of the instances.", 5),
         Panel("Utilization", Kind.NUMBER, Unit.RATIO,
-              (Query(f"avg(neuroncore_utilization_ratio{{{ON_CORE}}})"),), "Mean over cores that are owned.", 4, 1.0),
+              (Query(f"avg(neuroncore_utilization_ratio{{{ON_CORE}}})"),), "Mean over cores that are owned.", 5, 1.0),
         Panel("Executions", Kind.NUMBER, Unit.PER_SECOND,
-              (Query(f"sum(rate(execution_status_total{{{TAGGED}}}{RATE}))"),), "Of any outcome.", 4),
-        Panel("Errors", Kind.NUMBER, Unit.RATIO,
-              (Query(f"max(runtime_tag:execution_errors:ratio_rate5m{{{TAGGED}}})"),),
-              "Share of executions that failed in 5 minutes, of the worst runtime.", 4, steps=GOOD_TO_BAD),
+              (Query(f"sum(rate(execution_status_total{{{TAGGED}}}{RATE}))"),), "Of any outcome.", 5),
         Panel("Latency, p99", Kind.NUMBER, Unit.SECONDS,
               (Query(f"max(runtime_tag:neuron_execution_duration_seconds:p99_rate5m{{{TAGGED}}})"),),
-              "Over 5 minutes, of the slowest runtime.", 4),
+              "Over 5 minutes, of the slowest runtime.", 4, steps=LATE),
     ),
 )  # fmt: skip
 
@@ -54,15 +63,17 @@ CORES = Section(
         Panel("Utilization, core by core", Kind.ROWS_HEAT, Unit.RATIO,
               (Query(f"max by (instance, neuroncore) (neuroncore_utilization_ratio{{{ON_CORE}}})",
                      "{{instance}} nc{{neuroncore}}"),),
-              "A row a core. A core nobody owns has no row.", 16, 1.0),
+              "One row per core. A core without an owner has no row.", 16, 1.0, links=TO_CORE),
         Panel("Who owns the cores", Kind.TABLE, Unit.COUNT,
-              (Query(f"neuroncore_owner_info{{{ON_CORE}}}"),), "Runtime and process of each owned core.", 8),
-        Panel("Utilization", Kind.LINES, Unit.RATIO,
+              (Query(f"neuroncore_owner_info{{{ON_CORE}}}"),),
+              "Runtime and process of each owned core.", 8, links=TO_CORE + TO_TAG_HERE),
+        Panel("Busiest cores", Kind.LINES, Unit.RATIO,
               (Query(f"neuroncore_utilization_ratio{{{ON_CORE}}}", "{{runtime_tag}} nc{{neuroncore}}"),),
-              "Share of time in which the core computed.", 12, 1.0),
+              "Share of time in which the core computed.", 12, 1.0, links=TO_CORE + TO_TAG_HERE, many=True),
         Panel("Executions", Kind.STACK, Unit.PER_SECOND,
-              (Query(f"sum by (runtime_tag) (rate(execution_status_total{{{TAGGED}}}{RATE}))", "{{runtime_tag}}"),),
-              "By runtime, of any outcome.", 12),
+              (Query(f"sum by (instance, runtime_tag) (rate(execution_status_total{{{TAGGED}}}{RATE}))",
+                     "{{runtime_tag}}"),),
+              "By runtime, of any outcome.", 12, links=TO_TAG_HERE),
     ),
 )  # fmt: skip
 
@@ -70,20 +81,28 @@ LATENCY = Section(
     "Latency",
     (
         Panel("Quantiles", Kind.LINES, Unit.SECONDS, (_quantile("0.5"), _quantile("0.9"), _quantile("0.99")),
-              "As callers saw it, from the histogram: can be summed up over runtimes of one tag.", 12),
+              "As callers saw it, from the histogram: adds up over the runtimes of a tag. The line is the objective.",
+              12, steps=LATE),
         Panel("Distribution", Kind.BUCKETS_HEAT, Unit.SECONDS,
               (Query(f"sum by (le) (increase(neuron_execution_duration_seconds_bucket{{{TAGGED}}}{RATE}))", "{{le}}"),),
               "Executions by duration.", 12),
+    ),
+)  # fmt: skip
+
+MORE_LATENCY = Section(
+    "More on latency",
+    (
         Panel("Percentiles of the last report", Kind.LINES, Unit.SECONDS,
               (Query(f'execution_latency_seconds{{{TAGGED}, percentile=~"p50|p99|p100"}}',
                      "{{runtime_tag}} {{percentile}}"),),
-              "The gauge of earlier monitors; it can't be summed up.", 12),
+              "The gauge of earlier monitors; it does not add up over runtimes.", 12),
         Panel("Mean", Kind.LINES, Unit.SECONDS,
               (Query(f"sum by (runtime_tag) (rate(neuron_execution_duration_seconds_sum{{{TAGGED}}}{RATE})) / "
                      f"sum by (runtime_tag) (rate(neuron_execution_duration_seconds_count{{{TAGGED}}}{RATE}))",
                      "{{runtime_tag}}"),),
               "Duration of an execution on average.", 12),
     ),
+    collapsed=True,
 )  # fmt: skip
 
 ERRORS = Section(
@@ -91,13 +110,14 @@ ERRORS = Section(
     (
         Panel("Outcomes", Kind.STACK, Unit.PER_SECOND,
               (Query(f"sum by (status_type) (rate(execution_status_total{{{TAGGED}}}{RATE}))", "{{status_type}}"),),
-              "How executions ended."),
+              "How executions ended.", colours=OUTCOMES),
         Panel("Errors by class", Kind.STACK, Unit.PER_SECOND,
               (Query(f"sum by (error_type) (rate(execution_errors_total{{{TAGGED}}}{RATE}))", "{{error_type}}"),),
               "What the runtimes counted."),
         Panel("Share that fails", Kind.LINES, Unit.RATIO,
               (Query(f"runtime_tag:execution_errors:ratio_rate5m{{{TAGGED}}}", "{{runtime_tag}}"),),
-              "Over 5 minutes, without input that was wrong.", steps=GOOD_TO_BAD),
+              "Over 5 minutes, without incorrect input. The lines are the objective and the fast burn.",
+              steps=FAILING, links=TO_TAG_HERE),
     ),
 )  # fmt: skip
 
@@ -106,10 +126,10 @@ MEMORY = Section(
     (
         Panel("Devices", Kind.BARS, Unit.RATIO,
               (Query(f"neuron_device:memory_used:ratio{{{HERE}}}", "{{instance}} nd{{neuron_device_index}}"),),
-              "Used share of each Neuron Device's memory.", 6, 1.0, FILLING),
+              "Used share of each Neuron Device's memory.", 6, 1.0, FILLING, TO_NODE),
         Panel("Device memory", Kind.STACK, Unit.BYTES,
               (Query(f"neuron_device_memory_used_bytes{{{HERE}}}", "{{instance}} nd{{neuron_device_index}}"),),
-              "Used by all runtimes.", 6),
+              "Used by all runtimes.", 6, many=True),
         Panel("By category", Kind.STACK, Unit.BYTES,
               tuple(Query(f"sum(neuroncore_memory_usage_{category}{{{ON_CORE}}})", category.replace("_", " "))
                     for category in
@@ -127,15 +147,33 @@ HARDWARE = Section(
         Panel("Link traffic", Kind.LINES, Unit.BYTES_PER_SECOND,
               (Query(f"rate(neuron_device_link_transmit_bytes_total{{{HERE}}}{RATE})",
                      "{{instance}} nd{{neuron_device_index}} {{direction}}"),),
-              "Sent to the neighbour in the East and in the West.", 12),
+              "Sent to the neighbours to the east and to the west.", 12, many=True),
         Panel("ECC events", Kind.LINES, Unit.COUNT,
               (Query(f"increase(hardware_ecc_events_total{{{HERE}}}{RATE})",
                      "{{instance}} nd{{neuron_device_index}} {{event_type}}"),),
-              "Corrected ones are harmless while they are few; after uncorrected ones results may be wrong.", 8),
+              "Corrected ones are harmless while they are few; after uncorrected ones results may be wrong.",
+              8, many=True),
         Panel("Uncorrected", Kind.NUMBER, Unit.COUNT,
               (Query(f'sum(increase(hardware_ecc_events_total{{{HERE}, event_type=~".*_uncorrected"}}[$__range]))'),),
               "In the time shown.", 4, steps=ANY_IS_BAD),
     ),
+)  # fmt: skip
+
+PODS = Section(
+    "Pods and jobs",
+    (
+        Panel("Utilization by pod", Kind.LINES, Unit.RATIO,
+              (Query(f"avg by (instance, pod_namespace, pod_name) ({PODS_ON_CORES} * on (instance, neuroncore) "
+                     f"group_left () max by (instance, neuroncore) (neuroncore_utilization_ratio{{{HERE}}}))",
+                     "{{pod_namespace}}/{{pod_name}}"),),
+              "Of the pod's cores, on average. With neuron-monitor --kubernetes.", 12, 1.0, many=True),
+        Panel("Pods", Kind.TABLE, Unit.COUNT,
+              (Query("max by (instance, neuroncore, pod_namespace, pod_name, container_name) "
+                     f"(neuroncore_pod_info{{{IN_POD}}})"),),
+              "Which container uses a NeuronCore. With neuron-monitor --kubernetes.", 12, links=TO_POD),
+    ),
+    collapsed=True,
+    optional=True,
 )  # fmt: skip
 
 HOST = Section(
@@ -152,6 +190,7 @@ HOST = Section(
               (Query(f"sum by (runtime_tag) (neuron_runtime_vcpu_usage_ratio{{{TAGGED}}})", "{{runtime_tag}}"),),
               "Share of all vCPUs."),
     ),
+    collapsed=True,
 )  # fmt: skip
 
 MONITOR = Section(
@@ -159,11 +198,11 @@ MONITOR = Section(
     (
         Panel("Age of figures", Kind.LINES, Unit.SECONDS,
               (Query(f"neuron_monitor_report_age_seconds{{{HERE}}}", "{{instance}}"),),
-              "Beyond the monitor's period figures are old.", 6),
+              "Figures older than the monitor's period are out of date.", 6),
         Panel("Time for a report", Kind.LINES, Unit.SECONDS,
               (Query(f"rate(neuron_monitor_collection_duration_seconds_sum{{{HERE}}}{RATE}) / "
                      f"rate(neuron_monitor_collection_duration_seconds_count{{{HERE}}}{RATE})", "{{instance}}"),),
-              "Looking at the node, and making the page.", 6),
+              "Reading the node and rendering the page.", 6),
         Panel("Time for a scrape", Kind.LINES, Unit.SECONDS,
               (Query(f"rate(neuron_monitor_scrape_duration_seconds_sum{{{HERE}}}{RATE}) / "
                      f"rate(neuron_monitor_scrape_duration_seconds_count{{{HERE}}}{RATE})", "{{instance}}"),),
@@ -171,6 +210,7 @@ MONITOR = Section(
         Panel("Versions", Kind.TABLE, Unit.COUNT,
               (Query(f"neuron_monitor_build_info{{{HERE}}}"),), "Of the monitor.", 6),
     ),
+    collapsed=True,
 )  # fmt: skip
 
 NODE = Dashboard(
@@ -186,6 +226,8 @@ NODE = Dashboard(
         ERRORS,
         MEMORY,
         HARDWARE,
+        PODS,
+        MORE_LATENCY,
         HOST,
         MONITOR,
     ),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neuron_console.palette import BUSY, CALM, GOOD
 from neuron_top.glyphs import UNICODE, Glyphs
-from neuron_top.palette import BUSY, CALM, GOOD
 
 # Loads have calm colours only: a busy core is not a broken one.
 _COLOURS = ((0.5, CALM), (0.8, GOOD), (1.01, BUSY))

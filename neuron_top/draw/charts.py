@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from neuron_console.palette import CALM, FAULT_STYLE
 from neuron_console.units import NOT_AVAILABLE, format_span
 from neuron_top.glyphs import UNICODE, Glyphs
-from neuron_top.palette import CALM, FAULT_STYLE
 
 AXIS_CELLS = 11
 _MIDDLE_FROM_ROWS = 9

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
+from neuron_console.palette import CALM, HUNG_STYLE
 from neuron_console.units import NOT_AVAILABLE
 from neuron_top.bars import curve_rows, heat_colour, heat_style
 from neuron_top.draw.overview import CoreSeries, lost_line
 from neuron_top.formatting import short_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow
-from neuron_top.palette import CALM, HUNG_STYLE
 
 _LABEL_CELLS = 5
 _HEAT_CELLS = 7

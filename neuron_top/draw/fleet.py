@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from neuron_console.palette import FAULT_STYLE, WARNING_STYLE
 from neuron_top.bars import heat_colour
 from neuron_top.formatting import format_percent, format_rate, shorten
 from neuron_top.glyphs import Glyphs
 from neuron_top.model.fleet import NOT_ASKED, FleetTotals, NodeRow
-from neuron_top.palette import FAULT_STYLE, WARNING_STYLE
 from runtime_core.telemetry import Severity
 
 _NAME_CELLS = 14

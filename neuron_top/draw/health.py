@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from neuron_console.palette import FAULT_STYLE, GOOD, WARNING_STYLE
 from neuron_top.formatting import shorten
 from neuron_top.glyphs import Glyphs
-from neuron_top.palette import FAULT_STYLE, GOOD, WARNING_STYLE
 from runtime_core.telemetry import Severity, Verdict, phrase
 
 _STYLES = {Severity.CRITICAL: FAULT_STYLE, Severity.WARNING: WARNING_STYLE, Severity.NOTICE: ""}

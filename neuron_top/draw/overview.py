@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from neuron_console.palette import CALM, FAULT, FAULT_STYLE, HUNG_STYLE, WARNING_STYLE
 from neuron_console.units import format_bytes, format_latency
 from neuron_top.bars import bar, load_colour, sparkline
 from neuron_top.formatting import format_flops, format_percent, format_rate, short_flops, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow, MemoryView, VcpuView, View
 from neuron_top.model.processes import Application
-from neuron_top.palette import CALM, FAULT, FAULT_STYLE, HUNG_STYLE, WARNING_STYLE
 from runtime_core.telemetry import Severity
 
 _LABEL_CELLS = 5

@@ -6,11 +6,22 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
+from neuron_console.palette import (
+    BUSY,
+    CALM,
+    DEEP_BLUE,
+    FAULT,
+    FAULT_STYLE,
+    GOOD,
+    HUNG_STYLE,
+    PINK,
+    WARNING,
+    WARNING_STYLE,
+)
 from neuron_console.units import NOT_AVAILABLE, format_bytes
 from neuron_top.formatting import format_bytes_rate, shorten
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.topology import DeviceBox, Link, LinkState, Owner, Shape, TopologyView
-from neuron_top.palette import BUSY, CALM, DEEP_BLUE, FAULT, FAULT_STYLE, GOOD, HUNG_STYLE, PINK, WARNING, WARNING_STYLE
 from runtime_core.telemetry import format_ranges
 
 # Letters tell owners apart, colours only help; the colours of faults and warnings are left out.

@@ -8,9 +8,9 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widget import Widget
 
+from neuron_console.palette import FAULT_STYLE, WARNING
 from neuron_top.model.events import Event, Severity
 from neuron_top.model.table import Line, matches
-from neuron_top.palette import FAULT_STYLE, WARNING
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
 from neuron_top.widgets.table import Head, Table

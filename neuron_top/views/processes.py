@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widget import Widget
 
+from neuron_console.palette import CALM, FAULT_STYLE, WARNING, WARNING_STYLE
 from neuron_top.bars import bar, sparkline
 from neuron_top.glyphs import Glyphs
 from neuron_top.model.moment import RuntimeKey
@@ -23,7 +24,6 @@ from neuron_top.model.processes import (
     worst_first,
 )
 from neuron_top.model.table import Line, sort_rows
-from neuron_top.palette import CALM, FAULT_STYLE, WARNING, WARNING_STYLE
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
 from neuron_top.views.base import View

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from rich.text import Text
 
-from neuron_top.palette import FAULT_STYLE
+from neuron_console.palette import FAULT_STYLE
 from neuron_top.views.catalogue import ViewEntry
 
 

@@ -108,7 +108,10 @@ def test_the_first_row_of_the_dashboards_and_the_marks_show_an_alert_that_fires(
         }
         assert server.value(health["Firing alerts"]) >= 1
         assert server.value(health["Unhealthy nodes"]) == 1
-        assert any(labels.get("alertname") == "NeuronEccUncorrected" for labels, _ in server.ask(health["Alerts"]))
+        told = [a for a, _ in server.ask(health["Alerts"]) if a.get("alertname") == "NeuronEccUncorrected"]
+        alerts = next(panel for panel in dashboard.sections[0].panels if panel.title == "Alerts")
+        nodes = {labels["instance"] for labels, _ in server.ask("instance_info")}
+        assert {a[label] for a in told for link in alerts.links for label in link.fields.values()} == nodes
     assert server.ask(ALERT_MARKS)
     (firing,) = [
         a for a in server.get("/api/v1/alerts")["alerts"] if a["labels"]["alertname"] == "NeuronEccUncorrected"

@@ -1,13 +1,14 @@
 """Every query of every panel, and every rule, answered by a real Prometheus that scrapes real monitors."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from conftest import wait_for
+from fake_kubelet import FakeKubelet
 from real_prometheus import monitor, owner, prometheus
 
 from dashboards.files import DASHBOARDS, FOLDER
-from dashboards.spec import queries
+from dashboards.spec import promql, queries
 from runtime_core.driver.node import set_up
 
 QUERIES = [(dashboard, *query) for dashboard in DASHBOARDS for query in queries(dashboard)]
@@ -18,34 +19,62 @@ NODES = {"inf1.6xlarge": (0, 5), "inf1.xlarge": (2,)}
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    """Two busy nodes of different sizes, scraped, with all rules."""
+    """Two busy nodes of different sizes, the first one in a cluster, scraped, with all rules."""
     folder = tmp_path_factory.mktemp("fleet")
     with ExitStack() as stack:
         targets = []
+        kubelet = stack.enter_context(closing(FakeKubelet()))
+        kubelet.tell(("web-0", "main", "aws.amazon.com/neuroncore", ["0", "5"]))
+        in_cluster = ("--kubernetes", "--pod-resources-socket", str(kubelet.socket))
         for name, cores in NODES.items():
             set_up(folder / name, type_name=name)
             for core in cores:
                 stack.enter_context(owner(folder / name, core))
-            targets.append(stack.enter_context(monitor(folder / name)))
+            targets.append(stack.enter_context(monitor(folder / name, *(() if targets else in_cluster))))
         rules = sorted((FOLDER / "rules").glob("*.yml"))
         assert len(rules) == 2
         yield stack.enter_context(prometheus(folder, targets, rules))
 
 
-def filled_in(dashboard, promql):
+def filled_in(dashboard, asked):
     """With everything chosen, as the dashboard opens."""
     for name, value in (*GRAFANAS_OWN.items(), *((f"${v.name}", ".*") for v in dashboard.variables)):
-        promql = promql.replace(name, value)
-    assert "$" not in promql
-    return promql
+        asked = asked.replace(name, value)
+    assert "$" not in asked
+    return asked
 
 
-@pytest.mark.parametrize(("dashboard", "panel", "promql"), QUERIES, ids=[f"{d.uid}: {p}" for d, p, _ in QUERIES])
-def test_a_panel_shows_data(fleet, dashboard, panel, promql):
-    found = wait_for(lambda: fleet.ask(filled_in(dashboard, promql)), what=f"data for {promql}")
+@pytest.mark.parametrize(("dashboard", "panel", "asked"), QUERIES, ids=[f"{d.uid}: {p}" for d, p, _ in QUERIES])
+def test_a_panel_shows_data(fleet, dashboard, panel, asked):
+    found = wait_for(lambda: fleet.ask(filled_in(dashboard, asked)), what=f"data for {asked}")
     # A share or a quantile of nothing is NaN: a busy node has something.
-    wait_for(lambda: any(v == v for _, v in fleet.ask(filled_in(dashboard, promql))), what=f"a number for {promql}")
+    wait_for(lambda: any(v == v for _, v in fleet.ask(filled_in(dashboard, asked))), what=f"a number for {asked}")
     assert found
+
+
+LINKED = [
+    (dashboard, panel)
+    for dashboard in DASHBOARDS
+    # Alerts fire in test_alarms.py.
+    for section in dashboard.sections[1:]
+    for panel in section.panels
+    if panel.links
+]
+
+
+@pytest.mark.parametrize(("dashboard", "panel"), LINKED, ids=[f"{d.uid}: {p.title}" for d, p in LINKED])
+def test_a_link_sets_what_the_other_dashboard_can_choose(fleet, dashboard, panel):
+    for link in panel.links:
+        target = next(d for d in DASHBOARDS if d.uid == link.uid)
+        variables = {v.name: v for v in target.variables}
+        for name, label in link.fields.items():
+            selector = filled_in(target, variables[name].selector)
+            path = f"/api/v1/label/{variables[name].label}/values"
+            choices = wait_for(lambda path=path, selector=selector: fleet.get(path, **{"match[]": selector}))
+            for query in panel.queries:
+                asked = filled_in(dashboard, promql(panel, query))
+                shown = wait_for(lambda asked=asked: fleet.ask(asked), what=asked)
+                assert {labels.get(label) for labels, _ in shown} <= set(choices), (link.title, label)
 
 
 @pytest.mark.parametrize(

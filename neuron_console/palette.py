@@ -1,4 +1,4 @@
-"""The colours of the screen: Okabe and Ito's, which the common kinds of colour blindness can tell apart.
+"""The colours of screens, dashboards and plots: Okabe and Ito's, distinct for the common kinds of colour blindness.
 
 Vermilion is for faults alone, orange for warnings: a busy core is a good one.
 """
