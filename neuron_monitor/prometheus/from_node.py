@@ -11,6 +11,7 @@ from neuron_monitor import report as out
 from neuron_monitor.collector import Look
 from neuron_monitor.core_users import CoreUsers, UserSource
 from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, RuntimeSeen, merge_groups
+from runtime_core.telemetry.health import HealthWatch, phrase
 from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
 
@@ -26,6 +27,7 @@ class NodeFeed:
         self._counts_ecc = False
         self._runtimes_seen: tuple[RuntimeSeen, ...] = ()
         self._since_seconds = time.time()
+        self._health = HealthWatch()
 
     def take(self, look: Look) -> NodeSeen:
         """What is known after ``look``."""
@@ -41,6 +43,9 @@ class NodeFeed:
         else:
             # Whether they ended is not known before the node can be read again.
             self._runtimes_seen = tuple(runtime._replace(error=look.error) for runtime in self._runtimes_seen)
+        problems: tuple[str, ...] = ()
+        if snapshot is not None:
+            problems = tuple(phrase(verdict, snapshot.time_ns) for verdict in self._health.take(snapshot))
         ecc = {}
         if snapshot is not None and self._counts_ecc:
             ecc = {d.index: tuple(getattr(d.ecc, event) for event in ECC_EVENTS) for d in snapshot.devices}
@@ -57,6 +62,7 @@ class NodeFeed:
             time.monotonic(),
             look.error,
             *self._core_users(report, snapshot),
+            problems,
         )
 
     def _core_users(self, report: out.Report, snapshot: Snapshot | None) -> CoreUsers:

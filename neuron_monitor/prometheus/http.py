@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from neuron_monitor.prometheus.address import listen
 from neuron_monitor.prometheus.connections import Connections
+from neuron_monitor.prometheus.landing import landing_page
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.request import (
     BAD_REQUEST,
@@ -28,7 +29,6 @@ from neuron_monitor.prometheus.request import (
     prefers_html,
 )
 from neuron_monitor.prometheus.text import Format
-from runtime_core import __version__
 
 _MAX_HEAD_BYTES = 16 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -44,10 +44,6 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOG_SECONDS = 60.0
 
 _MISSED_REPORTS = 3
-_LANDING = b"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>neuron-monitor</title></head><body>
-<h1>neuron-monitor %s</h1><ul><li><a href="/metrics">Metrics</a></li><li><a href="/-/healthy">Healthy</a></li>
-<li><a href="/-/ready">Ready</a></li></ul></body></html>
-"""
 _OFFERS = tuple((offer.media_type, offer.parameters) for offer in Format)
 _GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
 """Slow, gone, too long, or told to stop: nobody is left to answer."""
@@ -294,7 +290,11 @@ class MetricsServer:
             case "/" if not prefers_html(request.headers.get("accept", "")):
                 return self._metrics(request)
             case "/":
-                return Answer("200 OK", _LANDING % __version__.encode(), (("Content-Type", "text/html"),))
+                return Answer(
+                    "200 OK",
+                    landing_page(self._page.node, self._page.age_seconds()),
+                    (("Content-Type", "text/html; charset=utf-8"),),
+                )
             case _:
                 return Answer("404 Not Found", b"not found: try /metrics\n")
 

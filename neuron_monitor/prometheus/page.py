@@ -67,6 +67,8 @@ class Page:
         self._renderer = Renderer()
         self._totals = Totals()
         self._rendered: _Rendered | None = None
+        self.node: NodeSeen | None = None
+        """What was seen for the last report."""
         self._lock = threading.Lock()
         self._protobuf_until = 0.0
         self._shown_at = time.monotonic()
@@ -91,6 +93,7 @@ class Page:
         """
         now = time.monotonic()
         self.interval_seconds, self._shown_at = now - self._shown_at, now
+        self.node = node
         tags = self._totals.update(node.runtimes)
         families = self._renderer.families(node, tags)
         # Few scrapers ask for it, and only now can it be made: later the figures may have changed under it.

@@ -57,6 +57,7 @@ class NodeSeen(NamedTuple):
         error: why the node could not be read, "" when it could.
         pods: global core index -> the containers that use it; only where the kubelet is asked.
         jobs: global core index -> the Slurm job that uses it; only where they are asked for.
+        problems: a few words on each thing that is wrong, the worst first; ``None`` where only reports are known.
     """
 
     instance: out.InstanceInfo
@@ -72,6 +73,7 @@ class NodeSeen(NamedTuple):
     error: str
     pods: Mapping[int, out.CoreUser] = MappingProxyType({})
     jobs: Mapping[int, str] = MappingProxyType({})
+    problems: tuple[str, ...] | None = None
 
 
 def identity(instance: out.InstanceInfo) -> tuple[str, ...]:
