@@ -160,7 +160,7 @@ HARDWARE = Section(
 )  # fmt: skip
 
 PODS = Section(
-    "Pods and jobs",
+    "Pods",
     (
         Panel("Utilization by pod", Kind.LINES, Unit.RATIO,
               (Query(f"avg by (instance, pod_namespace, pod_name) ({PODS_ON_CORES} * on (instance, neuroncore) "
