@@ -75,6 +75,56 @@ def test_a_paused_screen_goes_on_where_it_is_sent(path):
     drive(path, check)
 
 
+def scrub(app):
+    """The scrub bar as text, and its row."""
+    row = app.screen.query_one("#scrub").region.y
+    return lines(app)[row], row
+
+
+def test_the_last_frame_stays_at_the_end(path):
+    async def check(app, pilot):
+        await pilot.press("right_parenthesis")
+        await until(pilot, lambda: any("9 min 59 s of 9 min 59 s (end)" in line for line in lines(app)))
+        at_end = app.node.session.moment
+        # Beyond the grace in which a source waits for one more snapshot.
+        for _ in range(50):
+            await pilot.pause(0.05)
+        assert app.node.session.moment is at_end
+        assert any("batch" in line for line in lines(app))
+        await pilot.press("left_parenthesis")
+        await until(pilot, lambda: not any("batch" in line for line in lines(app)))
+
+    drive(path, check)
+
+
+def test_n_goes_to_the_next_event_and_back(path):
+    async def check(app, pilot):
+        await until(pilot, lambda: app.node._replay.scan.done)
+        starts = [e.wall_time_ns for e in app.node._replay.scan.events if e.where.startswith("batch")]
+        assert len(starts) == 1
+        await pilot.press("n")
+        await until(pilot, lambda: any("batch" in line for line in lines(app)))
+        assert abs(app.node.session.moment.snapshot.wall_time_ns - starts[0]) < 10**9
+        await pilot.press("right_parenthesis", "N", "e")
+        # What happened before is listed, too.
+        await until(pilot, lambda: any("runtime started on NeuronCores" in line for line in lines(app)))
+
+    drive(path, check)
+
+
+def test_a_click_on_the_bar_goes_to_its_moment(path):
+    async def check(app, pilot):
+        await until(pilot, lambda: "'" in scrub(app)[0])
+        bar, row = scrub(app)
+        assert 60 < bar.index("'") < 80  # After five of ten minutes.
+        await pilot.click(offset=(bar.index("'"), row))
+        await until(pilot, lambda: any("batch" in line for line in lines(app)))
+        await pilot.click(offset=(2, row))
+        await until(pilot, lambda: not any("batch" in line for line in lines(app)))
+
+    drive(path, check)
+
+
 def test_one_frame_and_wrong_wishes(path, command):
     done = command("neuron_top", "--replay", path, "--once", "--interval", "1")
     assert done.returncode == 0, done.stderr

@@ -35,7 +35,7 @@ class ReplaySource:
 
         Args:
             path: of the recording.
-            speed: recorded seconds a second.
+            speed: recorded seconds per second.
             seek_seconds: where in the recording it begins.
             origin_ns: CLOCK_MONOTONIC at which that moment is shown, default: now.
             clock_ns: CLOCK_MONOTONIC.
@@ -85,11 +85,20 @@ class ReplaySource:
 
     def seek(self, seconds: float) -> None:
         """Show the moment ``seconds`` later (earlier) than the one that is shown now, within the recording."""
+        self.go_to(min(self._now_ns(), self.recording.times_ns[-1]) + round(seconds * 1e9))
+
+    def go_to(self, time_ns: int) -> None:
+        """Show the moment of a Unix time, or the nearest end of the recording."""
         times_ns = self.recording.times_ns
-        wanted_ns = min(self._now_ns(), times_ns[-1]) + round(seconds * 1e9)
         # Both at once: another thread may look meanwhile.
-        self._from_ns, self._origin_ns = max(times_ns[0], min(wanted_ns, times_ns[-1])), self._clock_ns()
+        self._from_ns, self._origin_ns = max(times_ns[0], min(time_ns, times_ns[-1])), self._clock_ns()
         self._shown = -1
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last snapshot was shown: none follows it."""
+        times_ns = self.recording.times_ns
+        return self._shown == len(times_ns) - 1 and self._now_ns() >= times_ns[-1]
 
     def preceding(self) -> Snapshot | None:
         """The snapshot before the one that was shown last, with the host's figures; ``None`` before the second."""
