@@ -101,10 +101,10 @@ def test_n_goes_to_the_next_event_and_back(path):
     async def check(app, pilot):
         await until(pilot, lambda: app.node._replay.scan.done)
         starts = [e.wall_time_ns for e in app.node._replay.scan.events if e.where.startswith("batch")]
-        assert len(starts) == 1
+        assert len(set(starts)) == 1
         await pilot.press("n")
         await until(pilot, lambda: any("batch" in line for line in lines(app)))
-        assert abs(app.node.session.moment.snapshot.wall_time_ns - starts[0]) < 10**9
+        assert abs(app.node.session.moment.snapshot.wall_time_ns - starts[0]) < 10 * 10**9
         await pilot.press("right_parenthesis", "N", "e")
         # What happened before is listed, too.
         await until(pilot, lambda: any("runtime started on NeuronCores" in line for line in lines(app)))
@@ -114,10 +114,10 @@ def test_n_goes_to_the_next_event_and_back(path):
 
 def test_a_click_on_the_bar_goes_to_its_moment(path):
     async def check(app, pilot):
-        await until(pilot, lambda: "'" in scrub(app)[0])
+        await until(pilot, lambda: "x" in scrub(app)[0])
         bar, row = scrub(app)
-        assert 60 < bar.index("'") < 80  # After five of ten minutes.
-        await pilot.click(offset=(bar.index("'"), row))
+        assert 60 < bar.index("x") < 80  # After five of ten minutes.
+        await pilot.click(offset=(bar.index("x"), row))
         await until(pilot, lambda: any("batch" in line for line in lines(app)))
         await pilot.click(offset=(2, row))
         await until(pilot, lambda: not any("batch" in line for line in lines(app)))
