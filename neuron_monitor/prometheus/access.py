@@ -56,7 +56,7 @@ class _State(NamedTuple):
 
 
 class FileAccess:
-    """See :class:`neuron_monitor.prometheus.http.Access`.
+    """See :class:`neuron_monitor.prometheus.clients.Access`.
 
     The file is read again when it, or a file that it names, changes. A change that is wrong, not whole, or that would
     lower protection is reported and not used: what was in force stays in force. Only a restart lowers protection.

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import resource
 import socket
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NamedTuple, Protocol
 
 from neuron_monitor.prometheus.address import listen
+from neuron_monitor.prometheus.clients import Access, Limits, OpenAccess, room_for
 from neuron_monitor.prometheus.connections import Connections
 from neuron_monitor.prometheus.landing import landing_page
 from neuron_monitor.prometheus.page import Page
@@ -32,13 +30,10 @@ from neuron_monitor.prometheus.text import Format
 
 _MAX_HEAD_BYTES = 16 * 1024
 _PIECE_BYTES = 64 * 1024
-"""A body goes out in pieces, so that a connection buffers no more than one of them."""
+"""A body is sent in pieces, so that a connection buffers at most one of them."""
 
 _BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted; beyond it a client waits a second or more to try again."""
-
-_OTHER_DESCRIPTORS = 64
-"""Left for the collection, files and sockets of the rest of the process."""
+"""Connections that the kernel queues until they are accepted; further clients retry after a second or more."""
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOG_SECONDS = 60.0
@@ -46,53 +41,7 @@ _LOG_SECONDS = 60.0
 _MISSED_REPORTS = 3
 _OFFERS = tuple((offer.media_type, offer.parameters) for offer in Format)
 _GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
-"""Slow, gone, too long, or told to stop: nobody is left to answer."""
-
-
-class Limits(NamedTuple):
-    """What clients may use.
-
-    Attributes:
-        connections: open at a time; for one more, another is closed: see :class:`.connections.Connections`. Fewer
-            where the process may open fewer descriptors.
-        head_seconds: for the TLS handshake, and for a request to arrive.
-        idle_seconds: between requests.
-        send_seconds: for the client to receive an answer.
-    """
-
-    connections: int = 128
-    head_seconds: float = 10.0
-    idle_seconds: float = 120.0
-    send_seconds: float = 30.0
-
-
-class Access(Protocol):
-    """Who may connect, and how."""
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        """For the connection that opens now; ``None``: no TLS."""
-        ...
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """To send with every answer."""
-        ...
-
-    async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """The answer to a request that may not pass; ``None``: it may."""
-        ...
-
-
-class OpenAccess:
-    """Every client, without TLS."""
-
-    tls: ssl.SSLContext | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-
-    async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """None."""
-        return None
+"""Slow, disconnected, too long, or cancelled: no response is possible."""
 
 
 class MetricsServer:
@@ -112,7 +61,7 @@ class MetricsServer:
         Args:
             page: what to serve.
             address: see :func:`.address.parse_address`.
-            stale_seconds: the age of the last report from which ``/-/ready`` answers 503; where reports are further
+            stale_seconds: the age of the last report from which ``/-/ready`` returns 503; if reports are further
                 apart, three of them must be missing.
             access: who may connect; default: every client.
             limits: what clients may use.
@@ -125,7 +74,7 @@ class MetricsServer:
         self._stale_seconds = stale_seconds
         self._access = access or OpenAccess()
         self._limits = limits or Limits()
-        self._most = _room_for(self._limits.connections)
+        self._most = room_for(self._limits.connections)
         self._connections = Connections(self._most)
         self._logged_at: float | None = None
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -169,16 +118,16 @@ class MetricsServer:
                 client, peer = await self._loop.sock_accept(self._socket)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
-                    # The client is gone before it was accepted.
+                    # The client disconnected before it was accepted.
                     await asyncio.sleep(0)
                     continue
-                # Something else in the process holds them, and the client must not wait for it.
+                # Other parts of the process hold the descriptors, and the client must not wait for them.
                 await self._turn_away(error.strerror or str(error))
                 continue
             task = self._loop.create_task(self._connected(client))
             self._connections.add(task, peer[0])
             task.add_done_callback(self._connections.drop)
-            # sock_accept does not yield while others wait; without this, nobody is served until all are accepted.
+            # sock_accept does not yield while clients are queued; without this, none is served until all are accepted.
             await asyncio.sleep(0)
 
     async def _evict(self, reason: str) -> None:
@@ -186,7 +135,7 @@ class MetricsServer:
         task = self._connections.next_to_close()
         self._connections.drop(task)
         self._page.count_eviction()
-        self._log(f"{reason}: closing those without a scrape, and those that were quiet for longest")
+        self._log(f"{reason}: closing those without a scrape, then those that were idle for longest")
         task.cancel()
         await asyncio.wait((task,), timeout=1.0)
         # The transport closes its socket one turn of the loop later.
@@ -211,7 +160,7 @@ class MetricsServer:
         await asyncio.sleep(0)
 
     def _log(self, text: str) -> None:
-        """Tell it, once a minute at most."""
+        """Log a line, at most once per minute."""
         now = time.monotonic()
         if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
             self._logged_at = now
@@ -247,7 +196,7 @@ class MetricsServer:
             patience = self._limits.idle_seconds
 
     async def _reply(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Answer a request; False when it was the last. No part of the answer is kept while the client is idle."""
+        """Respond to a request; False if it was the last. No part of the response is kept while the client is idle."""
         began = time.monotonic()
         self._touch()
         request = parse_head(head)
@@ -270,7 +219,7 @@ class MetricsServer:
         return keep
 
     def _touch(self, *, scraped: bool = False) -> None:
-        """Note that this task's connection is not quiet."""
+        """Note that this task's connection is active."""
         if (task := asyncio.current_task()) is not None:
             self._connections.touch(task, scraped=scraped)
 
@@ -317,16 +266,8 @@ class MetricsServer:
         return Answer("200 OK", body, tuple(headers), more)
 
 
-def _room_for(wanted: int) -> int:
-    """How many connections the process can open: as many as ``wanted``, or what its limit of descriptors leaves."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, soft - _OTHER_DESCRIPTORS))
-
-
 async def _send(writer: asyncio.StreamWriter, parts: Iterable[bytes]) -> None:
-    # Full segments only, until the end: a receiver acknowledges others up to 40 ms late.
+    # Send full segments only, until the end: receivers acknowledge others up to 40 ms late.
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     for part in parts:

@@ -12,8 +12,9 @@ import pytest
 from worlds import BUSY, make_snapshot
 
 from neuron_monitor.prometheus.access import FileAccess
+from neuron_monitor.prometheus.clients import Limits
 from neuron_monitor.prometheus.from_node import NodeFeed
-from neuron_monitor.prometheus.http import Limits, MetricsServer
+from neuron_monitor.prometheus.http import MetricsServer
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.users import TooManyGuessesError, Users
 from runtime_core.telemetry import NeuronError

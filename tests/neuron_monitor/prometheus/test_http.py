@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from worlds import BUSY, make_snapshot
 
 from neuron_monitor.prometheus.address import parse_address
+from neuron_monitor.prometheus.clients import Limits
 from neuron_monitor.prometheus.connections import Connections
 from neuron_monitor.prometheus.from_node import NodeFeed
-from neuron_monitor.prometheus.http import Limits, MetricsServer
+from neuron_monitor.prometheus.http import MetricsServer
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.request import accepts_gzip, parse_head, preferred
 from runtime_core.telemetry import NeuronError, UsageError
@@ -354,7 +355,8 @@ def test_without_descriptors_the_quiet_are_closed_and_scrapes_go_on(tmp_path):
     """In a process of its own, whose other parts take every descriptor."""
     program = """
 import os, resource, sys, time
-from neuron_monitor.prometheus.http import Limits, MetricsServer
+from neuron_monitor.prometheus.clients import Limits
+from neuron_monitor.prometheus.http import MetricsServer
 from neuron_monitor.prometheus.page import Page
 server = MetricsServer(Page(), "127.0.0.1:0", stale_seconds=60, limits=Limits(connections=1000))
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
