@@ -18,7 +18,8 @@ from runtime_core.engine.execution import LoadedModel
 from runtime_core.nrt import Runtime
 from runtime_core.status import NrtError
 from runtime_core.telemetry import Source, open_source
-from runtime_core.virtual.clients import RequestQueue, Stop, closed_loop, open_loop
+from runtime_core.virtual.clients import RequestQueue, closed_loop, open_loop
+from runtime_core.virtual.executions import Stop
 from runtime_core.virtual.node import VirtualNode
 
 

@@ -58,7 +58,7 @@ class LoadedModel:
         program: ``None`` when it runs without numerics.
         timeout_ns: after which one of its nodes is given up on a core.
         steady: nothing but other executions can touch it, so that a client under a virtual clock may place executions
-            without asking the engine each time; ``False`` from the unloading, a reset or a fault on.
+            without asking the engine each time; ``False`` from the unloading, a reset or a fault that it meets on.
     """
 
     model_id: int

@@ -307,8 +307,10 @@ class Engine:
         return ended
 
     def is_steady(self, model: LoadedModel) -> bool:
-        """The value for :attr:`LoadedModel.steady`: loaded, its device not reset, the node without faults."""
-        return not (model.unloaded or self._faults.known or self._page.was_reset(model.cores))
+        """The value for :attr:`LoadedModel.steady`: loaded, its device not reset, no fault that its executions meet."""
+        if model.unloaded or self._page.was_reset(model.cores):
+            return False
+        return not self._faults.may_meet(model.cores, any(stage.links for stage in model.plan.stages))
 
     def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
         """Place an execution that arrived at ``arrival_ns``, under the faults of ``now_ns``."""

@@ -32,6 +32,10 @@ _ECC = {
 }
 
 
+_OF_EXECUTIONS = Effect.EVENTS | Effect.REFUSAL | Effect.SLOWER | Effect.FAILURE | Effect.TRANSFER
+"""Other faults affect the start of a runtime, or a load."""
+
+
 class Blow(NamedTuple):
     """A fault that struck: the status of the call that met it (SUCCESS: it goes on), and what the log says."""
 
@@ -67,10 +71,18 @@ class Faults:
         self._told: set[int] = set()
         self.active: Callable[[int], tuple[Fault, ...]] = self._watch.active
 
-    @property
-    def known(self) -> bool:
-        """Whether the table holds any fault, also one yet to begin."""
-        return self._watch.known
+    def may_meet(self, cores: Sequence[int], has_links: bool) -> bool:
+        """Whether the table holds a fault that executions on ``cores`` meet while it is active.
+
+        Args:
+            cores: global.
+            has_links: the executions use links, which can be those of any device between their cores.
+        """
+        return any(
+            has_links if _has(fault, Effect.TRANSFER) else any(map(fault.hits_core, cores))
+            for fault in self._watch.table()
+            if _has(fault, _OF_EXECUTIONS)
+        )
 
     def strikes(self, fault: Fault) -> bool:
         """Whether ``fault``, which could strike now, does."""

@@ -30,6 +30,20 @@ class Calendar:
         self._starts: list[int] = []
         self._ends: list[int] = []
 
+    def use(self, earliest_ns: int, duration_ns: int, now_ns: int) -> int:
+        """Use it for ``duration_ns`` in the first gap, not before ``earliest_ns``; returns the end.
+
+        Intervals that ended by ``now_ns`` are dropped.
+        """
+        ends_ns = self._ends
+        if not ends_ns or ends_ns[-1] <= earliest_ns:
+            # Most uses are later than all that were planned.
+            start_ns = earliest_ns
+        else:
+            start_ns = self.first_gap_ns(earliest_ns, duration_ns)
+        self.take(start_ns, duration_ns, now_ns)
+        return start_ns + duration_ns
+
     def first_gap_ns(self, earliest_ns: int, duration_ns: int) -> int:
         """When it is first free for ``duration_ns`` in a row, not before ``earliest_ns``."""
         at_ns = earliest_ns
@@ -116,15 +130,19 @@ class NodeShares:
         self.pcie_free_at_ns = [0] * size.device_count
         self._links: dict[Link, Calendar] = {}
 
+    def calendar(self, link: Link) -> Calendar:
+        """When a link is in use."""
+        return self._links.setdefault(link, Calendar())
+
     def send(self, path: Sequence[Link], earliest_ns: int, transfer_ns: int, now_ns: int) -> int:
         """Send over the links of ``path``, one after the other, ``transfer_ns`` in all; returns the time of arrival."""
         at_ns = earliest_ns
         with self.guard:
-            for number, link in enumerate(path):
-                calendar = self._links.setdefault(link, Calendar())
-                # Shares of the time that add up to it, to the nanosecond.
-                hop_ns = transfer_ns * (number + 1) // len(path) - transfer_ns * number // len(path)
-                start_ns = calendar.first_gap_ns(at_ns, hop_ns)
-                calendar.take(start_ns, hop_ns, now_ns)
-                at_ns = start_ns + hop_ns
+            for link, hop_ns in zip(path, hops_ns(transfer_ns, len(path)), strict=True):
+                at_ns = self.calendar(link).use(at_ns, hop_ns, now_ns)
         return at_ns
+
+
+def hops_ns(transfer_ns: int, count: int) -> list[int]:
+    """The times of ``count`` hops of a transfer, which add up to ``transfer_ns``."""
+    return [transfer_ns * (number + 1) // count - transfer_ns * number // count for number in range(count)]

@@ -25,8 +25,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runtime_core.virtual.clients import RequestQueue, Stop, closed_loop, open_loop
+    from runtime_core.virtual.clients import RequestQueue, closed_loop, open_loop
     from runtime_core.virtual.clock import Process, VirtualClock
+    from runtime_core.virtual.executions import Stop
     from runtime_core.virtual.node import VirtualNode
 
 __all__ = ["Process", "RequestQueue", "Stop", "VirtualClock", "VirtualNode", "closed_loop", "open_loop"]

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 
-from runtime_core.driver.pages.buffered import BufferedPage
-from runtime_core.driver.pages.timeline import BACKLOG_FLOPS, BACKLOG_NS, BUSY_NS, FLOPS, FREE_AT_NS
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.executor import Engine
-from runtime_core.engine.outcomes import outcome_of
-from runtime_core.engine.plan import Placed
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.virtual.clock import Process
-
-RETRY_NS = 1_000_000
-"""Pause of a client after a refused execution, so that time passes."""
-
-
-class Stop:
-    """Tells clients to end after the execution that runs."""
-
-    __slots__ = ("asked",)
-
-    def __init__(self) -> None:
-        """Not asked yet."""
-        self.asked = False
+from runtime_core.virtual.direct import can_be_placed_directly, direct_loop
+from runtime_core.virtual.executions import RETRY_NS, Stop, execution
 
 
 class RequestQueue:
@@ -96,7 +80,7 @@ def open_loop(
             now_ns = yield due_ns
         if stop.asked or model.unloaded:
             return
-        now_ns = yield from _execution(engine, model, now_ns, due_ns, 0)
+        now_ns = yield from execution(engine, model, now_ns, due_ns, 0)
 
 
 def request_loop(
@@ -161,111 +145,13 @@ def closed_loop(
     """
     stop = stop or Stop()
     if think_ns == 0 and can_be_placed_directly(engine, model):
-        return _direct_loop(engine, model, start_ns, stop)
+        return direct_loop(engine, model, start_ns, stop)
     return _general_loop(engine, model, start_ns, think_ns, stop)
-
-
-def _execution(
-    engine: Engine, model: LoadedModel, now_ns: int, since_ns: int, retry_ns: int
-) -> Generator[int, int, int]:
-    """One execution by the engine, latency counting from ``since_ns``; returns when it is over.
-
-    A refused execution was counted by the engine, and is over after ``retry_ns``.
-    """
-    try:
-        placed = engine.start(model, now_ns)
-    except NrtError:
-        return (yield now_ns + retry_ns)
-    now_ns = yield placed.end_ns
-    engine.finish(model, placed, now_ns - since_ns)
-    return now_ns
 
 
 def _general_loop(engine: Engine, model: LoadedModel, start_ns: int, think_ns: int, stop: Stop) -> Process:
     now_ns = yield start_ns
     while not (stop.asked or model.unloaded):
-        now_ns = yield from _execution(engine, model, now_ns, now_ns, RETRY_NS)
+        now_ns = yield from execution(engine, model, now_ns, now_ns, RETRY_NS)
         if think_ns and not stop.asked:
             now_ns = yield now_ns + think_ns
-
-
-def can_be_placed_directly(engine: Engine, model: LoadedModel) -> bool:
-    """Whether a model is one stage and nothing else, that cannot time out, without jitter, on a buffered page."""
-    stages = model.plan.stages
-    return (
-        len(stages) == 1
-        and not (stages[0].cpu_ns or model.plan.tail_cpu_ns or engine.has_jitter)
-        and max(stages[0].duration_ns) <= model.timeout_ns
-        and isinstance(engine.page, BufferedPage)
-    )
-
-
-def _direct_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) -> Process:
-    """:func:`closed_loop` for one stage: ``place_execution``, ``HostQueue.take``, ``reserved`` and ``count`` in one.
-
-    Long simulations spend their time here. Tests hold it equal to the general way.
-    """
-    page = engine.page
-    assert isinstance(page, BufferedPage)  # noqa: S101 - asked before
-    plan = model.plan
-    (stage,) = plan.stages
-    durations_ns, flops, core = stage.duration_ns, stage.flops, stage.core
-    timeline, busy_until = page.timeline(core), page.shared_busy_until_ns
-    first, second, third = stage.neighbours
-    outcome = outcome_of(NrtStatus.SUCCESS)
-    tally = page.tally((model.distinct_cores, outcome.execution, outcome.core_status, outcome.error))
-    count_one = tuple(tally.totals_ns(duration_ns).append for duration_ns in durations_ns)
-    host, pcie, device = engine.shares.host, engine.shares.pcie_free_at_ns, plan.pcie_device
-    vcpu_ends, vcpu_count, pcie_ns = host.ends_ns, len(host.slowdown), plan.pcie_ns
-    # By the number of other busy vCPUs: all host work, its part before the stage, its part after.
-    works = tuple(
-        (
-            int(plan.host_ns * slowdown),
-            int(plan.before.work_ns * slowdown) + plan.before.transfer_ns,
-            plan.after.transfer_ns + int(plan.after.work_ns * slowdown),
-        )
-        for slowdown in host.slowdown
-    )
-    now_ns = yield start_ns
-    while not stop.asked:
-        if not model.steady:
-            if model.unloaded:
-                return
-            now_ns = yield from _execution(engine, model, now_ns, now_ns, RETRY_NS)
-            continue
-        arrival_ns = ready_ns = now_ns
-        while vcpu_ends and vcpu_ends[0] <= now_ns:
-            del vcpu_ends[0]
-        if len(vcpu_ends) == vcpu_count:
-            ready_ns = vcpu_ends.pop(0)
-        work_ns, lead_ns, tail_ns = works[len(vcpu_ends)]
-        host.given_ns += work_ns
-        insort(vcpu_ends, ready_ns + work_ns)
-        ready_ns += lead_ns
-        sent_ns = pcie[device]
-        pcie[device] = sent_ns = (sent_ns if sent_ns > now_ns else now_ns) + pcie_ns
-        if sent_ns > ready_ns:
-            ready_ns = sent_ns
-        active = (busy_until[first] > now_ns) + (busy_until[second] > now_ns) + (busy_until[third] > now_ns)
-        duration_ns = durations_ns[active]
-        free_at_ns = timeline[FREE_AT_NS]
-        if free_at_ns > now_ns:
-            backlog_ns = timeline[BACKLOG_NS]
-            left_ns = free_at_ns - now_ns
-            if left_ns > backlog_ns:
-                left_ns = backlog_ns
-            timeline[BACKLOG_FLOPS] = flops - (-timeline[BACKLOG_FLOPS] * left_ns // backlog_ns)
-            timeline[BACKLOG_NS] = left_ns + duration_ns
-            end_ns = (free_at_ns if free_at_ns > ready_ns else ready_ns) + duration_ns
-        else:
-            timeline[BACKLOG_FLOPS] = flops
-            timeline[BACKLOG_NS] = duration_ns
-            end_ns = ready_ns + duration_ns
-        timeline[BUSY_NS] += duration_ns
-        timeline[FLOPS] += flops
-        timeline[FREE_AT_NS] = busy_until[core] = end_ns
-        now_ns = yield end_ns + tail_ns
-        if model.steady:
-            count_one[active](now_ns - arrival_ns)
-        else:
-            engine.finish(model, Placed(end_ns, duration_ns, NrtStatus.SUCCESS), now_ns - arrival_ns)

@@ -22,8 +22,9 @@ from runtime_core.engine.shares import NodeShares
 from runtime_core.errors import NodeError
 from runtime_core.instance import MAX_CORES, MAX_DEVICES
 from runtime_core.nrt.runtime import Runtime
-from runtime_core.virtual.clients import Stop, closed_loop
+from runtime_core.virtual.clients import closed_loop
 from runtime_core.virtual.clock import Process, VirtualClock
+from runtime_core.virtual.executions import Stop
 
 BOOT_UNIX_NS = 1_577_836_800 * 10**9
 """Boot time of virtual nodes, 2020-01-01T00:00Z, so that equal runs report equal times."""

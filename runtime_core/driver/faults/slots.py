@@ -232,20 +232,16 @@ class FaultWatch:
         self._generation = 0
         self._faults: tuple[Fault, ...] = ()
 
-    @property
-    def known(self) -> bool:
-        """Whether the table holds any fault, including one that has not begun or has ended."""
+    def table(self) -> tuple[Fault, ...]:
+        """Every fault of the table, including those that have not begun or have ended."""
         generation = self._words[_GENERATION]
         if generation != self._generation:
             self._refresh(generation)
-        return bool(self._faults)
+        return self._faults
 
     def active(self, now_ns: int) -> tuple[Fault, ...]:
         """The faults that are active at ``now_ns`` (the node's clock); without faults this reads one word."""
-        generation = self._words[_GENERATION]
-        if generation != self._generation:
-            self._refresh(generation)
-        if not self._faults:
+        if not self.table():
             return ()
         return tuple(f for f in self._faults if f.active(now_ns))
 

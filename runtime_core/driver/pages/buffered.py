@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.pages import words as at
 from runtime_core.driver.pages.counting import ExecutionKind
 from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.driver.pages.timeline import TIMELINE_WORDS, Timeline
@@ -101,6 +102,15 @@ class BufferedPage(RuntimePage):
     def timeline(self, core: int) -> Timeline:
         """The timeline of a core, for callers that place executions on it directly."""
         return self._timelines[core]
+
+    @property
+    def link_words(self) -> memoryview:
+        """The words of the page, for callers that count what crosses a link directly."""
+        return self._words
+
+    def link_word(self, device: int, eastward: bool) -> int:
+        """The index in :attr:`link_words` of the bytes that ``device`` sent over its East or West link."""
+        return at.DEVICES + device * at.DEVICE_WORDS + 2 + (not eastward)
 
     def tally(self, kind: ExecutionKind) -> Tally:
         """The collected executions of one kind."""

@@ -131,12 +131,29 @@ def test_however_it_is_counted_the_counters_are_the_same(make_neff, params_mib, 
     assert direct[0][-1].executions is not None
 
 
-def test_the_direct_way_is_taken_for_models_of_one_stage(virtual, make_neff):
+def test_the_direct_way_is_taken_for_models_without_cpu_nodes_that_cannot_time_out(virtual, make_neff):
     node = virtual()
     runtime = node.runtime()
     one, two = runtime.load(make_neff(cores=1), 0), runtime.load(make_neff(cores=2), 2)
     assert clients.can_be_placed_directly(runtime.engine, one)
+    assert clients.can_be_placed_directly(runtime.engine, two)
+    two.timeout_ns = 1
     assert not clients.can_be_placed_directly(runtime.engine, two)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    cores=st.integers(2, 16),
+    workers=st.integers(1, 20),
+    flops=st.integers(10**6, 10**10),
+    times_ns=st.lists(st.integers(1, 20 * MS), min_size=1, max_size=3).map(sorted),
+)
+def test_a_pipeline_over_links_is_counted_the_same_by_every_way(make_neff, cores, workers, flops, times_ns):
+    neff = make_neff(1, cores, flops)
+    direct, buffered, through = (
+        history("inf1.6xlarge", neff, workers, times_ns, kind) for kind in ("direct", "buffered", "write through")
+    )
+    assert direct == buffered == through
 
 
 def test_both_clocks_count_the_same(node, make_neff, virtual):
@@ -294,6 +311,39 @@ def test_faults_come_and_go_on_a_timeline(virtual, make_neff):
     assert during[0] - before[0] == pytest.approx(healthy, abs=2)
     assert during[1] - before[1] == pytest.approx(healthy / 4, rel=0.1)
     assert after[1] - during[1] == pytest.approx(healthy, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("fault", "struck"),
+    [
+        (FaultSpec(FaultKind.SLOW_CORE, cores=(1,), factor=4.0, ratio=0.5), {1}),
+        (FaultSpec(FaultKind.MEM_ECC_CORRECTED, devices=(1,), rate_per_second=500.0), {4, 6}),
+        (FaultSpec(FaultKind.LINK_SLOW, devices=(1,), factor=3.0), {6}),
+        (FaultSpec(FaultKind.LOAD_FAILURE, cores=(1,)), set()),
+    ],
+    ids=lambda value: value.kind.value if isinstance(value, FaultSpec) else "",
+)
+def test_only_the_models_that_a_fault_strikes_leave_the_direct_way(virtual, make_neff, fault, struck):
+    one, two = make_neff(flops=10**10), make_neff(1, 3, 10**10)
+    found = []
+    for direct in (True, False):
+        node = virtual(seed=3)
+        runtime = node.runtime()
+        models = [runtime.load(one, core) for core in range(5)] + [runtime.load(two, 6)]
+        for model in models:
+            way = (
+                closed_loop(runtime.engine, model)
+                if direct
+                else clients._general_loop(runtime.engine, model, 0, 0, clients.Stop())
+            )
+            node.spawn(way, model)
+        node.clock.call_at(50 * MS, lambda now_ns, node=node: inject(node.store, fault, now_ns))
+        node.run(200 * MS)
+        (seen,) = look(node).runtimes
+        found.append((seen.cores, seen.executions, seen.errors, seen.total_latency, look(node).devices))
+        if direct:
+            assert {m.cores[0] for m in models if not m.steady} == struck
+    assert found[0] == found[1]
 
 
 def test_executions_that_take_too_long_time_out(virtual, make_neff):

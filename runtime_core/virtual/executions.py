@@ -1,0 +1,38 @@
+"""One execution of a client under a virtual clock, by the engine, and how clients are told to end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from runtime_core.engine.execution import LoadedModel
+from runtime_core.engine.executor import Engine
+from runtime_core.status import NrtError
+
+RETRY_NS = 1_000_000
+"""Pause of a client after a refused execution, so that time passes."""
+
+
+class Stop:
+    """Tells clients to end after the execution that runs."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        """Not asked yet."""
+        self.asked = False
+
+
+def execution(
+    engine: Engine, model: LoadedModel, now_ns: int, since_ns: int, retry_ns: int
+) -> Generator[int, int, int]:
+    """One execution by the engine, latency counting from ``since_ns``; returns when it is over.
+
+    A refused execution was counted by the engine, and is over after ``retry_ns``.
+    """
+    try:
+        placed = engine.start(model, now_ns)
+    except NrtError:
+        return (yield now_ns + retry_ns)
+    now_ns = yield placed.end_ns
+    engine.finish(model, placed, now_ns - since_ns)
+    return now_ns
