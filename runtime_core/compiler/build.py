@@ -44,7 +44,7 @@ def compile_with_report(
     """Compile an ONNX model.
 
     Args:
-        source: an ONNX file, or a model in memory (it is changed).
+        source: an ONNX file, or a model in memory, which stays as it is.
         options: see :class:`CompileOptions`.
         on_stage: is called at the start of each stage.
 

@@ -43,11 +43,8 @@ class NeuronRep(BackendRep):
         self._open = _has_open_batch(model)
 
     def _compiled(self, batch: int | None) -> Neff:
-        own = type(self._model)()
-        own.CopyFrom(self._model)
-        return read_neff(
-            encode_neff(compile_model(own, CompileOptions(batch=batch, fp32_cast=self._cast))), validate_hash=True
-        )
+        options = CompileOptions(batch=batch, fp32_cast=self._cast)
+        return read_neff(encode_neff(compile_model(self._model, options)), validate_hash=True)
 
     def run(self, inputs: Sequence[Array], **_options: object) -> tuple[Array, ...]:
         """Outputs in the graph's order from inputs in the graph's order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from runtime_core.compiler.messages import one_line
 from runtime_core.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
+
+_Message = TypeVar("_Message", "ModelProto", "GraphProto")
 
 MAX_CONSTANT_BYTES = 4 * 1024**3
 """A constant larger than half a device's memory is no weight: the file is malformed or hostile."""
@@ -66,7 +68,7 @@ def read_onnx(path: Path) -> Source:
 
 
 def check_model(model: ModelProto, where: str) -> Source:
-    """Check a model; it is changed.
+    """Check a copy of a model, which itself stays as it is.
 
     Raises:
         ModelFileError: naming what is malformed.
@@ -75,11 +77,11 @@ def check_model(model: ModelProto, where: str) -> Source:
 
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(f"{where} is no ONNX model: it has no graph")
-    name_default_domain(model)
-    check_operator_set(model, where)
-    notes = tuple(replace_maps(model))
-    open_shapes(model, where)
-    source = _split(model, where)._replace(notes=notes)
+    source = _split(model, where)
+    name_default_domain(source.model)
+    check_operator_set(source.model, where)
+    source = source._replace(notes=tuple(replace_maps(source.model)))
+    open_shapes(source.model, where)
     try:
         onnx.checker.check_model(source.model)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
@@ -128,23 +130,42 @@ def dense_array(sparse: SparseTensorProto, where: str) -> Array:
 
 
 def _split(model: ModelProto, where: str) -> Source:
-    """Take the large constants out of the model."""
+    """A copy of the model without its large constants, and these."""
     import onnx
 
-    large = [t for t in model.graph.initializer if len(t.raw_data) > _LARGE_BYTES and t.name]
-    if not large:
-        return Source(model, {})
-    constants = {t.name: to_array(t, where) for t in large}
+    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) > _LARGE_BYTES and t.name}
+    light = _without(model, "graph", where)
+    light.graph.CopyFrom(_without(model.graph, "initializer", where))
+    light.graph.initializer.extend(t for t in model.graph.initializer if t.name not in large)
     declared = {value.name for value in model.graph.input}
-    inputs = [
-        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in large if t.name not in declared
-    ]
-    small = [t for t in model.graph.initializer if t.name not in constants]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(small)
-    model.graph.input.extend(inputs)
-    # A message gives the memory of what was deleted back only as a whole.
-    return Source(type(model).FromString(model.SerializeToString()), constants)
+    light.graph.input.extend(
+        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims))
+        for t in large.values()
+        if t.name not in declared
+    )
+    return Source(light, {name: to_array(t, where) for name, t in large.items()})
+
+
+def _without(message: _Message, left_out: str, where: str) -> _Message:
+    """A copy of a message without one of its fields.
+
+    Raises:
+        ModelFileError: a text in it is not UTF-8.
+    """
+    copy = type(message)()
+    for field, value in message.ListFields():
+        if field.name == left_out:
+            continue
+        if hasattr(value, "extend"):
+            getattr(copy, field.name).extend(value)
+        elif hasattr(value, "CopyFrom"):
+            getattr(copy, field.name).CopyFrom(value)
+        else:
+            try:
+                setattr(copy, field.name, value)
+            except ValueError:
+                raise ModelFileError(f"{where} is malformed: the text {value!r} is not UTF-8") from None
+    return copy
 
 
 def _check_text(node: NodeProto, where: str) -> None:
