@@ -19,6 +19,9 @@ def in_blocks(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """An element-wise function applied block by block; its results have the type of its argument."""
 
     def run(x: Array) -> Array:
+        if not x.ndim:
+            # NumPy makes scalars of arrays without dimensions, and nothing can be written into those.
+            return function(x.reshape(1)).reshape(())
         if x.size <= _BLOCK or not x.flags.c_contiguous:
             return function(x)
         flat = x.reshape(-1)

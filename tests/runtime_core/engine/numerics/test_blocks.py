@@ -25,7 +25,7 @@ def _same(a: Array, b: Array) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-@pytest.mark.parametrize("shape", [(5,), (3, 70_001), (2, 3, 131_072)])
+@pytest.mark.parametrize("shape", [(), (5,), (3, 70_001), (2, 3, 131_072)])
 def test_sigmoid_has_the_bits_of_its_formula(shape: tuple[int, ...]) -> None:
     x = _values(*shape)
     half = np.float32(0.5)
@@ -111,3 +111,9 @@ def test_depthwise_convolution_sums_products_in_their_order(
     # The bound of a sum in FP32, whatever its order.
     assert found.dtype == np.float32
     assert (np.abs(found - exact) <= most * size[0] * size[1] * np.finfo(np.float32).eps / 2).all()
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "erf", "gelu"])
+def test_values_without_dimensions_are_as_elements(name: str) -> None:
+    kernel = ELEMENTWISE[name]({}, [None])
+    assert _same(np.asarray(kernel(np.asarray(0.3, np.float32))), np.asarray(kernel(np.full(1, 0.3, np.float32)))[0])
