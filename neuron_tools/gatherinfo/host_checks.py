@@ -84,6 +84,35 @@ def check_rtd(around: Surroundings) -> Iterator[Finding]:
             yield failed("neuron-rtd", f"{address} does not respond: {problem}", mend)
         else:
             yield passed("neuron-rtd", f"{address} answers")
+            yield from _check_access(address)
+
+
+def _check_access(address: str) -> Iterator[Finding]:
+    """Whether other hosts can use a daemon without a certificate or a token."""
+    try:
+        import grpc
+
+        from runtime_core.rtd.client import Client
+        from runtime_core.rtd.config import is_local
+        from runtime_core.rtd.credentials import Credentials
+        from runtime_core.rtd.proto import common_pb2
+        from runtime_core.rtd.status import RtdError
+    except ImportError:
+        return  # Without the extra, this host has no client to ask with.
+    if address.startswith("unix:") or is_local(address):
+        return
+    try:
+        with Client(address, Credentials()) as client:
+            client.wait_until_ready(_PATIENCE_SECONDS)
+            client.stubs["list_egs"](common_pb2.empty(), timeout=_PATIENCE_SECONDS)
+    except (grpc.RpcError, RtdError):
+        yield passed("neuron-rtd access", f"{address} refuses clients without credentials")
+        return
+    yield warned(
+        "neuron-rtd access",
+        f"other hosts reach {address}, and it accepts every client",
+        "set tls_cert_file, tls_key_file and token_file in its configuration, or listen on a Unix socket",
+    )
 
 
 def check_monitor(around: Surroundings) -> Iterator[Finding]:

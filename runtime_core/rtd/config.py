@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ DEFAULT_MODEL_CACHE_COUNT = 4
 _MAX_CONFIG_BYTES = 1 << 20
 _TCP = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):(?P<port>\d{1,5})")
 _UNIX_PATH_BYTES = 107
+_FILES = ("tls_cert_file", "tls_key_file", "tls_client_ca_file", "token_file")
 
 
 class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +38,10 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timeout: seconds that an inference may take on a core, if the load does not set it.
         ninfer: slots of a network's queue, if the load does not set it.
         io_dma_data_host: keep IFMAPs and OFMAPs in host memory.
+        tls_cert_file, tls_key_file: the daemon's certificate with its chain and its key, in PEM; TCP only. Names of
+            files are relative to the configuration's folder.
+        tls_client_ca_file: a client must have a certificate that one of these authorities signed.
+        token_file: a client must send one of these tokens; see :mod:`.tokens`.
     """
 
     name: str = ""
@@ -45,6 +51,10 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     ninfer: int = DEFAULT_NINFER
     io_dma_data_host: bool = False
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    tls_client_ca_file: str = ""
+    token_file: str = ""
 
 
 class DaemonConfig(NamedTuple):
@@ -80,6 +90,15 @@ def check_address(address: str) -> str:
     return address
 
 
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches a ``HOST:PORT``; a name other than localhost is taken for reachable."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def read_file(path: Path) -> FileConfig:
     """Read a configuration file.
 
@@ -99,7 +118,14 @@ def read_file(path: Path) -> FileConfig:
         check_address(config.server_port)
     except UsageError as error:
         raise UsageError(f"server_port: {error.where or error.what}", where=str(path), mend=error.mend) from None
-    return config
+    named: dict[str, str] = {}
+    for name in _FILES:
+        value = getattr(config, name)
+        if not value.isprintable():
+            raise UsageError(f"{name}: expected one printable line", where=str(path))
+        if value:
+            named[name] = str(path.parent / value)
+    return msgspec.structs.replace(config, **named)
 
 
 def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ from google.protobuf.message import Message
 
 from runtime_core import __version__
 from runtime_core.rtd.config import ADDRESS_VARIABLE, DEFAULT_ADDRESS, check_address
+from runtime_core.rtd.credentials import TOKEN_VARIABLE, Credentials
 from runtime_core.rtd.proto import common_pb2, nmgr_pb2
 from runtime_core.rtd.status import RtdError
-from runtime_core.rtd.wire import CHANNEL_OPTIONS, SERVICES, Call, calls
+from runtime_core.rtd.wire import SERVICES, Call, calls
 from runtime_core.status import Nerr
 
 CONNECT_SECONDS = 10.0
@@ -60,14 +62,18 @@ def check(status: common_pb2.status) -> None:
 class Connection:
     """A connection to one daemon: calls by name, and sessions. Threads may share it."""
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(self, address: str | None = None, credentials: Credentials | None = None) -> None:
         """Connect when the first call is made.
 
+        Args:
+            address: see :func:`chosen_address`.
+            credentials: for TCP, default: those of the environment.
+
         Raises:
-            UsageError: the address is malformed.
+            UsageError: the address is malformed, or the credentials cannot be used.
         """
         self.address = chosen_address(address)
-        self._channel = grpc.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        self._channel, self._metadata = (credentials or Credentials.from_environment()).channel(self.address)
         self.stubs: dict[str, Callable[..., object]] = {}
         for call in _CALLS.values():
             self.stubs[call.name] = self._stub(call)
@@ -79,7 +85,8 @@ class Connection:
             (True, True): self._channel.stream_stream,
         }
         make = makers[call.client_streams, call.server_streams]
-        return make(call.path, call.request.SerializeToString, call.response.FromString)
+        stub = make(call.path, call.request.SerializeToString, call.response.FromString)
+        return functools.partial(stub, metadata=self._metadata) if self._metadata else stub
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +120,10 @@ class Connection:
             return ConnectionLostError(
                 f"neuron-rtd does not respond at {self.address}",
                 mend=f"start it, or set {ADDRESS_VARIABLE} to its address",
+            )
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            return RtdError(
+                Nerr.FAIL, f"neuron-rtd at {self.address} requires a valid token", mend=f"set {TOKEN_VARIABLE}"
             )
         details = error.details() if isinstance(error, grpc.Call) else str(error)
         return RtdError(Nerr.FAIL, f"neuron-rtd at {self.address}: {code.name}: {details}")

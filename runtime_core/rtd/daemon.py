@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ipaddress
 import os
 import signal
 import socket
@@ -21,7 +20,8 @@ from runtime_core.engine.clock import RealClock
 from runtime_core.engine.executor import Engine
 from runtime_core.nrt.config import MAX_TAG_CHARACTERS, format_cores
 from runtime_core.nrt.start import DRIVER_UNKNOWN, command_line
-from runtime_core.rtd.config import DaemonConfig, check_address, choose_devices
+from runtime_core.rtd.access import access_of
+from runtime_core.rtd.config import DaemonConfig, check_address, choose_devices, is_local
 from runtime_core.rtd.counter_service import CounterService
 from runtime_core.rtd.log import Log
 from runtime_core.rtd.manager import Manager
@@ -51,13 +51,15 @@ class Daemon:
             root: the node directory, default: the environment's node.
 
         Raises:
-            UsageError: devices that the node lacks or that are not serially connected; a malformed address.
+            UsageError: devices that the node lacks or that are not serially connected; a malformed address; see
+                also :func:`.access.access_of`.
             RtdError: cores that another process owns, an address in use.
             NrtError: the node's process table is full.
             NodeError: the node cannot be used.
         """
         self.log = Log(config.level, console=config.console)
         self.address = check_address(config.file.server_port)
+        self._access = access_of(config.file)
         self._stopped = False
         self._store = open_or_set_up(root)
         try:
@@ -81,7 +83,9 @@ class Daemon:
         self.manager = Manager(engine, self._cores, self.log, SharedMemory(), config.file.model_cache_count)
         self._counters = CounterService(self.manager, self._page)
         try:
-            self._server = Server(self.address, self.manager, NetworkService(self.manager, defaults), self._counters)
+            self._server = Server(
+                self.address, self.manager, NetworkService(self.manager, defaults), self._counters, self._access
+            )
         except BaseException:
             self.manager.close()
             self._give_back()
@@ -117,12 +121,14 @@ class Daemon:
         self._server.start()
         devices = ", ".join(map(str, self.devices))
         self.log.info("NRTD", "main", f"neuron-rtd {__version__} serves Neuron Device(s) {devices} on {self.address}")
-        if not self.address.startswith("unix:") and not is_loopback(self.address):
+        reachable = not self.address.startswith("unix:") and not is_local(self.address)
+        if reachable and not self._access.authenticates:
             self.log.warning(
                 "NRTD",
                 "main",
                 f"other hosts reach {self.address}, and neuron-rtd does not authenticate clients: any of them can load "
-                "and run models; listen on a Unix socket or on loopback, or put a proxy with TLS before it",
+                "and run models; set tls_cert_file and tls_key_file with tls_client_ca_file or token_file, or listen "
+                "on a Unix socket or on loopback",
             )
         notify("READY=1", f"STATUS=serving Neuron Device(s) {devices} on {self.address}")
 
@@ -163,15 +169,6 @@ class Daemon:
         self._page.release()
         ownership.release_cores(self._store.locks, self._cores)
         self._store.close()
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches a ``HOST:PORT``; a name other than localhost is taken for reachable."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def notify(*lines: str) -> None:

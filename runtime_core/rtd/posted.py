@@ -15,11 +15,17 @@ from runtime_core.status import Nerr
 
 @dataclass(frozen=True, eq=False)
 class Posted:
-    """An inference that runs or has run. ``shm_ofmaps``: OFMAP -> shared memory that its result goes to."""
+    """An inference that runs or has run.
+
+    Attributes:
+        shm_ofmaps: OFMAP -> shared memory that its result goes to.
+        owner: identity of the client that posted it: nobody else gets its result.
+    """
 
     network: Network
     future: Future[Inference]
     shm_ofmaps: dict[str, str]
+    owner: str
 
 
 class PostedInferences:
@@ -43,14 +49,14 @@ class PostedInferences:
             self._by_cookie[cookie] = posted
             return cookie
 
-    def get(self, cookie: int) -> Posted:
+    def get(self, cookie: int, owner: str) -> Posted:
         """The inference of a cookie.
 
         Raises:
-            RtdError: INVALID_HANDLE.
+            RtdError: INVALID_HANDLE, also for an inference of another client.
         """
         found = self._by_cookie.get(cookie)
-        if found is None:
+        if found is None or found.owner != owner:
             raise RtdError(Nerr.INVALID_HANDLE, f"posted inference {cookie} not found: its result was already returned")
         return found
 
@@ -67,13 +73,13 @@ class PostedInferences:
         posted.network.free_slot()
         return posted.future.result()
 
-    def completed(self, cookies: Iterable[int]) -> list[int]:
+    def completed(self, cookies: Iterable[int], owner: str) -> list[int]:
         """Those of ``cookies`` whose inferences have ended.
 
         Raises:
             RtdError: INVALID_HANDLE for an unknown cookie.
         """
-        return [cookie for cookie in cookies if self.get(cookie).future.done()]
+        return [cookie for cookie in cookies if self.get(cookie, owner).future.done()]
 
     def drop(self, network: Network) -> None:
         """Forget the inferences of a network that was unloaded."""

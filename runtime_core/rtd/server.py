@@ -17,6 +17,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from runtime_core.errors import NeuronError
+from runtime_core.rtd.access import Access
+from runtime_core.rtd.caller import caller_of
 from runtime_core.rtd.counter_service import CounterService
 from runtime_core.rtd.manager import Manager
 from runtime_core.rtd.proto import common_pb2, nmgr_pb2
@@ -30,8 +32,8 @@ MAX_CALLS = 1024
 """Concurrent calls, one thread each; a session or a wait holds its thread until it ends."""
 _OTHER_ADDRESS = "choose another address with -g"
 _MAX_DETAILS_BYTES = 2048
-_ASK_FOR_THE_CLIENT = {"infer_wait"}
-"""Calls whose result must be kept if the client stops waiting."""
+_BY_CALLER = {"infer_post", "infer_wait", "infer_poll", "infer_check_completion"}
+"""Calls about posted inferences, which belong to their client."""
 
 _OPTIONS = (
     *CHANNEL_OPTIONS,
@@ -75,7 +77,7 @@ def _answering(
 
     def handle(request: object, context: grpc.ServicerContext) -> Message:
         try:
-            return answer(request, context.is_active) if call.name in _ASK_FOR_THE_CLIENT else answer(request)
+            return answer(request, caller_of(context)) if call.name in _BY_CALLER else answer(request)
         except NeuronError as error:
             return failure(call, manager.error(call.name, error))
         except grpc.RpcError:
@@ -183,16 +185,27 @@ def _handlers(
 class Server:
     """Listens at one address."""
 
-    def __init__(self, address: str, manager: Manager, networks: NetworkService, counters: CounterService) -> None:
+    def __init__(
+        self,
+        address: str,
+        manager: Manager,
+        networks: NetworkService,
+        counters: CounterService,
+        access: Access | None = None,
+    ) -> None:
         """Bind the address; calls are served after :meth:`start`.
 
         Raises:
             RtdError: the address is in use or cannot be used.
         """
         self.address = address
+        self._access = access or Access()
         self._health = health.HealthServicer()
         self._server = grpc.server(
-            ThreadPoolExecutor(MAX_CALLS, "rtd"), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+            ThreadPoolExecutor(MAX_CALLS, "rtd"),
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=MAX_CALLS,
+            interceptors=[] if self._access.gate is None else [self._access.gate],
         )
         self._streams = OpenStreams()
         self._server.add_generic_rpc_handlers(tuple(_handlers(manager, networks, counters, self._streams)))
@@ -210,7 +223,10 @@ class Server:
         # The socket must never be open to others, not even between its creation and a chmod.
         before = os.umask(0o117)
         try:
-            port = self._server.add_insecure_port(self.address)
+            if self._access.credentials is None:
+                port = self._server.add_insecure_port(self.address)
+            else:
+                port = self._server.add_secure_port(self.address, self._access.credentials)
         except RuntimeError:
             port = 0
         finally:

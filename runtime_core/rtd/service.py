@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from runtime_core import __version__
 from runtime_core.instance import CORES_PER_DEVICE
 from runtime_core.rtd import inference, loading
+from runtime_core.rtd.caller import Caller
 from runtime_core.rtd.manager import Manager
 from runtime_core.rtd.network import Parameters
 from runtime_core.rtd.posted import Posted
@@ -77,31 +78,29 @@ class NetworkService:
         self._manager.tell("infer", done)
         return inference.response(done, paths)
 
-    def infer_post(self, request: nmgr_pb2.infer_request) -> nmgr_pb2.infer_post_response:
+    def infer_post(self, request: nmgr_pb2.infer_request, caller: Caller) -> nmgr_pb2.infer_post_response:
         """Start an inference; its cookie is valid until its results are returned."""
         network = self._manager.network(request.h_nn.id)
         inputs, paths = inference.prepare(network, request, self._manager.shm)
         network.take_slot()
-        cookie = self._manager.posted.add(Posted(network, network.post(inputs), paths))
+        cookie = self._manager.posted.add(Posted(network, network.post(inputs), paths, caller.identity))
         return nmgr_pb2.infer_post_response(status=ok(), cookie=cookie)
 
-    def infer_wait(
-        self, request: nmgr_pb2.infer_wait_request, still_there: Callable[[], bool]
-    ) -> nmgr_pb2.infer_response:
+    def infer_wait(self, request: nmgr_pb2.infer_wait_request, caller: Caller) -> nmgr_pb2.infer_response:
         """Wait for a posted inference and return its results, unless the client disconnected."""
-        posted = self._manager.posted.get(request.cookie)
+        posted = self._manager.posted.get(request.cookie, caller.identity)
         paths = self._paths(posted, request)
         posted.future.exception()  # Only wait: its result holds its failure.
-        if not still_there():
+        if not caller.is_active():
             raise RtdError(
                 Nerr.INFER_CANCELLED,
                 f"the client stopped waiting for posted inference {request.cookie}: its result is kept",
             )
         return self._hand_over(request.cookie, paths)
 
-    def infer_poll(self, request: nmgr_pb2.infer_wait_request) -> nmgr_pb2.infer_response:
+    def infer_poll(self, request: nmgr_pb2.infer_wait_request, caller: Caller) -> nmgr_pb2.infer_response:
         """Return the results of a posted inference if it has ended."""
-        posted = self._manager.posted.get(request.cookie)
+        posted = self._manager.posted.get(request.cookie, caller.identity)
         paths = self._paths(posted, request)
         if not posted.future.done():
             return nmgr_pb2.infer_response(status=common_pb2.status(code=Nerr.INFER_PENDING.value))
@@ -119,11 +118,11 @@ class NetworkService:
         return inference.response(done, paths)
 
     def infer_check_completion(
-        self, request: nmgr_pb2.infer_check_completion_request
+        self, request: nmgr_pb2.infer_check_completion_request, caller: Caller
     ) -> nmgr_pb2.infer_check_completion_response:
         """The cookies whose inferences have ended."""
         return nmgr_pb2.infer_check_completion_response(
-            status=ok(), cookie=self._manager.posted.completed(request.cookie)
+            status=ok(), cookie=self._manager.posted.completed(request.cookie, caller.identity)
         )
 
     def create_eg(self, request: nmgr_pb2.create_eg_request) -> nmgr_pb2.create_eg_response:

@@ -45,6 +45,25 @@ def object_name(path: str) -> str:
     return name
 
 
+def _check_rights(found: os.stat_result, path: str, protection: int) -> None:
+    """Refuse an object that a client might not be able to open itself: the daemon may have more rights.
+
+    gRPC does not tell a client's user, so the rule is one for all clients: the object belongs to the daemon's user, or
+    its mode lets the daemon's group (which the socket admits) or everybody use it.
+    """
+    wanted = 4 * bool(protection & PROT_READ) | 2 * bool(protection & PROT_WRITE)
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid == os.geteuid() or mode & wanted == wanted:
+        return
+    if found.st_gid == os.getegid() and mode >> 3 & wanted == wanted:
+        return
+    raise RtdError(
+        Nerr.INVALID,
+        f"shared memory {path!r} belongs to user {found.st_uid}, and neuron-rtd runs as user {os.geteuid()}",
+        mend=f"run both as one user, or give the object group {os.getegid()} and mode 0660",
+    )
+
+
 class SharedMemory:
     """The shared memory objects that clients have mapped."""
 
@@ -66,7 +85,8 @@ class SharedMemory:
 
         Raises:
             RtdError: INVALID for a bad name or protection, for an object that is missing, is not a regular file, is
-                smaller than ``size_bytes``, or is already mapped; RESOURCE when too many are mapped.
+                smaller than ``size_bytes``, is not for all clients, or is already mapped; RESOURCE when too many are
+                mapped.
         """
         name = object_name(path)
         if protection not in (PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE):
@@ -83,6 +103,7 @@ class SharedMemory:
                 found = os.fstat(descriptor)
                 if not stat.S_ISREG(found.st_mode):
                     raise RtdError(Nerr.INVALID, f"shared memory {path!r} is not a regular file")
+                _check_rights(found, path, protection)
                 if found.st_size < (1 if size_bytes is None else size_bytes) or size_bytes == 0:
                     raise RtdError(
                         Nerr.INVALID,

@@ -11,6 +11,7 @@ import grpc
 
 from runtime_core.errors import NeuronError
 from runtime_core.rtd import inference
+from runtime_core.rtd.caller import host_of
 from runtime_core.rtd.manager import Manager
 from runtime_core.rtd.network import Inference, Network
 from runtime_core.rtd.proto import nmgr_pb2
@@ -22,9 +23,8 @@ def monitor_session(
     manager: Manager, requests: Iterator[nmgr_pb2.session_monitor_request], context: grpc.ServicerContext
 ) -> Iterator[nmgr_pb2.session_monitor_response]:
     """A session that ends with its stream: the response to every message is its id."""
-    kind, _, place = context.peer().partition(":")
     try:
-        session_id = manager.sessions.begin(place.rpartition(":")[0] if kind in ("ipv4", "ipv6") else "")
+        session_id = manager.sessions.begin(host_of(context))
     except RtdError as error:
         context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(manager.error("session_monitor", error)))
 

@@ -241,3 +241,25 @@ def test_a_runtime_that_cannot_be_read_says_why_and_what_to_do():
     bad = snapshot._replace(runtimes=(snapshot.runtimes[0]._replace(error=problem),))
     (found,) = node_checks.check_ownership(around(snapshot=bad))
     assert (found.found, found.mend) == (problem, f"continue or stop process {snapshot.runtimes[0].pid}")
+
+
+@pytest.mark.parametrize(("tokens", "verdict"), [(False, Verdict.WARN), (True, Verdict.PASS)])
+def test_a_daemon_that_serves_other_hosts_without_proof_is_found(node, tmp_path, tokens, verdict):
+    pytest.importorskip("grpc")
+    from runtime_core.rtd.config import DaemonConfig, FileConfig
+    from runtime_core.rtd.daemon import Daemon
+    from runtime_core.rtd.log import Level
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (tmp_path / "tokens").write_text("t" * 32)
+    (tmp_path / "tokens").chmod(0o600)
+    settings = FileConfig(server_port=f"127.0.0.1:{port}", token_file=str(tmp_path / "tokens") if tokens else "")
+    daemon = Daemon(DaemonConfig(settings, (), Level.EMERGENCY), root=node)
+    daemon.start()
+    try:
+        # All addresses of the machine lead to loopback too, and name it as reachable.
+        there = around(environment={"NEURON_RTD_ADDRESS": f"{socket.inet_ntoa(bytes(4))}:{port}"})
+        assert verdicts(host_checks.check_rtd(there)) == [Verdict.PASS, verdict]
+    finally:
+        daemon.stop(5)

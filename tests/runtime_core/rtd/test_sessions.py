@@ -6,7 +6,7 @@ import pytest
 from chains import chain, chain_input
 
 from runtime_core.rtd.client import Client
-from runtime_core.rtd.daemon import is_loopback
+from runtime_core.rtd.config import is_local
 from runtime_core.rtd.posted import PostedInferences
 from runtime_core.rtd.sessions import MAX_SESSIONS, MAX_SESSIONS_OF_A_HOST, Sessions
 from runtime_core.rtd.status import RtdError
@@ -108,7 +108,7 @@ def test_a_daemon_that_is_full_refuses_a_session_in_words(daemon, client, monkey
     ],
 )
 def test_addresses_that_others_reach(address, local):
-    assert is_loopback(address) is local
+    assert is_local(address) is local
 
 
 def test_cookies_cannot_be_guessed():
