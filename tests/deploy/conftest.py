@@ -1,6 +1,7 @@
 """Command lines of units and manifests, run for real on a simulated node."""
 
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from conftest import wait_for
 
 from runtime_core.driver.node import set_up
@@ -18,6 +20,27 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 @pytest.fixture
 def deploy():
     return DEPLOY
+
+
+@pytest.fixture(scope="session")
+def helm():
+    found = shutil.which("helm") or shutil.which("helm", path=Path(sys.prefix) / "debian/helm")
+    if found is None:
+        pytest.skip("helm is missing: run make test, or .ci/helm .venv/debian")
+    return found
+
+
+@pytest.fixture
+def render(helm, deploy):
+    def template(*settings):
+        command = [helm, "template", "neuron-tools", str(deploy / "helm/neuron-tools")]
+        for setting in settings:
+            command += ["--set", setting]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    return template
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import itertools
 import json
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -26,27 +24,6 @@ COMMANDS = {
     "neuron-scheduler": scheduler,
     "neuron-problem-detector": detector,
 }
-
-
-@pytest.fixture(scope="module")
-def helm():
-    found = shutil.which("helm") or shutil.which("helm", path=Path(sys.prefix) / "debian/helm")
-    if found is None:
-        pytest.skip("helm is missing: run make test, or .ci/helm .venv/debian")
-    return found
-
-
-@pytest.fixture
-def render(helm, deploy):
-    def template(*settings):
-        command = [helm, "template", "neuron-tools", str(deploy / "helm/neuron-tools")]
-        for setting in settings:
-            command += ["--set", setting]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-    return template
 
 
 def workloads(manifests):

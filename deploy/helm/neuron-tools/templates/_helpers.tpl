@@ -42,6 +42,14 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* The user of pods that use the simulated node. */}}
+{{- define "neuron.simulatedUser" -}}
+runAsUser: {{ .Values.simulated.runAsUser }}
+{{- if ne (int .Values.simulated.runAsUser) 0 }}
+runAsNonRoot: true
+{{- end }}
+{{- end }}
+
 {{- define "neuron.source" -}}
 {{- if .Values.simulated.enabled -}}sim{{- else -}}sysfs{{- end -}}
 {{- end }}
