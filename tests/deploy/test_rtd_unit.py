@@ -1,7 +1,6 @@
 """The template of neuron-rtd's units is one that systemd takes, and starts a daemon that tells when it is ready."""
 
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -9,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from systemd import analyze, needs_systemd
 
 pytest.importorskip("grpc")
 
 from runtime_core.rtd.client import Client
 
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 SCRIPT = Path(sys.executable).parent / "neuron-rtd"
 INSTALLED = "/usr/local/bin/neuron-rtd"
 
@@ -29,10 +28,6 @@ def installed(unit, tmp_path):
     path = tmp_path / "neuron-rtd@first.service"
     path.write_text(unit.replace(INSTALLED, str(SCRIPT)))
     return path
-
-
-def analyze(*arguments):
-    return subprocess.run(["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
 
 @needs_systemd

@@ -1,14 +1,12 @@
 """The unit is one that systemd takes, is as hardened as it says, and starts a monitor."""
 
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from systemd import analyze, needs_systemd
 
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 SCRIPT = Path(sys.executable).parent / "neuron-monitor"
 INSTALLED = "/usr/local/bin/neuron-monitor"
 
@@ -25,10 +23,6 @@ def installed(unit, tmp_path):
     assert INSTALLED in unit
     path.write_text(unit.replace(INSTALLED, str(SCRIPT)))
     return path
-
-
-def analyze(*arguments):
-    return subprocess.run(["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
 
 @needs_systemd

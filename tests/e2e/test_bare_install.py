@@ -1,17 +1,12 @@
 """Every command on an installation without extras: help, version, and one failing call that ends in one line."""
 
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import entry_points
 
 import pytest
 from bare_install import other_modules, run_bare
+from console_scripts import SCRIPTS
 
 pytestmark = pytest.mark.e2e
-SCRIPTS = {
-    script.name: script.module
-    for script in entry_points(group="console_scripts")
-    if script.module.partition(".")[0] in ("neuron_ls", "neuron_top", "neuron_monitor", "neuron_tools")
-}
 EXTRA = "pip install 'neuron-tools-sim[{}]'"
 # A call, its status, and what its line on stderr says.
 FAILING = {

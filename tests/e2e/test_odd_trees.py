@@ -1,12 +1,12 @@
 """The three viewers, as programs, over trees that no driver would show: an answer or one line, never a traceback."""
 
 import json
-import os
 import random
 import subprocess
 import sys
 
 import pytest
+from odd_files import spoil
 from worlds import BUSY, make_snapshot
 
 from runtime_core.mirror.content import TreeContent
@@ -25,24 +25,6 @@ CONFIG = {
     ]}],
     "system_metrics": [{"type": name} for name in ("vcpu_usage", "memory_info", "neuron_hw_counters")],
 }  # fmt: skip
-
-
-def spoil(path, way, content):
-    if way == "forbid":
-        path.chmod(0)
-        return
-    if way == "write":
-        path.write_bytes(content)
-        return
-    path.unlink()
-    if way == "directory":
-        path.mkdir()
-    elif way == "fifo":
-        os.mkfifo(path)
-    elif way == "dangling":
-        path.symlink_to("nowhere")
-    elif way == "endless":
-        path.symlink_to("/dev/zero")
 
 
 @pytest.fixture(params=range(6))

@@ -2,16 +2,11 @@
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
+from console_scripts import SCRIPTS, starting
 
 pytestmark = pytest.mark.e2e
-SCRIPTS = {
-    script.name: script.module
-    for script in entry_points(group="console_scripts")
-    if script.module.partition(".")[0] in ("neuron_ls", "neuron_top", "neuron_monitor", "neuron_tools")
-}
 # What makes a command work, and end by itself.
 ARGUMENTS = {
     "neuron-ls": [],
@@ -35,9 +30,8 @@ os.execv(sys.executable, [sys.executable, "-c", *sys.argv[2:]])
 
 def run_closed(name, arguments, *closed):
     """Run a console script's entry point with descriptors closed, as ``>&-`` does it."""
-    start = f"import sys; from {SCRIPTS[name]} import main; sys.argv[0] = {name!r}; main()"
     return subprocess.run(
-        [sys.executable, "-c", CLOSE, ",".join(map(str, closed)), start, *arguments],
+        [sys.executable, "-c", CLOSE, ",".join(map(str, closed)), starting(name), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -2,21 +2,17 @@
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
+from console_scripts import SCRIPTS, starting
 
 pytestmark = pytest.mark.e2e
-SCRIPTS = {
-    script.name: script.module
-    for script in entry_points(group="console_scripts")
-    if script.module.partition(".")[0] in ("neuron_ls", "neuron_top", "neuron_monitor", "neuron_tools")
-}
 
 
 def call(name, *arguments):
-    start = f"import sys; from {SCRIPTS[name]} import main; sys.argv[0] = {name!r}; main()"
-    return subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", starting(name), *arguments], capture_output=True, text=True, timeout=60
+    )
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))

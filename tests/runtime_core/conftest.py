@@ -4,23 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from driver_names import STATUSES
 
-STATUSES = (
-    "success",
-    "failure",
-    "timeout",
-    "exec_bad_input",
-    "hw_error",
-    "execute_completed_with_error",
-    "execute_completed_with_num_error",
-    "generic_error",
-    "resource_error",
-    "resource_nc_error",
-    "execute_failed_to_queue",
-    "invalid_error",
-    "unsupported_neff_version",
-    "oob_error",
-)
 MEMORY = ["constants", "model_code", "model_shared_scratchpad", "runtime_memory", "tensors"]
 LINE_OF_FOUR = ("1", "2, 0", "3, 1", "2")
 

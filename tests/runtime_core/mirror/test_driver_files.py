@@ -1,5 +1,6 @@
 """The tree of a simulated node has every file that the Neuron driver makes for a device."""
 
+from driver_names import STATUSES
 from worlds import BUSY, make_snapshot
 
 from runtime_core.mirror.content import TreeContent, tree_files
@@ -8,20 +9,7 @@ from runtime_core.mirror.reader import TreeReader
 from runtime_core.telemetry.sysfs.source import SysfsSource
 
 STATUS = [
-    "success",
-    "failure",
-    "timeout",
-    "exec_bad_input",
-    "hw_error",
-    "execute_completed_with_error",
-    "execute_completed_with_num_error",
-    "generic_error",
-    "resource_error",
-    "resource_nc_error",
-    "execute_failed_to_queue",
-    "invalid_error",
-    "unsupported_neff_version",
-    "oob_error",
+    *STATUSES,
     "hw_collectives_error",
     "hw_hbm_ue_error",
     "hw_nc_ue_error",

@@ -9,6 +9,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from odd_files import spoil
 
 from neuron_ls.listing import View, render
 from neuron_monitor.groups import execution_stats, hw_counters, memory_used, neuroncore_counters
@@ -33,25 +34,6 @@ WAYS = st.one_of(
     st.tuples(st.just("write"), CONTENTS),
     st.tuples(st.sampled_from(["unlink", "directory", "forbid", "fifo", "dangling", "endless"]), st.just(b"")),
 )
-
-
-def spoil(path, way, content):
-    """Do something to a file that a driver would not."""
-    if way == "write":
-        path.write_bytes(content)
-        return
-    if way == "forbid":
-        path.chmod(0)
-        return
-    path.unlink()
-    if way == "directory":
-        path.mkdir()
-    elif way == "fifo":
-        os.mkfifo(path)
-    elif way == "dangling":
-        path.symlink_to("nowhere")
-    elif way == "endless":
-        path.symlink_to("/dev/zero")
 
 
 def show_everywhere(before, after):
