@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import Annotated, NoReturn, Protocol, runtime_checkable
 
@@ -155,6 +156,17 @@ def _is_open(fd: int) -> bool:
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
+def _meant(error: Exception) -> str:
+    """The choice of an option or argument that is most like the one given; "" if none is."""
+    from difflib import get_close_matches
+
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
+    given = re.search(r"'([^']*)' is not one of", str(getattr(error, "message", "")))
+    names = [str(getattr(choice, "value", choice)) for choice in choices]
+    close = get_close_matches(given[1].lower(), names, 1) if given else []
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
 def _fail_usage(error: Exception) -> NoReturn:
     """Print a wrong command line's error as one line, with the help that explains it, and exit with status 2."""
     context = getattr(error, "ctx", None)
@@ -163,7 +175,7 @@ def _fail_usage(error: Exception) -> NoReturn:
         # Click's own name of the program is "python -m PACKAGE" when it was started so.
         path += context.command_path.removeprefix(context.find_root().info_name)
     # Click's sentences end with a full stop and begin with a capital, and may name several options.
-    text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".")
+    text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".") + _meant(error)
     print(printable(f"{path}: {text[:1].lower()}{text[1:]}: see '{path} --help'"), file=sys.stderr)
     raise SystemExit(exit_codes.USAGE)
 

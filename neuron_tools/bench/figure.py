@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neuron_console.extras import requires
+from neuron_console.palette import CALM, DEEP_BLUE, GOOD, PINK, WARNING
 from neuron_tools.bench.result import Result
 
 _MARKERS = "osD^vP*X"
+_COLOURS = (DEEP_BLUE, WARNING, GOOD, PINK, CALM, "#000000")
+"""The product's palette without vermilion, which is for faults, and yellow, which is faint on white."""
 
 
 def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
@@ -16,7 +19,7 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        OSError: the file can't be written.
+        OSError: the file cannot be written.
     """
     with requires("plot"):
         import matplotlib as mpl
@@ -42,12 +45,13 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
                 xerr=[[0.0] * len(late), late],
                 marker=_MARKERS[number % len(_MARKERS)],
                 capsize=3,
+                color=_COLOURS[number % len(_COLOURS)],
                 label=label,
             )
             for r, x, y in zip(points, latency, throughput, strict=True):
                 axes.annotate(f"{r.batch}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=8)
         axes.set_xlabel("latency in ms: p50, whisker to p99")
-        axes.set_ylabel("throughput in samples a second")
+        axes.set_ylabel("throughput in samples per second")
         axes.set_title(f"{model}: numbers at the points are batches")
         axes.set_xlim(left=0)
         axes.margins(y=0.08)

@@ -60,6 +60,16 @@ def free_cores(locks: LockFile, cores: Sequence[int]) -> list[int]:
     return [core for core in cores if locks.holder(core_byte(core)) is None]
 
 
+def owners_of(locks: LockFile, cores: Sequence[int]) -> dict[int, list[int]]:
+    """The processes that own some of ``cores``: pid to those cores."""
+    found: dict[int, list[int]] = {}
+    for core in cores:
+        pid = locks.holder(core_byte(core))
+        if pid:
+            found.setdefault(pid, []).append(core)
+    return found
+
+
 def release_cores(locks: LockFile, cores: Sequence[int]) -> None:
     """Release cores; no effect for cores that the process does not own."""
     for core in cores:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.device_lock import locked_devices
-from runtime_core.driver.locks import core_byte
-from runtime_core.driver.ownership import claim_cores, release_cores
+from runtime_core.driver.ownership import claim_cores, owners_of, release_cores
 from runtime_core.errors import NodeError, UsageError
 from runtime_core.instance import CORES_PER_DEVICE
 
 
 class DeviceInUseError(NodeError):
     """The device cannot be reset: processes own cores of it."""
-
-
-def _owners(store: Datastore, cores: range) -> list[int]:
-    found = {store.locks.holder(core_byte(core)) for core in cores}
-    return sorted(pid for pid in found if pid)
 
 
 def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[int]:
@@ -45,7 +39,7 @@ def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[
         block = store.device_block(device)
         # No process can become an owner while the device is being reset.
         claimed = claim_cores(store.locks, cores)
-        owners = [] if claimed else _owners(store, cores)
+        owners = [] if claimed else sorted(owners_of(store.locks, cores))
         if claimed is None and not force:
             block.refused_reset_count += 1
             raise DeviceInUseError(

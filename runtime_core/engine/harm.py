@@ -155,6 +155,7 @@ class Harm:
         self._busy_ns: dict[int, int] = {}
         self._warnings: list[str] = []
         self._blows: list[Blow] = []
+        self._aborted = False
         self._links = [f for f in met if _has(f, Effect.TRANSFER)]
         self._ecc = [f for f in met if _has(f, Effect.EVENTS)]
         self._slowing: list[Fault] = []
@@ -205,9 +206,17 @@ class Harm:
         if self._faults.first_time(fault):
             self._warnings.append(blow(fault, _place(fault, core)).message)
 
-    def transfer_ns(self, path: Sequence[tuple[int, bool]], healthy_ns: int) -> int:
-        """Time of a transfer over links, as (sending device, eastward); a link that is down fails the execution."""
+    def transfer(self, path: Sequence[tuple[int, bool]], healthy_ns: int) -> tuple[int, int]:
+        """What becomes of a transfer over links: its time, and how many links of the path carry it.
+
+        A link that is down fails the execution: neither it nor a later link carries anything.
+
+        Args:
+            path: links as (sending device, eastward), in the order of the transfer.
+            healthy_ns: the time without faults.
+        """
         slowest = 1.0
+        carried = 0
         for device, eastward in path:
             side = Side.EAST if eastward else Side.WEST
             for fault in self._links:
@@ -217,15 +226,17 @@ class Harm:
                 if not self._faults.strikes(fault):
                     continue
                 if fault.kind is FaultKind.LINK_DOWN:
+                    self._aborted = True
                     self._blows.append(blow(fault, place))
                     self._faults.log_hardware_error(fault, device, self._cores)
                 else:
                     slowest = max(slowest, fault.amount)
                     if self._faults.first_time(fault):
                         self._warnings.append(blow(fault, place).message)
+            carried += not self._aborted
         # Store and forward: each hop takes its share of the time.
         hops = max(1, len(path))
-        return round(healthy_ns * (hops - 1 + slowest) / hops)
+        return round(healthy_ns * (hops - 1 + slowest) / hops), carried
 
     def settle(self, timed_out: bool) -> tuple[Blow | None, tuple[str, ...]]:
         """After the work was placed: how the execution ends (``None``: as it would have), and warnings for the log."""

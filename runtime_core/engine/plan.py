@@ -191,7 +191,8 @@ def place_execution(
 
     One vCPU does all host work of the execution; it is queued at the arrival as one piece. Neighbours that have work at
     the arrival share the chip's DRAM bandwidth. A stage longer than ``timeout_ns`` takes its core for that long and
-    ends the execution. ``harm`` slows cores and links.
+    ends the execution. ``harm`` slows cores and links. A link counts the bytes that it carries: none where a link that
+    is down ended the transfer before.
     """
     device_ns = 0
     busy_until_ns = page.busy_until_ns
@@ -212,12 +213,12 @@ def place_execution(
         duration_ns = stage.duration_ns[neighbours]
         if jitter is not None:
             duration_ns = jitter.device_ns(duration_ns, neighbours)
-        link_ns = stage.link_ns
+        link_ns, carried = stage.link_ns, len(stage.links)
         if harm is not None:
-            link_ns = harm.transfer_ns(stage.links, link_ns)
+            link_ns, carried = harm.transfer(stage.links, link_ns)
             duration_ns = harm.duration_ns(stage.core, duration_ns, stage.dram_bytes, neighbours, timeout_ns)
         if stage.links:
-            for device, eastward in stage.links:
+            for device, eastward in stage.links[:carried]:
                 page.count_link(device, eastward, stage.link_bytes)
             at_ns = shares.send(stage.links, at_ns, link_ns, arrival_ns)
         _, at_ns = page.place(stage.core, arrival_ns, at_ns, duration_ns, stage.flops, timeout_ns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -58,8 +58,16 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
         available = len([c for c in ownership.free_cores(locks, wanted) if c in usable])
         message = f"NeuronCore(s) not available - Requested:{requested} Available:{available}"
         emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
-        raise NrtError(NrtStatus.LOAD_NOT_ENOUGH_NC, message)
+        raise NrtError(NrtStatus.LOAD_NOT_ENOUGH_NC, message, mend=_owners(ownership.owners_of(locks, wanted)))
     return tuple(claimed)
+
+
+def _owners(by_pid: Mapping[int, Sequence[int]]) -> str:
+    """Who owns the cores that are not available; "" when no process does."""
+    if not by_pid:
+        return ""
+    owned = ", ".join(f"process {pid} owns {format_cores(tuple(cores))}" for pid, cores in sorted(by_pid.items()))
+    return f"{owned}; stop it or choose other cores (neuron-ls lists them)"
 
 
 def enter(store: Datastore, tag: str, framework: str) -> RuntimePage:

@@ -51,6 +51,7 @@ def test_cores_are_owned_until_their_process_is_gone_however_it_goes(node, run_m
     _, errors = third.communicate(timeout=30)
     assert third.returncode == 1
     assert LOG_LINE.search(errors)
+    assert f"process {first.pid} owns nc1-nc1; stop it or choose other cores" in errors.splitlines()[-1]
     assert "Traceback" not in errors
 
     first.send_signal(signal.SIGKILL)

@@ -40,6 +40,14 @@ def test_the_line_names_the_command_and_its_help(arguments, line):
     assert (done.returncode, done.stderr) == (2, f"{line}\n")
 
 
+def test_a_choice_that_is_misspelt_gets_the_nearest_one():
+    done = call("neuron-sim", "fault", "inject", "core-hnag", "--core", "1")
+    assert done.returncode == 2
+    assert done.stderr.endswith(" (did you mean 'core-hang'?): see 'neuron-sim fault inject --help'\n")
+    done = call("neuron-sim", "fault", "inject", "xyzzy", "--core", "1")
+    assert "did you mean" not in done.stderr
+
+
 def test_a_module_has_the_name_of_its_script():
     def started(module, *arguments):
         return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=60)

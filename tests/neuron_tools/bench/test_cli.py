@@ -82,7 +82,7 @@ def test_a_figure_is_svg_and_the_same_at_every_run(bench, squeezenet, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     root = ET.parse(tmp_path / "a.svg").getroot()
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert "throughput in samples a second" in texts
+    assert "throughput in samples per second" in texts
 
 
 @pytest.mark.parametrize(

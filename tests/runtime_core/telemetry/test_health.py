@@ -256,3 +256,23 @@ def test_spans_are_short():
         "25 h",
         "2 d",
     ]
+
+
+def test_a_transfer_that_a_broken_link_ends_counts_no_bytes_from_there_on(world):
+    """The pipeline goes from ND0 over ND1 to ND2; the link from ND1 to ND2 breaks."""
+
+    def sent():
+        return [device.link_east_bytes for device in world.snapshot.devices[:2]]
+
+    first = sent()
+    world.step()
+    before = sent()
+    assert min(b - a for a, b in zip(first, before, strict=True)) > 0
+    world.inject("link-down", devices=(1,), side=Side.EAST)
+    world.step(3)
+    growing, broken = (b - a for a, b in zip(before, sent(), strict=True))
+    assert growing > 0
+    assert broken == 0
+    clear(world.node.store)
+    world.step()
+    assert sent()[1] > before[1]
