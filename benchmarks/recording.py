@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import msgspec
@@ -38,11 +39,12 @@ RETURN_NS = 60_000
 
 
 class Sizes(NamedTuple):
-    """Megabytes of a day, and milliseconds of encoding a snapshot."""
+    """Megabytes of a day, and milliseconds of encoding a snapshot and of a step back in a replay."""
 
     ours_mb: float
     peer_mb: float
     encode_ms: float
+    back_ms: float
 
 
 def closed(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
@@ -129,9 +131,16 @@ def measure(client: Callable[[Engine, LoadedModel, random.Random], Process], cli
     peer.close()
     recording = Recording(path)
     assert recording.snapshot(SECONDS - 1)._replace(source="") == snapshot._replace(source="")
+    steps_ms = []
+    for index in range(SECONDS - 2, -1, -1):
+        started = time.perf_counter()
+        recording.snapshot(index)
+        steps_ms.append((time.perf_counter() - started) * 1e3)
     keys = DAY_SECONDS // KEY_EVERY
     day = sizes[0] * keys + sum(sizes[1:]) / (SECONDS - 1) * (DAY_SECONDS - keys)
-    return Sizes(day / 1e6, len(lines.getvalue()) / SECONDS * DAY_SECONDS / 1e6, spent / SECONDS * 1e3)
+    return Sizes(
+        day / 1e6, len(lines.getvalue()) / SECONDS * DAY_SECONDS / 1e6, spent / SECONDS * 1e3, median(steps_ms)
+    )
 
 
 def main() -> None:
@@ -148,5 +157,6 @@ def main() -> None:
                    note="latencies spread by queueing: each bucket that counts is kept"),
             Figure("peer: gzipped JSON lines of that", half.peer_mb, "MB"),
             Figure("encoding a snapshot, saturated", full.encode_ms, "ms"),
+            Figure("a step back in a replay, at random", half.back_ms, "ms", 3.0),
         ],
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -17,6 +17,9 @@ from runtime_core.histogram import BUCKET_COUNT, Histogram
 from runtime_core.telemetry.snapshot import Snapshot
 
 Tree: TypeAlias = "bool | int | float | str | list[Tree] | tuple[Tree, ...] | dict[str | int, Tree] | None"
+
+_Container: TypeAlias = "list[object] | dict[object, object]"
+_Key: TypeAlias = "int | str"
 
 INTEGER, HUNDREDTHS, BITS, HISTOGRAM = range(4)
 """Marks of a shape: what stands in that place. Seconds of the host's clock ticks are hundredths, exactly; any other
@@ -92,36 +95,79 @@ def put_together(columns: Columns) -> Snapshot:
     Raises:
         ValueError: the columns don't make one.
     """
-    numbers, histograms = iter(columns.values), iter(columns.histograms)
-    tree = _filled(columns.shape, numbers, histograms, 0)
-    try:
-        return msgspec.convert(tree, Snapshot, dec_hook=_decode_histogram, str_keys=False)
-    except (msgspec.ValidationError, NotImplementedError) as error:
-        raise ValueError(str(error)) from None
+    return Template(columns.shape).snapshot(columns)
 
 
-def _filled(shape: Tree, numbers: Iterator[int], histograms: Iterator[Mapping[int, int]], depth: int) -> object:
-    if shape is None or isinstance(shape, bool | str):
-        return shape
-    if depth > _MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    if isinstance(shape, dict):
-        return {key: _filled(value, numbers, histograms, depth + 1) for key, value in shape.items()}
-    if isinstance(shape, list | tuple):
-        return tuple([_filled(value, numbers, histograms, depth + 1) for value in shape])
-    try:
-        number = next(numbers)
-        if shape == INTEGER:
-            return number
-        if shape == HUNDREDTHS:
-            return number / 100
-        if shape == BITS:
-            return _AS_FLOAT.unpack(_AS_INTEGER.pack(number))[0]
-        if shape == HISTOGRAM:
-            counts = next(histograms)
-            return number, dict(sorted((b, n) for b, n in counts.items() if n > 0 and 0 <= b < BUCKET_COUNT))
-    except struct.error:
-        raise ValueError("a float of more than 64 bits") from None
-    except StopIteration:
-        raise ValueError("fewer numbers than its shape has places") from None
-    raise ValueError(f"unknown mark {shape!r}")
+class Template:
+    """A shape with the places of its numbers, which is filled once for each snapshot of that shape. For one thread.
+
+    Attributes:
+        shape: the shape.
+    """
+
+    def __init__(self, shape: Tree) -> None:
+        """Find the places.
+
+        Raises:
+            ValueError: the shape is none.
+        """
+        self.shape = shape
+        self._places = 0
+        self._slots: dict[int, list[tuple[_Container, _Key, int]]] = {INTEGER: [], HUNDREDTHS: [], BITS: []}
+        self._histogram_slots: list[tuple[_Container, _Key, int]] = []
+        self._root: list[object] = [None]
+        self._put(self._root, 0, shape, 0)
+
+    def _put(self, container: _Container, key: _Key, shape: Tree, depth: int) -> None:
+        if shape is None or isinstance(shape, bool | str):
+            container[key] = shape  # type: ignore[index]
+            return
+        if depth > _MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        if isinstance(shape, dict):
+            inner: dict[object, object] = {}
+            container[key] = inner  # type: ignore[index]
+            for name, value in shape.items():
+                self._put(inner, name, value, depth + 1)
+        elif isinstance(shape, list | tuple):
+            items: list[object] = [None] * len(shape)
+            container[key] = items  # type: ignore[index]
+            for place, value in enumerate(shape):
+                self._put(items, place, value, depth + 1)
+        elif shape == HISTOGRAM:
+            self._histogram_slots.append((container, key, self._places))
+            container[key] = None  # type: ignore[index]
+            self._places += 1
+        else:
+            slots = self._slots.get(shape)  # type: ignore[arg-type]
+            if slots is None:
+                raise ValueError(f"unknown mark {shape!r}")
+            slots.append((container, key, self._places))
+            container[key] = None  # type: ignore[index]
+            self._places += 1
+
+    def snapshot(self, columns: Columns) -> Snapshot:
+        """The snapshot of columns of this shape.
+
+        Raises:
+            ValueError: the columns don't make one.
+        """
+        values = columns.values
+        if len(values) < self._places or len(columns.histograms) < len(self._histogram_slots):
+            raise ValueError("fewer numbers than its shape has places")
+        for container, key, place in self._slots[INTEGER]:
+            container[key] = values[place]  # type: ignore[index]
+        for container, key, place in self._slots[HUNDREDTHS]:
+            container[key] = values[place] / 100  # type: ignore[index]
+        try:
+            for container, key, place in self._slots[BITS]:
+                container[key] = _AS_FLOAT.unpack(_AS_INTEGER.pack(values[place]))[0]  # type: ignore[index]
+        except struct.error:
+            raise ValueError("a float of more than 64 bits") from None
+        for (container, key, place), counts in zip(self._histogram_slots, columns.histograms, strict=False):
+            kept = {b: n for b, n in sorted(counts.items()) if n > 0 and 0 <= b < BUCKET_COUNT}
+            container[key] = values[place], kept  # type: ignore[index]
+        try:
+            return msgspec.convert(self._root[0], Snapshot, dec_hook=_decode_histogram, str_keys=False)
+        except (msgspec.ValidationError, NotImplementedError) as error:
+            raise ValueError(str(error)) from None

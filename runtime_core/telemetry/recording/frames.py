@@ -227,6 +227,14 @@ def apply(before: Columns, delta: DeltaRecord) -> Columns:
     return Columns(before.shape, values, histograms)
 
 
+def take_back(after: Columns, delta: DeltaRecord) -> Columns:
+    """The columns before ``delta``, which led to ``after``; a bucket that was not there has the count 0."""
+    back = DeltaRecord(
+        delta.gaps, [-change for change in delta.changes], delta.bucket_gaps, [-c for c in delta.bucket_changes]
+    )
+    return apply(after, back)
+
+
 def frame(kind: int, time_ns: int, payload: bytes) -> bytes:
     """The bytes of a frame."""
     head = FRAME.pack(kind, len(payload), time_ns, 0)[:-4]

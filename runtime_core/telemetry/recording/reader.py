@@ -16,10 +16,12 @@ import msgspec
 from runtime_core.errors import NeuronError
 from runtime_core.files import open_regular
 from runtime_core.telemetry.recording import frames
-from runtime_core.telemetry.recording.columns import Columns, put_together
+from runtime_core.telemetry.recording.columns import Columns, Template
 from runtime_core.telemetry.snapshot import Snapshot
 
 _MAX_HEADER_BYTES = 1 << 20
+_MAX_KEPT_BYTES = 32 << 20
+"""Of records that steps backwards may need. A run of differences between whole snapshots takes a tenth of it."""
 
 
 class RecordingError(NeuronError):
@@ -55,12 +57,37 @@ class _Frames:
         self.times_ns.append(time_ns)
 
 
-class _Position(NamedTuple):
-    """Where reading stands: the columns of a frame, and the decompressor behind it."""
+class _Position:
+    """Where reading stands: the columns of a frame, and the records around it that a step may need.
 
-    frame: int
-    columns: Columns
-    decompressor: zlib._Decompress
+    Attributes:
+        key: the whole snapshot that reading began with.
+        frame: the number of the frame.
+        columns: of it.
+        decompressor: behind the last record that was read.
+        first: the frame before the first record that is kept.
+        records: of the frames after ``first``, at least up to ``frame``.
+    """
+
+    def __init__(self, frame: int, columns: Columns, decompressor: zlib._Decompress) -> None:
+        self.frame = self.first = self.key = frame
+        self.columns = columns
+        self.decompressor = decompressor
+        self.records: list[bytes] = []
+        self._kept_bytes = 0
+
+    def keep(self, record: bytes) -> None:
+        """Keep the next record; those before it are dropped when they take too much memory."""
+        self._kept_bytes += len(record)
+        if self._kept_bytes > _MAX_KEPT_BYTES:
+            self.first += len(self.records)
+            self.records.clear()
+            self._kept_bytes = len(record)
+        self.records.append(record)
+
+    def delta(self, frame: int) -> frames.DeltaRecord:
+        """The differences that lead to ``frame`` from the frame before."""
+        return frames.decode_delta(self.records[frame - self.first - 1])
 
 
 class Recording:
@@ -81,7 +108,9 @@ class Recording:
         """
         self.path = path
         self.damage = ""
+        # Both are taken while they are used: another thread then begins anew.
         self._position: _Position | None = None
+        self._template: Template | None = None
         try:
             fd = open_regular(path)
             try:
@@ -170,28 +199,39 @@ class Recording:
         if not 0 <= index < len(self._frames):
             raise IndexError(index)
         try:
-            return put_together(self._columns(index))
+            return self._put_together(self._columns(index))
         except (ValueError, TypeError, msgspec.MsgspecError, zlib.error, OverflowError, RecursionError) as error:
             raise RecordingError(f"snapshot {index} cannot be read: {error}", where=str(self.path)) from None
 
+    def _put_together(self, columns: Columns) -> Snapshot:
+        template, self._template = self._template, None
+        if template is None or template.shape is not columns.shape:
+            template = Template(columns.shape)
+        found = template.snapshot(columns)
+        self._template = template
+        return found
+
     def _columns(self, index: int) -> Columns:
-        position = self._position
         key = index
         while self._frames.kinds[key] != frames.KEY:
             key -= 1
-        if position is not None and key <= position.frame <= index:
-            at, columns, decompressor = position
-        else:
+        position = self._position
+        # What fails half-way must not be continued.
+        self._position = None
+        if position is None or position.key != key or index < position.first:
             decompressor = zlib.decompressobj()
             record = frames.decode_key(self._payload(key, decompressor))
-            at, columns = key, frames.columns_of(record)
-        while at < index:
-            self._position = None
-            at += 1
-            delta = frames.decode_delta(self._payload(at, decompressor))
-            columns = frames.apply(columns, delta)
-        self._position = _Position(at, columns, decompressor)
-        return columns
+            position = _Position(key, frames.columns_of(record), decompressor)
+        while position.frame > index:
+            position.columns = frames.take_back(position.columns, position.delta(position.frame))
+            position.frame -= 1
+        while position.frame < index:
+            if position.frame - position.first == len(position.records):
+                position.keep(self._payload(position.frame + 1, position.decompressor))
+            position.columns = frames.apply(position.columns, position.delta(position.frame + 1))
+            position.frame += 1
+        self._position = position
+        return position.columns
 
     def _payload(self, index: int, decompressor: zlib._Decompress) -> bytes:
         here = self._frames[index]

@@ -15,7 +15,7 @@ from worlds import BUSY, SECOND, make_runtime, make_snapshot
 
 from runtime_core.errors import NeuronError
 from runtime_core.histogram import Histogram
-from runtime_core.telemetry.recording import Recording, RecordingError, RecordingWriter, frames, writer
+from runtime_core.telemetry.recording import Recording, RecordingError, RecordingWriter, frames, reader, writer
 from runtime_core.telemetry.recording.columns import HISTOGRAM, Columns, put_together, take_apart
 
 
@@ -61,6 +61,19 @@ def test_any_snapshot_can_be_read_first(path, monkeypatch):
     for index in (-1, 20):
         with pytest.raises(IndexError):
             recording.snapshot(index)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.integers(0, 19), max_size=30), kept_bytes=st.sampled_from([1, 200, 1 << 20]))
+def test_steps_in_any_direction_read_the_same(path, monkeypatch, steps, kept_bytes):
+    monkeypatch.setattr(writer, "KEY_EVERY", 8)
+    monkeypatch.setattr(reader, "_MAX_KEPT_BYTES", kept_bytes)
+    snapshots = day(20)
+    if not path.exists():
+        write(path, snapshots)
+    recording = Recording(path)
+    for index in (*steps, *reversed(range(20))):
+        assert recording.snapshot(index) == snapshots[index]
 
 
 def test_differences_are_small(path):
