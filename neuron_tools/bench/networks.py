@@ -1,16 +1,20 @@
-"""The model under test, compiled once for each batch and pipeline that is requested."""
+"""The model under test: an ONNX file is read once, and compiled once for each batch and pipeline that is requested."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.files import read_regular
 from runtime_core.neff.model import Neff
 
+if TYPE_CHECKING:
+    from runtime_core.compiler import ReadModel
+
 
 class Networks:
-    """One model file in as many shapes as are asked for."""
+    """One model file in as many shapes as are requested."""
 
     def __init__(self, path: Path) -> None:
         """Take a NEFF, whose shape is fixed, or an ONNX file.
@@ -23,9 +27,10 @@ class Networks:
         self.path = path
         self.fixed = path.suffix != ".onnx"
         self._known: dict[tuple[int, int], Neff] = {}
+        self._model: ReadModel | None = None
 
     def fixed_shape(self) -> tuple[int, int]:
-        """Batch and pipeline of a NEFF; a model without a batch counts one sample an execution."""
+        """Batch and pipeline of a NEFF; a model without a batch counts one sample per execution."""
         graph = self._read().graph
         return max(1, graph.batch), graph.core_count
 
@@ -62,12 +67,11 @@ class Networks:
         return found
 
     def _compile(self, batch: int | None, pipeline: int) -> Neff:
-        from runtime_core.compiler import CompileOptions
-        from runtime_core.compiler import compile as compile_model
+        from runtime_core.compiler import CompileOptions, compile_for_timing, read_model
 
-        made = compile_model(self.path, CompileOptions(pipeline_cores=pipeline, batch=batch))
-        # Time follows from the graph alone, and parameters of many shapes would fill the memory.
-        return Neff(made.graph, uuid=made.uuid)
+        if self._model is None:
+            self._model = read_model(self.path)
+        return compile_for_timing(self._model, CompileOptions(pipeline_cores=pipeline, batch=batch))
 
     def _read(self) -> Neff:
         found = self._known.get((0, 0))

@@ -3,6 +3,8 @@
 ===========================  ===========================================================================
 :func:`compile`              a NEFF from an ONNX file or model
 :func:`compile_with_report`  the same, with a report on what runs where
+:func:`read_model`           an ONNX file or model, read once, to be compiled in many shapes by:
+:func:`compile_for_timing`   the same NEFF without its parameters
 :class:`CompileOptions`      cores, batch and precision; :class:`Fp32Cast`, :class:`CastType` are its choices
 :class:`Compiled`            NEFF and report; :data:`OnStage` is called with the name of each stage
 ===========================  ===========================================================================
@@ -23,10 +25,28 @@ from typing import TYPE_CHECKING
 from runtime_core.compiler.options import CastType, CompileOptions, Fp32Cast
 
 if TYPE_CHECKING:
-    from runtime_core.compiler.build import Compiled, OnStage, compile_with_report
+    from runtime_core.compiler.build import (
+        Compiled,
+        OnStage,
+        ReadModel,
+        compile_for_timing,
+        compile_with_report,
+        read_model,
+    )
     from runtime_core.compiler.build import compile_model as compile
 
-__all__ = ["CastType", "CompileOptions", "Compiled", "Fp32Cast", "OnStage", "compile", "compile_with_report"]
+__all__ = [
+    "CastType",
+    "CompileOptions",
+    "Compiled",
+    "Fp32Cast",
+    "OnStage",
+    "ReadModel",
+    "compile",
+    "compile_for_timing",
+    "compile_with_report",
+    "read_model",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""The compiler's stations in a row."""
+"""The compiler's stages in a row."""
 
 from __future__ import annotations
 
@@ -29,8 +29,22 @@ class Compiled(NamedTuple):
     report: CompileReport
 
 
+class ReadModel(NamedTuple):
+    """A model that is read and checked once, to be compiled several times.
+
+    Attributes:
+        source: the checked model.
+        where: the model, for messages.
+        name: of the graph that is made of it.
+    """
+
+    source: Source
+    where: str
+    name: str
+
+
 OnStage: TypeAlias = Callable[[str], None]
-"""Is told what the compiler does now, for a progress display."""
+"""Called with the name of each stage, for a progress display."""
 
 
 def compile_model(source: Path | str | ModelProto, options: CompileOptions | None = None) -> Neff:
@@ -52,6 +66,39 @@ def compile_with_report(
         ModelFileError: the model can't be read or compiled.
         UsageError: an option that makes no sense.
     """
+    options = _checked(options)
+    on_stage("reading")
+    return _compile(read_model(source), options, on_stage)
+
+
+def read_model(source: Path | str | ModelProto) -> ReadModel:
+    """Read and check an ONNX file or model for :func:`compile_for_timing`.
+
+    Raises:
+        ModelFileError: the model cannot be read.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return ReadModel(read_onnx(path), str(path), path.stem)
+    return ReadModel(check_model(source, "the model"), "the model", source.graph.name or "model")
+
+
+def compile_for_timing(model: ReadModel, options: CompileOptions | None = None) -> Neff:
+    """Compile a model without its parameters: the NEFF takes the same time, but computes nothing.
+
+    ``model`` stays as it is. The graph is that of :func:`compile_model`.
+
+    Raises:
+        ModelFileError: the model cannot be compiled.
+        UsageError: an invalid option.
+    """
+    own = type(model.source.model)()
+    own.CopyFrom(model.source.model)
+    model = model._replace(source=model.source._replace(model=own))
+    return _compile(model, _checked(options), lambda _: None, parameters=False).neff
+
+
+def _checked(options: CompileOptions | None) -> CompileOptions:
     options = options or CompileOptions()
     if not 1 <= options.pipeline_cores <= MAX_CORES:
         raise UsageError(f"{options.pipeline_cores} pipeline cores: expected 1 to {MAX_CORES}")
@@ -59,27 +106,27 @@ def compile_with_report(
         raise UsageError(f"cast type {options.cast_type.value} with an fp32 cast of none: nothing would be cast")
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"batch {options.batch}: expected 1 or more")
-    if isinstance(source, str | Path):
-        path = Path(source)
-        on_stage("reading")
-        return _compile(read_onnx(path), str(path), path.stem, options, on_stage)
-    name = source.graph.name or "model"
-    return _compile(check_model(source, "the model"), "the model", name, options, on_stage)
+    return options
 
 
-def _compile(source: Source, where: str, name: str, options: CompileOptions, on_stage: OnStage) -> Compiled:
+def _compile(model: ReadModel, options: CompileOptions, on_stage: OnStage, *, parameters: bool = True) -> Compiled:
     from runtime_core.compiler.emit import UnknownSpecError
 
+    where = model.where
     try:
         on_stage("folding constants and inferring shapes")
-        module, nodes, model = import_model(source, where, options.batch)
+        module, nodes, proto = import_model(model.source, where, options.batch)
+
+        def build(module: Module) -> Compiled:
+            return _build(module, proto, model, options, on_stage, parameters=parameters)
+
         on_stage("lowering operators")
         try:
-            return _build(_lowered(module, nodes), model, where, name, options, on_stage)
+            return build(_lowered(module, nodes))
         except UnknownSpecError:
             # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
             module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
-            return _build(module, model, where, name, options, on_stage)
+            return build(module)
     except UnicodeDecodeError:
         raise ModelFileError(f"{where} is malformed: a name or text in it is not UTF-8") from None
 
@@ -92,12 +139,13 @@ def _lowered(module: Module, nodes: list[NodeProto]) -> Module:
 
 
 def _build(
-    module: Module, model: ModelProto, where: str, name: str, options: CompileOptions, on_stage: OnStage
+    module: Module, proto: ModelProto, model: ReadModel, options: CompileOptions, on_stage: OnStage, *, parameters: bool
 ) -> Compiled:
     from runtime_core.compiler import emit
     from runtime_core.compiler.placement import place
     from runtime_core.neff.graph import Graph, Node, NodeKind
 
+    where = model.where
     _name_outputs(module)
     on_stage("placing on cores")
     runs = place(module, options.pipeline_cores, options.precision, where)
@@ -112,11 +160,11 @@ def _build(
     for index, ((kind, core, run), needed) in enumerate(zip(runs, wanted, strict=True)):
         on_stage(f"writing node {index + 1} of {len(runs)}")
         if kind is NodeKind.NEURON:
-            node, blob = emit.neuron_node(module, f"sg{index:02d}", run, needed, options.precision, core, where)
-            if blob:
-                params[node.name] = blob
+            node = emit.describe_node(module, f"sg{index:02d}", run, needed, options.precision, core, where)
+            if parameters and node.params_bytes:
+                params[node.name] = emit.parameter_bytes(module, node)
         else:
-            node, submodel = emit.cpu_node(module, f"cpu{index:02d}", run, needed, model, where)
+            node, submodel = emit.cpu_node(module, f"cpu{index:02d}", run, needed, proto, where)
             cpu_models[node.name] = submodel
             on_cpu += cpu_operators(node.name, run)
         made.append(node)
@@ -128,7 +176,7 @@ def _build(
     if options.dynamic_batch:
         _check_batch_first((*inputs, *outputs), batch, where)
     core_count = max(core for _, core, _ in runs) + 1
-    graph = Graph(name, inputs, outputs, tuple(made), core_count, batch, options.dynamic_batch)
+    graph = Graph(model.name, inputs, outputs, tuple(made), core_count, batch, options.dynamic_batch)
     return Compiled(Neff(graph, params, cpu_models), CompileReport(reports, on_cpu, list(module.notes)))
 
 

@@ -71,14 +71,6 @@ def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec
     return tuple(spec_of(module, name, where) for name in names)
 
 
-def neuron_node(
-    module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
-) -> tuple[Node, memoryview]:
-    """A Neuron node and its parameters' bytes."""
-    node = describe_node(module, name, group, wanted, precision, core, where)
-    return node, _parameter_bytes(module, node)
-
-
 def describe_node(
     module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> Node:
@@ -128,8 +120,8 @@ def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tup
     return tuple(parameters), end
 
 
-def _parameter_bytes(module: Module, node: Node) -> memoryview:
-    """Write every constant in its place: one buffer, no copies beside it."""
+def parameter_bytes(module: Module, node: Node) -> memoryview:
+    """A Neuron node's constants, each in its place: one buffer, no copies beside it."""
     blob = memoryview(bytearray(node.params_bytes))
     for parameter in node.parameters:
         spec, value = parameter.spec, module.constants[parameter.spec.name]

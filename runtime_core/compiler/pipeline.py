@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
-_HALVINGS = 24
+import numpy as np
+
 _MOST_PLACES = 512
 """Places to try in a long chain: the cheapest of each of so many pieces."""
 _WORTH_MEASURING = 0.7
@@ -63,15 +64,8 @@ def stage_sizes(costs: Sequence[float], stages: int, cut_costs: Sequence[float] 
     crossing[0] = 0.0
     done = [0.0, *accumulate(costs)]
     places = _places(crossing, count, stages)
-    low, high = max(costs, default=0.0), done[-1] + 2 * max(crossing)
-    cuts = [0, count]
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        found = _cuts_within(done, crossing, places, middle, stages)
-        if found is None:
-            low = middle
-        else:
-            cuts, high = found, middle
+    limit = _least_slowest(done, crossing, places, stages)
+    cuts = _cuts_within(done, crossing, places, limit, stages) or [0, count]
     return [end - start for start, end in pairwise(cuts)]
 
 
@@ -83,6 +77,19 @@ def _places(crossing: Sequence[float], count: int, stages: int) -> list[int]:
     edges = [1 + piece * (count - 1) // pieces for piece in range(pieces + 1)]
     inner = (min(range(start, end), key=crossing.__getitem__) for start, end in pairwise(edges))
     return [0, *inner, count]
+
+
+def _least_slowest(done: Sequence[float], crossing: Sequence[float], places: Sequence[int], stages: int) -> float:
+    """The cost of the costliest of up to ``stages`` runs, as low as possible."""
+    at = np.asarray(places)
+    total, extra = np.asarray(done)[at], np.asarray(crossing)[at]
+    # The same operations in the same order as for one run in :func:`_cuts_within`: the limit holds to the last bit.
+    run = (total[None, :] - total[:, None]) + extra[:, None] + extra[None, :]
+    run[np.tri(len(at), dtype=bool)] = np.inf
+    least = run[0].copy()
+    for _ in range(stages - 1):
+        np.minimum(least, np.maximum(least[:, None], run).min(axis=0), out=least)
+    return float(least[-1])
 
 
 def _cuts_within(

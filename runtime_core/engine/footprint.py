@@ -37,22 +37,23 @@ def scratch_bytes(node: Node) -> int:
         for name in (*instruction.inputs, *instruction.outputs):
             if name in size:
                 last_use[name] = position
-    alive: set[str] = set()
+    freed = [0] * len(node.instructions)
+    for name, position in last_use.items():
+        freed[position] += size[name]
+    made: set[str] = set()
     now = peak = 0
-    for position, instruction in enumerate(node.instructions):
+    for instruction, freed_bytes in zip(node.instructions, freed, strict=True):
         for name in instruction.outputs:
-            if name in size and name not in alive:
-                alive.add(name)
+            if name in size and name not in made:
+                made.add(name)
                 now += size[name]
         peak = max(peak, now)
-        for name in [n for n in alive if last_use[n] == position]:
-            alive.remove(name)
-            now -= size[name]
+        now -= freed_bytes
     return peak
 
 
 def footprints(graph: Graph, cores: tuple[int, ...]) -> tuple[SubgraphFootprint, ...]:
-    """One footprint a core of the placement.
+    """One footprint per core of the placement.
 
     Args:
         graph: the model.

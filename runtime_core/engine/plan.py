@@ -209,7 +209,7 @@ def place_execution(
     for stage in plan.stages:
         if stage.cpu_ns:
             at_ns += int(stage.cpu_ns * slowdown)
-        neighbours = sum(busy_until_ns(core) > arrival_ns for core in stage.neighbours)
+        neighbours = sum([busy_until_ns(core) > arrival_ns for core in stage.neighbours])
         duration_ns = stage.duration_ns[neighbours]
         if jitter is not None:
             duration_ns = jitter.device_ns(duration_ns, neighbours)

@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
+from runtime_core.compiler import CompileOptions, Fp32Cast, compile_for_timing, read_model  # noqa: E402
 from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
@@ -171,3 +171,13 @@ def test_a_constant_with_less_data_than_it_declares_is_refused():
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1 << 40, 1 << 20], raw_data=b"1234")
     with pytest.raises(ModelFileError, match="w"):
         compiled(model([node("Add", "x w", "y")], [value("x", [3])], [value("y", [3])], [tensor]))
+
+
+@pytest.mark.parametrize(("batch", "cores"), [(None, 1), (2, 4), (1, 2)])
+def test_a_model_that_is_read_once_compiles_to_the_same_graphs_without_parameters(light_networks, batch, cores):
+    path = light_networks / "light_squeezenet.onnx"
+    read, options = read_model(path), CompileOptions(batch=batch, pipeline_cores=cores)
+    for _ in range(2):
+        timed = compile_for_timing(read, options)
+        assert timed.graph == compile_model(path, options).graph
+        assert not timed.params

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("numpy")
 from runtime_core.compiler.pipeline import fastest_cut, stage_sizes
 
 
