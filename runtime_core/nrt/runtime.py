@@ -59,7 +59,7 @@ class Runtime(TensorCalls):
         claim_page: ClaimPage | None = None,
         shares: NodeShares | None = None,
         framework: str = "",
-        jitter: bool = False,
+        jitter: bool | Jitter = False,
     ) -> None:
         """Initialise: read the environment, own cores, enter the node's process table.
 
@@ -71,7 +71,7 @@ class Runtime(TensorCalls):
             claim_page: enters the process table, given node and tag; default: as this process.
             shares: vCPUs, PCIe and links that it shares with other runtimes of the process; default: its own.
             framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
-            jitter: spread execution times, from the node's seed and the place in the process table.
+            jitter: spread execution times, from the node's seed and the place in the process table, or as given.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -111,7 +111,7 @@ class Runtime(TensorCalls):
             self._clock,
             timeout_ns=round(self._config.timeout_seconds * 1e9),
             shares=shares,
-            jitter=Jitter(f"{self._store.header.seed}:{self._page.index}") if jitter else None,
+            jitter=Jitter(f"{self._store.header.seed}:{self._page.index}") if jitter is True else jitter or None,
         )
         emit(LogLevel.INFO, "nrt_init", f"Initialised with NeuronCore(s) {format_cores(self._cores)}")
 

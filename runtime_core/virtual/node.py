@@ -18,6 +18,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import set_up
 from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.engine.execution import LoadedModel
+from runtime_core.engine.jitter import Jitter
 from runtime_core.engine.shares import NodeShares
 from runtime_core.errors import NodeError
 from runtime_core.instance import MAX_CORES, MAX_DEVICES
@@ -96,7 +97,7 @@ class VirtualNode:
         command: str = "",
         environment: Mapping[str, str] | None = None,
         numerics: bool = False,
-        jitter: bool = False,
+        jitter: bool | Jitter = False,
     ) -> Runtime:
         """An application's runtime, as :class:`runtime_core.nrt.Runtime` in a process of its own.
 
@@ -109,7 +110,7 @@ class VirtualNode:
             command: its command line in the tools.
             environment: other variables of the runtime.
             numerics: compute results.
-            jitter: spread execution times, from the node's seed.
+            jitter: spread execution times, from the node's seed, or as given.
 
         Raises:
             NrtError: as for :class:`runtime_core.nrt.Runtime`.
