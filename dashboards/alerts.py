@@ -84,7 +84,7 @@ ALERTS: tuple[Alert, ...] = (
         # Without a tag of its own a runtime is named by its pid, and nobody expects that very process back.
         'max_over_time(neuron_runtime_readable{runtime_tag!~"[0-9]+"}[1h]) unless neuron_runtime_readable\n'
         "and on (job, instance) neuron_node_readable == 1",
-        "{{ $labels.runtime_tag }} on {{ $labels.instance }} is gone",
+        "{{ $labels.runtime_tag }} on {{ $labels.instance }} has stopped",
         "It ran there within the last hour, and the node's monitor sees it no more.",
     ),
     Alert(
@@ -92,7 +92,7 @@ ALERTS: tuple[Alert, ...] = (
         Severity.WARNING,
         "5m",
         "neuron_runtime_readable == 0",
-        "Figures of {{ $labels.runtime_tag }} on {{ $labels.instance }} can't be read",
+        "Figures of {{ $labels.runtime_tag }} on {{ $labels.instance }} cannot be read",
         "The runtime lives, but what it counts is not known.",
     ),
     Alert(
@@ -103,7 +103,7 @@ ALERTS: tuple[Alert, ...] = (
         f"or neuron_monitor_report_age_seconds > {REPORT_STALE_SECONDS}\n"
         "or on (job, instance) neuron_node_readable == 0",
         "Nothing is known of {{ $labels.instance }}",
-        "Its monitor does not answer, shows old figures, or can't read the node.",
+        "Its monitor does not respond, shows old figures, or cannot read the node.",
     ),
     Alert(
         "NeuronMonitorAbsent",

@@ -30,7 +30,7 @@ def write() -> list[Path]:
     """Write all files; returns their paths.
 
     Raises:
-        OSError: one can't be written.
+        OSError: a file cannot be written.
     """
     for path, text in contents().items():
         path.parent.mkdir(exist_ok=True)

@@ -55,7 +55,7 @@ class Collector:
             start_ns: CLOCK_MONOTONIC that all deadlines count from.
 
         Raises:
-            NodeError: there is no node.
+            NodeError: the node is missing.
         """
         self._source = source
         self._start_ns = start_ns

@@ -37,7 +37,7 @@ class UserSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close open files."""
         ...
 
 

@@ -169,7 +169,7 @@ class RotatedFile:
             print(f"neuron-monitor: {self._path}: {error.strerror or error}", file=sys.stderr)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -65,7 +65,7 @@ class Signals:
                 os.read(self._read, 4096)
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         os.close(self._read)
         os.close(self._write)
 

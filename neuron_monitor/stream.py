@@ -120,7 +120,7 @@ def stream(
 
     Raises:
         ConfigError: the file is broken.
-        NodeError: there is no node.
+        NodeError: the node is missing.
     """
     config = config_file.load()
     source = open_source(source_name)

@@ -25,7 +25,7 @@ buckets beside the classic ones: a Prometheus server asks for it when native his
 the process answers, `/-/ready` that there is a report and that it is not older than a minute (or than three periods).
 
 Every series carries the instance labels ({instance}),
-those of a runtime also `runtime_tag`. A runtime that ended is gone from the next report on. Runtimes of one tag make
+those of a runtime also `runtime_tag`. A runtime that ended is missing from the next report on. Runtimes of one tag make
 one series: counters and memory are their sums, of latencies the worst is shown. As long as one of them lives, the tag's
 counters don't go back; when the tag comes back after its last one ended, its counters begin anew, and `_created` says
 when. What is not known makes no series: it is never shown as 0.

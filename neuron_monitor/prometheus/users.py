@@ -36,7 +36,7 @@ class Users:
             from bcrypt import checkpw
         self._checkpw = checkpw
         self._hashes = {user.encode(): text.encode() for user, text in hashes.items()}
-        # An unknown user takes as long to refuse as a wrong password: names can't be found by the clock.
+        # An unknown user takes as long to refuse as a wrong password: names cannot be found by the clock.
         self._nobody = max(self._hashes.values(), key=lambda text: text[4:6])
         self._secret = secrets.token_bytes(32)
         self._known: dict[bytes, bool] = {}
@@ -56,7 +56,7 @@ class Users:
         credentials = _credentials(header)
         if credentials is None:
             return False
-        # The cache holds no passwords, and its keys can't be computed from outside.
+        # The cache holds no passwords, and its keys cannot be computed from outside.
         key = hmac.digest(self._secret, b"\0".join((hashlib.sha256(credentials[0]).digest(), credentials[1])), "sha256")
         known = self._known.get(key)
         if known is not None:

@@ -50,7 +50,7 @@ def library() -> dict[str, Path]:
     try:
         built = up_to_date_build(environment_prefix())
     except BuildError as error:
-        print(f"neuron-sim install: libnrt.so is left out: {error}", file=sys.stderr)
+        print(f"neuron-sim install: libnrt.so is omitted: {error}", file=sys.stderr)
         return {}
     # The links of programs stand as the linker and the loader look for them, each to the one file.
     return {LINK_NAME: built.with_name(SONAME), SONAME: built}

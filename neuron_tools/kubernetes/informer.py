@@ -84,7 +84,7 @@ class Informer(Generic[T]):
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stop.set()
 
     def _run(self) -> None:

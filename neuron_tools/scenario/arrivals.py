@@ -1,4 +1,4 @@
-"""When requests come: endless ascending times in nanoseconds, the same for the same seed."""
+"""Arrival times of requests: endless ascending times in nanoseconds, equal for equal seeds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def arrival_times_ns(arrivals: Arrivals, rng: random.Random, start_ns: int, fold
 
     Args:
         arrivals: any but closed, which has no times of its own.
-        rng: what chance follows.
+        rng: source of randomness.
         start_ns: when the application starts.
         folder: where trace files are.
 
     Raises:
-        NeuronError: the trace can't be read.
+        NeuronError: the trace cannot be read.
     """
     if arrivals.constant is not None:
         return _constant(arrivals.constant, start_ns)
@@ -39,7 +39,7 @@ def arrival_times_ns(arrivals: Arrivals, rng: random.Random, start_ns: int, fold
 def _constant(rate: float, start_ns: int) -> Iterator[int]:
     number = 0
     while True:
-        # Counted from the start, so that no error adds up.
+        # Counted from the start, so that errors do not accumulate.
         yield start_ns + round(number * 1e9 / rate)
         number += 1
 
@@ -65,15 +65,15 @@ def _diurnal(curve: Diurnal, rng: random.Random, start_ns: int) -> Iterator[int]
 
 
 def read_trace(path: Path) -> list[int]:
-    """Nanoseconds from the start, of a file with seconds, one a line, ascending; lines that begin with # are skipped.
+    """Nanoseconds from the start, from a file with ascending seconds, one per line; lines with # are skipped.
 
     Raises:
-        NeuronError: it can't be read, or a line is no such number.
+        NeuronError: it cannot be read, or a line is not such a number.
     """
     try:
         raw = read_regular(path, _MAX_TRACE_BYTES)
     except OSError as error:
-        raise NeuronError(f"{path} can't be read: {error.strerror}") from None
+        raise NeuronError(f"cannot read the file: {error.strerror}", where=str(path)) from None
     offsets: list[int] = []
     for number, line in enumerate(raw.splitlines(), 1):
         text = line.strip()

@@ -24,7 +24,7 @@ LIBRARY = "neuron_tools.scenario.library"
 
 
 class RunPlan(NamedTuple):
-    """What to run: names of the library or files; ``virtual``: under the virtual clock."""
+    """Scenarios to run: names of the library or files; ``virtual``: under the virtual clock."""
 
     scenarios: tuple[str, ...]
     virtual: bool
@@ -43,34 +43,34 @@ def find(name: str) -> Path:
     """A scenario file by path, or by its name in the library.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it does not exist.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return path
     known = {file.stem: file for file in library_files()}
     if name not in known:
-        raise UsageError(f"no scenario {name!r}", mend=f"give a file, or one of {', '.join(known)}")
+        raise UsageError(f"scenario {name!r} not found", mend=f"use a file, or one of {', '.join(known)}")
     return known[name]
 
 
 def describe_library() -> str:
-    """The library's scenarios, one a line."""
+    """The library's scenarios, one per line."""
     files = library_files()
     width = max((len(file.stem) for file in files), default=0)
     return "\n".join(f"{file.stem.ljust(width)}  {load_scenario(file).scenario}" for file in files)
 
 
 def run(plan: RunPlan) -> int:
-    """Run the scenarios one after the other and print what became of them; returns the exit status.
+    """Run the scenarios one after the other and print the results; returns the exit status.
 
     Raises:
-        UsageError: a file is wrong; nothing was run then.
-        NeuronError: a report can't be written.
+        UsageError: a file is invalid; nothing was run.
+        NeuronError: a report cannot be written.
     """
     names = plan.scenarios or tuple(file.stem for file in library_files())
     loaded = [(path, load_scenario(path)) for path in map(find, names)]
-    # The runtimes' own log lines are those of rehearsed failures.
+    # The runtimes would only log the rehearsed failures.
     os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
     results: list[Result] = []
     for number, (path, scenario) in enumerate(loaded):
@@ -106,7 +106,7 @@ def _run_one(scenario: Scenario, folder: Path, plan: RunPlan, progress: Progress
 
 @contextmanager
 def _progress(name: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A progress bar; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
@@ -120,9 +120,9 @@ def _progress(name: str) -> Iterator[Progress]:
 
 
 def check(files: Sequence[Path]) -> str:
-    """Read scenario files and say that they are right.
+    """Check scenario files.
 
     Raises:
-        UsageError: one is wrong.
+        UsageError: a file is invalid.
     """
     return "\n".join(f"{file}: {load_scenario(file).scenario}" for file in files)

@@ -1,4 +1,4 @@
-"""What a scenario may expect, as sentences: each form is a row that knows how to read it and what to ask the node."""
+"""Expectations of a scenario, as sentences: each form is a row with its pattern and the check that it stands for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNITS = {None: 1.0, "%": 0.01, "ms": 0.001, "s": 1.0, "m": 60.0, "MiB": 2.0**20
 
 
 class Verdict(NamedTuple):
-    """What became of an expectation: ``found`` says what was seen."""
+    """The result of an expectation; ``found``: the observation."""
 
     expectation: str
     met: bool
@@ -45,16 +45,16 @@ class Moment(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """All that expectations can ask of a run.
+    """The results of a run that expectations can check.
 
     Attributes:
         store: the series that were scraped and recorded.
         fired: every alert that fired.
         start_failures: tag -> why its application could not start.
-        first_event_seconds: when something first happened to the node, 0 when nothing did.
-        mended_seconds: when the last of it was over.
+        first_event_seconds: time of the first event on the node, 0 without events.
+        mended_seconds: when the last event was over.
         end_seconds: of the run.
-        moments: what happened in the cluster, in order; empty without one.
+        moments: events in the cluster, in order; empty without a cluster.
     """
 
     store: SeriesStore
@@ -67,7 +67,7 @@ class Seen(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """A read expectation; ``judge`` gives whether it is met and what was found. ``alert`` is one it names."""
+    """A parsed expectation; ``judge`` returns whether it is met, and the observation. ``alert``: its alert."""
 
     text: str
     judge: Callable[[Seen], tuple[bool, str]]
@@ -75,7 +75,7 @@ class Expectation(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """A form of sentence, an example of it, and what it asks."""
+    """A form of sentence, an example of it, and its check."""
 
     pattern: re.Pattern[str]
     example: str
@@ -277,7 +277,7 @@ def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: Instan
         size: of its node.
 
     Raises:
-        UsageError: the sentence is of no known form, or names what there is not.
+        UsageError: the sentence has an unknown form, or names something that does not exist.
     """
     text = " ".join(spec.expect.split())
     for form in _FORMS:
@@ -293,4 +293,4 @@ def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: Instan
         if groups.get("device") and int(groups["device"]) >= size.device_count:
             raise UsageError(f"no Neuron Device {groups['device']}: {size.name} has 0 to {size.device_count - 1}")
         return Expectation(text, form.read(match, spec), groups.get("name") if about_alert else None)
-    raise UsageError(f"{text!r} is no expectation", mend=f"write one like {'; '.join(EXAMPLES[:6])}")
+    raise UsageError("unknown expectation", where=repr(text), mend=f"use a form such as {'; '.join(EXAMPLES[:6])}")

@@ -1,4 +1,4 @@
-"""Reads a scenario file; whatever is wrong in it is told with its line."""
+"""Reads a scenario file; errors name the line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ARRIVALS = ("constant", "poisson", "diurnal", "trace", "closed")
 
 
 class ScenarioError(UsageError):
-    """A scenario file that is wrong: the message names the file and the line."""
+    """An invalid scenario file: the message names the file and the line."""
 
 
 class _Lines(dict[str, int]):
@@ -46,17 +46,17 @@ def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario file (YAML).
 
     Raises:
-        ScenarioError: it can't be read, or something in it is wrong.
+        ScenarioError: it cannot be read or is invalid.
     """
     try:
         raw = read_regular(path, _MAX_BYTES)
     except OSError as error:
-        raise ScenarioError(f"{path} can't be read: {error.strerror}") from None
+        raise ScenarioError(f"cannot read the file: {error.strerror}", where=str(path)) from None
     return parse_scenario(raw, path)
 
 
 def parse_scenario(raw: bytes, path: Path) -> Scenario:
-    """The same from a file's bytes; ``path`` is for messages, and for where models are."""
+    """The same from a file's bytes; ``path`` is used in messages and as the base of model files."""
     return parse_checked(raw, path, Scenario, scenario_problems)
 
 
@@ -104,14 +104,14 @@ def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, 
 
 
 def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
-    """Plain values of a YAML tree, remembering where each stands."""
+    """Plain values of a YAML tree, with their lines."""
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         made: dict[str, object] = {}
         for key, value in node.value:
             name = str(key.value)
             if name in made:
-                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=key.start_mark)
             lines[f"{place}.{name}"] = key.start_mark.line + 1
             # A value of a mapping with free keys is [...] in msgspec's paths.
             lines.setdefault(f"{place}[...]", key.start_mark.line + 1)
@@ -154,14 +154,14 @@ def fault_spec(event: EventSpec) -> FaultSpec:
 
 
 def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str]]:
-    """What a schema can't tell, as (place, problem)."""
+    """Problems that a schema cannot express, as (place, problem)."""
     try:
         size = instance_type(scenario.instance)
     except UsageError as error:
         yield "$.instance", str(error)
         return
     if not 0 < nanoseconds_of(scenario.duration) <= 31 * 86400 * 10**9:
-        yield "$.duration", "expected more than nothing, up to 31 days"
+        yield "$.duration", "expected more than 0, up to 31 days"
     if nanoseconds_of(scenario.sample) < 10**9:
         yield "$.sample", "expected 1s or more"
     for name, model in scenario.models.items():
@@ -175,7 +175,7 @@ def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str
         for problem in _event_problems(scenario, event, size):
             yield f"$.timeline[{number}]", problem
     if not scenario.expectations:
-        yield "$.expectations", "a scenario without an expectation shows nothing"
+        yield "$.expectations", "expected at least one expectation"
     tags = {a.tag for a in scenario.applications}
     for number, expectation in enumerate(scenario.expectations):
         try:
@@ -185,12 +185,12 @@ def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str
 
 
 def _file_problems(place: str, folder: Path, file: str, what: str) -> Iterator[tuple[str, str]]:
-    """A scenario may come from anywhere, so it names files beside it or below, and no others."""
+    """Scenarios are untrusted, so their files must be in the scenario's folder or below."""
     target = folder / file
     if "\0" in file or not target.resolve().is_relative_to(folder.resolve()):
         yield place, f"{file!r} leads out of the scenario's folder"
     elif not target.is_file():
-        yield place, f"no such {what} file: {target}"
+        yield place, f"{what} file {target} not found"
 
 
 def _application_problems(scenario: Scenario, path: Path, size: InstanceType) -> Iterator[tuple[str, str]]:
@@ -239,6 +239,6 @@ def _event_problems(scenario: Scenario, event: EventSpec, size: InstanceType) ->
         if tag is not None and tag not in {a.tag for a in scenario.applications}:
             yield f"no application {tag!r}"
     if event.hold is not None and event.lasting is None:
-        yield "hold needs for: how long"
+        yield "'for' is missing: hold requires a duration"
     if event.reset is not None and event.reset >= size.device_count:
         yield f"no Neuron Device {event.reset}: {size.name} has 0 to {size.device_count - 1}"

@@ -1,4 +1,4 @@
-"""Models of a scenario: read from files, or made to measure."""
+"""Models of a scenario: read from files, or generated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_model(name: str, spec: ModelSpec, folder: Path) -> Neff:
     """The model that ``spec`` describes.
 
     Raises:
-        NeuronError: its file can't be read or compiled.
+        NeuronError: its file cannot be read or compiled.
     """
     file = spec.neff or spec.onnx
     if file is not None:
@@ -31,7 +31,7 @@ def make_model(name: str, spec: ModelSpec, folder: Path) -> Neff:
 
 
 def made_to_measure(name: str, milliseconds: float, constants_mib: float, cores: int = 1) -> Neff:
-    """A pipeline of one node a core, each as slow and as large as asked for; its results mean nothing.
+    """A pipeline with one node per core, each with the requested time and size; its results have no meaning.
 
     Where the overhead of a node or the reading of its parameters takes longer than that, it takes longer.
 
@@ -44,7 +44,7 @@ def made_to_measure(name: str, milliseconds: float, constants_mib: float, cores:
     constants = TensorSpec("w", DType.INT8, (max(1, round(constants_mib * 2**20)),))
     wanted_ns = milliseconds * 1e6
     flops = 0
-    # The time follows from the FLOPs by a straight line, once they are what takes longest.
+    # The time is linear in the FLOPs once they dominate.
     step = 10**9
     for _ in range(_ROUNDS):
         here = timing.time_node(_node(0, constants, flops)).duration_ns[0]
@@ -57,7 +57,7 @@ def made_to_measure(name: str, milliseconds: float, constants_mib: float, cores:
         flops = max(0, round(flops + (wanted_ns - here) / slope))
     nodes = tuple(_node(i, constants, flops) for i in range(cores))
     graph = Graph(name, nodes[0].inputs, nodes[-1].outputs, nodes, core_count=cores)
-    # Without numerics nobody reads the parameters, so there are none.
+    # Without numerics the parameters are not read, so they are omitted.
     return Neff(graph, uuid=hashlib.sha256(f"{name} {milliseconds} {constants_mib} {cores}".encode()).hexdigest()[:32])
 
 

@@ -1,4 +1,4 @@
-"""neuron-monitor and a Prometheus that scrapes it, as a scenario sees them: series at each sample, and alerts."""
+"""neuron-monitor and a Prometheus that scrapes it, inside a scenario: series at each sample, and alerts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Sample = tuple[str, Labels, float]
 
 
 class MonitorState(enum.StrEnum):
-    """What becomes of a scrape: answered, refused, answered with old figures, or there is no such target."""
+    """State of the scrape target: it responds, refuses, responds with old figures, or does not exist."""
 
     UP = "up"
     DOWN = "down"
@@ -41,7 +41,7 @@ def shipped_rules() -> Rules:
 
 
 class Monitor:
-    """Scrapes the node's metrics page and evaluates the rules, each time it is told to."""
+    """Scrapes the node's metrics page and evaluates the rules on each call."""
 
     def __init__(self, source: Source, start_ns: int, rules: Rules) -> None:
         """Look at the node for the first time.
@@ -73,7 +73,7 @@ class Monitor:
             self._shown, self._shown_seconds = self._page(now_ns), at_seconds
             self._looks += 1
         if answers:
-            # The exporter's figures of itself are those of the scenario's time: a look takes none of it.
+            # The exporter's own figures use the scenario's time, of which a scrape takes none.
             samples += self._shown
             samples.append(_of_monitor("neuron_monitor_report_age_seconds", at_seconds - self._shown_seconds))
             samples.append(_of_monitor("neuron_monitor_collection_duration_seconds_sum", 0.0))

@@ -1,4 +1,4 @@
-"""A scenario's result as people, programs and CI systems read it. Equal results give equal bytes."""
+"""A scenario's result as text, JSON and JUnit XML. Equal results give equal bytes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _where(firing: Firing) -> str:
 
 
 def as_text(result: Result) -> str:
-    """A few lines on what happened, and the table of verdicts."""
+    """A short timeline, and the table of verdicts."""
     lines = [f"{result.scenario}: {result.seconds:g} s"]
     lines += [f"  {_clock(at)}  {text}" for at, text in _timeline(result)]
     lines.append("")
@@ -60,7 +60,7 @@ def as_text(result: Result) -> str:
 
 
 def _timeline(result: Result) -> list[tuple[float, str]]:
-    """What was done and which alerts fired and ended, in order."""
+    """Actions, and alerts that fired and ended, in order."""
     entries = [(at, 0, text) for at, text in result.happened]
     for firing in result.fired:
         entries.append((firing.since_seconds, 1, f"ALERT {firing.name}{_where(firing)}"))
@@ -82,12 +82,12 @@ def as_facts(result: Result) -> dict[str, object]:
 
 
 def as_json(results: Sequence[Result]) -> str:
-    """An array, one object a scenario."""
+    """An array, one object per scenario."""
     return json.dumps(rounded([as_facts(result) for result in results]), indent=2)
 
 
 def as_junit(results: Sequence[Result]) -> bytes:
-    """JUnit XML: a suite a scenario, a case an expectation. Times are the scenario's own."""
+    """JUnit XML: a suite per scenario, a case per expectation. Times are the scenario's own."""
     root = ElementTree.Element(
         "testsuites",
         tests=str(sum(len(r.verdicts) for r in results)),

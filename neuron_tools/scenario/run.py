@@ -1,4 +1,4 @@
-"""Runs a scenario: what happens when, a sample of the metrics every so often, verdicts at the end."""
+"""Runs a scenario: events, periodic samples of the metrics, verdicts at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ApplicationResult(NamedTuple):
-    """What an application counted, as last seen before its end (``None``: it was never seen)."""
+    """Counts of an application, as last seen before its end (``None``: never seen)."""
 
     tag: str
     completed: int | None
@@ -30,12 +30,12 @@ class ApplicationResult(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a scenario.
+    """Result of a scenario.
 
     Attributes:
         scenario: its name.
         seconds: how long it ran, in its own time.
-        happened: second and text of what was done and could not be done.
+        happened: second and text of each action and each failed action.
         applications: in the file's order.
         fired: every alert that fired.
         verdicts: of the expectations, in the file's order.
@@ -55,7 +55,7 @@ class Result(NamedTuple):
 
 
 Progress = Callable[[float, float], None]
-"""Told the seconds that have passed, and all of them."""
+"""Called with the seconds that have passed, and the total."""
 
 
 def run_scenario(scenario: Scenario, world: World, rules: Rules, progress: Progress | None = None) -> Result:
@@ -86,7 +86,7 @@ class _Run:
             if expectation.alert is not None and expectation.alert not in rules.names:
                 known = ", ".join(sorted(rules.names))
                 raise UsageError(
-                    f"there is no alert {expectation.alert}: there are {known}", where=f"{expectation.text!r}"
+                    f"unknown alert {expectation.alert}: expected one of {known}", where=f"{expectation.text!r}"
                 )
         self._monitor = Monitor(world.source, world.clock_ns(), rules)
         self._offset_ns = world.clock_ns() - world.now_ns()
@@ -117,7 +117,7 @@ class _Run:
         return Result(self._scenario.scenario, self._end_ns / 1e9, self._happened, applications, fired, verdicts)
 
     def _agenda(self) -> list[tuple[int, int, Callable[[int], None]]]:
-        """Everything that is done, in order: at equal times samples last, so that they see the rest."""
+        """All actions, in order: at equal times samples come last, so that they see the others."""
         agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for number, application in enumerate(self._scenario.applications):
             agenda.append((nanoseconds_of(application.start), 1, self._starter(number)))
@@ -131,7 +131,7 @@ class _Run:
         asked_ns = {nanoseconds_of(e.at) for e in self._scenario.expectations if e.at is not None}
         samples_ns = {*range(step_ns, self._end_ns + 1, step_ns), *asked_ns, self._end_ns}
         agenda += [(at_ns, 2, self._sample) for at_ns in samples_ns]
-        # Sorting is stable, so what stands first in the file is done first.
+        # Sorting is stable, so the order of the file holds at equal times.
         return sorted((entry for entry in agenda if entry[0] <= self._end_ns), key=lambda entry: entry[:2])
 
     def _starter(self, number: int) -> Callable[[int], None]:
@@ -172,7 +172,7 @@ class _Run:
             elif event.hold is not None:
                 self._look()
                 self._world.hold(event.hold)
-                text = f"{event.hold} stands still for {event.lasting}"
+                text = f"{event.hold} is stopped for {event.lasting}"
             elif event.reset is not None:
                 self._world.reset(event.reset)
                 text = f"device {event.reset} reset"
@@ -189,7 +189,7 @@ class _Run:
     def _releasing(self, tag: str) -> Callable[[int], None]:
         def release(at_ns: int) -> None:
             self._world.release(tag)
-            self._happened.append((at_ns / 1e9, f"{tag} goes on"))
+            self._happened.append((at_ns / 1e9, f"{tag} continues"))
 
         return release
 
@@ -203,7 +203,7 @@ class _Run:
                 self._last_seen.setdefault(runtime.tag, {})[runtime.key] = runtime
 
     def _application(self, tag: str) -> ApplicationResult:
-        """All runtimes that bore the tag, together."""
+        """The sum of all runtimes that had the tag."""
         seen = list(self._last_seen.get(tag, {}).values())
         counts = [r.executions for r in seen if r.executions is not None]
         histograms = [r.total_latency for r in seen if r.total_latency is not None]

@@ -1,4 +1,4 @@
-"""What a scenario file holds, as msgspec validates it. ``docs/how-to/scenarios.md`` explains every field."""
+"""The schema of a scenario file, validated by msgspec. ``docs/how-to/scenarios.md`` explains every field."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Clients that execute back to back: so many for each copy of the model, thinking ``think`` in between."""
+    """Clients that execute back to back: a number per copy of the model, with a pause of ``think`` in between."""
 
     workers: Count = 1
     think: Seconds = "0s"
 
 
 class Diurnal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rate that swings between ``low`` (at the start) and ``high`` (half a ``period`` later), at random times."""
+    """A rate that varies between ``low`` (at the start) and ``high`` (half a ``period`` later), at random times."""
 
     low: Rate
     high: Rate
@@ -45,7 +45,7 @@ class Diurnal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When requests come: one of these."""
+    """Arrivals of requests: one of these."""
 
     constant: Rate | None = None
     poisson: Rate | None = None
@@ -55,7 +55,7 @@ class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PodSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the pod of an application requests from the cluster: one of these."""
+    """Resources that an application's pod requests from the cluster: one of these."""
 
     neuron: Annotated[int, Meta(ge=1, le=16)] | None = None
     neuroncore: Annotated[int, Meta(ge=1, le=64)] | None = None
@@ -78,7 +78,7 @@ class ApplicationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lasting": "for"}):
-    """Something that happens: a fault, its end, a kill, a hold, a reset, or what the monitor does."""
+    """An event: a fault, its end, a kill, a hold, a reset, or a state of the monitor."""
 
     at: Seconds
     fault: FaultKind | None = None
@@ -102,7 +102,7 @@ class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 
 
 class ExpectationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must be true, ``at`` a time (default: the end), ``after`` an event, or ``over`` the time before."""
+    """A condition, ``at`` a time (default: the end), ``after`` an event, or ``over`` the time before."""
 
     expect: str
     at: Seconds | None = None

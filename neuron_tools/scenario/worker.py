@@ -25,11 +25,11 @@ from runtime_core.errors import NeuronError
 from runtime_core.nrt import LoadedModel, NrtError, Runtime
 
 _PAUSE_SECONDS = 0.001
-"""After an execution that was refused at once, as under the virtual clock."""
+"""Pause after an execution that was refused immediately, as under the virtual clock."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a worker is told."""
+    """Configuration of a worker."""
 
     application: ApplicationSpec
     models: dict[str, ModelSpec]
@@ -69,7 +69,7 @@ def _execute(runtime: Runtime, model: LoadedModel) -> bool:
     try:
         runtime.infer(model, {})
     except NrtError:
-        # Counted by outcome, where the scenario looks.
+        # Counted by outcome in the telemetry, which the scenario reads.
         return False
     return True
 
@@ -78,7 +78,7 @@ def run_job(job: Job) -> None:
     """Run an application until SIGTERM.
 
     Raises:
-        NeuronError: it can't start.
+        NeuronError: it cannot start.
     """
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
@@ -128,7 +128,7 @@ def _threads(job: Job, runtime: Runtime, models: list[LoadedModel], stopped: thr
 
 def main() -> int:
     """Entry point."""
-    # Whoever runs the scenario decides when it ends; Ctrl-C reaches all processes of the terminal.
+    # The scenario's process decides when it ends; Ctrl-C reaches all processes of the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
     try:

@@ -1,4 +1,4 @@
-"""What a scenario runs on: a node whose time is virtual, or a real one of whole processes."""
+"""The node of a scenario: under virtual time, or in real time with real processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class World(Protocol):
 
     @property
     def source(self) -> Source:
-        """Where the node is looked at."""
+        """The source for snapshots of the node."""
         ...
 
     def now_ns(self) -> int:
@@ -33,31 +33,31 @@ class World(Protocol):
         ...
 
     def advance(self, until_ns: int) -> None:
-        """Let time pass until ``until_ns`` after the start; what is counted till then can be seen."""
+        """Let time pass until ``until_ns`` after the start; counts up to then are visible."""
         ...
 
     def start(self, number: int, application: ApplicationSpec) -> None:
         """Start an application.
 
         Raises:
-            StartError: it can't start now.
+            StartError: it cannot start now.
         """
         ...
 
     def stop(self, tag: str) -> None:
-        """Let applications of a tag end; no effect when there is none."""
+        """Stop applications of a tag; no effect without one."""
         ...
 
     def kill(self, tag: str) -> None:
-        """End applications of a tag at once; no effect when there is none."""
+        """Kill applications of a tag; no effect without one."""
         ...
 
     def hold(self, tag: str) -> None:
-        """Let the counters of a tag's applications stand still in the middle of a write; no effect without one."""
+        """Stop a tag's applications in the middle of a write of their counters; no effect without one."""
         ...
 
     def release(self, tag: str) -> None:
-        """Let them go on."""
+        """Let them continue."""
         ...
 
     def inject(self, fault: FaultSpec) -> None:
@@ -73,15 +73,15 @@ class World(Protocol):
         ...
 
     def close(self) -> None:
-        """End everything and leave nothing behind."""
+        """End everything and remove all files."""
         ...
 
 
 def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
-    """Take the device memory that an application asks for beside its models: accounted, with no bytes behind it.
+    """Allocate the device memory that an application requests besides its models: accounted only.
 
     Raises:
-        NrtError: RESOURCE, when there is not so much.
+        NrtError: RESOURCE, when the device does not have enough.
     """
     size_bytes = round(application.tensors_mib * 2**20)
     if size_bytes:
@@ -89,7 +89,7 @@ def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
 
 
 def stand_still(store: Datastore, index: int, *, still: bool) -> None:
-    """Leave a page as a process does that is stopped in the middle of a write, or as one that goes on.
+    """Mark a page as a process does that is stopped in the middle of a write, or that continues.
 
     Args:
         store: the node's, writable; nobody writes the page meanwhile.

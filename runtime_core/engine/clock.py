@@ -46,7 +46,7 @@ class RealClock:
 
 
 def _ask_for_prompt_waking() -> None:
-    """Set the calling thread's timer slack to the least; where that can't be done, sleeps overrun by some more."""
+    """Set the calling thread's timer slack to the least; where that cannot be done, sleeps overrun by some more."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0)

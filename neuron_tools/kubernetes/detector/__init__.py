@@ -1,1 +1,1 @@
-"""neuron-problem-detector: tells the cluster what is wrong with a node's Neuron Devices, and mends it when asked."""
+"""neuron-problem-detector: reports problems of a node's Neuron Devices to the cluster; recovers the node on request."""

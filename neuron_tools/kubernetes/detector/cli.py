@@ -1,4 +1,4 @@
-"""neuron-problem-detector: tell the cluster what is wrong with a node's Neuron Devices."""
+"""neuron-problem-detector: report problems of a node's Neuron Devices to the cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def detect(
             metavar="URL", help="API server without authentication. Default: KUBECONFIG, else the pod's account."
         ),
     ] = None,
-    cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Whether a cluster is told.")] = True,
+    cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Report to a cluster.")] = True,
     recover: Annotated[bool, typer.Option("--recover", help="Cordon, drain, reset and uncordon.")] = False,
     log: Annotated[
         Optional[Path],  # noqa: UP045

@@ -172,11 +172,11 @@ class Detector:
             case Stage.DRAINING:
                 self._drain(now_ns)
             case Stage.SETTLING if self._open:
-                self._give_up("the problem is still there after the reset", now_ns)
+                self._give_up("the problem remains after the reset", now_ns)
             case Stage.SETTLING if now_ns - self._stage_ns >= self._settle_ns:
                 self._back(now_ns)
             case Stage.GIVEN_UP if not self._open:
-                # Somebody mended it by hand.
+                # Repaired by hand.
                 self._to(Stage.SETTLING, now_ns)
             case _:
                 pass

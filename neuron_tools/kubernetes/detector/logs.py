@@ -22,7 +22,7 @@ class Log(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close open files."""
         ...
 
 
@@ -46,7 +46,7 @@ class FileLog:
         """Start at the end of ``path``.
 
         Raises:
-            NeuronError: it is no regular file.
+            NeuronError: it is not a regular file.
         """
         self._path = path
         self._fd = -1

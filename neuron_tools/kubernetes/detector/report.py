@@ -1,4 +1,4 @@
-"""What the cluster is told: the node's condition, events, cordon and eviction."""
+"""Reports to the cluster: the node's condition, events, cordon and eviction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The detector's life."""
+"""Runs the detector."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ def serve(settings: Settings) -> int:
         The exit status: with ``once`` 1 for an unhealthy node.
 
     Raises:
-        NeuronError: no cluster, no such log, or settings that make no sense.
+        NeuronError: no cluster, no such log, or invalid settings.
     """
     if settings.cluster and not settings.once and not settings.node:
         raise UsageError("the node's name is missing", mend="set NODE_NAME or --node-name, or use --no-cluster")
     if settings.recover and not settings.cluster:
-        raise UsageError("--recover needs a cluster", mend="leave --no-cluster out")
+        raise UsageError("--recover needs a cluster", mend="omit --no-cluster")
     source = open_source(settings.source)
     logs: list[Log] = []
     if settings.log_file is not None:

@@ -1,4 +1,4 @@
-"""What a container gets for the ids that the kubelet chose: variables, mounts, device files, CDI devices."""
+"""The container's share for the ids that the kubelet chose: variables, mounts, device files, CDI devices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DeviceFile(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What one container gets."""
+    """Variables, mounts and devices of one container."""
 
     envs: dict[str, str]
     mounts: tuple[Mounted, ...]

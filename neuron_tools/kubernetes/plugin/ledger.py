@@ -100,6 +100,6 @@ class Ledger:
             return self._current()
 
     def blocked(self, resource: str) -> set[int]:
-        """Ids of ``resource`` that can't be had, since a core of theirs is held through the other resource."""
+        """Ids of ``resource`` that cannot be offered, since a core of theirs is held through the other resource."""
         cores = {core for core, other in self.held().items() if other != resource}
         return cores if resource == CORE_RESOURCE else set(self._silicon.devices_of(cores))

@@ -1,4 +1,4 @@
-"""The plugin's life: looks at the node, keeps the ledger, and keeps registered until it is told to stop."""
+"""Runs the plugin: reads the node, keeps the ledger, and stays registered until it is stopped."""
 
 from __future__ import annotations
 

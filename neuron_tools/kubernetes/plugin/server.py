@@ -176,7 +176,7 @@ class ResourceServer:
         return True
 
     def stop(self) -> None:
-        """Listen no more, and remove the socket."""
+        """Stop listening, and remove the socket."""
         if self._server is None:
             return
         self.service.wake()

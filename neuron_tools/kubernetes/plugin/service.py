@@ -105,7 +105,7 @@ class PluginService:
         return index // self._node.silicon.cores_per_device if self._by_core else index
 
     def listed(self) -> pb.ListAndWatchResponse:
-        """Every id, with its health: what is held through the other resource can't be had either."""
+        """Every id, with its health: what is held through the other resource cannot be offered either."""
         blocked = self._ledger.blocked(self.resource)
         answer = pb.ListAndWatchResponse()
         for index in range(self._count):

@@ -233,14 +233,14 @@ class ApiServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error."""
+        """Ignore clients that disconnect."""
 
     def break_watches(self) -> None:
         """Cut every watch off, wherever it is."""
         self.generation += 1
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.closing = True
         self.shutdown()
         with contextlib.suppress(OSError):

@@ -76,7 +76,7 @@ class Registered:
         return ask(request, timeout=_CALL_SECONDS)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stream.cancel()
         self._channel.close()
         self._thread.join(5)
@@ -205,12 +205,12 @@ class Kubelet:
         return grant, [int(index) for index in ids]
 
     def end(self, pod: str, namespace: str = "default") -> None:
-        """A pod is gone, with what it held."""
+        """Remove a pod and its allocations."""
         for key in [key for key in self.held if (key[0].pod, key[0].namespace) == (pod, namespace)]:
             del self.held[key]
 
     def stop(self) -> None:
-        """Listen no more, as while the kubelet is upgraded."""
+        """Stop listening, as while the kubelet is upgraded."""
         for plugin in self.plugins.values():
             plugin.close()
         self.plugins.clear()
@@ -224,6 +224,6 @@ class Kubelet:
         self.start()
 
     def close(self) -> None:
-        """Listen no more and remove the folder."""
+        """Stop listening and remove the folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -86,7 +86,7 @@ class Extender:
         return self.nodes.synced.is_set() and self.pods.synced.is_set()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stop = True
         self.pods.close()
         self.nodes.close()
@@ -134,7 +134,7 @@ class Extender:
             raw: ``ExtenderArgs`` of kube-scheduler, with node names (``nodeCacheCapable``) or whole nodes.
 
         Raises:
-            UsageError: the request makes no sense.
+            UsageError: the request is invalid.
         """
         asked = _lowered(raw)
         pod = self._pod(asked.get("pod"))
@@ -162,7 +162,7 @@ class Extender:
         """Answer ``/bind``: choose ids, write them on the pod, bind it.
 
         Raises:
-            UsageError: the request makes no sense, or the pod does not fit there any more.
+            UsageError: the request is invalid, or the pod no longer fits there.
             ClusterError: the API server refused; nothing is taken then.
         """
         asked = {name: str(value or "") for name, value in _lowered(raw).items()}
@@ -179,7 +179,7 @@ class Extender:
                 time.sleep(0.02)
                 pod = self.pods.objects.get(key)
         if pod is None:
-            raise UsageError(f"there is no pod {key[0]}/{key[1]}")
+            raise UsageError(f"pod {key[0]}/{key[1]} not found")
         uid = asked.get("poduid", "")
         if uid and pod.metadata.uid and uid != pod.metadata.uid:
             raise UsageError(f"pod {key[0]}/{key[1]} was deleted and created again")

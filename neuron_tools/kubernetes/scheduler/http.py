@@ -97,7 +97,7 @@ class ExtenderServer(ThreadingHTTPServer):
             address: host and port; port 0: one that the system chooses.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: cannot bind the address.
         """
         super().__init__(address, _Handler)
         self.extender = extender
@@ -105,10 +105,10 @@ class ExtenderServer(ThreadingHTTPServer):
         self._thread.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error."""
+        """Ignore clients that disconnect."""
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.shutdown()
         with contextlib.suppress(OSError):
             self.server_close()

@@ -1,4 +1,4 @@
-"""The extension's life."""
+"""Runs the scheduler extension."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def serve(listen: str, server: str | None) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        NeuronError: no cluster, or the address cannot be had.
+        NeuronError: no cluster, or the address cannot be bound.
     """
     address = parse_listen(listen)
     extender = Extender(OfficialCluster(server))

@@ -1,1 +1,1 @@
-"""Scenarios that are shipped: one for each alert and its runbook, and more."""
+"""The shipped scenarios: one per alert and its runbook, and others."""

@@ -1,1 +1,1 @@
-"""The part of Prometheus that tells an alert from its rule: series over (virtual) time, and expressions over them."""
+"""The part of Prometheus that evaluates rules: series over (virtual) time, and expressions over them."""

@@ -1,6 +1,6 @@
 """Evaluates PromQL expressions at one time: the part of the language that rules and expectations use.
 
-The grammar is promql-parser's; what is not evaluated here is refused by name, never guessed.
+The grammar is promql-parser's; unsupported parts of the language are refused by name.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parse(expression: str) -> ast.Expr:
     """The expression's tree.
 
     Raises:
-        UsageError: it is no PromQL.
+        UsageError: it is not valid PromQL.
     """
     try:
         return ast.parse(expression)
@@ -78,7 +78,7 @@ def evaluate(store: SeriesStore, expression: str | ast.Expr, at_seconds: float) 
     """The value of ``expression`` over ``store``: a number, or samples.
 
     Raises:
-        UsageError: it is no PromQL, or uses what is not evaluated here.
+        UsageError: it is not valid PromQL, or uses a part of the language that is not supported here.
     """
     tree = parse(expression) if isinstance(expression, str) else expression
     again = functools.partial(evaluate, store, at_seconds=at_seconds)
@@ -101,23 +101,23 @@ def evaluate(store: SeriesStore, expression: str | ast.Expr, at_seconds: float) 
             return _aggregate(tree, _vector(again(tree.expr)))
         case ast.BinaryExpr():
             return _binary(tree, again(tree.lhs), again(tree.rhs))
-    raise UsageError(f"{type(tree).__name__} is not evaluated in scenarios", where=f"PromQL {tree.prettify()!r}")
+    raise UsageError(f"{type(tree).__name__} is not supported in scenarios", where=f"PromQL {tree.prettify()!r}")
 
 
 def _refuse_shifts(selector: ast.VectorSelector) -> None:
     if selector.offset is not None or selector.at is not None:
-        raise UsageError("offset and @ are not evaluated in scenarios", where=f"PromQL {selector.prettify()!r}")
+        raise UsageError("offset and @ are not supported in scenarios", where=f"PromQL {selector.prettify()!r}")
 
 
 def _vector(value: Value) -> list[Sample]:
     if isinstance(value, float):
-        raise UsageError("PromQL: a number stands where series are wanted")
+        raise UsageError("PromQL: expected series, not a number")
     return value
 
 
 def _scalar(value: Value) -> float:
     if not isinstance(value, float):
-        raise UsageError("PromQL: series stand where a number is wanted")
+        raise UsageError("PromQL: expected a number, not series")
     return value
 
 
@@ -126,7 +126,7 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
     if name in RANGE_FUNCTIONS:
         (argument,) = call.args
         if not isinstance(argument, ast.MatrixSelector):
-            raise UsageError("subqueries are not evaluated in scenarios", where=f"PromQL {call.prettify()!r}")
+            raise UsageError("subqueries are not supported in scenarios", where=f"PromQL {call.prettify()!r}")
         _refuse_shifts(argument.vector_selector)
         span = argument.range.total_seconds()
         windows = store.window(*_matcher(argument.vector_selector.prettify()), at_seconds, span)
@@ -145,13 +145,13 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
             return histogram_quantile(_scalar(arguments[0]), _vector(arguments[1]))
         case "time":
             return at_seconds
-    raise UsageError(f"{name} is not evaluated in scenarios", where=f"PromQL {call.prettify()!r}")
+    raise UsageError(f"{name} is not supported in scenarios", where=f"PromQL {call.prettify()!r}")
 
 
 def _aggregate(tree: ast.AggregateExpr, samples: list[Sample]) -> list[Sample]:
     fold = AGGREGATIONS.get(str(tree.op))
     if fold is None:
-        raise UsageError(f"PromQL: the aggregation {tree.op} is not evaluated in scenarios")
+        raise UsageError(f"PromQL: the aggregation {tree.op} is not supported in scenarios")
     keep_of = _group_key(tree.modifier)
     groups: dict[Labels, list[float]] = {}
     for labels, value in samples:
@@ -184,7 +184,7 @@ def _binary(tree: ast.BinaryExpr, left: Value, right: Value) -> Value:
     if op in _SETS:
         return _set_operation(op, _vector(left), _vector(right), _match_key(tree.modifier))
     if op not in _ARITHMETIC and op not in _COMPARISONS:
-        raise UsageError(f"PromQL: the operator {op} is not evaluated in scenarios")
+        raise UsageError(f"PromQL: the operator {op} is not supported in scenarios")
     if isinstance(left, float) and isinstance(right, float):
         return _ARITHMETIC[op](left, right) if op in _ARITHMETIC else float(_COMPARISONS[op](left, right))
     if isinstance(right, float):

@@ -30,7 +30,7 @@ def _increase(window: Window, at_seconds: float, range_seconds: float, *, per_se
     sampled = times[-1] - times[0]
     average = sampled / (len(values) - 1)
     if total > 0 and values[0] >= 0:
-        # A counter can't have been below zero.
+        # A counter cannot have been below zero.
         to_start = min(to_start, sampled * values[0] / total)
     threshold = average * 1.1
     spanned = sampled

@@ -39,7 +39,7 @@ class Rules:
     """The rules' state over time."""
 
     def __init__(self, recordings: Sequence[RecordingRule], alerts: Sequence[AlertRule]) -> None:
-        """Nothing was evaluated yet."""
+        """Start without state."""
         self._recordings = recordings
         self._alerts = alerts
         self._pending: dict[tuple[str, Labels], float] = {}

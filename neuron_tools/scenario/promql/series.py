@@ -12,7 +12,7 @@ Labels: TypeAlias = tuple[tuple[str, str], ...]
 
 NAME = "__name__"
 LOOKBACK_SECONDS = 300.0
-"""How old a sample may be to stand for now (Prometheus' default)."""
+"""Maximum age of a sample that counts as current (Prometheus' default)."""
 
 
 class Sample(NamedTuple):

@@ -33,7 +33,7 @@ class CpuProgram:
         """Evaluate the operators.
 
         Raises:
-            RuntimeError: an operator can't be evaluated on these values.
+            RuntimeError: an operator cannot be evaluated on these values.
             TimedOutError: it takes longer than ``timeout_s``, or the process stops.
         """
         feeds = {name: np.asarray(values[name]).astype(dtype, copy=False) for name, dtype in self._inputs}

@@ -35,6 +35,6 @@ def test_without_a_compiler_the_rest_is_installed(tmp_path, monkeypatch, capsys)
     monkeypatch.delenv("CC", raising=False)
     paths = install(tmp_path / "neuron", parts=PARTS[1:])
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == ("neuron-sim install: libnrt.so is left out: no C compiler found: apt-get install gcc libc6-dev")
+    assert line == ("neuron-sim install: libnrt.so is omitted: no C compiler found: apt-get install gcc libc6-dev")
     assert paths
     assert all("/include/" in path for path in paths)

@@ -54,8 +54,8 @@ def test_a_good_one_is_read():
         ("    threads: 2", "    threads: two", 11, "Expected `int`, got `str`"),
         ("{poisson: 60}", "{poisson: 0}", 10, "Expected `float` > 0.0"),
         ("{poisson: 60}", "{poisson: 60, constant: 3}", 10, "expected one of constant, poisson"),
-        ("{poisson: 60}", "{trace: none.txt}", 10, "no such trace file"),
-        ("{milliseconds: 5}", "{onnx: none.onnx}", 5, "no such model file"),
+        ("{poisson: 60}", "{trace: none.txt}", 10, "none.txt not found"),
+        ("{milliseconds: 5}", "{onnx: none.onnx}", 5, "none.onnx not found"),
         ("{milliseconds: 5}", "{neff: ../secret.neff}", 5, "leads out of the scenario's folder"),
         ("{milliseconds: 5}", "{onnx: /etc/passwd}", 5, "leads out of the scenario's folder"),
         ("{poisson: 60}", '{trace: "../x"}', 10, "leads out of the scenario's folder"),
@@ -67,15 +67,15 @@ def test_a_good_one_is_read():
         ("    fault: core-hang\n", "    fault: slow-core\n", 13, "slow-core: factor is missing"),
         ("    for: 2m", "    kill: web", 13, "expected one of fault, clear, kill, hold"),
         ('    fault: core-hang\n    cores: "0"\n    for: 2m', "    kill: batch", 13, "no application 'batch'"),
-        ('    fault: core-hang\n    cores: "0"\n    for: 2m', "    hold: web", 13, "hold needs for"),
+        ('    fault: core-hang\n    cores: "0"\n    for: 2m', "    hold: web", 13, "hold requires a duration"),
         ("at: 1m", "at: 11m", 13, "after the scenario's end"),
-        ("expect: no alert", "expect: bliss", 18, "is no expectation: write one like"),
+        ("expect: no alert", "expect: bliss", 18, "unknown expectation: use a form such as"),
         ("expect: no alert", "expect: completed batch > 3", 18, "no application 'batch': there are web"),
         ("expect: no alert", "expect: utilization core 4 > 0.5", 18, "no NeuronCore 4"),
         ("expect: no alert", 'expect: "query sum("', 18, "PromQL"),
         ("scenario: example", "scenario: [", 3, "invalid YAML"),
         ("scenario: example", "scenario: &a example", 1, "anchors, aliases and tags"),
-        ("scenario: example", "scenario: example\nscenario: twice", 2, "'scenario' stands twice"),
+        ("scenario: example", "scenario: example\nscenario: twice", 2, "'scenario' is given twice"),
         ("scenario: example", "scenario: !!python/object:os.system x", 1, "anchors, aliases and tags"),
     ],
 )
@@ -95,7 +95,7 @@ def test_other_files_are_refused(content, problem):
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path):
-    with pytest.raises(ScenarioError, match="can't be read"):
+    with pytest.raises(ScenarioError, match="cannot read"):
         load_scenario(tmp_path / "none.yaml")
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (1 << 21))
