@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,7 +11,7 @@ import msgspec
 import yaml
 
 from neuron_tools.scenario.expectations import parse_expectation
-from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
+from neuron_tools.scenario.schema import DURATION, EventSpec, Scenario, nanoseconds_of, seconds_of
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.files import read_regular
@@ -98,9 +99,24 @@ def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, 
         unknown = _UNKNOWN.search(what)
         line = lines.of(f"{place}.{unknown['name']}" if unknown else place)
         raise ScenarioError(f"{place.removeprefix('$.')}: {what}", where=f"{path}:{line}") from None
-    for place, problem in problems(made, path):
+    for place, problem in chain(_durations(tree), problems(made, path)):
         raise ScenarioError(f"{place.removeprefix('$.')}: {problem}", where=f"{path}:{lines.of(place)}")
     return made
+
+
+def _durations(value: object, place: str = "$") -> Iterator[tuple[str, str]]:
+    """The durations of a tree that are out of range."""
+    if isinstance(value, str) and DURATION.search(value):
+        try:
+            seconds_of(value)
+        except UsageError as error:
+            yield place, error.what
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _durations(inner, f"{place}.{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _durations(inner, f"{place}[{index}]")
 
 
 def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:

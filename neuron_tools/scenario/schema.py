@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -9,8 +10,10 @@ from msgspec import Meta
 
 from neuron_console.units import parse_period
 from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
+from runtime_core.errors import UsageError
 
-Seconds = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
+DURATION = re.compile(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
+Seconds = Annotated[str, Meta(pattern=DURATION.pattern)]
 """A duration: ``90s``, ``1m30s``, ``500ms``, ``6h``."""
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 CoreList = Annotated[str, Meta(pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")]
@@ -125,8 +128,15 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seconds_of(duration: str) -> float:
-    """Seconds of a duration that fits :data:`Seconds`."""
-    return 0.0 if not duration.strip("0.msh") else parse_period(duration)
+    """Seconds of a duration that fits :data:`Seconds`.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    try:
+        return 0.0 if not duration.strip("0.msh") else parse_period(duration)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def nanoseconds_of(duration: str) -> int:

@@ -49,6 +49,8 @@ def test_a_good_one_is_read():
     ("old", "new", "line", "problem"),
     [
         ("duration: 10m", "duration: soon", 3, "duration: Expected `str` matching regex"),
+        ("duration: 10m", "duration: 999999999999999999995m", 3, "duration: a period of '9"),
+        ("    for: 2m", "    for: 99999h", 16, "timeline[0].for: a period of '99999h' is out of range"),
         ("instance: inf1.xlarge", "instance: inf2.xlarge", 2, "inf2.xlarge"),
         ("    threads: 2", "    thread: 2", 11, "unknown field `thread`"),
         ("    threads: 2", "    threads: two", 11, "Expected `int`, got `str`"),
