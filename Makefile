@@ -4,7 +4,15 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: attack audit demo conformance fuzz-compiler soak test test-wheel lint bench docs site man libnrt proto clean
+# LOCKED=1: the versions of .ci/requirements.txt alone, each with its hash, as CI installs them.
+ifeq ($(LOCKED),1)
+INSTALL_DEV = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+else
+INSTALL_DEV = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,dev]'
+endif
+
+.PHONY: attack audit lock demo conformance fuzz-compiler soak test test-wheel lint bench docs site man libnrt proto clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
@@ -64,11 +72,24 @@ libnrt: $(VENV)/.installed
 	@$(BIN)/python -m runtime_core.libnrt.build $(PREFIX)
 
 # Known vulnerabilities of what is installed (asks PyPI's advisory database), and a bill of materials (CycloneDX).
-audit: $(VENV)/.installed-dev
-	$(BIN)/python -m pip install -q '.[audit]'
-	mkdir -p build
-	$(BIN)/cyclonedx-py environment --output-format JSON --output-file build/sbom.cdx.json $(BIN)/python
-	$(BIN)/pip-audit --local --skip-editable --progress-spinner off
+# Its programs have an environment of their own, so that they are not audited too. A package that the database cannot
+# be asked about is a failure.
+audit: $(VENV)/.installed-dev build/audit/.installed
+	build/audit/bin/cyclonedx-py environment --output-format JSON --output-file build/sbom.cdx.json $(BIN)/python
+	build/audit/bin/pip-audit --strict --progress-spinner off --skip-editable \
+	  --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+# The versions and hashes that CI installs, for every supported Python. Renews all; read what changes.
+lock: build/audit/.installed
+	build/audit/bin/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-annotate --no-header --quiet --output-file .ci/requirements.txt
+
+# The extra's programs without the project and what it requires.
+build/audit/.installed: $(VENV)/.made
+	$(PYTHON) -m venv build/audit
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["audit"], sep="\n")' | \
+	  build/audit/bin/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin 'uv>=0.5'
+	@touch $@
 
 # Every kept attack: fuzzers, floods, namespaces, forged files, planted secrets. CI runs a short form as a test.
 MINUTES ?= 20
@@ -94,5 +115,5 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml
 	@echo "setting up $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,dev]'
+	@$(INSTALL_DEV)
 	@touch $(VENV)/.installed $@

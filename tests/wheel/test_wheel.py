@@ -1,12 +1,16 @@
 """What a stranger gets from the wheel: every command on a bare installation, and the whole with the extra ``all``."""
 
+import json
 import os
 import re
 import shutil
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dashboards.runbooks import RUNBOOKS
 from runtime_core import __version__
@@ -20,6 +24,19 @@ def test_bare_every_command_tells_its_version(command):
     versions = command("; ".join(f"{name} --version" for name in PROJECT["scripts"]))
     assert versions.stdout.splitlines() == [f"{name} {__version__}" for name in PROJECT["scripts"]]
     assert versions.stderr == ""
+
+
+def test_it_holds_a_bill_of_materials(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if ".dist-info/sboms/" in name)
+        bill = json.loads(archive.read(name))
+    assert name.endswith("/neuron-tools-sim.cdx.json")
+    assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == ("CycloneDX", __version__)
+    scopes = {part["name"]: part["scope"] for part in bill["components"]}
+    required = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    assert {name for name, scope in scopes.items() if scope == "required"} == required
+    assert scopes["grpcio"] == "optional"
+    assert set(bill["dependencies"][0]["dependsOn"]) == {f"pkg:pypi/{name}" for name in scopes}
 
 
 def test_bare_the_viewers_show_a_node(command):
