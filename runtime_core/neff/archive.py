@@ -19,6 +19,8 @@ _CHUNK_BYTES = 1 << 20
 # zlib copies its unused input at every call: feed it small pieces.
 _FEED_BYTES = 1 << 16
 _SAMPLE_BYTES = 1 << 16
+_MAX_RATIO = 1040
+"""Deflate makes at most 1032 bytes from one."""
 _WORTH_COMPRESSING = 0.5
 # Tar pads to its record size, by default 10 KiB.
 _MAX_TAIL_BYTES = 1 << 20
@@ -130,6 +132,20 @@ class _Inflated:
             out += piece
         return bytes(out)
 
+    def read_view(self, size: int) -> memoryview:
+        """The next ``size`` bytes, in memory that is taken once; fewer only at the end of the stream."""
+        waiting = len(self._inflater.unconsumed_tail) + len(self._payload) - self._at
+        # Not more than what is left can inflate to, whatever the archive declares.
+        out = memoryview(bytearray(min(size, _MAX_RATIO * waiting + _CHUNK_BYTES)))
+        filled = 0
+        while filled < len(out):
+            piece = self._inflate(len(out) - filled)
+            if not piece:
+                break
+            out[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return out[:filled].toreadonly()
+
     def skip(self, size: int) -> int:
         """Read and drop ``size`` bytes; returns the number of bytes read."""
         skipped = 0
@@ -179,7 +195,7 @@ class Member(NamedTuple):
 
     name: str
     size_bytes: int
-    read: Callable[[], bytes]
+    read: Callable[[], memoryview]
 
 
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
@@ -225,9 +241,9 @@ def _entries(stream: _Inflated, limits: NeffLimits, skip_extensions: bool) -> It
         entry = _entry(block, skip_extensions)
         left = entry.size_bytes
 
-        def read(entry: _Entry = entry) -> bytes:
+        def read(entry: _Entry = entry) -> memoryview:
             nonlocal left
-            content = stream.read_exactly(entry.size_bytes)
+            content = stream.read_view(entry.size_bytes)
             left -= len(content)
             if left:
                 raise _invalid(f"the NEFF is truncated inside {entry.name!r}")

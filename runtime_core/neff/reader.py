@@ -85,7 +85,7 @@ def _manifest_bytes(members: Iterator[Member], limits: NeffLimits) -> bytes:
             (f"the NEFF's {MANIFEST_NAME} has {first.size_bytes} bytes, {limits.manifest_bytes} are allowed"),
             mend="split the model",
         )
-    return first.read()
+    return bytes(first.read())
 
 
 def _manifest(content: bytes) -> Manifest:
@@ -165,7 +165,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     declared_bytes = sum(manifest.members.values())
     if declared_bytes > limits.unpacked_bytes:
         raise _too_large("content", declared_bytes, limits.unpacked_bytes)
-    contents: dict[str, bytes] = {}
+    contents: dict[str, memoryview] = {}
     for member in members:
         # Check before inflating: an archive cannot use more memory than its manifest declares.
         if manifest.members.get(member.name) != member.size_bytes:
@@ -181,7 +181,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     cpu_models: dict[str, bytes] = {}
     for index, node in enumerate(graph.nodes):
         if node.kind is NodeKind.CPU:
-            cpu_models[node.name] = contents[cpu_member(index)]
+            cpu_models[node.name] = bytes(contents[cpu_member(index)])
         elif node.params_bytes:
             params[node.name] = contents[params_member(index)]
     return Neff(

@@ -1,0 +1,65 @@
+"""Reading NEFFs with trained weights of more and more bytes: seconds, and the peak of memory by the file's size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.harness import compare, exponent
+from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
+from runtime_core.neff.model import Neff
+from runtime_core.neff.writer import save_neff
+
+_SIZES_MIB = (32, 64, 128, 256, 500)
+_READ = """
+import json, resource, sys, time
+from pathlib import Path
+from runtime_core.neff.reader import load_neff
+path = Path(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.process_time()
+neff = load_neff(path)
+seconds = time.process_time() - started
+peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+print(json.dumps([seconds, peak / path.stat().st_size]))
+"""
+
+
+def _save(path: Path, size: int) -> None:
+    x, y = TensorSpec("x", DType.FLOAT32, (1, 64)), TensorSpec("y", DType.FLOAT32, (1, size // 128))
+    weight = Parameter(TensorSpec("w", DType.BFLOAT16, (64, size // 128)), 0)
+    step = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",))
+    node = Node("n", NodeKind.NEURON, (x,), (y,), 0, (step,), (weight,), (), size)
+    values = np.random.default_rng(0).integers(0, 0x3F80, size // 2, np.uint16)
+    save_neff(Neff(Graph("m", (x,), (y,), (node,)), {"n": values.tobytes()}), path)
+
+
+def measure() -> dict[str, float]:
+    """CPU seconds and peaks by size; and the exponent of the seconds."""
+    figures: dict[str, float] = {}
+    seconds: dict[float, float] = {}
+    with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
+        path = Path(folder) / "m.neff"
+        for size_mib in _SIZES_MIB:
+            _save(path, size_mib << 20)
+            command = [sys.executable, "-P", "-c", _READ, str(path)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds[size_mib], peak = json.loads(done.stdout)
+            figures[f"{size_mib} MiB, seconds"] = seconds[size_mib]
+            figures[f"{size_mib} MiB, peak / file"] = peak
+    figures["seconds, exponent over bytes"] = exponent(seconds)
+    return figures
+
+
+def main() -> None:
+    """Measure the curve."""
+    compare("neff_read", "neff_read", measure(), "", {"500 MiB, seconds": 0.5, "500 MiB, peak / file": 1.1})
+
+
+if __name__ == "__main__":
+    main()
