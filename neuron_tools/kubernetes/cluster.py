@@ -75,6 +75,13 @@ class Cluster(Protocol):
         ...
 
 
+def _patching(client: Any, configuration: Any, content_type: str) -> Any:  # noqa: ANN401 - the client is untyped
+    """An API whose patches are of one type: the client itself has no way to say so that all its versions share."""
+    api_client = client.ApiClient(configuration)
+    api_client.set_default_header("Content-Type", content_type)
+    return client.CoreV1Api(api_client)
+
+
 class OfficialCluster:
     """A cluster behind the official client."""
 
@@ -109,6 +116,8 @@ class OfficialCluster:
         self.server = str(configuration.host)
         # Raw answers of the client are untyped.
         self._api: Any = client.CoreV1Api(client.ApiClient(configuration))
+        self._merging: Any = _patching(client, configuration, _MERGE_PATCH)
+        self._merging_strategically: Any = _patching(client, configuration, _STRATEGIC_MERGE_PATCH)
 
     @contextlib.contextmanager
     def _answers(self, doing: str) -> Iterator[None]:
@@ -162,17 +171,17 @@ class OfficialCluster:
     def patch_pod(self, namespace: str, name: str, patch: Mapping[str, object]) -> None:
         """See :class:`Cluster`."""
         with self._answers(f"patching pod {namespace}/{name}"):
-            self._api.patch_namespaced_pod(name, namespace, dict(patch), _content_type=_MERGE_PATCH, **_RAW)
+            self._merging.patch_namespaced_pod(name, namespace, dict(patch), **_RAW)
 
     def patch_node(self, name: str, patch: Mapping[str, object]) -> None:
         """See :class:`Cluster`."""
         with self._answers(f"patching node {name}"):
-            self._api.patch_node(name, dict(patch), _content_type=_MERGE_PATCH, **_RAW)
+            self._merging.patch_node(name, dict(patch), **_RAW)
 
     def patch_node_status(self, name: str, patch: Mapping[str, object]) -> None:
         """See :class:`Cluster`."""
         with self._answers(f"patching the status of node {name}"):
-            self._api.patch_node_status(name, dict(patch), _content_type=_STRATEGIC_MERGE_PATCH, **_RAW)
+            self._merging_strategically.patch_node_status(name, dict(patch), **_RAW)
 
     def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
         """See :class:`Cluster`."""

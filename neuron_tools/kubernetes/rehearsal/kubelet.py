@@ -139,7 +139,7 @@ class Kubelet:
             entry.containers.add(name=who.name).devices.add(resource_name=resource, device_ids=ids)
         return answer.SerializeToString()
 
-    def wait_for(self, *resources: str, seconds: float = 20.0) -> bool:
+    def wait_for(self, *resources: str, seconds: float = 60.0) -> bool:
         """Wait until plugins have registered these resources and listed them.
 
         Returns:

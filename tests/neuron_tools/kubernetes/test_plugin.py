@@ -12,6 +12,8 @@ from conftest import wait_for
 
 from neuron_tools.kubernetes import names
 from neuron_tools.kubernetes.names import CORE_RESOURCE, DEVICE_RESOURCE, RESOURCES
+from neuron_tools.kubernetes.plugin.grants import Grants
+from neuron_tools.kubernetes.plugin.node import Node
 from neuron_tools.kubernetes.rehearsal.apiserver import ApiServer
 from neuron_tools.kubernetes.rehearsal.kubelet import Container, Kubelet
 from neuron_tools.kubernetes.silicon import INSTANCES, are_contiguous_cores, are_contiguous_devices
@@ -20,6 +22,8 @@ from runtime_core.driver.faults.ecc import MEM_UNCORRECTED, count_ecc
 from runtime_core.driver.node import set_up
 from runtime_core.driver.reset import reset_device
 from runtime_core.errors import NeuronError
+from runtime_core.mirror.export import export_tree
+from runtime_core.mirror.reader import TreeReader
 
 RING = INSTANCES["inf1.24xlarge"]
 
@@ -257,3 +261,71 @@ def test_what_the_scheduler_chose_is_preferred_and_noted(kubelet, big_node, star
     kubelet.allocate(DEVICE_RESOURCE, ["12"])
     wait_for(lambda: notes("third")[names.IDS] == "12", what="the ids that the kubelet chose")
     api.close()
+
+
+def test_a_kubelet_that_answers_garbage_or_nothing_ends_nothing(big_node, start, kubelet):
+    answers = (b"\xff\xff\xff\xff", None, b"\x0a\x05\xff\xff\xff\xff\xff", b"")
+    asked = []
+
+    def odd_list(_raw, context):
+        answer = answers[len(asked) % len(answers)]
+        asked.append(answer)
+        if answer is None:
+            context.abort(grpc.StatusCode.INTERNAL, "busy \x1b[2J")
+        return answer
+
+    kubelet.stop()
+    server = kubelet._server(kubelet.pod_resources, "v1.PodResourcesLister", "List", odd_list)
+    registry = kubelet._server(
+        kubelet.plugin_dir / "kubelet.sock", "v1beta1.Registration", "Register", lambda *_: b"\xff"
+    )
+    process = start()
+    wait_for(lambda: len(asked) > 2 * len(answers), what="the odd answers")
+    assert process.poll() is None
+    for each in (server, registry):
+        each.stop(0).wait()
+    kubelet.start()
+    assert kubelet.wait_for(*RESOURCES)
+
+
+def test_a_kubelet_that_refuses_the_registration_is_asked_again(big_node, start, kubelet):
+    refused = []
+    register = kubelet._register
+
+    def refuse_twice(raw, context):
+        if len(refused) < 2:
+            refused.append(raw)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not ready")
+        return register(raw, context)
+
+    kubelet._register = refuse_twice
+    kubelet.restart()
+    start()
+    assert kubelet.wait_for(*RESOURCES)
+    assert len(refused) == 2
+
+
+def test_a_real_node_gives_device_files_and_relative_cores(tmp_path):
+    node = Node(RING, {}, None, "2.12.14")
+    grants = Grants(node, tmp_path, dev=tmp_path)
+    grant = grants.grant(CORE_RESOURCE, [12, 13])
+    assert grant.devices == ((str(tmp_path / "neuron3"), "/dev/neuron0"),)
+    assert grant.envs == {"NEURON_RT_VISIBLE_CORES": "0,1"}
+    assert grant.mounts == ()
+    whole = grants.grant(DEVICE_RESOURCE, [3, 4])
+    assert [file.container_path for file in whole.devices] == ["/dev/neuron0", "/dev/neuron1"]
+    assert whole.envs == {}
+    older = Grants(node._replace(driver_version="2.11.9"), tmp_path, dev=tmp_path).grant(CORE_RESOURCE, [12, 13])
+    assert older.devices[0].container_path == "/dev/neuron3"
+    assert older.envs == {"NEURON_RT_VISIBLE_CORES": "12,13"}
+
+
+def test_the_devices_of_a_drivers_tree_are_offered(big_node, start, kubelet, tmp_path):
+    reader = TreeReader(big_node)
+    export_tree(reader.look(), tmp_path / "tree")
+    reader.close()
+    start("--source", f"sysfs:{tmp_path / 'tree'}")
+    assert kubelet.wait_for(*RESOURCES)
+    assert len(kubelet.plugins[DEVICE_RESOURCE].health) == 16
+    grant = kubelet.allocate(DEVICE_RESOURCE, ["15", "0"])
+    assert [file.host_path for file in grant.devices] == ["/dev/neuron0", "/dev/neuron15"]
