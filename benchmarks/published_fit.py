@@ -76,7 +76,7 @@ _ROUNDS = 40
 _STEP = 0.05
 _STEPS = 4
 HOST_JITTER = (0.02, 0.035, 0.05, 0.07, 0.1)
-DEVICE_JITTER = (0.01, 0.02, 0.03, 0.04, 0.06)
+DEVICE_JITTER = (0.02, 0.04, 0.06, 0.08, 0.1)
 """Values of the two jitter figures that are tried, in all pairs."""
 _P99_REQUESTS = 1000
 _PLOT = Path("docs/images/published.svg")
