@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from runtime_core.compiler.host import host_model, missing_evaluator
 from runtime_core.compiler.ir import Array, Module
 from runtime_core.compiler.reading import MAX_CONSTANT_BYTES, dense_array, to_array
 from runtime_core.engine.numerics.evaluator import (
+    Evaluator,
     MissingEvaluatorError,
     RefusedError,
     TimedOutError,
@@ -45,10 +47,11 @@ def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto]
         ModelFileError: a constant that is too large or malformed, or no evaluator is installed.
     """
     rest = []
+    evaluators: dict[bytes, Evaluator] = {}
     for node in nodes:
         known = all(not name or name in module.constants for name in node.input)
         foldable = known and not node.domain and node.op_type not in _NEVER_FOLDED and not has_bodies(node)
-        values = _evaluate(node, module, model, where) if foldable else None
+        values = _evaluate(node, module, model, where, evaluators) if foldable else None
         if values is None:
             rest.append(node)
             continue
@@ -80,12 +83,29 @@ def fold_shapes(module: Module, nodes: Iterable[NodeProto]) -> bool:
 def enter_constants(module: Module) -> None:
     """Give every constant of a type that a NEFF knows its spec."""
     for name, value in module.constants.items():
-        if value.dtype.name in DType.__members__.values():
-            module.specs[name] = TensorSpec(name, DType(value.dtype.name), tuple(value.shape))
+        dtype = _known_type(value.dtype)
+        if dtype is not None:
+            module.specs[name] = TensorSpec(name, dtype, tuple(value.shape))
 
 
-def _evaluate(node: NodeProto, module: Module, model: ModelProto, where: str) -> list[Array] | None:
-    """The node's outputs, with ``None`` for one left out; ``None`` when it is better left to run time."""
+@cache
+def _known_type(dtype: np.dtype[np.generic]) -> DType | None:
+    """The type in a NEFF; kept, because NumPy composes a type's name at every call."""
+    return DType(dtype.name) if dtype.name in DType.__members__.values() else None
+
+
+def _evaluate(
+    node: NodeProto, module: Module, model: ModelProto, where: str, evaluators: dict[bytes, Evaluator]
+) -> list[Array] | None:
+    """The node's outputs; ``None`` when it is better left to run time.
+
+    Args:
+        node: reads constants only.
+        module: with these constants.
+        model: for its operator sets.
+        where: the model, for messages.
+        evaluators: those of earlier nodes; operators that differ in names and extents alone share one.
+    """
     if node.op_type == "Constant":
         return _constant(node, where)
     if node.op_type == "ConstantOfShape":
@@ -98,9 +118,12 @@ def _evaluate(node: NodeProto, module: Module, model: ModelProto, where: str) ->
             _check_size(node, shape, _WIDEST_BYTES, where)
         if not shapes:
             return None
-    names = [n for n in node.output if n]
+    key = single.model.SerializeToString(deterministic=True)
     try:
-        found = arrays(make_evaluator(single.model).run(names, single.feeds, _LONGEST_S))
+        evaluator = evaluators.get(key)
+        if evaluator is None:
+            evaluator = evaluators[key] = make_evaluator(single.model)
+        found = arrays(evaluator.run([o.name for o in single.model.graph.output], single.feeds, _LONGEST_S))
     except MissingEvaluatorError as error:
         raise missing_evaluator(error, where) from error
     except (MemoryError, TimedOutError, RefusedError):
@@ -110,7 +133,7 @@ def _evaluate(node: NodeProto, module: Module, model: ModelProto, where: str) ->
         return None
     if found is None:
         return None
-    values = dict(zip(names, found, strict=True))
+    values = dict(zip((n for n in node.output if n), found, strict=True))
     return [values.get(name, _NOTHING) for name in node.output]
 
 
@@ -122,20 +145,30 @@ class _Single(NamedTuple):
 
 
 def _single(node: NodeProto, module: Module, model: ModelProto) -> _Single:
-    """Types that NumPy itself has are fed, the others (4 and 8-bit floats, text) are constants of the model."""
+    """Types that NumPy itself has are fed, the others (4 and 8-bit floats, text) are constants of the model.
+
+    Names and extents are left out of the model, so that equal operators have equal models.
+    """
     import onnx
 
+    names = {name: f"i{index}" for index, name in enumerate(dict.fromkeys(n for n in node.input if n))}
     inputs, constants, feeds = [], [], {}
-    for name in dict.fromkeys(n for n in node.input if n):
+    for name, plain in names.items():
         value = module.constants[name]
         if value.dtype.kind in "biuf":
-            feeds[name] = value
+            feeds[plain] = value
             elem_type = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
-            inputs.append(onnx.helper.make_tensor_value_info(name, elem_type, value.shape))
+            inputs.append(onnx.helper.make_tensor_value_info(plain, elem_type, [None] * value.ndim))
         else:
-            constants.append(onnx.numpy_helper.from_array(np.asarray(value, order="C"), name))
-    outputs = [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in node.output if n]
-    graph = onnx.helper.make_graph([node], "constant", inputs, outputs, constants)
+            constants.append(onnx.numpy_helper.from_array(np.asarray(value, order="C"), plain))
+    own = type(node)()
+    own.CopyFrom(node)
+    own.ClearField("name")
+    own.ClearField("doc_string")
+    own.input[:] = [names.get(n, "") for n in node.input]
+    own.output[:] = [f"o{index}" if n else "" for index, n in enumerate(node.output)]
+    outputs = [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in own.output if n]
+    graph = onnx.helper.make_graph([own], "constant", inputs, outputs, constants)
     return _Single(host_model(graph, model), feeds)
 
 

@@ -133,7 +133,10 @@ def _split(model: ModelProto, where: str) -> Source:
     """A copy of the model without its large constants, and these."""
     import onnx
 
-    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) > _LARGE_BYTES and t.name}
+    # ByteSize, because reading raw_data copies it.
+    large = {
+        t.name: t for t in model.graph.initializer if t.name and t.HasField("raw_data") and t.ByteSize() > _LARGE_BYTES
+    }
     light = _without(model, "graph", where)
     light.graph.CopyFrom(_without(model.graph, "initializer", where))
     light.graph.initializer.extend(t for t in model.graph.initializer if t.name not in large)
