@@ -18,7 +18,9 @@ neuron-sim scenario run core-hung
 neuron-sim scenario run
 neuron-sim scenario run mine.yaml --clock real
 neuron-sim scenario run mine.yaml --seed 7 --junit report.xml
-neuron-sim scenario check mine.yaml""",
+neuron-sim scenario check mine.yaml
+neuron-sim scenario search mine.yaml --minutes 10 --out failing.yaml
+neuron-sim scenario search failing.yaml --minutes 0 --seed 42""",
 )
 
 
@@ -59,6 +61,36 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="S
         from neuron_tools.scenario import command
 
     typer.echo(command.check(files))
+
+
+@app.command(name="search")
+def search_faults(
+    scenario: Annotated[str, typer.Argument(metavar="FILE|NAME", help="Scenario whose applications run.")],
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes to search; 0 only runs FILE itself against the invariants.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Write the shortest scenario that fails."),
+    ] = None,
+    invariant: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="MODULE:CLASS", help="Also hold this invariant. Can be repeated."),
+    ] = None,
+    mutant: Annotated[str, typer.Option(hidden=True)] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Search for scenarios that break an invariant: random load, faults, kills, resets and restarts by seed.
+
+    A scenario that fails is shrunk to the shortest that fails in the same way, and printed with its seed. Exit status 1
+    if one was found.
+    """
+    with requires("scenario"):
+        from neuron_tools.scenario.search import command
+
+    plan = command.SearchPlan(scenario, minutes, seed, out, tuple(invariant or ()), mutant, as_json)
+    raise typer.Exit(command.run(plan))
 
 
 @app.command(name="list")

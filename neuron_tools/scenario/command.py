@@ -74,7 +74,7 @@ def run(plan: RunPlan) -> int:
     os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
     results: list[Result] = []
     for number, (path, scenario) in enumerate(loaded):
-        with _progress(scenario.scenario) as progress:
+        with progress_bar(scenario.scenario) as progress:
             results.append(_run_one(scenario, path.parent, plan, progress))
         if not plan.as_json:
             print(("\n" if number else "") + as_text(results[-1]), flush=True)
@@ -105,7 +105,7 @@ def _run_one(scenario: Scenario, folder: Path, plan: RunPlan, progress: Progress
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Progress]:
+def progress_bar(name: str) -> Iterator[Progress]:
     """A progress bar; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None

@@ -12,7 +12,7 @@ from runtime_core.engine.executor import Engine
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.virtual.clock import Process
 from runtime_core.virtual.direct import can_be_placed_directly, direct_loop
-from runtime_core.virtual.executions import RETRY_NS, Stop, execution
+from runtime_core.virtual.executions import RETRY_NS, Stop, execution, was_closed
 
 
 class RequestQueue:
@@ -126,6 +126,8 @@ def request_loop(
                 started.append((model, engine.start(model, now_ns)))
         arrival_ns = now_ns
         now_ns = yield max((placed.end_ns for _, placed in started), default=now_ns + RETRY_NS)
+        if was_closed(engine):
+            return
         ended = [engine.finish(model, placed, placed.end_ns - arrival_ns) for model, placed in started]
         if len(ended) == len(models) and all(one.status is NrtStatus.SUCCESS for one in ended):
             latencies_ns[now_ns - since_ns] += 1

@@ -144,7 +144,7 @@ def _pipeline_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop
         now_ns = yield at_ns + tail_ns
         if model.steady:
             totals_ns(device_ns).append(now_ns - arrival_ns)
-        else:
+        elif not page.released:
             engine.finish(model, Placed(now_ns, device_ns, NrtStatus.SUCCESS), now_ns - arrival_ns)
 
 
@@ -204,5 +204,5 @@ def _one_stage_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Sto
         now_ns = yield end_ns + tail_ns
         if model.steady:
             count_one[active](now_ns - arrival_ns)
-        else:
+        elif not page.released:
             engine.finish(model, Placed(end_ns, duration_ns, NrtStatus.SUCCESS), now_ns - arrival_ns)

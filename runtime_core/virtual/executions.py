@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.executor import Engine
 from runtime_core.status import NrtError
@@ -34,5 +35,11 @@ def execution(
     except NrtError:
         return (yield now_ns + retry_ns)
     now_ns = yield placed.end_ns
-    engine.finish(model, placed, now_ns - since_ns)
+    if not was_closed(engine):
+        engine.finish(model, placed, now_ns - since_ns)
     return now_ns
+
+
+def was_closed(engine: Engine) -> bool:
+    """Whether the runtime was closed, which drops its executions in progress: there is no page to count them on."""
+    return isinstance(engine.page, BufferedPage) and engine.page.released

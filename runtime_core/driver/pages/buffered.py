@@ -61,6 +61,7 @@ class BufferedPage(RuntimePage):
 
     Attributes:
         shared_busy_until_ns: end of each core's work, over all runtimes under the clock.
+        released: whether its runtime was closed; executions that it dropped are not counted.
         kept_latencies: if set, a flush adds the exact latencies of successful executions to it (nanoseconds ->
             count).
     """
@@ -93,7 +94,7 @@ class BufferedPage(RuntimePage):
         self._busy_until: memoryview | list[int] = busy_until_ns
         self.shared_busy_until_ns = busy_until_ns
         self._tallies: dict[ExecutionKind, Tally] = {}
-        self._released = False
+        self.released = False
         self.kept_latencies: Counter[int] | None = None
 
     def check_owned(self) -> None:
@@ -131,7 +132,7 @@ class BufferedPage(RuntimePage):
 
     def flush(self) -> bool:
         """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes last."""
-        if self._released or not self.still_owned():
+        if self.released or not self.still_owned():
             return False
         with self._guard:
             self._words[0] += 1
@@ -150,5 +151,5 @@ class BufferedPage(RuntimePage):
     def release(self) -> None:
         """Write the rest, fold it into the node's totals and release the page; counting ends."""
         self.flush()
-        self._released = True
+        self.released = True
         super().release()

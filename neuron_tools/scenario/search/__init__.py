@@ -1,0 +1,1 @@
+"""Fault search: random scenarios by seed against invariants; a failing one is shrunk to the shortest that fails."""
