@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import ItemGrid, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+_TWO_COLUMNS_FROM = 120
 
 
 def key_name(binding: Binding) -> str:
@@ -41,7 +44,7 @@ def help_text(sections: Iterable[tuple[str, str, Sequence[Binding]]]) -> Text:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys of the program and of the view that is open."""
+    """Keys of the program and of the view that is open: side by side where there is room, else one below the other."""
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         Binding("escape,question_mark,q,enter", "dismiss", "Close"),
@@ -50,16 +53,22 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen VerticalScroll { width: 76; max-width: 100%; height: auto; max-height: 100%; border: heavy $primary;
         background: $surface; padding: 0 1; scrollbar-size-vertical: 1; }
-    HelpScreen Static { height: auto; }
+    HelpScreen.-wide VerticalScroll { width: 132; }
+    HelpScreen Static { height: auto; width: 1fr; }
+    HelpScreen ItemGrid { height: auto; grid-gutter: 0 2; grid-size: 1; }
+    HelpScreen.-wide ItemGrid { grid-size: 2; }
     """
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_TWO_COLUMNS_FROM, "-wide")]
 
-    def __init__(self, text: Text) -> None:
-        """Show ``text``."""
+    def __init__(self, *columns: Text) -> None:
+        """Show ``columns``, the first one at the left."""
         super().__init__()
-        self._text = text
+        self._columns = [text for text in columns if text]
 
     def compose(self) -> ComposeResult:
-        """One scrolling text."""
+        """The columns in one scrolling frame."""
         with VerticalScroll() as frame:
             frame.border_title = "neuron-top: Esc closes"
-            yield Static(self._text)
+            with ItemGrid():
+                for text in self._columns:
+                    yield Static(text)

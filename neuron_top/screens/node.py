@@ -230,8 +230,13 @@ class NodeScreen(Screen[None]):
         from neuron_top.screens.help import HelpScreen, help_text
 
         view, entry = self._view(), entry_of(self._view_name)
-        here = [(f"{entry.title} (key {entry.key})", view.NOTES, declared_bindings(view))] if view is not None else []
-        self.app.push_screen(HelpScreen(help_text([*here, ("Everywhere", "", self._own_bindings())])))
+        own = self._own_bindings()
+        views = [replace(b, tooltip=b.description) for b in own if b.action.startswith("view(")]
+        rest = [b for b in own if not b.action.startswith("view(")]
+        here = [(f"Keys of {entry.title}", view.NOTES, declared_bindings(view))] if view is not None else []
+        self.app.push_screen(
+            HelpScreen(help_text([("Views", "", views), *here]), help_text([("Everywhere", "", rest)]))
+        )
 
     def commands(self) -> Iterable[SystemCommand]:
         """What the command palette offers here: the views and switches."""

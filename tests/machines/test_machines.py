@@ -6,7 +6,10 @@ A process holds the first device; on machines with more devices the memory of th
 import json
 import os
 import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from machines.driver_trees import BUSY_FOR_NS, MACHINES, write_tree
@@ -17,6 +20,9 @@ from neuron_monitor.config import parse_config
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.wire import encode_report
+from neuron_top.glyphs import UNICODE
+from neuron_top.once import print_once
+from runtime_core import __version__
 from runtime_core.telemetry.links import torus_columns
 from runtime_core.telemetry.snapshot import CpuTimes
 from runtime_core.telemetry.sysfs import source as sysfs
@@ -52,6 +58,9 @@ class Machine:
         )
         return seen._replace(time_ns=time_ns, wall_time_ns=time_ns, source=self.name, runtimes=runtimes)
 
+    def close(self):
+        pass
+
 
 @pytest.fixture
 def machine(request, tmp_path, monkeypatch):
@@ -63,8 +72,15 @@ def machine(request, tmp_path, monkeypatch):
     return Machine(request.param, tmp_path / "tree")
 
 
+def screen(machine):
+    """What neuron-top --once prints in 100 columns."""
+    with redirect_stdout(StringIO()) as out, patch.dict(os.environ, {"COLUMNS": "100", "NO_COLOR": "1"}):
+        print_once(machine, 0.0, UNICODE)
+    return out.getvalue().replace(__version__, "VERSION")
+
+
 def shown(machine):
-    """What neuron-ls prints, the first report, and the metrics of it."""
+    """What neuron-ls prints, the first report, the metrics of it, and what neuron-top --once prints."""
     collector, page, feed = Collector(machine, CONFIG, 0), Page(), NodeFeed()
     look = collector.collect(PERIOD_SECONDS * 10**9, everything=True)
     page.show(feed.take(look), 0.0)
@@ -77,7 +93,17 @@ def shown(machine):
     )
     report = json.dumps(json.loads(encode_report(look.report)), indent=1)
     table = render(look.snapshot, View(wide=True, topology=True))
-    parts = ("# neuron-ls", table, "# neuron-monitor", report, "# Prometheus", *series, "")
+    parts = (
+        "# neuron-ls",
+        table,
+        "# neuron-monitor",
+        report,
+        "# Prometheus",
+        *series,
+        "",
+        "# neuron-top",
+        screen(machine),
+    )
     return re.sub(r" +$", "", "\n".join(parts), flags=re.MULTILINE)
 
 
