@@ -1,13 +1,17 @@
 """A busy inf1.24xlarge at 3 a.m., under the virtual clock: applications that serve, and faults that are injected."""
 
+from pathlib import Path
+
 from networks import make_neff
 
 from neuron_console.text import printable
 from neuron_top.looks import SourceLook
+from neuron_top.watcher import Watcher
 from runtime_core.driver.faults.slots import clear, inject
 from runtime_core.driver.faults.spec import FaultSpec
 from runtime_core.driver.faults.table import FaultKind, Side
 from runtime_core.telemetry import open_source
+from runtime_core.telemetry.recording import Recording, RecordingWriter
 from runtime_core.virtual.node import VirtualNode
 
 SECOND = 10**9
@@ -72,3 +76,27 @@ def incident(seconds_before=40, seconds_after=14, clean=printable):
         world.break_three()
         world.step(seconds_after)
         return world.moments
+
+
+RECORDED = Path(__file__).parent / "neuron_top" / "incident.nrec"
+"""The incident once recorded, for pictures that a change of the engine's timing must not touch."""
+
+
+def record(path=RECORDED):
+    """Record it anew: ``python -c 'import sys; sys.path.append("tests"); import faulty_world as f; f.record()'``."""
+    path.unlink(missing_ok=True)
+    out = RecordingWriter(path, source="sim:/run/neuron-sim", interval_seconds=1.0)
+    for moment in incident(seconds_before=20):
+        out.add(moment.snapshot._replace(source="sim:/run/neuron-sim"))
+    out.close()
+
+
+def recorded_incident():
+    """The moments of the recording."""
+    watcher, recording, before, moments = Watcher(printable), Recording(RECORDED), None, []
+    for index in range(len(recording)):
+        snapshot = recording.snapshot(index)
+        moments.append(watcher.moment(before, snapshot))
+        before = snapshot
+    recording.close()
+    return moments

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from faulty_world import incident
+from faulty_world import recorded_incident
 from screens import RECORDED_SECONDS, feed, recorded_app, recorded_moments
 
 from neuron_top.glyphs import ASCII, UNICODE, cleaner
@@ -29,9 +29,8 @@ def moments():
 
 @pytest.fixture(scope="module")
 def incident_moments():
-    """Three faults at once; the node's id and path are those of any run."""
-    moments = incident(seconds_before=20)
-    return [m._replace(snapshot=m.snapshot._replace(source="sim:/run/neuron-sim")) for m in moments]
+    """Three faults at once."""
+    return recorded_incident()
 
 
 def picture(snap_compare, moments, size, view="overview", press=(), glyphs=UNICODE, theme=""):
