@@ -1,5 +1,6 @@
 """A busy inf1.24xlarge at 3 a.m., under the virtual clock: applications that serve, and faults that are injected."""
 
+from contextlib import closing
 from pathlib import Path
 
 from networks import make_neff
@@ -86,8 +87,12 @@ def record(path=RECORDED):
     """Record it anew: ``python -c 'import sys; sys.path.append("tests"); import faulty_world as f; f.record()'``."""
     path.unlink(missing_ok=True)
     out = RecordingWriter(path, source="sim:/run/neuron-sim", interval_seconds=1.0)
-    for moment in incident(seconds_before=20):
-        out.add(moment.snapshot._replace(source="sim:/run/neuron-sim"))
+    with FaultyNode() as world, closing(open_source(f"sim:{world.node.root}")) as source:
+        for second in range(34):
+            if second == 20:
+                world.break_three()
+            world.step()
+            out.add(source.snapshot(host=True)._replace(source="sim:/run/neuron-sim"))
     out.close()
 
 
