@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -58,7 +57,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen ItemGrid { height: auto; grid-gutter: 0 2; grid-size: 1; }
     HelpScreen.-wide ItemGrid { grid-size: 2; }
     """
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_TWO_COLUMNS_FROM, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_TWO_COLUMNS_FROM, "-wide")]  # noqa: RUF012 - Textual reads the class attribute
 
     def __init__(self, *columns: Text) -> None:
         """Show ``columns``, the first one at the left."""
