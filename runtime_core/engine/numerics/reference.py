@@ -118,7 +118,6 @@ PROVEN: Mapping[str, tuple[int, ...]] = {
     "Sin": (7, 22),
     "Sinh": (9, 22),
     "Size": (1, 13, 19, 21, 23, 24, 25),
-    "Slice": (1, 10, 11, 13),
     "Softmax": (13,),
     "SoftmaxCrossEntropyLoss": (12, 13),
     "Softplus": (1, 22),
