@@ -3,7 +3,7 @@
 ===========================  ===========================================================================
 :func:`compile`              a NEFF from an ONNX file or model
 :func:`compile_with_report`  the same, with a report on what runs where
-:func:`read_model`           an ONNX file or model, read once, to be compiled in many shapes by:
+:func:`read_model`           an ONNX file or model, read once into a :class:`ReadModel`, for many shapes by:
 :func:`compile_for_timing`   the same NEFF without its parameters
 :class:`CompileOptions`      cores, batch and precision; :class:`Fp32Cast`, :class:`CastType` are its choices
 :class:`Compiled`            NEFF and report; :data:`OnStage` is called with the name of each stage

@@ -8,7 +8,7 @@ import uuid
 import msgspec
 
 from neuron_tools.kubernetes import names
-from neuron_tools.kubernetes.cluster import Cluster
+from neuron_tools.kubernetes.cluster import Cluster, ClusterError
 from neuron_tools.kubernetes.detector.problems import HEALTHY_MESSAGE, HEALTHY_REASON, Problem
 from neuron_tools.kubernetes.objects import PodObject, has_ended, requests_of
 
@@ -94,10 +94,13 @@ class Reporter:
         """Pods of the node that hold Neuron resources.
 
         Raises:
-            ClusterError: the API server refused.
+            ClusterError: the API server refused, or sent what cannot be read.
         """
         raw = self._cluster.list("pods", self._node)
-        pods = msgspec.json.decode(raw, type=_Pods).items
+        try:
+            pods = msgspec.json.decode(raw, type=_Pods).items
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ClusterError(f"the list of pods cannot be read: {error}", where=self._node) from None
         return [pod for pod in pods if requests_of(pod) and not has_ended(pod)]
 
     def evict(self, pod: PodObject) -> None:
