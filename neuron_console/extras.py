@@ -31,7 +31,6 @@ EXTRAS = {
     "plot": Extra(("matplotlib",), "--plot"),
     "gatherinfo": Extra(("detect_secrets",), "Finding more kinds of secrets in a bundle"),
     "libnrt": Extra(("cffi",), "The C library"),
-    "dask": Extra(("distributed", "dask"), "Running on Dask"),
     "profile": Extra(("google",), "--tensorboard"),
     "torch": Extra(("torch", "onnxscript", "onnx"), "Compiling a PyTorch model"),
 }

@@ -33,7 +33,7 @@ def test_each_extra_installs_its_modules(extra):
     owners = metadata.packages_distributions()
     wanted = set(installed_by(extra))
     for module in EXTRAS[extra].modules:
-        if module in owners and module not in ("botocore", "aiohttp", "aiohttp_jinja2", "jinja2", "dask"):
+        if module in owners and module not in ("botocore", "aiohttp", "aiohttp_jinja2", "jinja2"):
             assert wanted & {owner.lower() for owner in owners[module]}, module
 
 
