@@ -46,7 +46,7 @@ def test_the_root_answers_programs_with_metrics_and_browsers_with_the_page(expor
     for accept in ("text/plain", "*/*", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"):
         assert b"execution_status_total" in until_shown(get, wait, url, Accept=accept)[2]
     status, headers, body = get(url, Accept=BROWSER)
-    assert (status, headers["Content-Type"]) == (200, "text/html")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert b'href="/metrics"' in body
 
 

@@ -67,7 +67,7 @@ def test_tensor_sets_hold_whole_samples(runtime, model):
     np.testing.assert_array_equal(np.frombuffer(target.view(), np.float32).reshape(6, 4), x @ WEIGHT)
     short = TensorSet()
     short.add("y", runtime.tensor_allocate(TensorPlacement.HOST, 5 * 4 * 4))
-    with pytest.raises(NrtError, match="makes 96 bytes") as caught:
+    with pytest.raises(NrtError, match="has 96 bytes") as caught:
         runtime.execute(model, given, short)
     assert caught.value.status is NrtStatus.EXEC_BAD_INPUT
 
