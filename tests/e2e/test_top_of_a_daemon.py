@@ -47,6 +47,7 @@ def test_a_daemon_s_networks_are_shown_with_its_address_and_a_silent_one_is_told
         assert "10001 tiny  running" in text(app)
         await pilot.press("p")
         assert f"{silent} unreadable" in text(app)
+        assert f"cannot reach {silent}: No such file or directory" in text(app)
         assert f"{address}  " in text(app)
 
-    drive(check, (200, 30), RtdSource(open_source(), watched_addresses([address, silent])))
+    drive(check, (220, 30), RtdSource(open_source(), watched_addresses([address, silent])))
