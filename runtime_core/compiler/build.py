@@ -192,16 +192,24 @@ def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) ->
 
 
 def _name_outputs(module: Module) -> None:
-    """A model may hand a constant straight out: that is a copy under its name. An input needs no copy."""
+    """A model may return a constant: a copy writes it under its name. An input needs no copy.
+
+    Instructions read the source of the copy, since a node cannot both read a constant and write it. A CPU node reads
+    the constant by its own name, which bodies contain.
+    """
     if not module.ops and module.inputs and set(module.outputs) <= set(module.inputs):
         # A NEFF has a node at least.
         spec = module.specs[module.outputs[0]]
         copy = module.add_value(f"{spec.name}.copy", spec.dtype, spec.shape)
         module.ops.append(Op(EngineKind.DMA, "copy", [spec.name], [copy]))
-    for output in module.outputs:
+    sources: dict[str, str] = {}
+    for output in dict.fromkeys(module.outputs):
         if output in module.constants:
-            source = module.fresh(f"{output}.source")
-            module.constants[source] = module.constants.pop(output)
+            sources[output] = source = module.fresh(f"{output}.source")
+            module.constants[source] = module.constants[output]
             if output in module.specs:
                 module.specs[source] = module.specs[output]
-            module.ops.append(Op(EngineKind.DMA, "copy", [source], [output]))
+    for op in module.ops:
+        if op.node is None:
+            op.inputs = [sources.get(name, name) for name in op.inputs]
+    module.ops += [Op(EngineKind.DMA, "copy", [source], [output]) for output, source in sources.items()]

@@ -181,3 +181,29 @@ def test_a_model_that_is_read_once_compiles_to_the_same_graphs_without_parameter
         timed = compile_for_timing(read, options)
         assert timed.graph == compile_model(path, options).graph
         assert not timed.params
+
+
+CONSTANT_OUTPUTS = {
+    "an instruction reads it": "(float[3] k, float[2,3] y) <float[3] w = {1,2,3}> { k = Neg(w) y = Add(x, k) }",
+    "its kernel's parameter": "(float[3,2] w, float[2,2] y) <float[3,2] w = {1,2,3,4,5,6}> { y = MatMul(x, w) }",
+    "a shape": "(int64[2] s, float[3,2] y) <int64[2] r = {1,0}> { n = Shape(x) s = Gather(n, r) y = Reshape(x, s) }",
+    "a body reads it": """(float[3] k, float[2,3] y) <float[3] w = {1,2,3}> {
+        k = Neg(w) any = ReduceMax<keepdims=0>(x) b = Greater(any, any)
+        y = If(b) <then_branch = t () => (float[2,3] p) { p = Add(x, k) },
+                   else_branch = e () => (float[2,3] q) { q = Sub(x, k) }> }""",
+    "shapes open until run time": """(float[3] k, float[N,3] y) <float[3] w = {1,2,3}, float four = {4}> {
+        k = Neg(w) first = ReduceSum<axes=[1], keepdims=0>(x) some = Greater(first, four)
+        rows = Compress<axis=0>(x, some) y = Add(rows, k) }""",
+}
+
+
+@pytest.mark.parametrize("text", CONSTANT_OUTPUTS.values(), ids=CONSTANT_OUTPUTS)
+def test_a_constant_is_an_output_and_read_by_other_operators(text):
+    runtime = pytest.importorskip("onnxruntime")
+    made = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 12]> g (float[2,3] x) => {text}')
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    want = runtime.InferenceSession(made.SerializeToString()).run(None, {"x": x})
+    got = load_program(compiled(made)).run({"x": x})
+    for output, array in zip(made.graph.output, want, strict=True):
+        np.testing.assert_array_equal(got[output.name], array)
+        assert got[output.name].dtype == array.dtype
