@@ -10,7 +10,7 @@ from msgspec import UNSET
 from neuron_monitor import report as out
 from neuron_monitor.collector import Look
 from neuron_monitor.core_users import CoreUsers, UserSource
-from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, RuntimeSeen, merge_groups
+from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, Problem, RuntimeSeen, merge_groups
 from runtime_core.telemetry.health import HealthWatch, phrase
 from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
@@ -43,9 +43,12 @@ class NodeFeed:
         else:
             # Whether they ended is not known before the node can be read again.
             self._runtimes_seen = tuple(runtime._replace(error=look.error) for runtime in self._runtimes_seen)
-        problems: tuple[str, ...] = ()
+        problems: tuple[Problem, ...] = ()
         if snapshot is not None:
-            problems = tuple(phrase(verdict, snapshot.time_ns) for verdict in self._health.take(snapshot))
+            problems = tuple(
+                Problem(verdict.severity.name.lower(), phrase(verdict, snapshot.time_ns), verdict.runbook)
+                for verdict in self._health.take(snapshot)
+            )
         ecc = {}
         if snapshot is not None and self._counts_ecc:
             ecc = {d.index: tuple(getattr(d.ecc, event) for event in ECC_EVENTS) for d in snapshot.devices}

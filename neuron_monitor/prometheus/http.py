@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
+from neuron_monitor.api.documents import EVENTS, PREFIX
+from neuron_monitor.api.events import Events
 from neuron_monitor.prometheus.address import listen
 from neuron_monitor.prometheus.clients import Access, Limits, OpenAccess, room_for
 from neuron_monitor.prometheus.connections import Connections
@@ -82,6 +84,8 @@ class MetricsServer:
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
+        self._events = Events(page.documents)
+        page.on_show = self._wake
         self._thread = threading.Thread(target=self._run, name="scrapes", daemon=True)
         self._thread.start()
 
@@ -90,6 +94,11 @@ class MetricsServer:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
+
+    def _wake(self) -> None:
+        """Tell those who read events of a new report."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._events.wake)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -191,11 +200,11 @@ class MetricsServer:
         while True:
             async with asyncio.timeout(patience):
                 head = await reader.readuntil(b"\r\n\r\n")
-            if not await self._reply(head, writer):
+            if not await self._reply(head, reader, writer):
                 return
             patience = self._limits.idle_seconds
 
-    async def _reply(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def _reply(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Respond to a request; False if it was the last. No part of the response is kept while the client is idle."""
         began = time.monotonic()
         self._touch()
@@ -205,10 +214,13 @@ class MetricsServer:
         lines = [
             f"HTTP/1.1 {answer.status}",
             *(f"{name}: {value}" for name, value in (*answer.headers, *self._access.headers)),
-            f"Content-Length: {len(answer.body) + len(answer.more)}",
+            *((f"Content-Length: {len(answer.body) + len(answer.more)}",) if answer.has_length else ()),
             "Connection: keep-alive" if keep else "Connection: close",
         ]
         parts = ["\r\n".join([*lines, "", ""]).encode()]
+        if answer.streams and request is not None and request.method == "GET":
+            await self._events.run(parts[0], reader, lambda data: self._push(writer, data))
+            return False
         if request is None or request.method != "HEAD":
             parts += (answer.body, answer.more)
         if request is not None and request.path == "/metrics" and answer.status.startswith("200"):
@@ -217,6 +229,12 @@ class MetricsServer:
         async with asyncio.timeout(self._limits.send_seconds):
             await _send(writer, parts)
         return keep
+
+    async def _push(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Send a part of a stream of events; its client counts as one that scrapes."""
+        self._touch(scraped=True)
+        async with asyncio.timeout(self._limits.send_seconds):
+            await _send(writer, (data,))
 
     def _touch(self, *, scraped: bool = False) -> None:
         """Note that this task's connection is active."""
@@ -232,6 +250,10 @@ class MetricsServer:
         match request.path:
             case "/metrics":
                 return self._metrics(request)
+            case path if path == EVENTS:
+                return self._events.answer()
+            case path if path.startswith(PREFIX):
+                return self._page.documents.answer(request, self._page.age_seconds())
             case "/-/healthy":
                 return Answer("200 OK", b"neuron-monitor is healthy\n")
             case "/-/ready":
@@ -245,7 +267,7 @@ class MetricsServer:
                     (("Content-Type", "text/html; charset=utf-8"),),
                 )
             case _:
-                return Answer("404 Not Found", b"not found: try /metrics\n")
+                return Answer("404 Not Found", b"not found: try /metrics or /api/v1/report\n")
 
     def _ready(self) -> Answer:
         age = self._page.age_seconds()

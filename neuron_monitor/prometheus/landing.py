@@ -15,7 +15,8 @@ _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>neu
 <h2>Node</h2>
 <table>{facts}</table>
 <ul><li><a href="/metrics">Metrics</a></li><li><a href="/-/healthy">Healthy</a></li>
-<li><a href="/-/ready">Ready</a></li></ul></body></html>
+<li><a href="/-/ready">Ready</a></li><li><a href="/api/v1/report">Last report</a> (JSON)</li>
+<li><a href="/api/v1/summary">Summary</a> (JSON)</li></ul></body></html>
 """
 
 
@@ -39,7 +40,7 @@ def _health(node: NodeSeen | None) -> tuple[str, ...]:
         return (f"the node cannot be read: {node.error}",)
     if node.problems is None:
         return ("unknown: a stream of reports does not contain it",)
-    return node.problems or ("no problems",)
+    return tuple(problem.text for problem in node.problems) or ("no problems",)
 
 
 def _facts(node: NodeSeen | None, age_seconds: float | None) -> Iterator[tuple[str, str]]:

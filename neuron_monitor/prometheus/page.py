@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from neuron_monitor.api.documents import Documents
+from neuron_monitor.compat.releases import Compat
 from neuron_monitor.prometheus import protobuf
 from neuron_monitor.prometheus.own import Exporter, own_page
 from neuron_monitor.prometheus.seen import NodeSeen
 from neuron_monitor.prometheus.text import Family, Format, Renderer, page_of
 from neuron_monitor.prometheus.totals import Totals
 from neuron_monitor.reading import Problem
+from neuron_monitor.report import Report
 
 _GZIP_LEVEL = 1
 _ASKED_SECONDS = 600.0
@@ -56,6 +59,10 @@ class _Rendered:
         return made
 
 
+def _nothing() -> None:
+    pass
+
+
 def _compressor() -> zlib._Compress:
     return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
@@ -67,6 +74,9 @@ class Page:
         self._renderer = Renderer()
         self._totals = Totals()
         self._rendered: _Rendered | None = None
+        self.documents = Documents()
+        self.on_show: Callable[[], None] = _nothing
+        """Called in the thread that shows reports, after each."""
         self.node: NodeSeen | None = None
         """What was seen for the last report."""
         self._lock = threading.Lock()
@@ -84,12 +94,16 @@ class Page:
         self.line_problems: Mapping[Problem, int] = dict.fromkeys(Problem, 0)
         """Figures of the stream that could not be used, by reason; whoever reads the stream sets it."""
 
-    def show(self, node: NodeSeen, began_seconds: float) -> None:
+    def show(
+        self, node: NodeSeen, began_seconds: float, report: Report | None = None, compat: Compat | None = None
+    ) -> None:
         """Take what is known now.
 
         Args:
             node: what was seen.
             began_seconds: monotonic time at which looking began.
+            report: the groups that were due; ``None``: only metrics are served.
+            compat: the release in whose form the report is served.
         """
         now = time.monotonic()
         self.interval_seconds, self._shown_at = now - self._shown_at, now
@@ -100,6 +114,9 @@ class Page:
         asked = now < self._protobuf_until
         messages = protobuf.families(node, tags) if asked else None
         self._rendered = _Rendered(families, node.monotonic_seconds, messages)
+        if report is not None:
+            self.documents.show(node, report, time.time() - (now - node.monotonic_seconds), compat)
+            self.on_show()
         self._collection_seconds += time.monotonic() - began_seconds
         self._collections += 1
 

@@ -9,6 +9,7 @@ from neuron_monitor.lines import each_report
 from neuron_monitor.prometheus.from_stream import StreamFeed
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.seen import NodeSeen
+from neuron_monitor.report import Report
 from neuron_monitor.signals import Signals
 
 COMMAND = "neuron-monitor-prometheus.py"
@@ -32,9 +33,10 @@ def follow(fd: int, page: Page, signals: Signals) -> None:
     feed = StreamFeed(warn=_warn)
     page.line_problems = feed.reader.problems
 
-    def take(line: bytes) -> tuple[NodeSeen, float]:
+    def take(line: bytes) -> tuple[NodeSeen, float, Report]:
         began = time.monotonic()
-        return feed.take_line(line), began
+        report = feed.reader.read(line)
+        return feed.take(report), began, report
 
-    for node, began in each_report(fd, signals, take, COMMAND, page.count_bad_line):
-        page.show(node, began)
+    for node, began, report in each_report(fd, signals, take, COMMAND, page.count_bad_line):
+        page.show(node, began, report)

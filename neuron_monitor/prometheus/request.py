@@ -31,6 +31,7 @@ class Answer(NamedTuple):
         headers: beside those that every answer has.
         more: the rest of the body.
         last: the connection closes after it.
+        streams: events follow it until the client leaves.
     """
 
     status: str
@@ -38,6 +39,12 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain; charset=utf-8"),)
     more: bytes = b""
     last: bool = False
+    streams: bool = False
+
+    @property
+    def has_length(self) -> bool:
+        """Whether it says how long its body is: a stream ends with its connection, and 304 has no body."""
+        return not self.streams and not self.status.startswith("304")
 
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)")

@@ -42,6 +42,14 @@ class RuntimeSeen(NamedTuple):
     error: str
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong: notice, warning or critical; in a few words; and the section of the runbooks."""
+
+    severity: str
+    text: str
+    runbook: str
+
+
 class NodeSeen(NamedTuple):
     """The node at the time of a report.
 
@@ -57,7 +65,7 @@ class NodeSeen(NamedTuple):
         error: why the node could not be read, "" when it could.
         pods: global core index -> the containers that use it; only where the kubelet is asked.
         jobs: global core index -> the Slurm job that uses it; only where they are asked for.
-        problems: a few words on each thing that is wrong, the worst first; ``None`` where only reports are known.
+        problems: what is wrong, the worst first; ``None`` where only reports are known.
     """
 
     instance: out.InstanceInfo
@@ -73,7 +81,7 @@ class NodeSeen(NamedTuple):
     error: str
     pods: Mapping[int, out.CoreUser] = MappingProxyType({})
     jobs: Mapping[int, str] = MappingProxyType({})
-    problems: tuple[str, ...] | None = None
+    problems: tuple[Problem, ...] | None = None
 
 
 def identity(instance: out.InstanceInfo) -> tuple[str, ...]:

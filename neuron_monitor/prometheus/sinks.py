@@ -33,7 +33,7 @@ class PageSink:
 
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`neuron_monitor.stream.Sink`."""
-        self._page.show(self._feed.take(look), look.began_seconds)
+        self._page.show(self._feed.take(look), look.began_seconds, look.report, look.compat)
         return not signals.stop
 
     def reopen(self) -> None:
