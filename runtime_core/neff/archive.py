@@ -8,19 +8,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from runtime_core.neff.content import Content
+from runtime_core.neff.inflate import CHUNK_BYTES, SIZE_VARIABLE, Inflated, invalid
 from runtime_core.status import NeffError, NrtStatus
 
-SIZE_VARIABLE = "NEURON_SIM_NEFF_MAX_BYTES"
-
 _BLOCK = 512
-_GZIP_WBITS = 31
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_CHUNK_BYTES = 1 << 20
-# zlib copies its unused input at every call: feed it small pieces.
-_FEED_BYTES = 1 << 16
 _SAMPLE_BYTES = 1 << 16
-_MAX_RATIO = 1040
-"""Deflate makes at most 1032 bytes from one."""
 _WORTH_COMPRESSING = 0.5
 # Tar pads to its record size, by default 10 KiB.
 _MAX_TAIL_BYTES = 1 << 20
@@ -62,7 +56,7 @@ def default_limits() -> NeffLimits:
     size_bytes = int(text)
     return NeffLimits(
         # A stored block of gzip has 5 bytes around it, every member of tar up to two blocks.
-        payload_bytes=size_bytes + size_bytes // 256 + _CHUNK_BYTES,
+        payload_bytes=size_bytes + size_bytes // 256 + CHUNK_BYTES,
         unpacked_bytes=size_bytes,
         manifest_bytes=min(size_bytes, NeffLimits().manifest_bytes),
     )
@@ -108,82 +102,6 @@ def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> list[bytes]:
     return out
 
 
-def _invalid(message: str) -> NeffError:
-    return NeffError(NrtStatus.INVALID, message)
-
-
-class _Inflated:
-    """A gzip stream, inflated only as far as it is read, and at most to the limit."""
-
-    def __init__(self, payload: memoryview, limit_bytes: int) -> None:
-        self._payload = payload
-        self._at = 0
-        self._inflater = zlib.decompressobj(_GZIP_WBITS)
-        self._left = limit_bytes
-
-    def read_exactly(self, size: int) -> bytes:
-        """The next ``size`` bytes; fewer only at the end of the stream."""
-        piece = self._inflate(size) if size else b""
-        if len(piece) == size:
-            return piece
-        out = bytearray(piece)
-        while piece and len(out) < size:
-            piece = self._inflate(size - len(out))
-            out += piece
-        return bytes(out)
-
-    def read_view(self, size: int) -> memoryview:
-        """The next ``size`` bytes, in memory that is taken once; fewer only at the end of the stream."""
-        waiting = len(self._inflater.unconsumed_tail) + len(self._payload) - self._at
-        # Not more than what is left can inflate to, whatever the archive declares.
-        out = memoryview(bytearray(min(size, _MAX_RATIO * waiting + _CHUNK_BYTES)))
-        filled = 0
-        while filled < len(out):
-            piece = self._inflate(len(out) - filled)
-            if not piece:
-                break
-            out[filled : filled + len(piece)] = piece
-            filled += len(piece)
-        return out[:filled].toreadonly()
-
-    def skip(self, size: int) -> int:
-        """Read and drop ``size`` bytes; returns the number of bytes read."""
-        skipped = 0
-        while skipped < size:
-            piece = self._inflate(size - skipped)
-            if not piece:
-                break
-            skipped += len(piece)
-        return skipped
-
-    @property
-    def leftover_bytes(self) -> int:
-        """Bytes of the payload after the end of the stream."""
-        return len(self._inflater.unused_data) + len(self._payload) - self._at
-
-    def _inflate(self, size: int) -> bytes:
-        inflater = self._inflater
-        while not inflater.eof:
-            feed = inflater.unconsumed_tail or self._next_input()
-            try:
-                piece = inflater.decompress(feed, min(size, _CHUNK_BYTES))
-            except zlib.error:
-                raise _invalid("the NEFF's payload is not valid gzip: the file is damaged") from None
-            if piece:
-                self._left -= len(piece)
-                if self._left < 0:
-                    raise _invalid(f"the NEFF unpacks to more than the limit: raise {SIZE_VARIABLE} if you trust it")
-                return piece
-            if not feed:
-                raise _invalid("the NEFF is truncated: its payload ends in the middle")
-        return b""
-
-    def _next_input(self) -> memoryview:
-        piece = self._payload[self._at : self._at + _FEED_BYTES]
-        self._at += len(piece)
-        return piece
-
-
 class Member(NamedTuple):
     """A file of the archive.
 
@@ -195,7 +113,7 @@ class Member(NamedTuple):
 
     name: str
     size_bytes: int
-    read: Callable[[], memoryview]
+    read: Callable[[], memoryview | Content]
 
 
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
@@ -213,49 +131,49 @@ def _entry(block: bytes, skip_extensions: bool) -> _Entry:
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.TarError, ValueError) as error:
-        raise _invalid(f"the NEFF's archive is malformed: {error}") from None
+        raise invalid(f"the NEFF's archive is malformed: {error}") from None
     if info.size < 0:
-        raise _invalid(f"the NEFF's archive member {info.name!r} has a negative size")
+        raise invalid(f"the NEFF's archive member {info.name!r} has a negative size")
     if skip_extensions and info.type in _EXTENSIONS:
         return _Entry("", info.size, False)
     if info.type == tarfile.DIRTYPE:
         return _Entry(info.name, 0, False)
     if info.type not in _FILES:
-        raise _invalid(f"the NEFF's archive holds {info.name!r}, which is a link, device or extension: refused")
+        raise invalid(f"the NEFF's archive holds {info.name!r}, which is a link, device or extension: refused")
     if info.name.startswith("/") or ".." in info.name.split("/") or "\\" in info.name:
-        raise _invalid(f"the NEFF's archive holds the path {info.name!r}, which leads out: refused")
+        raise invalid(f"the NEFF's archive holds the path {info.name!r}, which leads out: refused")
     name = info.name.removeprefix("./")
     if not name:
-        raise _invalid("the NEFF's archive holds a file without a name")
+        raise invalid("the NEFF's archive holds a file without a name")
     return _Entry(name, info.size, True)
 
 
-def _entries(stream: _Inflated, limits: NeffLimits, skip_extensions: bool) -> Iterator[Member]:
+def _entries(stream: Inflated, limits: NeffLimits, skip_extensions: bool) -> Iterator[Member]:
     seen: set[str] = set()
     for _ in range(limits.members + 1):
         block = stream.read_exactly(_BLOCK)
         if not block.strip(b"\0"):
             return
         if len(block) < _BLOCK:
-            raise _invalid("the NEFF is truncated: its archive ends in the middle")
+            raise invalid("the NEFF is truncated: its archive ends in the middle")
         entry = _entry(block, skip_extensions)
         left = entry.size_bytes
 
-        def read(entry: _Entry = entry) -> memoryview:
+        def read(entry: _Entry = entry) -> memoryview | Content:
             nonlocal left
-            content = stream.read_view(entry.size_bytes)
+            content = stream.read_content(entry.size_bytes)
             left -= len(content)
             if left:
-                raise _invalid(f"the NEFF is truncated inside {entry.name!r}")
+                raise invalid(f"the NEFF is truncated inside {entry.name!r}")
             return content
 
         if entry.is_file:
             if entry.name in seen:
-                raise _invalid(f"the NEFF's archive holds {entry.name!r} twice")
+                raise invalid(f"the NEFF's archive holds {entry.name!r} twice")
             seen.add(entry.name)
             yield Member(entry.name, entry.size_bytes, read)
         stream.skip(left + -entry.size_bytes % _BLOCK)
-    raise _invalid(f"the NEFF's archive holds more than {limits.members} members")
+    raise invalid(f"the NEFF's archive holds more than {limits.members} members")
 
 
 def unpack(payload: memoryview, limits: NeffLimits, *, skip_extensions: bool = False) -> Iterator[Member]:
@@ -269,8 +187,8 @@ def unpack(payload: memoryview, limits: NeffLimits, *, skip_extensions: bool = F
     Raises:
         NeffError: INVALID for anything that is not a plain, whole gzipped tar within the limits.
     """
-    stream = _Inflated(payload, limits.unpacked_bytes)
+    stream = Inflated(payload, limits.unpacked_bytes)
     yield from _entries(stream, limits, skip_extensions)
     # The checksum is at the end of the stream: read up to it, to detect a cut tail.
     if stream.skip(_MAX_TAIL_BYTES + 1) > _MAX_TAIL_BYTES or stream.leftover_bytes:
-        raise _invalid("the NEFF's payload continues after the end of its archive: the file is damaged")
+        raise invalid("the NEFF's payload continues after the end of its archive: the file is damaged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runtime_core.neff.content import Content
 from runtime_core.neff.graph import Graph
 
 
@@ -14,7 +15,8 @@ class Neff:
 
     Attributes:
         graph: nodes and tensors.
-        params: node name -> the node's parameter bytes (a memoryview or bytes; absent for a node without parameters).
+        params: node name -> the node's parameter bytes; absent for a node without parameters. A NEFF that was read may
+            hold views of its file here.
         cpu_models: CPU node name -> serialised ONNX model.
         uuid: 32 hex digits, derived from the content.
         build_version: of the compiler.
@@ -24,7 +26,7 @@ class Neff:
     """
 
     graph: Graph
-    params: Mapping[str, bytes | memoryview] = field(default_factory=dict)
+    params: Mapping[str, bytes | memoryview | Content] = field(default_factory=dict)
     cpu_models: Mapping[str, bytes] = field(default_factory=dict)
     uuid: str = ""
     build_version: str = ""

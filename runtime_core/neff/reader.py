@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hmac
+import mmap
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from runtime_core.files import open_regular
-from runtime_core.neff.archive import SIZE_VARIABLE, Member, NeffLimits, default_limits, unpack
+from runtime_core.neff.archive import Member, NeffLimits, default_limits, unpack
+from runtime_core.neff.content import Content
 from runtime_core.neff.graph import Graph, NodeKind
 from runtime_core.neff.header import HEADER_BYTES, Header, unpack_header
+from runtime_core.neff.inflate import SIZE_VARIABLE
 from runtime_core.neff.manifest import (
     FORMAT,
     FORMAT_VERSION,
@@ -136,7 +141,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     """Read a NEFF from the bytes of its file.
 
     Args:
-        data: the whole file.
+        data: the whole file. Parameters that it stores uncompressed stay where they are if it cannot change.
         validate_hash: compare the payload with the header's hash first.
         limits: what it may unpack to; default: :func:`default_limits`.
 
@@ -165,7 +170,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     declared_bytes = sum(manifest.members.values())
     if declared_bytes > limits.unpacked_bytes:
         raise _too_large("content", declared_bytes, limits.unpacked_bytes)
-    contents: dict[str, memoryview] = {}
+    contents: dict[str, memoryview | Content] = {}
     for member in members:
         # Check before inflating: an archive cannot use more memory than its manifest declares.
         if manifest.members.get(member.name) != member.size_bytes:
@@ -177,7 +182,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     missing = manifest.members.keys() - contents.keys()
     if missing:
         raise NeffError(NrtStatus.INVALID, f"member {min(missing)!r} of the NEFF is missing")
-    params: dict[str, bytes | memoryview] = {}
+    params: dict[str, bytes | memoryview | Content] = {}
     cpu_models: dict[str, bytes] = {}
     for index, node in enumerate(graph.nodes):
         if node.kind is NodeKind.CPU:
@@ -203,7 +208,35 @@ def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
         NeffError: INVALID, when the file is missing, cannot be read or is too large; and as
             :func:`~runtime_core.neff.header.unpack_header`.
     """
-    allowed = HEADER_BYTES + (limits or default_limits()).payload_bytes
+    with _opened(path, limits) as (file, size_bytes):
+        # The limit is gigabytes; reading one byte more than the file's size detects a file that grows.
+        content = file.read(size_bytes + 1)
+        allowed = _allowed_bytes(limits)
+        if len(content) > allowed:
+            raise _too_large("file", len(content), allowed)
+        return content
+
+
+def map_file(path: Path | str, limits: NeffLimits | None = None) -> memoryview:
+    """A NEFF file mapped into memory, which takes no memory of its own; refused as by :func:`read_file`.
+
+    Whoever may cut the file off while it is mapped can end this process: read the files of others instead.
+
+    Raises:
+        NeffError: as :func:`read_file`.
+    """
+    with _opened(path, limits) as (file, size_bytes):
+        return memoryview(mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ))
+
+
+def _allowed_bytes(limits: NeffLimits | None) -> int:
+    return HEADER_BYTES + (limits or default_limits()).payload_bytes
+
+
+@contextmanager
+def _opened(path: Path | str, limits: NeffLimits | None) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that begins as a NEFF does, at its start, and its size."""
+    allowed = _allowed_bytes(limits)
     try:
         with open(open_regular(path), "rb") as file:
             unpack_header(file.read(HEADER_BYTES))
@@ -211,15 +244,15 @@ def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
             if size_bytes > allowed:
                 raise _too_large("file", size_bytes, allowed)
             file.seek(0)
-            # The limit is gigabytes; reading one byte more than the file's size detects a file that grows.
-            content = file.read(size_bytes + 1)
-            if len(content) > allowed:
-                raise _too_large("file", len(content), allowed)
-            return content
+            yield file, size_bytes
     except OSError as error:
         raise NeffError(NrtStatus.INVALID, f"cannot read the file: {error.strerror}", where=str(path)) from None
 
 
 def load_neff(path: Path | str, *, validate_hash: bool = False, limits: NeffLimits | None = None) -> Neff:
-    """Read a NEFF file; see :func:`read_neff`."""
-    return read_neff(read_file(path, limits), validate_hash=validate_hash, limits=limits)
+    """Read a NEFF file, whose parameters stay in the file until they are used; see :func:`map_file`.
+
+    Raises:
+        NeffError: as :func:`read_neff` and :func:`read_file`.
+    """
+    return read_neff(map_file(path, limits), validate_hash=validate_hash, limits=limits)

@@ -11,6 +11,7 @@ import msgspec
 from runtime_core import __version__
 from runtime_core.files import write_atomically
 from runtime_core.neff.archive import NeffLimits, pack
+from runtime_core.neff.content import content_view
 from runtime_core.neff.graph import NodeKind
 from runtime_core.neff.header import SUPPORTED_MAJORS, Header, Packaging, pack_header
 from runtime_core.neff.manifest import FORMAT, FORMAT_VERSION, MANIFEST_NAME, Manifest, cpu_member, params_member
@@ -31,7 +32,7 @@ def _members(neff: Neff) -> list[tuple[str, bytes | memoryview]]:
                 raise _bad(f"CPU node {node.name!r} has no ONNX model")
             members.append((cpu_member(index), neff.cpu_models[node.name]))
         elif node.params_bytes:
-            params = memoryview(neff.params.get(node.name, b"")).cast("B")
+            params = content_view(neff.params.get(node.name, b""))
             if len(params) != node.params_bytes:
                 raise _bad(f"node {node.name!r} needs {node.params_bytes} bytes of parameters, not {len(params)}")
             members.append((params_member(index), params))

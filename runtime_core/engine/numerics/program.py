@@ -11,6 +11,7 @@ import numpy as np
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
 from runtime_core.engine.numerics.cpu import CpuProgram, load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
+from runtime_core.neff.content import Content
 from runtime_core.neff.graph import DType, EngineKind, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
 from runtime_core.sharing import Shared
@@ -58,17 +59,34 @@ def _storing(kernel: Kernel, dtypes: list[DType | None]) -> Kernel:
     return store
 
 
+def _constant(params: bytes | memoryview | Content, offset_bytes: int, spec: TensorSpec) -> Array:
+    """A parameter as the engines carry it; a view of ``params`` where they can be viewed and are not widened."""
+    dtype, count = numpy_dtype(spec.dtype), spec.element_count
+    if not isinstance(params, Content):
+        return widened(np.frombuffer(params, dtype, count, offset_bytes).reshape(spec.shape))
+    if spec.dtype not in HALVES:
+        return np.frombuffer(params.read(offset_bytes, spec.size_bytes), dtype).reshape(spec.shape)
+    # Piece by piece: joined whole, the 16-bit values would take half as much memory again.
+    out = np.empty(count, np.float32)
+    for start in range(0, count, _WIDENED_ELEMENTS):
+        piece = out[start : start + _WIDENED_ELEMENTS]
+        piece[:] = np.frombuffer(params.read(offset_bytes + 2 * start, 2 * piece.size), dtype)
+    return out.reshape(spec.shape)
+
+
+_WIDENED_ELEMENTS = 1 << 19
+
+
 class NeuronProgram:
     """A Neuron node. It keeps no state between runs, so threads may share it."""
 
-    def __init__(self, node: Node, params: bytes | memoryview) -> None:
-        """Bind the node's parameters: views of ``params``, 16-bit floats widened to FP32 once."""
+    def __init__(self, node: Node, params: bytes | memoryview | Content) -> None:
+        """Bind the node's parameters; 16-bit floats are widened to FP32 once."""
         self._outputs = tuple(t.name for t in node.outputs)
         self._constants: dict[str, Array] = {}
         for parameter in node.parameters:
             spec = parameter.spec
-            raw = np.frombuffer(params, numpy_dtype(spec.dtype), spec.element_count, parameter.offset_bytes)
-            self._constants[spec.name] = widened(raw.reshape(spec.shape))
+            self._constants[spec.name] = _constant(params, parameter.offset_bytes, spec)
         dtypes = {t.name: t.dtype for t in (*node.outputs, *node.buffers)}
         last_use = {name: i for i, step in enumerate(node.instructions) for name in step.inputs}
         kept = {*self._outputs, *self._constants}
