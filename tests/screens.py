@@ -98,7 +98,8 @@ def place(app, words):
 
 
 async def click(app, pilot, words, times=1):
-    """Click on some words."""
+    """Click on some words, as soon as they are on the screen."""
+    await until(pilot, lambda: words in text(app), f"{words!r}")
     await pilot.click(offset=place(app, words), times=times)
     await pilot.pause()
 

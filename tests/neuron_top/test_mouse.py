@@ -1,7 +1,7 @@
 """Everything that a mouse can do."""
 
 import pytest
-from screens import click, drive, recorded_moments, text
+from screens import click, drive, recorded_moments, text, until
 from textual.events import MouseScrollDown, MouseScrollUp
 
 
@@ -56,8 +56,7 @@ def test_the_wheel_scrolls_lists(moments):
     async def check(app, pilot):
         tree = app.screen.query_one("#tree")
         await pilot._post_mouse_events([MouseScrollDown], widget=tree)
-        await pilot.pause(0.3)
-        assert tree.scroll_offset.y > 0
+        await until(pilot, lambda: tree.scroll_offset.y > 0, "a scrolled tree")
 
     drive(check, (120, 40), moments=moments)
 

@@ -68,13 +68,14 @@ def test_a_terminal_too_small_says_how_small_and_grows_back():
 
 
 def test_a_source_that_hangs_holds_up_no_key():
-    release = threading.Event()
+    hanging, release = threading.Event(), threading.Event()
 
     class Hanging(Still):
         hang = False
 
         def snapshot(self, *, host=False):
             if self.hang:
+                hanging.set()
                 release.wait(30)
             return super().snapshot(host=host)
 
@@ -82,7 +83,7 @@ def test_a_source_that_hangs_holds_up_no_key():
 
     async def check(app, pilot):
         source.hang = True
-        await pilot.pause(0.3)
+        await until(pilot, hanging.is_set, "a look that hangs")
         for key, words in (("c", "share of time busy"), ("p", "COMMAND"), ("t", "Owners"), ("o", "VCPU Utilization")):
             await pilot.press(key)
             assert words in text(app)
