@@ -146,10 +146,11 @@ class Datastore:
         The pages of a file that was truncated have no memory behind them: to touch one ends the process (SIGBUS). The
         map is therefore replaced by private memory when the file is found short, and never written to the file again.
         """
+        fd = self.fd
         # Of all system calls that return the size, the quickest. Nothing uses the descriptor's offset.
-        if not self._detached and os.lseek(self.fd, 0, os.SEEK_END) < layout.FILE_BYTES:
+        if fd >= 0 and not self._detached and os.lseek(fd, 0, os.SEEK_END) < layout.FILE_BYTES:
             self._detached = True
-            detach(self.map, self.fd, self._head)
+            detach(self.map, fd, self._head)
         return not self._detached
 
     def page(self, index: int) -> layout.Page:
@@ -178,6 +179,7 @@ class Datastore:
     def close(self) -> None:
         """Release the lock file and the descriptor; the map is released with the last structure that uses it."""
         if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            # In this order: the system gives the number to the next file that is opened.
+            fd, self.fd = self.fd, -1
+            os.close(fd)
             release_lock_file(self.locks)

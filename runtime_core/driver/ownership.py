@@ -12,6 +12,8 @@ LOST = (
     "copying the node directory; another process may own them now"
 )
 
+CLOSED = "the runtime is closed"
+
 TRUNCATED = "the node's datastore was truncated while the runtime used it: nothing more is counted or executed"
 
 
@@ -19,8 +21,8 @@ class LostCoresError(NrtError):
     """The process can no longer use its cores and its page, and must not write them."""
 
     def __init__(self, reason: str = LOST) -> None:
-        """``reason``: :data:`LOST` or :data:`TRUNCATED`."""
-        mend = "close the runtime and initialise it again"
+        """``reason``: :data:`LOST`, :data:`CLOSED` or :data:`TRUNCATED`."""
+        mend = "initialise it again" if reason == CLOSED else "close the runtime and initialise it again"
         if reason == TRUNCATED:
             mend = "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
         super().__init__(NrtStatus.CLOSED, reason, mend=mend)

@@ -49,6 +49,10 @@ class Ended(NamedTuple):
     warnings: tuple[str, ...]
 
 
+SUCCEEDED = Ended(NrtStatus.SUCCESS, "", ())
+"""An execution that no fault touched."""
+
+
 @dataclass
 class LoadedModel:
     """A model on its cores.
@@ -59,6 +63,8 @@ class LoadedModel:
         timeout_ns: after which one of its nodes is given up on a core.
         steady: nothing but other executions can touch it, so that a client under a virtual clock may place executions
             without asking the engine each time; ``False`` from the unloading, a reset or a fault that it meets on.
+        in_flight: one entry for each execution that runs; appending and removing are atomic without a lock.
+        idle: notified when an execution of an unloaded model ends.
     """
 
     model_id: int
@@ -71,7 +77,7 @@ class LoadedModel:
     timeout_ns: int
     unloaded: bool = False
     steady: bool = True
-    in_flight: int = 0
+    in_flight: list[None] = field(default_factory=list)
     idle: threading.Condition = field(default_factory=threading.Condition)
 
     @property

@@ -13,7 +13,7 @@ from runtime_core.driver.pages import memory
 from runtime_core.driver.pages.page import RuntimePage
 from runtime_core.engine.clock import Clock
 from runtime_core.engine.compute import check_inputs, compute
-from runtime_core.engine.execution import Ended, ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.engine.execution import SUCCEEDED, Ended, ExecutionError, ExecutionResult, LoadedModel
 from runtime_core.engine.footprint import SubgraphFootprint, footprints
 from runtime_core.engine.harm import Faults, spoil
 from runtime_core.engine.jitter import Jitter
@@ -36,6 +36,12 @@ _LEAST_TIMEOUT_SECONDS = 1.0
 """Of CPU nodes, on the host's clock: a host that is busy must not fail what the modelled time allows."""
 _TENSORS = 4  # CoreMemory.tensors
 _HOST_TENSORS = 3  # HostMemory.tensors
+
+
+class _Waits(threading.local):
+    """Of the calling thread: by how much it overslept the end of its last execution."""
+
+    overslept_ns = 0
 
 
 class Engine:
@@ -65,7 +71,7 @@ class Engine:
         self._topology = topology(page.store.size)
         self._faults = Faults(page.store, str(page.index))
         self._ids = itertools.count(10001)
-        self._waits = threading.local()
+        self._waits = _Waits()
         self._shares = shares or NodeShares(page.store.size)
         self._jitter = jitter
 
@@ -154,10 +160,12 @@ class Engine:
 
     def count_bad_input(self, model: LoadedModel) -> None:
         """Count an execution refused for its tensors before it was queued."""
+        self._page.check_owned()
         self._count(model, NrtStatus.EXEC_BAD_INPUT, -1, -1)
 
     def count_queue_full(self, model: LoadedModel) -> None:
         """Count an execution refused because the model's queue was full."""
+        self._page.check_owned()
         self._count(model, NrtStatus.QUEUE_FULL, -1, -1)
 
     def unload(self, model: LoadedModel) -> None:
@@ -167,7 +175,7 @@ class Engine:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
             model.unloaded = True
             model.steady = False
-            model.idle.wait_for(lambda: model.in_flight == 0)
+            model.idle.wait_for(lambda: not model.in_flight)
         # What is on a lost page belongs to its next owner, who begins it anew.
         with suppress(LostCoresError):
             self._page.remove_model(model.model_id)
@@ -230,37 +238,35 @@ class Engine:
             except NrtError:
                 self.count_bad_input(model)
                 raise
-        with model.idle:
+        # Counted before looking at the flag, which unload() sets before it looks at the count: one sees the other.
+        model.in_flight.append(None)
+        try:
             if model.unloaded:
                 raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded", mend="load it again")
-            model.in_flight += 1
-        try:
-            since_ns = arrival_ns if queued_since_ns is None else queued_since_ns
-            return self._run(model, inputs, arrival_ns, since_ns, plan or model.plan)
+            plan = plan or model.plan
+            placed = self._begin(model, plan, arrival_ns, arrival_ns - self._overslept_ns(plan))
+            status, problem = placed.status, ""
+            outputs: Mapping[str, Array] = {}
+            if status is NrtStatus.TIMEOUT:
+                problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
+            elif model.program is not None:
+                outputs, status, problem = compute(
+                    model.program, inputs, max(_LEAST_TIMEOUT_SECONDS, model.timeout_ns / 1e9)
+                )
+            now_ns = clock.now_ns()
+            if now_ns < placed.end_ns:
+                clock.sleep_until(placed.end_ns)
+                now_ns = clock.now_ns()
+                self._waits.overslept_ns = now_ns - placed.end_ns
+            total_ns = now_ns - (arrival_ns if queued_since_ns is None else queued_since_ns)
+            ended = self._end(model, placed, status, problem, total_ns)
         finally:
-            with model.idle:
-                model.in_flight -= 1
-                if not model.in_flight:
+            model.in_flight.pop()
+            if model.unloaded:
+                with model.idle:
                     model.idle.notify_all()
-
-    def _run(
-        self, model: LoadedModel, inputs: Mapping[str, Array], arrival_ns: int, queued_since_ns: int, plan: Plan
-    ) -> ExecutionResult:
-        placed = self._begin(model, plan, arrival_ns, arrival_ns - self._overslept_ns(plan))
-        status, problem = placed.status, ""
-        outputs: Mapping[str, Array] = {}
-        if status is NrtStatus.TIMEOUT:
-            problem = f"execution of {model.graph.name!r} timed out after {model.timeout_ns / 1e9:g} s on its core"
-        elif model.program is not None:
-            outputs, status, problem = compute(
-                model.program, inputs, max(_LEAST_TIMEOUT_SECONDS, model.timeout_ns / 1e9)
-            )
-        self._wait(placed.end_ns)
-        ended = self._settle(model, placed, status, problem)
         if ended.status is not status:
             outputs = spoil(outputs) if ended.status is NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR else {}
-        total_ns = self._clock.now_ns() - queued_since_ns
-        self._count(model, ended.status, total_ns, placed.device_ns)
         result = ExecutionResult(outputs, model.program is not None, total_ns, placed.device_ns, ended.warnings)
         if ended.status is NrtStatus.SUCCESS:
             return result
@@ -273,20 +279,17 @@ class Engine:
             start_ns, slowdown = self._shares.host.take(now_ns, cost.work_ns)
         self._clock.sleep_until(start_ns + int(cost.work_ns * slowdown) + cost.transfer_ns)
 
-    def _wait(self, end_ns: int) -> None:
-        """Wait for the end of an execution, and record by how much the calling thread overslept."""
-        if self._clock.now_ns() < end_ns:
-            self._clock.sleep_until(end_ns)
-            self._waits.overslept_ns = self._clock.now_ns() - end_ns
-
     def _overslept_ns(self, plan: Plan) -> int:
         """By how much earlier than now the calling thread's execution arrives.
 
         The simulator, not the application, causes late wake-ups. As far as the host's part before the first node hides
         them, the next execution is placed as if the thread had returned on time.
         """
-        overslept_ns: int = getattr(self._waits, "overslept_ns", 0)
-        self._waits.overslept_ns = 0
+        waits = self._waits
+        overslept_ns: int = waits.overslept_ns
+        if not overslept_ns:
+            return 0
+        waits.overslept_ns = 0
         return min(overslept_ns, plan.before.alone_ns) if plan.stages else 0
 
     def start(self, model: LoadedModel, arrival_ns: int) -> Placed:
@@ -302,39 +305,52 @@ class Engine:
 
     def finish(self, model: LoadedModel, placed: Placed, total_ns: int) -> Ended:
         """Count a started execution that ended ``total_ns`` after its arrival; returns how it ended."""
-        ended = self._settle(model, placed, placed.status, "")
-        self._count(model, ended.status, total_ns, placed.device_ns)
-        return ended
+        return self._end(model, placed, placed.status, "", total_ns)
 
     def is_steady(self, model: LoadedModel) -> bool:
         """The value for :attr:`LoadedModel.steady`: loaded, its device not reset, no fault that its executions meet."""
-        if model.unloaded or self._page.was_reset(model.cores):
+        if model.unloaded:
+            return False
+        self._page.check_owned()
+        if self._page.was_reset(model.cores):
             return False
         return not self._faults.may_meet(model.cores, any(stage.links for stage in model.plan.stages))
 
     def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
         """Place an execution that arrived at ``arrival_ns``, under the faults of ``now_ns``."""
-        if self._page.was_reset(model.cores):
+        page = self._page
+        page.check_usable()
+        if page.was_reset(model.distinct_cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, _RESET, mend="close the runtime and initialise it again")
         harm = self._faults.on_execution(model.cores, now_ns)
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)
-        return place_execution(self._page, self._shares, plan, arrival_ns, model.timeout_ns, harm, self._jitter)
+        return place_execution(page, self._shares, plan, arrival_ns, model.timeout_ns, harm, self._jitter)
 
-    def _settle(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str) -> Ended:
-        """How an execution that would have ended with ``status`` ends, given resets and faults."""
-        timed_out = status is NrtStatus.TIMEOUT
-        if self._page.was_reset(model.cores):
-            status, problem, timed_out = NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
-        blow, warnings = placed.harm.settle(timed_out) if placed.harm is not None else (None, ())
-        if blow is not None and status in (NrtStatus.SUCCESS, NrtStatus.TIMEOUT):
-            status, problem = blow
-        return Ended(status, problem, warnings)
+    def _end(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str, total_ns: int) -> Ended:
+        """How an execution that would have ended with ``status`` ends, given resets and faults; counts it."""
+        page = self._page
+        page.check_usable()
+        was_reset = page.was_reset(model.distinct_cores)
+        ended = SUCCEEDED
+        if status is not NrtStatus.SUCCESS or placed.harm is not None or was_reset:
+            ended = _settled(placed, status, problem, was_reset)
+        self._count(model, ended.status, total_ns, placed.device_ns)
+        return ended
 
     def _count(self, model: LoadedModel, status: NrtStatus, total_ns: int, device_ns: int) -> None:
-        outcome = outcome_of(status)
-        self._page.count(
-            model.distinct_cores, outcome.execution, outcome.core_status, outcome.error, total_ns, device_ns
-        )
+        outcome, core_status, error = outcome_of(status)
+        self._page.count(model.distinct_cores, outcome, core_status, error, total_ns, device_ns)
+
+
+def _settled(placed: Placed, status: NrtStatus, problem: str, was_reset: bool) -> Ended:
+    """How an execution ends that met a fault, a reset or a failure of its own."""
+    timed_out = status is NrtStatus.TIMEOUT
+    if was_reset:
+        status, problem, timed_out = NrtStatus.HW_ERROR, f"{_RESET} during the execution", False
+    blow, warnings = placed.harm.settle(timed_out) if placed.harm is not None else (None, ())
+    if blow is not None and status in (NrtStatus.SUCCESS, NrtStatus.TIMEOUT):
+        status, problem = blow
+    return Ended(status, problem, warnings)

@@ -115,9 +115,9 @@ class Faults:
 
     def on_execution(self, cores: Sequence[int], now_ns: int) -> Harm | None:
         """What happens to an execution on ``cores`` (global); ``None``: nothing."""
-        faults = self.active(now_ns)
-        if not faults:
+        if not self._watch.table():
             return None
+        faults = self.active(now_ns)
         met = [f for f in faults if any(f.hits_core(core) for core in cores)]
         # A link is met on the way, also where it belongs to a device between those of the model.
         met += [f for f in faults if _has(f, Effect.TRANSFER) and f not in met]

@@ -62,6 +62,9 @@ OUTCOMES: dict[NrtStatus, Outcome] = {
     NrtStatus.EXEC_HW_ERR_REPAIRABLE_HBM_UE: Outcome(COMPLETED_WITH_ERR, HW_HBM_UE_ERROR, HARDWARE),
 }
 
+_SUCCEEDED = OUTCOMES[NrtStatus.SUCCESS]
+_OTHER = Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, GENERIC)
+
 LOAD_STATUS: dict[NrtStatus, int] = {
     NrtStatus.RESOURCE: RESOURCE_ERROR,
     NrtStatus.LOAD_NOT_ENOUGH_NC: RESOURCE_NC_ERROR,
@@ -75,4 +78,4 @@ LOAD_STATUS: dict[NrtStatus, int] = {
 
 def outcome_of(status: NrtStatus) -> Outcome:
     """How ``status`` is counted; a status with no class of its own is a generic error."""
-    return OUTCOMES.get(status, Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, GENERIC))
+    return _SUCCEEDED if status is NrtStatus.SUCCESS else OUTCOMES.get(status, _OTHER)

@@ -195,36 +195,39 @@ def place_execution(
     is down ended the transfer before.
     """
     device_ns = 0
-    busy_until_ns = page.busy_until_ns
-    before, after = plan.before, plan.after
-    work_ns = plan.host_ns
+    # Unpacked at once, and multiplied only where it changes something: this is a fourth of what an execution costs.
+    before, stages, tail_cpu_ns, after, work_ns, pcie_ns, pcie_device = plan
+    lead_ns, tail_ns = before.work_ns, after.work_ns
     with shares.guard:
         given_ns = work_ns if jitter is None else jitter.host_ns(work_ns)
         start_ns, slowdown = shares.host.take(arrival_ns, given_ns)
-        device, pcie = plan.pcie_device, shares.pcie_free_at_ns
-        pcie[device] = sent_ns = max(pcie[device], arrival_ns) + plan.pcie_ns
+        pcie = shares.pcie_free_at_ns
+        sent_ns = pcie[pcie_device]
+        pcie[pcie_device] = sent_ns = (sent_ns if sent_ns > arrival_ns else arrival_ns) + pcie_ns
     if jitter is not None and work_ns:
         slowdown = slowdown * given_ns / work_ns
-    at_ns = max(start_ns + int(before.work_ns * slowdown) + before.transfer_ns, sent_ns)
-    for stage in plan.stages:
-        if stage.cpu_ns:
-            at_ns += int(stage.cpu_ns * slowdown)
-        neighbours = sum([busy_until_ns(core) > arrival_ns for core in stage.neighbours])
-        duration_ns = stage.duration_ns[neighbours]
+    if slowdown != 1.0:
+        lead_ns, tail_ns, tail_cpu_ns = int(lead_ns * slowdown), int(tail_ns * slowdown), int(tail_cpu_ns * slowdown)
+    at_ns = start_ns + lead_ns + before.transfer_ns
+    if sent_ns > at_ns:
+        at_ns = sent_ns
+    for core, cpu_ns, durations_ns, flops, dram_bytes, links, link_bytes, link_ns, neighbours in stages:
+        if cpu_ns:
+            at_ns += int(cpu_ns * slowdown)
+        active = page.busy_count(neighbours, arrival_ns)
+        duration_ns = durations_ns[active]
         if jitter is not None:
-            duration_ns = jitter.device_ns(duration_ns, neighbours)
-        link_ns, carried = stage.link_ns, len(stage.links)
+            duration_ns = jitter.device_ns(duration_ns, active)
+        carried = len(links)
         if harm is not None:
-            link_ns, carried = harm.transfer(stage.links, link_ns)
-            duration_ns = harm.duration_ns(stage.core, duration_ns, stage.dram_bytes, neighbours, timeout_ns)
-        if stage.links:
-            for device, eastward in stage.links[:carried]:
-                page.count_link(device, eastward, stage.link_bytes)
-            at_ns = shares.send(stage.links, at_ns, link_ns, arrival_ns)
-        _, at_ns = page.place(stage.core, arrival_ns, at_ns, duration_ns, stage.flops, timeout_ns)
+            link_ns, carried = harm.transfer(links, link_ns)
+            duration_ns = harm.duration_ns(core, duration_ns, dram_bytes, active, timeout_ns)
+        if links:
+            for device, eastward in links[:carried]:
+                page.count_link(device, eastward, link_bytes)
+            at_ns = shares.send(links, at_ns, link_ns, arrival_ns)
+        _, at_ns = page.place(core, arrival_ns, at_ns, duration_ns, flops, timeout_ns)
         if duration_ns > timeout_ns:
             return Placed(at_ns, device_ns + timeout_ns, NrtStatus.TIMEOUT, harm)
         device_ns += duration_ns
-    if plan.tail_cpu_ns:
-        at_ns += int(plan.tail_cpu_ns * slowdown)
-    return Placed(at_ns + after.transfer_ns + int(after.work_ns * slowdown), device_ns, NrtStatus.SUCCESS, harm)
+    return Placed(at_ns + tail_cpu_ns + after.transfer_ns + tail_ns, device_ns, NrtStatus.SUCCESS, harm)

@@ -105,9 +105,10 @@ class HostQueue:
         if len(ends_ns) == len(self.slowdown):
             start_ns = ends_ns.pop(0)
         slowdown = self.slowdown[len(ends_ns)]
-        spent_ns = int(work_ns * slowdown)
-        self.given_ns += spent_ns
-        insort(ends_ns, start_ns + spent_ns)
+        if slowdown != 1.0:
+            work_ns = int(work_ns * slowdown)
+        self.given_ns += work_ns
+        insort(ends_ns, start_ns + work_ns)
         return start_ns, slowdown
 
     def busy_ns(self, now_ns: int) -> int:

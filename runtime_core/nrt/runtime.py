@@ -20,6 +20,7 @@ from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.model import Neff
+from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config
 from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.nrt.start import ClaimPage, allocate_cores, check_driver, enter
@@ -85,8 +86,7 @@ class Runtime(TensorCalls):
         for warning in self._config.warnings:
             emit(LogLevel.WARNING, "nrt_init", str(warning))
         self._numerics = numerics
-        self._pid = os.getpid()
-        self._closed = False
+        self._calls = Calls()
         self._models: dict[int, LoadedModel] = {}
         self._last_read: tuple[bytes, Neff] | None = None
         self._next_core = 0
@@ -129,7 +129,7 @@ class Runtime(TensorCalls):
     @property
     def alive(self) -> bool:
         """Whether it is usable: not closed, and not inherited through a fork."""
-        return not self._closed and self._pid == os.getpid()
+        return not self._calls.closed and self._calls.of_this_process
 
     @property
     def node_root(self) -> Path:
@@ -160,28 +160,22 @@ class Runtime(TensorCalls):
     @property
     def engine(self) -> Engine:
         """The executor of its models."""
-        self._check()
+        self._calls.check()
         return self._engine
 
-    def _check(self) -> None:
-        if self._closed:
-            raise NrtError(NrtStatus.CLOSED, "the runtime is closed", mend="initialise it again")
-        if self._pid != os.getpid():
-            raise NrtError(
-                NrtStatus.UNINITIALIZED,
-                "the runtime belongs to the parent process",
-                mend="initialise one after the fork",
-            )
-
     def close(self) -> None:
-        """Unload all models, release the cores and the process table entry. A second call has no effect."""
-        if self._closed or self._pid != os.getpid():
-            return
+        """Unload all models, release the cores and the process table entry. A second call has no effect.
+
+        Calls of other threads that have begun end as they would; later ones raise CLOSED.
+        """
+        if self._calls.of_this_process:
+            self._calls.close(self._release)
+
+    def _release(self) -> None:
         for model in list(self._models.values()):
-            self.unload(model)
+            self._unload(model)
         if not self._page.still_owned():
             emit(LogLevel.ERROR, "nrt_close", self._page.loss)
-        self._closed = True
         self._page.release()
         ownership.release_cores(self._store.locks, self._cores)
         self._store.close()
@@ -197,7 +191,10 @@ class Runtime(TensorCalls):
         Raises:
             NrtError: INVALID or UNSUPPORTED_NEFF_VERSION (the file), LOAD_NOT_ENOUGH_NC, RESOURCE.
         """
-        self._check()
+        with self._calls:
+            return self._load(neff, start_nc, nc_count)
+
+    def _load(self, neff: bytes | memoryview | Neff, start_nc: int, nc_count: int) -> LoadedModel:
         try:
             parsed = neff if isinstance(neff, Neff) else self._parsed(neff)
             cores = self._choose_cores(parsed.graph.core_count, start_nc, nc_count)
@@ -254,21 +251,25 @@ class Runtime(TensorCalls):
         return self._next_core if self._next_core + needed <= len(self._cores) else 0
 
     def _loaded(self, model: LoadedModel) -> LoadedModel:
-        self._check()
         if self._models.get(model.model_id) is not model:
             raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
         return model
 
     def unload(self, model: LoadedModel) -> None:
         """Unload a model, after its running executions have ended."""
-        self._engine.unload(self._loaded(model))
-        del self._models[model.model_id]
+        with self._calls:
+            self._unload(self._loaded(model))
+
+    def _unload(self, model: LoadedModel) -> None:
+        self._engine.unload(model)
+        self._models.pop(model.model_id, None)
 
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
         """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
         import numpy as np
 
-        return self._infer(model, {name: np.asarray(value) for name, value in inputs.items()}, None)
+        with self._calls:
+            return self._infer(model, {name: np.asarray(value) for name, value in inputs.items()}, None)
 
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         self._last_read = None
@@ -279,7 +280,8 @@ class Runtime(TensorCalls):
                 _tell(error.result)
             emit(LogLevel.ERROR, "nrt_execute", f"{error} (status {error.status.value})")
             raise
-        _tell(result)
+        if result.warnings:
+            _tell(result)
         return result
 
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
@@ -293,7 +295,8 @@ class Runtime(TensorCalls):
         Raises:
             NrtError: as :meth:`infer`; after EXEC_COMPLETED_WITH_NUM_ERR the outputs are still written.
         """
-        self._execute(model, inputs, outputs, 1)
+        with self._calls:
+            self._execute(model, inputs, outputs, 1)
 
     def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
         """Execute ``count`` times: outputs of one execution feed the inputs of the next. Stops at the first failure.
@@ -303,7 +306,8 @@ class Runtime(TensorCalls):
         """
         if count < 1:
             raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
-        self._execute(model, inputs, outputs, count)
+        with self._calls:
+            self._execute(model, inputs, outputs, count)
 
     def _execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
         graph = self._loaded(model).graph
@@ -329,11 +333,11 @@ class Runtime(TensorCalls):
 
     def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
         """Memory of the device of an owned core."""
-        self._check()
-        if not 0 <= logical_nc < len(self._cores):
-            raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")
-        device = device_of_core(self._cores[logical_nc])
-        return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
+        with self._calls:
+            if not 0 <= logical_nc < len(self._cores):
+                raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")
+            device = device_of_core(self._cores[logical_nc])
+            return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
 
 
 def _tell(result: ExecutionResult) -> None:

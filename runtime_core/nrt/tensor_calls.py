@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 from runtime_core.engine.executor import Engine
 from runtime_core.engine.timing.model import input_timing, output_timing
+from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.tensors import Storage, Tensor, TensorPlacement, zeroed
 from runtime_core.status import NrtError, NrtStatus
 
@@ -13,19 +12,12 @@ HOST_TENSOR_MAX_BYTES = 4 << 20
 """Limit of the legacy host placement (runtime guide); VIRTUAL is not limited."""
 
 
-class TensorCalls(ABC):
+class TensorCalls:
     """Allocates, copies and frees tensors; the base of :class:`runtime_core.nrt.Runtime`."""
 
     _cores: tuple[int, ...]
     _engine: Engine
-
-    @abstractmethod
-    def _check(self) -> None:
-        """Check that the runtime is usable.
-
-        Raises:
-            NrtError: it is closed, or belongs to the parent process.
-        """
+    _calls: Calls
 
     def tensor_allocate(
         self, placement: TensorPlacement, size_bytes: int, *, logical_nc: int = 0, name: str = ""
@@ -35,40 +27,40 @@ class TensorCalls(ABC):
         Raises:
             NrtError: INVALID for a size or core out of range, RESOURCE when the device or the host is full.
         """
-        self._check()
-        first = 0 if placement is TensorPlacement.DEVICE else -1
-        if size_bytes < 1 or not first <= logical_nc < len(self._cores):
-            raise NrtError(
-                NrtStatus.INVALID,
-                f"{size_bytes} bytes on core {logical_nc} of {len(self._cores)}",
-                where=f"tensor {name!r}",
-            )
-        if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
-            raise NrtError(
-                NrtStatus.RESOURCE,
-                f"{size_bytes} bytes: a HOST tensor holds at most {HOST_TENSOR_MAX_BYTES}",
-                where=f"tensor {name!r}",
-                mend="use VIRTUAL",
-            )
-        allocation = None
-        if placement is TensorPlacement.DEVICE:
-            allocation = self._engine.allocate_tensor(self._cores[logical_nc], size_bytes)
-        try:
-            data = zeroed(size_bytes)
-        except MemoryError:
-            if allocation is not None:
-                self._engine.free_tensor(allocation)
-            raise NrtError(
-                NrtStatus.RESOURCE, f"the host cannot allocate {size_bytes} bytes for tensor {name!r}"
-            ) from None
-        host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
-        self._engine.account_host_tensor(host_bytes)
-        return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
+        with self._calls:
+            first = 0 if placement is TensorPlacement.DEVICE else -1
+            if size_bytes < 1 or not first <= logical_nc < len(self._cores):
+                raise NrtError(
+                    NrtStatus.INVALID,
+                    f"{size_bytes} bytes on core {logical_nc} of {len(self._cores)}",
+                    where=f"tensor {name!r}",
+                )
+            if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:
+                raise NrtError(
+                    NrtStatus.RESOURCE,
+                    f"{size_bytes} bytes: a HOST tensor holds at most {HOST_TENSOR_MAX_BYTES}",
+                    where=f"tensor {name!r}",
+                    mend="use VIRTUAL",
+                )
+            allocation = None
+            if placement is TensorPlacement.DEVICE:
+                allocation = self._engine.allocate_tensor(self._cores[logical_nc], size_bytes)
+            try:
+                data = zeroed(size_bytes)
+            except MemoryError:
+                if allocation is not None:
+                    self._engine.free_tensor(allocation)
+                raise NrtError(
+                    NrtStatus.RESOURCE, f"the host cannot allocate {size_bytes} bytes for tensor {name!r}"
+                ) from None
+            host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
+            self._engine.account_host_tensor(host_bytes)
+            return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
 
     def tensor_allocate_empty(self, name: str = "") -> Tensor:
         """A tensor without bytes, to attach a buffer to."""
-        self._check()
-        return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
+        with self._calls:
+            return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
 
     def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
         """Use the application's ``buffer`` as the tensor's bytes: its size becomes the buffer's, its placement VIRTUAL.
@@ -78,12 +70,12 @@ class TensorCalls(ABC):
         Raises:
             NrtError: INVALID when the buffer is read-only, INVALID_HANDLE when the tensor was freed.
         """
-        self._check()
-        data = memoryview(buffer).cast("B")
-        if data.readonly or not data.nbytes:
-            raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
-        self._give_back(tensor.replace_storage(Storage(data)))
-        tensor.placement, tensor.size_bytes, tensor.offset_bytes = TensorPlacement.VIRTUAL, data.nbytes, 0
+        with self._calls:
+            data = memoryview(buffer).cast("B")
+            if data.readonly or not data.nbytes:
+                raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
+            self._give_back(tensor.replace_storage(Storage(data)))
+            tensor.placement, tensor.size_bytes, tensor.offset_bytes = TensorPlacement.VIRTUAL, data.nbytes, 0
 
     def _give_back(self, storage: Storage | None) -> None:
         if storage is None:
@@ -99,11 +91,11 @@ class TensorCalls(ABC):
         Raises:
             NrtError: INVALID_HANDLE when it was freed, INVALID when it has no storage or the range is outside.
         """
-        self._check()
-        source = memoryview(data).cast("B")
-        tensor.view(offset_bytes, source.nbytes)[:] = source
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(input_timing(source.nbytes))
+        with self._calls:
+            source = memoryview(data).cast("B")
+            tensor.view(offset_bytes, source.nbytes)[:] = source
+            if tensor.placement is TensorPlacement.DEVICE:
+                self._engine.move_tensor(input_timing(source.nbytes))
 
     def tensor_read(self, tensor: Tensor, offset_bytes: int = 0, size_bytes: int | None = None) -> bytes:
         """Copy bytes out of a tensor; a transfer takes place if it is on the device.
@@ -111,18 +103,18 @@ class TensorCalls(ABC):
         Raises:
             NrtError: as :meth:`tensor_write`.
         """
-        self._check()
-        data = bytes(tensor.view(offset_bytes, size_bytes))
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(output_timing(len(data)))
-        return data
+        with self._calls:
+            data = bytes(tensor.view(offset_bytes, size_bytes))
+            if tensor.placement is TensorPlacement.DEVICE:
+                self._engine.move_tensor(output_timing(len(data)))
+            return data
 
     def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:
         """Fill ``target`` with bytes of a tensor; otherwise as :meth:`tensor_read`."""
-        self._check()
-        target[:] = tensor.view(offset_bytes, target.nbytes)
-        if tensor.placement is TensorPlacement.DEVICE:
-            self._engine.move_tensor(output_timing(target.nbytes))
+        with self._calls:
+            target[:] = tensor.view(offset_bytes, target.nbytes)
+            if tensor.placement is TensorPlacement.DEVICE:
+                self._engine.move_tensor(output_timing(target.nbytes))
 
     def tensor_copy(
         self, source: Tensor, source_offset_bytes: int, target: Tensor, target_offset_bytes: int, size_bytes: int
@@ -132,21 +124,21 @@ class TensorCalls(ABC):
         Raises:
             NrtError: INVALID for a range outside, or two tensors on the device of different cores; INVALID_HANDLE.
         """
-        self._check()
-        data = source.view(source_offset_bytes, size_bytes)
-        room = target.view(target_offset_bytes, size_bytes)
-        if source.core is not None and target.core is not None and source.core != target.core:
-            raise NrtError(
-                NrtStatus.INVALID,
-                f"tensor {source.name!r} is on core {source.core}, tensor {target.name!r} on core {target.core}: "
-                "expected the same core",
-            )
-        room[:] = data
+        with self._calls:
+            data = source.view(source_offset_bytes, size_bytes)
+            room = target.view(target_offset_bytes, size_bytes)
+            if source.core is not None and target.core is not None and source.core != target.core:
+                raise NrtError(
+                    NrtStatus.INVALID,
+                    f"tensor {source.name!r} is on core {source.core}, tensor {target.name!r} on core {target.core}: "
+                    "expected the same core",
+                )
+            room[:] = data
 
     def tensor_free(self, tensor: Tensor) -> None:
         """Free a tensor; its bytes remain until its slices are freed."""
-        self._check()
-        self._give_back(tensor.replace_storage(None))
+        with self._calls:
+            self._give_back(tensor.replace_storage(None))
 
     def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
         """A tensor over part of the bytes of another tensor.
@@ -154,12 +146,12 @@ class TensorCalls(ABC):
         Raises:
             NrtError: as :meth:`tensor_write`; INVALID for a size of 0.
         """
-        self._check()
-        tensor.view(offset_bytes, size_bytes)
-        storage = tensor.storage
-        if storage is None or size_bytes < 1:
-            raise NrtError(
-                NrtStatus.INVALID, f"slice of tensor {tensor.name!r}: expected 1 byte or more, not {size_bytes}"
-            )
-        start = tensor.offset_bytes + offset_bytes
-        return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)
+        with self._calls:
+            tensor.view(offset_bytes, size_bytes)
+            storage = tensor.storage
+            if storage is None or size_bytes < 1:
+                raise NrtError(
+                    NrtStatus.INVALID, f"slice of tensor {tensor.name!r}: expected 1 byte or more, not {size_bytes}"
+                )
+            start = tensor.offset_bytes + offset_bytes
+            return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)

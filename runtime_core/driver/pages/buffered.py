@@ -100,6 +100,15 @@ class BufferedPage(RuntimePage):
     def check_owned(self) -> None:
         """No effect: nothing is written between flushes, and a flush checks by itself."""
 
+    def check_usable(self) -> None:
+        """Check that the map can be read.
+
+        Raises:
+            LostCoresError: the datastore was truncated.
+        """
+        if not self.store.is_whole():
+            super().check_owned()
+
     def timeline(self, core: int) -> Timeline:
         """The timeline of a core, for callers that place executions on it directly."""
         return self._timelines[core]

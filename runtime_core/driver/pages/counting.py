@@ -41,17 +41,18 @@ def count_execution(
         if total_ns >= 0:
             words[base + INFERENCES] += 1
     if total_ns >= 0:
-        head, buckets = LATENCY, BUCKETS
-        for latency_ns in (total_ns, device_ns):
-            bucket = bucket_index(latency_ns)
-            words[head] += latency_ns
-            if bucket < words[head + 1]:
-                words[head + 1] = bucket
-            if bucket > words[head + 2]:
-                words[head + 2] = bucket
-            words[buckets + bucket] += 1
-            head += LATENCY_WORDS
-            buckets += BUCKET_COUNT
+        _count_latency(words, LATENCY, BUCKETS, total_ns)
+        _count_latency(words, LATENCY + LATENCY_WORDS, BUCKETS + BUCKET_COUNT, device_ns)
+
+
+def _count_latency(words: memoryview, head: int, buckets: int, latency_ns: int) -> None:
+    bucket = bucket_index(latency_ns)
+    words[head] += latency_ns
+    if bucket < words[head + 1]:
+        words[head + 1] = bucket
+    if bucket > words[head + 2]:
+        words[head + 2] = bucket
+    words[buckets + bucket] += 1
 
 
 def count_executions(

@@ -1,7 +1,9 @@
 """One runtime process's page of the datastore, which only its owner writes.
 
 The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
-assignment per word, so that a reader sees the old or the new value of each and never a mixture.
+assignment per word, so that a reader sees the old or the new value of each and never a mixture. They do not check that
+the page still belongs to the process: an executor calls :meth:`RuntimePage.check_usable` once, before it places an
+execution and again before it counts it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import TypeVar
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
-from runtime_core.driver.ownership import LOST, TRUNCATED, LostCoresError
+from runtime_core.driver.ownership import CLOSED, LOST, TRUNCATED, LostCoresError
 from runtime_core.driver.pages import counting, model_table
 from runtime_core.driver.pages import words as at
 from runtime_core.driver.pages.claim import back_model_table, claim_page
@@ -35,6 +37,7 @@ from runtime_core.driver.pages.totals import fold
 from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
 
 _T = TypeVar("_T")
+_TRUST_NS = 1_000_000
 
 
 class RuntimePage:
@@ -69,7 +72,9 @@ class RuntimePage:
         """
         self.store = store
         self.index = claim_page(store)
+        self._lock_byte = page_byte(self.index)
         self._losses = store.locks.losses
+        self._trusted_until_ns = 0
         self.loss = ""
         self._guard = threading.Lock()
         self._pid = os.getpid()
@@ -119,12 +124,15 @@ class RuntimePage:
         holds the reason.
         """
         if not self.loss:
-            locks = self.store.locks
             if not self.store.is_whole():
                 self.loss = TRUNCATED
-            elif self._losses != locks.losses or not locks.still_holds(page_byte(self.index)):
+            elif not self._holds_lock():
                 self.loss = LOST
         return not self.loss
+
+    def _holds_lock(self) -> bool:
+        locks = self.store.locks
+        return self._losses == locks.losses and locks.still_holds(self._lock_byte)
 
     def check_owned(self) -> None:
         """Check that the process still owns the page.
@@ -134,6 +142,19 @@ class RuntimePage:
         """
         if not self.still_owned():
             raise LostCoresError(self.loss)
+
+    def check_usable(self) -> None:
+        """Check that the map can be read, and as :meth:`check_owned` if that was more than 1 ms ago.
+
+        To ask the kernel for the lock takes as long as the rest of an execution's bookkeeping.
+
+        Raises:
+            LostCoresError: as :meth:`check_owned`.
+        """
+        now_ns = time.monotonic_ns()
+        if now_ns > self._trusted_until_ns or self.loss or not self.store.is_whole():
+            self.check_owned()
+            self._trusted_until_ns = now_ns + _TRUST_NS
 
     def _guarded(self, change: Callable[[layout.Page], _T]) -> _T:
         with self._guard:
@@ -160,13 +181,8 @@ class RuntimePage:
     def was_reset(self, cores: Sequence[int]) -> bool:
         """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
 
-        The first look at the map of every execution.
-
-        Raises:
-            LostCoresError: the datastore was truncated.
+        The caller has called :meth:`check_usable`.
         """
-        if not self.store.is_whole():
-            self.check_owned()
         words, opened = self._file_words, self._resets
         for core in cores:
             device = core // CORES_PER_DEVICE
@@ -178,6 +194,8 @@ class RuntimePage:
         self, core: int, now_ns: int, earliest_ns: int, duration_ns: int, flops: int, timeout_ns: int | None = None
     ) -> tuple[int, int]:
         """Place an execution on a core, behind the work that is already there.
+
+        The caller has called :meth:`check_usable`.
 
         Args:
             core: global NeuronCore.
@@ -195,17 +213,22 @@ class RuntimePage:
             duration_ns = timeout_ns
         words, timeline = self._words, self._timelines[core]
         with self._guard:
-            self.check_owned()
-            busy_ns, all_flops, end_ns, backlog_ns, backlog_flops = reserved(
-                timeline, now_ns, earliest_ns, duration_ns, flops
-            )
-            words[0] += 1
+            if timeline[FREE_AT_NS] > now_ns:
+                busy_ns, all_flops, end_ns, backlog_ns, backlog_flops = reserved(
+                    timeline, now_ns, earliest_ns, duration_ns, flops
+                )
+            else:
+                # Most executions of a busy process: the core is free, as reserved() would find at twice the cost.
+                busy_ns, all_flops = timeline[BUSY_NS] + duration_ns, timeline[FLOPS] + flops
+                end_ns, backlog_ns, backlog_flops = earliest_ns + duration_ns, duration_ns, flops
+            sequence = words[0]
+            words[0] = sequence + 1
             timeline[BUSY_NS] = busy_ns
             timeline[FLOPS] = all_flops
             timeline[FREE_AT_NS] = end_ns
             timeline[BACKLOG_NS] = backlog_ns
             timeline[BACKLOG_FLOPS] = backlog_flops
-            words[0] += 1
+            words[0] = sequence + 2
         self._busy_until[core] = end_ns
         return end_ns - duration_ns, end_ns
 
@@ -216,6 +239,14 @@ class RuntimePage:
     def busy_until_ns(self, core: int) -> int:
         """End of the work of a core of the node, for any owner (CLOCK_MONOTONIC; in the past when idle)."""
         return self._busy_until[core]
+
+    def busy_count(self, cores: Sequence[int], now_ns: int) -> int:
+        """How many of some cores of the node have work at ``now_ns`` (CLOCK_MONOTONIC), for any owner."""
+        busy_until, busy = self._busy_until, 0
+        for core in cores:
+            if busy_until[core] > now_ns:
+                busy += 1
+        return busy
 
     def count(
         self,
@@ -228,6 +259,8 @@ class RuntimePage:
     ) -> None:
         """Count one execution that ended.
 
+        The caller has called :meth:`check_usable`.
+
         Args:
             cores: the cores that it ran on (or would have).
             outcome: index into ExecutionCounts.
@@ -238,10 +271,10 @@ class RuntimePage:
         """
         words = self._words
         with self._guard:
-            self.check_owned()
-            words[0] += 1
+            sequence = words[0]
+            words[0] = sequence + 1
             counting.count_execution(words, cores, outcome, status, error, total_ns, device_ns)
-            words[0] += 1
+            words[0] = sequence + 2
 
     def count_many(
         self,
@@ -273,9 +306,8 @@ class RuntimePage:
                 self._words[at.CORES + core * at.CORE_WORDS + at.STATUS + status] += 1
 
     def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
-        """Count bytes that ``device`` sent over its East or West link."""
+        """Count bytes that ``device`` sent over its East or West link; the caller has called :meth:`check_usable`."""
         with self._guard:
-            self.check_owned()
             self._words[at.DEVICES + device * at.DEVICE_WORDS + 2 + (not eastward)] += size_bytes
 
     def add_core_memory(self, core: int, category: int, delta_bytes: int) -> None:
@@ -357,14 +389,15 @@ class RuntimePage:
     def release(self) -> None:
         """Fold the counters into the node's totals and release the page; a lost page belongs to its next owner."""
         if self.owned_by_this_process and self.still_owned():
+            self.loss = CLOSED
             with self._guard:
                 self.store.locks.wait(TABLE_BYTE)
                 try:
-                    if self.still_owned():
+                    if self.store.is_whole() and self._holds_lock():
                         fold(self.store, self.index)
                 finally:
                     self.store.locks.unlock(TABLE_BYTE)
-            self.store.locks.unlock(page_byte(self.index))
+            self.store.locks.unlock(self._lock_byte)
 
 
 assert MAX_DEVICES * 4 == MAX_CORES  # noqa: S101 - the layout's blocks rely on it

@@ -1,0 +1,112 @@
+"""The calls that are under way in a runtime: closing it waits for those of other threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from threading import get_ident
+
+from runtime_core.status import NrtError, NrtStatus
+
+_POLL_SECONDS = 0.0005
+
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+def _nothing() -> None:
+    """Until :meth:`Calls.close` says what to do."""
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
+class Calls:
+    """A context manager for each call; :meth:`close` lets no further call in.
+
+    An entry of a dictionary per thread: setting and deleting it is atomic without a lock.
+    """
+
+    __slots__ = ("_action", "_closer", "_closing", "_deferred", "_forks", "_guard", "_inside", "closed")
+
+    def __init__(self) -> None:
+        """Open, in this process."""
+        self._inside: dict[int, int] = {}
+        self._action: Callable[[], None] = _nothing
+        self._closer = 0
+        self._closing = False
+        self._deferred = False
+        self._guard = threading.RLock()
+        self._forks = _forks
+        self.closed = False
+
+    @property
+    def of_this_process(self) -> bool:
+        """Whether this is the process that made it, and not a fork."""
+        return self._forks == _forks
+
+    def check(self) -> None:
+        """Check that a call may begin.
+
+        Raises:
+            NrtError: CLOSED, or UNINITIALIZED in a forked child.
+        """
+        if self._forks != _forks:
+            raise NrtError(
+                NrtStatus.UNINITIALIZED,
+                "the runtime belongs to the parent process",
+                mend="initialise one after the fork",
+            )
+        if self._closing:
+            raise NrtError(NrtStatus.CLOSED, "the runtime is closed", mend="initialise it again")
+
+    def __enter__(self) -> None:
+        inside, thread = self._inside, get_ident()
+        # Entered before looking at the flag, which close() sets before it looks who is inside: one sees the other.
+        inside[thread] = inside.get(thread, 0) + 1
+        if self._closing or self._forks != _forks:
+            self.__exit__()
+            self.check()
+
+    def __exit__(self, *_: object) -> None:
+        inside, thread = self._inside, get_ident()
+        calls = inside[thread] - 1
+        if calls:
+            inside[thread] = calls
+        else:
+            del inside[thread]
+            if self._deferred and self._closer == thread:
+                self._finish()
+
+    def close(self, action: Callable[[], None]) -> None:
+        """Let no call in, wait for those of other threads to end, and run ``action``, once.
+
+        A signal handler may close the runtime in the middle of a call of its own thread: ``action`` then runs when that
+        call ends. A second caller waits until the first has ended.
+        """
+        thread = get_ident()
+        with self._guard:
+            first = not self._closing
+            if first:
+                self._closing, self._closer, self._action = True, thread, action
+                self._deferred = thread in self._inside
+        if first and not self._deferred:
+            self._finish()
+        # Nothing can be awaited in the midst of a call of this thread, or of its own closing.
+        while not (self.closed or thread in self._inside or thread == self._closer):
+            time.sleep(_POLL_SECONDS)
+
+    def _finish(self) -> None:
+        self._deferred = False
+        while any(thread != self._closer for thread in list(self._inside)):
+            time.sleep(_POLL_SECONDS)
+        try:
+            self._action()
+        finally:
+            self.closed = True
