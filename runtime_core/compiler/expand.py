@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from runtime_core.compiler.functions import state_defaults
+from runtime_core.compiler.bodies import every_node
+from runtime_core.compiler.functions import instance, means_the_same, state_defaults
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.shapes import skeleton
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, ValueInfoProto
+    from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto
 
 EXPANDED = (
     "Attention",
@@ -62,5 +64,43 @@ def _inlined(
             typed, [("", n) for n in sorted(names)], inline_schema_functions=True
         )
     except (TypeError, ValueError, RuntimeError):
-        return None
+        return _instances(module, typed.graph, names)
     return list(inlined.graph.node)
+
+
+def _instances(module: Module, graph: GraphProto, names: set[str]) -> list[NodeProto] | None:
+    """One level of definitions, node by node: the onnx package's inliner fails where an optional input is left out."""
+    types = {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
+    found: list[NodeProto] = []
+    for node in graph.node:
+        function = _definition(module, node, types) if not node.domain and node.op_type in names else None
+        if function is None:
+            found.append(node)
+            continue
+        found += instance(function, node, module.fresh(f"{node.op_type}.{node.output[0]}"))
+    return found if len(found) != len(graph.node) else None
+
+
+def _definition(module: Module, node: NodeProto, types: Mapping[str, TypeProto]) -> FunctionProto | None:
+    """What the onnx package defines an operator as, for the types of its inputs; ``None`` where it does not."""
+    import onnx
+
+    schema = onnx.defs.get_schema(node.op_type, module.opset)
+    # Older onnx packages do not tell.
+    definition = getattr(schema, "get_context_dependent_function_with_opset_version", None)
+    if definition is None:
+        return None
+    given = [types[n].SerializeToString() if n in types else b"" for n in node.input]
+    try:
+        text = definition(schema.since_version, node.SerializeToString(), given)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    if not text:
+        return None
+    function = onnx.FunctionProto.FromString(text)
+    versions = {o.domain: o.version for o in function.opset_import}
+    fits = all(
+        not n.domain and means_the_same(n, versions.get("", module.opset), module.opset)
+        for n in every_node(function.node)
+    )
+    return function if fits else None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 
 _MOST_NODES = 1_000_000
+_MOST_LEVELS = 200
 _Key: TypeAlias = tuple[str, str, str]
 
 
@@ -25,12 +26,15 @@ def inline_functions(model: ModelProto, where: str) -> None:
     nodes would change their meaning. The model keeps such functions.
 
     Raises:
-        ModelFileError: a function calls itself, or the functions expand to too many nodes.
+        ModelFileError: a function calls itself, or the functions expand to too many nodes or call each other too deep.
     """
     if not model.functions:
         return
     inliner = _Inliner(model, where)
-    nodes = inliner.expanded(model.graph.node, ())
+    # Counted first: a small file can expand to a number of operators that takes minutes to make.
+    if inliner.size(model.graph.node, ()) > _MOST_NODES:
+        raise ModelFileError(f"its functions expand to more than {_MOST_NODES} operators", where=where)
+    nodes = inliner.expanded(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     kept = inliner.needed(nodes)
@@ -39,7 +43,7 @@ def inline_functions(model: ModelProto, where: str) -> None:
 
 
 def state_defaults(nodes: Iterable[NodeProto], opset: int) -> None:
-    """Write out the default attributes of operators that ONNX defines as functions, in place.
+    """Write out the default attributes of operators that ONNX defines as functions, and of STFT, in place.
 
     The onnx package's inference and inliner lose the defaults of those functions as well.
     """
@@ -50,7 +54,9 @@ def state_defaults(nodes: Iterable[NodeProto], opset: int) -> None:
             continue
         schema = defs.get_schema(node.op_type, opset)
         # Older onnx packages do not tell.
-        if any(getattr(schema, kind, False) for kind in ("has_function", "has_context_dependent_function")):
+        if node.op_type == "STFT" or any(
+            getattr(schema, kind, False) for kind in ("has_function", "has_context_dependent_function")
+        ):
             given = {a.name for a in node.attribute}
             node.attribute.extend(
                 a.default_value for name, a in schema.attributes.items() if name not in given and a.default_value.name
@@ -64,26 +70,42 @@ class _Inliner:
         self._functions: dict[_Key, FunctionProto] = {_key_of_function(f): f for f in model.functions}
         self._versions = {o.domain: o.version for o in model.opset_import}
         self._inlinable: dict[_Key, bool] = {}
-        self._made = 0
+        self._sizes: dict[_Key, int] = {}
         self._calls = 0
 
-    def expanded(self, nodes: Iterable[NodeProto], stack: tuple[_Key, ...]) -> list[NodeProto]:
+    def size(self, nodes: Iterable[NodeProto], stack: tuple[_Key, ...]) -> int:
+        """How many operators the nodes expand to; ``stack``: the functions that they are part of."""
+        count = 0
+        for node in every_node(nodes):
+            key = _key_of_node(node)
+            function = self._functions.get(key)
+            if function is None or not self._is_inlinable(key, function):
+                count += 1
+                continue
+            if key in stack:
+                raise ModelFileError(f"function {key[1]!r} of domain {key[0]!r} calls itself", where=self._where)
+            if len(stack) == _MOST_LEVELS:
+                raise ModelFileError(f"its functions call each other more than {_MOST_LEVELS} deep", where=self._where)
+            if key not in self._sizes:
+                self._sizes[key] = self.size(function.node, (*stack, key))
+            count += self._sizes[key]
+        return count
+
+    def expanded(self, nodes: Iterable[NodeProto]) -> list[NodeProto]:
         """The nodes, with calls replaced by what they stand for, also in bodies."""
         found: list[NodeProto] = []
         for node in nodes:
             for body in bodies_of(node):
-                inner = self.expanded(body.node, stack)
+                inner = self.expanded(body.node)
                 del body.node[:]
                 body.node.extend(inner)
             key = _key_of_node(node)
             function = self._functions.get(key)
             if function is None or not self._is_inlinable(key, function):
                 found.append(node)
-                self._count()
                 continue
-            if key in stack:
-                raise ModelFileError(f"function {key[1]!r} of domain {key[0]!r} calls itself", where=self._where)
-            found += self.expanded(self._instance(function, node), (*stack, key))
+            self._calls += 1
+            found += self.expanded(instance(function, node, f"{function.name}.{self._calls}"))
         return found
 
     def needed(self, nodes: Iterable[NodeProto]) -> list[FunctionProto]:
@@ -98,11 +120,6 @@ class _Inliner:
                 waiting += every_node(function.node)
         return list(kept.values())
 
-    def _count(self) -> None:
-        self._made += 1
-        if self._made > _MOST_NODES:
-            raise ModelFileError(f"its functions expand to more than {_MOST_NODES} operators", where=self._where)
-
     def _is_inlinable(self, key: _Key, function: FunctionProto) -> bool:
         if key not in self._inlinable:
             self._inlinable[key] = self._fits(function)
@@ -110,8 +127,6 @@ class _Inliner:
 
     def _fits(self, function: FunctionProto) -> bool:
         """Whether the function's operators mean the same under the model's operator sets."""
-        from onnx import defs
-
         own = {o.domain: o.version for o in function.opset_import}
         for node in every_node(function.node):
             if _key_of_node(node) in self._functions:
@@ -120,42 +135,46 @@ class _Inliner:
             if models is None:
                 self._model.opset_import.add(domain=node.domain, version=version)
                 self._versions[node.domain] = version
-            elif version != models:
-                known = all(defs.has(node.op_type, v, node.domain) for v in (version, models))
-                since = {
-                    known and defs.get_schema(node.op_type, v, node.domain).since_version for v in (version, models)
-                }
-                if not known or len(since) > 1:
-                    return False
+            elif version != models and not means_the_same(node, version, models):
+                return False
         return True
 
-    def _instance(self, function: FunctionProto, call: NodeProto) -> list[NodeProto]:
-        """The function's nodes for one call, under names of their own."""
-        from onnx import helper
 
-        self._calls += 1
-        tag = f"{function.name}.{self._calls}"
-        given = {a.name: a for a in function.attribute_proto}
-        given.update((a.name, a) for a in call.attribute)
-        names = {"": ""}
-        names.update(zip(function.input, (*call.input, *[""] * len(function.input)), strict=False))
-        results = dict(zip(function.output, call.output, strict=False))
-        made = {name for node in function.node for name in node.output}
-        names.update((name, results.get(name) or f"{tag}/{name}") for name in made if name)
-        nodes = []
-        for source in function.node:
-            node = type(source)()
-            node.CopyFrom(source)
-            node.name = f"{tag}/{source.name}" if source.name else ""
-            _rename(node, names, given, tag)
-            nodes.append(node)
-        # An output may be an input as it stands.
-        nodes += [
-            helper.make_node("Identity", [names[name]], [target])
-            for name, target in results.items()
-            if name not in made and target and names.get(name)
-        ]
-        return nodes
+def instance(function: FunctionProto, call: NodeProto, tag: str) -> list[NodeProto]:
+    """The function's nodes for one call, under names that begin with ``tag``."""
+    from onnx import helper
+
+    given = {a.name: a for a in function.attribute_proto}
+    given.update((a.name, a) for a in call.attribute)
+    names = {"": ""}
+    names.update(zip(function.input, (*call.input, *[""] * len(function.input)), strict=False))
+    results = dict(zip(function.output, call.output, strict=False))
+    made = {name for node in function.node for name in node.output}
+    names.update((name, results.get(name) or f"{tag}/{name}") for name in made if name)
+    nodes = []
+    for source in function.node:
+        node = type(source)()
+        node.CopyFrom(source)
+        node.name = f"{tag}/{source.name}" if source.name else ""
+        _rename(node, names, given, tag)
+        nodes.append(node)
+    # An output may be an input as it stands.
+    nodes += [
+        helper.make_node("Identity", [names[name]], [target])
+        for name, target in results.items()
+        if name not in made and target and names.get(name)
+    ]
+    return nodes
+
+
+def means_the_same(node: NodeProto, version: int, other: int) -> bool:
+    """Whether two operator set versions of a node's domain have the same version of its operator."""
+    from onnx import defs
+
+    if not all(defs.has(node.op_type, v, node.domain) for v in (version, other)):
+        return False
+    since = {defs.get_schema(node.op_type, v, node.domain).since_version for v in (version, other)}
+    return len(since) == 1
 
 
 def _key_of_function(function: FunctionProto) -> _Key:

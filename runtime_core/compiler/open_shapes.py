@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from runtime_core.compiler.ir import Module
-from runtime_core.engine.numerics.evaluator import make_evaluator, output_types
+from runtime_core.compiler.declared import DEFAULT_DOMAINS
+from runtime_core.compiler.ir import Array, Module
+from runtime_core.engine.numerics.evaluator import MissingEvaluatorError, RefusedError, make_evaluator, output_types
 from runtime_core.engine.numerics.types import numpy_dtype
 from runtime_core.neff.graph import DType, TensorSpec
 
@@ -24,6 +26,8 @@ _GROWING = frozenset({"Concat", "Expand", "Flatten", "Pad", "Reshape", "Resize",
 _MOST_ELEMENTS = 1 << 28
 _MOST_MEASURED_BYTES = 1 << 26
 _LONGEST_S = 2.0
+_FEWEST_RUNS = 2
+"""Runs on made-up inputs that an extent must be the same in, to be taken for fixed."""
 
 
 def element_type(elem_type: int) -> DType | None:
@@ -57,7 +61,8 @@ def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, Value
 def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto]:
     """Types and shapes of values that nobody infers, such as those of ai.onnx.ml, as runs on made-up inputs have them.
 
-    A value whose shape differs between two runs is left out.
+    An extent is open where two runs differ in it, or where an operator of ai.onnx makes the value: inference knows
+    those, so what it leaves open depends on values. A value whose number of dimensions differs is left out.
     """
     import onnx
 
@@ -66,24 +71,41 @@ def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> 
     if sum(s.size_bytes for s in specs.values()) > _MOST_MEASURED_BYTES or not set(module.inputs) <= specs.keys():
         return {}
     constants = {i.name: module.constants[i.name] for i in bare.graph.input if i.name in module.constants}
-    found: list[dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]] = []
+    found: dict[str, list[Array]] = {}
     try:
         evaluator = make_evaluator(model)
-        for scale in (1, 3):
-            random = np.random.default_rng(scale)
-            feeds = {n: (random.random(s.shape) * scale).astype(numpy_dtype(s.dtype)) for n, s in specs.items()}
-            values = evaluator.run(unknown, {**feeds, **constants}, _LONGEST_S)
-            found.append(
-                {n: (v.dtype, v.shape) for n, v in zip(unknown, values, strict=True) if isinstance(v, np.ndarray)}
-            )
-    except Exception:
-        # No evaluator, or made-up values that some operator does not take: nothing is known then.
+    except (MissingEvaluatorError, RefusedError):
         return {}
-    return {
-        name: onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(made[0]), made[1])
-        for name, made in found[0].items()
-        if found[1].get(name) == made and made[0].kind != "O"
-    }
+    for feeds in _fillings(specs.values()):
+        # Some operators do not take made-up values, and an evaluator raises whatever its code does.
+        with contextlib.suppress(Exception):
+            values = evaluator.run(unknown, {**feeds, **constants}, _LONGEST_S)
+            for name, value in zip(unknown, values, strict=True):
+                if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+                    found.setdefault(name, []).append(value)
+    inferable = {name for node in bare.graph.node if node.domain in DEFAULT_DOMAINS for name in node.output}
+    measured = {}
+    for name, made in found.items():
+        if len({(v.dtype, v.ndim) for v in made}) == 1:
+            is_open = name in inferable or len(made) < _FEWEST_RUNS
+            extents = (set(e) for e in zip(*(v.shape for v in made), strict=True))
+            shape = [None if is_open or len(e) > 1 else e.pop() for e in extents]
+            elem_type = onnx.helper.np_dtype_to_tensor_dtype(made[0].dtype)
+            measured[name] = onnx.helper.make_tensor_value_info(name, elem_type, shape)
+    return measured
+
+
+def _fillings(specs: Iterable[TensorSpec]) -> Iterator[dict[str, Array]]:
+    """Inputs to measure with: integers are 0, 1 and 2, because they may be indices or extents."""
+    specs = tuple(specs)
+    for scale, integer in ((1, 0), (3, 1), (2, 2)):
+        random = np.random.default_rng(scale)
+        feeds = {}
+        for spec in specs:
+            dtype = numpy_dtype(spec.dtype)
+            value = np.full(spec.shape, integer) if dtype.kind in "iub" else random.random(spec.shape) * scale
+            feeds[spec.name] = value.astype(dtype)
+        yield feeds
 
 
 def _with_outputs(bare: ModelProto, names: Sequence[str]) -> ModelProto:

@@ -89,14 +89,20 @@ def infer_specs(
     _enter(module, evaluated.values())
     ranked = {v.name for v in values if v.type.tensor_type.HasField("shape")}
     unranked = [name for name in unknown if name not in evaluated and name not in ranked]
-    if unranked and any(node.domain for node in nodes):
-        _enter(module, measured_types(module, bare, unranked).values())
+    measured = {}
+    if unranked and (any(node.domain for node in nodes) or not set(module.outputs).isdisjoint(unranked)):
+        measured = measured_types(module, bare, unranked)
+        _enter(module, measured.values())
     varying = {name for node in nodes for index, name in enumerate(node.output) if varies(node, index)}
     stated = (v for n, v in declared.items() if n in produced and n not in module.specs and n not in varying)
     _enter(module, stated)
-    enter_open(module, nodes, (*declared.values(), *evaluated.values(), *values))
+    enter_open(module, nodes, (*declared.values(), *measured.values(), *evaluated.values(), *values))
     for name in (*used, *produced):
         spec = module.specs.get(name)
+        if spec is not None and min(spec.shape, default=0) < 0:
+            raise ModelFileError(
+                f"shapes do not fit together: {name!r} would have the shape {list(spec.shape)}", where=where
+            )
         if spec is not None and spec.size_bytes > DEVICE_MEMORY_BYTES:
             raise ModelFileError(
                 (

@@ -82,7 +82,10 @@ def _misfit(node: Node, found: Sequence[object]) -> str:
     """
     for spec, value in zip(node.outputs, found, strict=True):
         shape = np.shape(value) if isinstance(value, np.ndarray | np.generic) else None
-        if not spec.at_most and shape != spec.shape and (shape is None or 0 not in shape):
+        if spec.at_most:
+            if shape is None or len(shape) != len(spec.shape):
+                return f"output {spec.name!r} has {len(shape or ())} dimensions, and {len(spec.shape)} were inferred"
+        elif shape != spec.shape and (shape is None or 0 not in shape):
             return f"output {spec.name!r} has the shape {list(shape or ())}, and {list(spec.shape)} was inferred"
     return ""
 

@@ -44,10 +44,13 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
         names = [n for n in (*node.input, *lowering.outputs) if n]
         unknown = [n for n in names if n not in module.specs]
         wide = [n for n in names if n not in unknown and _is_wide(module, n)]
+        empty = [] if unknown else _empty_inputs(module, node)
         if unknown:
             reason = f"the type or shape of {unknown[0]!r} is only known at run time"
         elif wide:
             reason = "no engine knows float64"
+        elif empty and node.op_type != "Concat":
+            reason = f"{empty[0]!r} has no elements, and the output has"
         else:
             try:
                 rule.lower(lowering)
@@ -63,3 +66,10 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
 
 def _is_wide(module: Module, name: str) -> bool:
     return module.specs[name].dtype is DType.FLOAT64
+
+
+def _empty_inputs(module: Module, node: NodeProto) -> list[str]:
+    """Inputs without elements that elements are made of: what an engine does with those is not defined."""
+    if not any(n and module.specs[n].element_count for n in node.output):
+        return []
+    return [n for n in node.input if n and n not in module.constants and not module.specs[n].element_count]

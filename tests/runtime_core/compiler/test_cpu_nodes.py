@@ -117,3 +117,41 @@ def test_without_onnx_runtime_the_line_names_it(monkeypatch):
         compile_model(made)
     # What the cores run needs none.
     assert load_program(compile_model(model([node("Relu", "x", "y")], [value("x", [2])], [value("y", [2])])))
+
+
+def test_an_output_of_unknown_rank_has_the_rank_that_runs_make():
+    """The onnx package infers no shape of a value that a Loop carries."""
+    made = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[2,3] x, int64 n) => (float y) {
+            y = Loop (n, "", x) <body = b (int64 i, bool c, float[2,3] v) => (bool d, float[2,6] w) {
+                d = Identity (c) w = Concat <axis = 1> (v, v) }> }""")
+    made.graph.output[0].type.tensor_type.ClearField("shape")
+    rep = NeuronBackend.prepare(made)
+    assert len(rep.neff.graph.outputs[0].shape) == 2
+    (y,) = rep.run([np.ones((2, 3), np.float32), np.array(2)])
+    np.testing.assert_array_equal(y, np.ones((2, 12), np.float32))
+
+
+def test_what_the_onnx_package_infers_wrongly_of_a_short_time_fourier_transform_is_right():
+    made = model(
+        [helper.make_node("STFT", ["s", "step", "", "n"], ["y"])],
+        [value("s", [1, 64, 1])], [value("y", [1, None, None, 2])],
+        [numpy_helper.from_array(np.array(8), "step"), numpy_helper.from_array(np.array(16), "n")],
+    )  # fmt: skip
+    rep = NeuronBackend.prepare(made)
+    assert rep.run([np.ones((1, 64, 1), np.float32)])[0].shape == (1, 7, 9, 2)
+
+
+@pytest.mark.parametrize(("operator", "least"), [("ReduceMax", -np.inf), ("ReduceMin", np.inf), ("ReduceSum", 0)])
+def test_a_reduction_of_nothing(operator, least):
+    axes = numpy_helper.from_array(np.array([1], np.int64), "axes")
+    made = model([node(operator, "x axes", "y")], [value("x", [2, 0, 3])], [value("y", [2, 1, 3])], [axes], opset=20)
+    (y,) = NeuronBackend.prepare(made).run([np.zeros((2, 0, 3), np.float32)])
+    np.testing.assert_array_equal(y, np.full((2, 1, 3), least, np.float32))
+
+
+def test_a_shape_with_a_negative_extent_is_refused_by_the_name_of_the_value():
+    made = model([node("Split", "x", "a b c d", num_outputs=4)], [value("x", [1])],
+                 [value(n, [None]) for n in "abcd"], opset=18)  # fmt: skip
+    with pytest.raises(ModelFileError, match=r"do not fit together: '[cd]' would have the shape \[-"):
+        compile_model(made)

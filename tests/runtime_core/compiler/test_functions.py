@@ -89,3 +89,11 @@ def test_functions_that_grow_without_end_are_refused():
     main = "g (float[2,4] x) => (float[2,4] y) { y = own.f3 (x) }\n"
     with pytest.raises(ModelFileError, match="expand to more than"):
         result(HEAD + main + "".join(levels))
+
+
+def test_functions_that_call_each_other_deeper_than_the_stack_are_refused():
+    levels = [function("f0", "y = Neg (x)")]
+    levels += [function(f"f{level}", f"y = own.f{level - 1} (x)") for level in range(1, 1200)]
+    main = "g (float[2,4] x) => (float[2,4] y) { y = own.f1199 (x) }\n"
+    with pytest.raises(ModelFileError, match=r"deep|depth"):
+        result(HEAD + main + "".join(levels))
