@@ -73,6 +73,31 @@ class Draws:
         cell = path[-1]
         return cell.before + int(np.count_nonzero(self._offsets(stream, first_ns, cell) < at_ns - cell.first_ns))
 
+    def counts(
+        self, stream: int, first_ns: int, end_ns: int, mean: float, at_ns: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What :meth:`count` returns, for many times in ascending order at once."""
+        found = np.zeros(len(at_ns), np.int64)
+        top = self._top(stream, (first_ns, end_ns, mean))
+        low, high = (int(edge) for edge in np.searchsorted(at_ns, (first_ns, end_ns), "left"))
+        found[high:] = top.events
+        waiting = [(top, low, high)] if low < high else []
+        while waiting:
+            cell, low, high = waiting.pop()
+            if cell.events > _LEAF_EVENTS and cell.end_ns - cell.first_ns > 1:
+                left, right = self._halves(stream, first_ns, cell)
+                middle = low + int(np.searchsorted(at_ns[low:high], left.end_ns, "left"))
+                if low < middle:
+                    waiting.append((left, low, middle))
+                if middle < high:
+                    waiting.append((right, middle, high))
+                continue
+            offsets = self._offsets(stream, first_ns, cell)
+            for place in range(low, high):
+                earlier = np.count_nonzero(offsets < int(at_ns[place]) - cell.first_ns)
+                found[place] = cell.before + int(earlier)
+        return found
+
     def times_ns(self, stream: int, first_ns: int, end_ns: int, mean: float) -> Iterator[int]:
         """The times of all events of a process, ascending: those that :meth:`count` counts."""
         cells = [self._top(stream, (first_ns, end_ns, mean))]

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,16 @@ class GroupModel:
     def state_count(self) -> int:
         """How many states were measured."""
         return len(self._known)
+
+
+class Block(NamedTuple):
+    """Values of some slots of one state, a row each, at the times ``[low, high)`` of those asked for."""
+
+    calibration: Calibration
+    low: int
+    high: int
+    slots: NDArray[np.int64]
+    values: NDArray[np.float64]
 
 
 class _Segment:
@@ -138,6 +149,66 @@ class FleetNode:
         if segment is None:
             return None
         return dict(zip(segment.calibration.series, self._values(segment, at_ns).tolist(), strict=True))
+
+    def blocks(self, at_ns: NDArray[np.int64], slots: Callable[[Calibration], NDArray[np.int64]]) -> Iterator[Block]:
+        """Moving values at many times, state by state: those that :meth:`page` shows.
+
+        Args:
+            at_ns: ascending.
+            slots: chooses the slots of a state.
+        """
+        low = 0
+        while low < len(at_ns):
+            first_ns = int(at_ns[low])
+            segment = self._at(first_ns)
+            if segment is None:
+                low += 1
+                continue
+            end_ns = min(segment.end_ns, self._timeline.up_until_ns(first_ns))
+            high = int(np.searchsorted(at_ns, end_ns, "left"))
+            made = segment.calibration
+            wanted = slots(made)
+            values = self._many(segment, at_ns[low:high], wanted)
+            whole = ~made.decimal[wanted]
+            values[whole] = np.floor(values[whole] + 1e-6)
+            values[~whole] = np.round(values[~whole], 9)
+            yield Block(made, low, high, wanted, values)
+            low = high
+
+    def _many(self, segment: _Segment, at_ns: NDArray[np.int64], slots: NDArray[np.int64]) -> NDArray[np.float64]:
+        """As :meth:`_values`, a column per time."""
+        made = segment.calibration
+        driver, slope, gauge = made.driver[slots], made.slope[slots, None], made.gauge[slots]
+        since_ns = np.maximum(segment.first_ns, at_ns - _PERIOD_NS)
+        times_ns, places = np.unique(np.concatenate([at_ns, since_ns]) if gauge.any() else at_ns, return_inverse=True)
+        counted = self._ended_many(segment, times_ns)[:, places]
+        ended = counted[:, : len(at_ns)]
+        values: NDArray[np.float64] = segment.before[segment.numbers[slots], None] + slope * ended[driver]
+        if gauge.any():
+            recent = (ended - counted[:, len(at_ns) :]) / np.maximum(1e-9, (at_ns - since_ns) / 1e9)
+            values[gauge] = np.minimum(1.0, slope[gauge] * recent[driver[gauge]])
+        return values
+
+    def _ended_many(self, segment: _Segment, at_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """As :meth:`_ended`, a column per time."""
+        made = np.zeros((len(segment.spans) + 1, len(at_ns)))
+        made[-1] = (at_ns - segment.first_ns) / 1e9
+        since_ns = segment.first_ns - self._boot_ns
+        for number, application in enumerate(self._model.group.applications):
+            rate = segment.state.rates[number]
+            if rate is None or segment.state.faults:
+                per_second = segment.calibration.ended_per_second[number]
+                made[number] = np.trunc((at_ns - self._boot_ns) / 1e9 * per_second) - int(since_ns / 1e9 * per_second)
+                continue
+            until_ns = np.maximum(segment.first_ns, at_ns - segment.calibration.latency_ns[number])
+            if application.arrivals.constant is not None:
+                elapsed_ns = until_ns - self._boot_ns
+                made[number] = np.where(elapsed_ns > 0, np.ceil(elapsed_ns * rate / 1e9), 0) - _evenly(rate, since_ns)
+                continue
+            _, first_ns, end_ns = segment.spans[number]
+            mean = rate * (end_ns - first_ns) / 1e9
+            made[number] = self._draws.counts(number, first_ns, end_ns, mean, until_ns) - segment.arrived[number]
+        return made
 
     def _values(self, segment: _Segment, at_ns: int) -> NDArray[np.float64]:
         made = segment.calibration

@@ -14,8 +14,8 @@ import msgspec
 from neuron_monitor.prometheus.request import BAD_REQUEST, Answer, Request, parse_head
 from neuron_monitor.prometheus.text import Format
 from neuron_tools.fleet.node import Nodes
+from neuron_tools.fleet.own import OWN_PAGE
 from neuron_tools.fleet.state import FleetFiles
-from runtime_core import __version__
 from runtime_core.errors import NeuronError
 
 _MAX_HEAD_BYTES = 16 * 1024
@@ -23,13 +23,6 @@ _PATIENCE_SECONDS = 10.0
 _GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 _NOT_FOUND = Answer("404 Not Found", b"not found: try /sd or /nodes/NAME/metrics\n")
 _DOWN = Answer("503 Service Unavailable", b"the node is down for maintenance\n")
-# Figures of a page are those of the moment at which it is asked for.
-_OWN = (
-    "# HELP neuron_monitor_build_info Version of the monitor, in labels\n# TYPE neuron_monitor_build_info gauge\n"
-    f'neuron_monitor_build_info{{version="{__version__}"}} 1\n'
-    "# HELP neuron_monitor_report_age_seconds Age of the figures on this page\n"
-    "# TYPE neuron_monitor_report_age_seconds gauge\nneuron_monitor_report_age_seconds 0\n"
-)
 
 
 class FleetServer:
@@ -125,7 +118,7 @@ class FleetServer:
             return Answer("500 Internal Server Error", f"{error}\n".encode())
         if page is None:
             return _DOWN
-        return Answer("200 OK", (page + _OWN).encode(), (("Content-Type", Format.TEXT.content_type),))
+        return Answer("200 OK", (page + OWN_PAGE).encode(), (("Content-Type", Format.TEXT.content_type),))
 
     def _take_faults(self) -> None:
         version = self._files.faults_version()

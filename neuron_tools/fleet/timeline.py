@@ -52,6 +52,14 @@ class Timeline:
         down_ns = self._first_ns + (at_ns - self._first_ns) // self._every_ns * self._every_ns
         return None if at_ns < down_ns + self._down_ns else down_ns + self._down_ns
 
+    def up_until_ns(self, at_ns: int) -> int:
+        """When the node that is up at a time goes down for maintenance."""
+        if not self._every_ns:
+            return FOREVER_NS
+        if at_ns < self._first_ns:
+            return self._first_ns
+        return self._first_ns + ((at_ns - self._first_ns) // self._every_ns + 1) * self._every_ns
+
     def at(self, at_ns: int) -> tuple[State, int]:
         """The state at a time, and when it ends."""
         ends = [FOREVER_NS]

@@ -39,7 +39,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_SETS = ("and", "or", "unless")
+SETS = ("and", "or", "unless")
 
 
 @functools.cache
@@ -56,13 +56,13 @@ def parse(expression: str) -> ast.Expr:
 
 
 @functools.cache
-def _matcher(selector: str) -> tuple[str | None, Callable[[Labels], bool]]:
+def matcher(selector: str) -> tuple[str | None, Callable[[Labels], bool]]:
     """The metric's name and the condition on labels of a selector in its canonical text."""
     tree = ast.parse(selector)
     assert isinstance(tree, ast.VectorSelector)  # noqa: S101 - it is the text of one
     conditions: list[Callable[[dict[str, str]], bool]] = []
-    for matcher in tree.matchers.matchers:
-        conditions.append(_condition(matcher.op, matcher.name, matcher.value))
+    for m in tree.matchers.matchers:
+        conditions.append(_condition(m.op, m.name, m.value))
     return tree.name, lambda labels: all(holds(dict(labels)) for holds in conditions)
 
 
@@ -93,8 +93,8 @@ def evaluate(store: SeriesStore, expression: str | ast.Expr, at_seconds: float) 
                 return -inner
             return [Sample(without(labels, NAME), -value) for labels, value in inner]
         case ast.VectorSelector():
-            _refuse_shifts(tree)
-            return store.instant(*_matcher(tree.prettify()), at_seconds)
+            refuse_shifts(tree)
+            return store.instant(*matcher(tree.prettify()), at_seconds)
         case ast.Call():
             return _call(store, tree, at_seconds)
         case ast.AggregateExpr():
@@ -104,9 +104,22 @@ def evaluate(store: SeriesStore, expression: str | ast.Expr, at_seconds: float) 
     raise UsageError(f"{type(tree).__name__} is not supported in scenarios", where=f"PromQL {tree.prettify()!r}")
 
 
-def _refuse_shifts(selector: ast.VectorSelector) -> None:
+def refuse_shifts(selector: ast.VectorSelector) -> None:
+    """Refuse what a selector must not have here.
+
+    Raises:
+        UsageError: it has ``offset`` or ``@``.
+    """
     if selector.offset is not None or selector.at is not None:
         raise UsageError("offset and @ are not supported in scenarios", where=f"PromQL {selector.prettify()!r}")
+
+
+def absent_labels(argument: ast.Expr) -> Labels:
+    """The labels of ``absent(argument)``: those that the selector names."""
+    if not isinstance(argument, ast.VectorSelector):
+        return ()
+    equal = [m for m in argument.matchers.matchers if m.op == ast.MatchOp.Equal and m.name != NAME]
+    return tuple(sorted((m.name, m.value) for m in equal))
 
 
 def _vector(value: Value) -> list[Sample]:
@@ -127,9 +140,9 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
         (argument,) = call.args
         if not isinstance(argument, ast.MatrixSelector):
             raise UsageError("subqueries are not supported in scenarios", where=f"PromQL {call.prettify()!r}")
-        _refuse_shifts(argument.vector_selector)
+        refuse_shifts(argument.vector_selector)
         span = argument.range.total_seconds()
-        windows = store.window(*_matcher(argument.vector_selector.prettify()), at_seconds, span)
+        windows = store.window(*matcher(argument.vector_selector.prettify()), at_seconds, span)
         results = ((w.labels, RANGE_FUNCTIONS[name](w, at_seconds, span)) for w in windows)
         return [Sample(without(labels, NAME), value) for labels, value in results if value is not None]
     arguments = [evaluate(store, argument, at_seconds) for argument in call.args]
@@ -140,7 +153,7 @@ def _call(store: SeriesStore, call: ast.Call, at_seconds: float) -> Value:
             found = _vector(arguments[0])
             return found[0].value if len(found) == 1 else math.nan
         case "absent":
-            return [] if _vector(arguments[0]) else [Sample((), 1.0)]
+            return [] if _vector(arguments[0]) else [Sample(absent_labels(call.args[0]), 1.0)]
         case "histogram_quantile":
             return histogram_quantile(_scalar(arguments[0]), _vector(arguments[1]))
         case "time":
@@ -152,14 +165,15 @@ def _aggregate(tree: ast.AggregateExpr, samples: list[Sample]) -> list[Sample]:
     fold = AGGREGATIONS.get(str(tree.op))
     if fold is None:
         raise UsageError(f"PromQL: the aggregation {tree.op} is not supported in scenarios")
-    keep_of = _group_key(tree.modifier)
+    keep_of = group_key(tree.modifier)
     groups: dict[Labels, list[float]] = {}
     for labels, value in samples:
         groups.setdefault(keep_of(labels), []).append(value)
     return [Sample(labels, fold(values)) for labels, values in groups.items()]
 
 
-def _group_key(modifier: ast.AggModifier | None) -> Callable[[Labels], Labels]:
+def group_key(modifier: ast.AggModifier | None) -> Callable[[Labels], Labels]:
+    """From a series' labels to those of its group."""
     if modifier is None:
         return lambda _: ()
     names = frozenset(modifier.labels)
@@ -168,7 +182,8 @@ def _group_key(modifier: ast.AggModifier | None) -> Callable[[Labels], Labels]:
     return lambda labels: without(labels, NAME, *names)
 
 
-def _match_key(modifier: ast.BinModifier | None) -> Callable[[Labels], Labels]:
+def match_key(modifier: ast.BinModifier | None) -> Callable[[Labels], Labels]:
+    """From a series' labels to those that its partner must have."""
     matching = modifier.matching if modifier is not None else None
     if matching is None:
         return lambda labels: without(labels, NAME)
@@ -181,8 +196,8 @@ def _match_key(modifier: ast.BinModifier | None) -> Callable[[Labels], Labels]:
 def _binary(tree: ast.BinaryExpr, left: Value, right: Value) -> Value:
     op = str(tree.op)
     as_bool = tree.modifier is not None and tree.modifier.return_bool
-    if op in _SETS:
-        return _set_operation(op, _vector(left), _vector(right), _match_key(tree.modifier))
+    if op in SETS:
+        return _set_operation(op, _vector(left), _vector(right), match_key(tree.modifier))
     if op not in _ARITHMETIC and op not in _COMPARISONS:
         raise UsageError(f"PromQL: the operator {op} is not supported in scenarios")
     if isinstance(left, float) and isinstance(right, float):
@@ -216,7 +231,7 @@ def _joined(
     op: str, left: list[Sample], right: list[Sample], modifier: ast.BinModifier | None, as_bool: bool
 ) -> list[Sample]:
     """Vector against vector: one to one, or many to one with group_left (group_right)."""
-    key = _match_key(modifier)
+    key = match_key(modifier)
     card = modifier.card if modifier is not None else ast.VectorMatchCardinality.OneToOne
     swapped = card == ast.VectorMatchCardinality.OneToMany
     many, one = (right, left) if swapped else (left, right)

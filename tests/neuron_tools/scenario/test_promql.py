@@ -7,9 +7,13 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from dashboards.alerts import ALERTS
+from dashboards.recordings import RECORDINGS
 from neuron_tools.scenario.promql.evaluate import evaluate
+from neuron_tools.scenario.promql.grid import Columns, GridStore, evaluate_grid
 from neuron_tools.scenario.promql.rules import AlertRule, RecordingRule, Rules
 from neuron_tools.scenario.promql.series import SeriesStore, labels_of
 from runtime_core.errors import UsageError
@@ -192,3 +196,54 @@ def test_an_alert_fires_after_its_time_and_ends_when_it_holds_no_more():
         ("High", (("a", "x"),), 60.0, 90.0),
         ("High", (("a", "x"),), 135.0, None),
     ]
+
+
+FURTHER = ["sum_over_time(g[1m])", "last_over_time(c[1m])", "min(g)", "time() * 2", "avg by (a) (c)", "rate(c[20s])"]
+
+
+def grid():
+    store = GridStore(np.arange(COUNT) * float(STEP), STEP)
+    for (name, labels), values in SERIES.items():
+        row = np.array([[math.nan if v is None else float(v) for v in values]])
+        store.add(name, Columns([labels_of(name, dict(labels))], row, ~np.isnan(row)))
+    return store
+
+
+@pytest.mark.parametrize("expression", [*EXPRESSIONS, *FURTHER])
+def test_a_grid_gives_what_each_time_gives(expression):
+    store, found = filled(), evaluate_grid(grid(), expression)
+    for number in range(COUNT):
+        expected = evaluate(store, expression, float(number * STEP))
+        if isinstance(expected, float):
+            assert not isinstance(found, Columns)
+            assert found[number] == pytest.approx(expected, nan_ok=True)
+            continue
+        assert isinstance(found, Columns)
+        ours = {
+            labels: float(values[number])
+            for labels, values, present in zip(found.labels, found.values, found.present, strict=True)
+            if present[number]
+        }
+        assert ours == pytest.approx({s.labels: s.value for s in expected}, nan_ok=True), number
+
+
+@pytest.mark.parametrize("rule", [*ALERTS, *RECORDINGS], ids=lambda rule: rule[0])
+def test_every_shipped_rule_is_supported(rule):
+    evaluate_grid(grid(), rule.expr)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("rate(c[5m:1m])", "subqueries"),
+        ("c offset 5m", "offset"),
+        ("topk(2, c)", "topk"),
+        ("label_replace(c, 'a', 'b', 'c', 'd')", "StringLiteral"),
+        ("c % 2", "operator"),
+        ("one * on (a) c", "several series"),
+        ("1 and c", "expected series|set operator"),
+    ],
+)
+def test_what_is_not_supported_is_refused(expression, text):
+    with pytest.raises(UsageError, match=text):
+        evaluate_grid(grid(), expression)
