@@ -110,6 +110,10 @@ class FleetNode:
             self._timeline.manual = faults
             self._segment = None
 
+    def incidents(self, first_ns: int, end_ns: int) -> Iterator[tuple[str, int, int]]:
+        """See :meth:`.timeline.Timeline.incidents`."""
+        return self._timeline.incidents(first_ns, end_ns)
+
     def state(self, at_ns: int) -> State | None:
         """The state at a time; ``None``: the node is down."""
         return None if self._timeline.boot_ns(at_ns) is None else self._timeline.at(at_ns)[0]

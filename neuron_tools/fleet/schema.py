@@ -96,6 +96,15 @@ def load_fleet(path: Path) -> Fleet:
         raw = read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ScenarioError(f"{path} cannot be read: {error.strerror}") from None
+    return parse_fleet(raw, path)
+
+
+def parse_fleet(raw: bytes, path: Path) -> Fleet:
+    """Check the content of a fleet file; ``path`` is for errors, and its folder for models.
+
+    Raises:
+        ScenarioError: something in it is wrong.
+    """
     return parse_checked(raw, path, Fleet, _problems)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from neuron_tools.fleet.calibrate import State
@@ -60,6 +60,20 @@ class Timeline:
             return self._first_ns
         return self._first_ns + ((at_ns - self._first_ns) // self._every_ns + 1) * self._every_ns
 
+    def incidents(self, first_ns: int, end_ns: int) -> Iterator[tuple[str, int, int]]:
+        """Failures and maintenance that touch a time: what it is, from when, until when."""
+        for number in range(len(self._failures)):
+            at_ns = first_ns
+            while (strike := self._strike(number, at_ns)).at_ns < end_ns:
+                yield str(strike.event.fault), strike.at_ns, strike.until_ns
+                at_ns = strike.until_ns
+        if self._every_ns:
+            down_ns = self._first_ns + max(0, (first_ns - self._first_ns) // self._every_ns) * self._every_ns
+            while down_ns < end_ns:
+                if down_ns + self._down_ns > first_ns:
+                    yield "maintenance", down_ns, down_ns + self._down_ns
+                down_ns += self._every_ns
+
     def at(self, at_ns: int) -> tuple[State, int]:
         """The state at a time, and when it ends."""
         ends = [FOREVER_NS]
@@ -79,13 +93,16 @@ class Timeline:
 
     def _near(self, at_ns: int) -> Iterable[Fault]:
         """Of each kind of failure, the strike that lasts at a time or is the next."""
-        for number, (every_ns, lasting_ns, event) in enumerate(self._failures):
-            known = self._strikes[number]
-            while not known or known[-1].until_ns <= at_ns:
-                gap = self._draws.exponential(_FAILURE_STREAM + number, len(known), every_ns - lasting_ns)
-                start_ns = (known[-1].until_ns if known else 0) + 1 + int(gap)
-                known.append(Fault(start_ns, start_ns + lasting_ns, event))
-            yield _first_open(known, at_ns)
+        return (self._strike(number, at_ns) for number in range(len(self._failures)))
+
+    def _strike(self, number: int, at_ns: int) -> Fault:
+        every_ns, lasting_ns, event = self._failures[number]
+        known = self._strikes[number]
+        while not known or known[-1].until_ns <= at_ns:
+            gap = self._draws.exponential(_FAILURE_STREAM + number, len(known), every_ns - lasting_ns)
+            start_ns = (known[-1].until_ns if known else 0) + 1 + int(gap)
+            known.append(Fault(start_ns, start_ns + lasting_ns, event))
+        return _first_open(known, at_ns)
 
 
 def _first_open(strikes: Sequence[Fault], at_ns: int) -> Fault:

@@ -11,7 +11,7 @@ from neuron_console.units import rounded
 from neuron_tools.scenario.promql.rules import Firing
 from neuron_tools.scenario.run import Result
 
-_TARGET_LABELS = frozenset(
+TARGET_LABELS = frozenset(
     {
         "job",
         "instance",
@@ -23,6 +23,7 @@ _TARGET_LABELS = frozenset(
         "subnet_id",
     }
 )
+"""Labels that all series of a node share."""
 
 
 def _clock(seconds: float) -> str:
@@ -39,7 +40,7 @@ def _count(value: int | None) -> str:
 
 
 def _where(firing: Firing) -> str:
-    labels = [f"{name}={value}" for name, value in firing.labels if name not in _TARGET_LABELS]
+    labels = [f"{name}={value}" for name, value in firing.labels if name not in TARGET_LABELS]
     return f" ({', '.join(labels)})" if labels else ""
 
 

@@ -40,8 +40,8 @@ class Rules:
 
     def __init__(self, recordings: Sequence[RecordingRule], alerts: Sequence[AlertRule]) -> None:
         """Start without state."""
-        self._recordings = recordings
-        self._alerts = alerts
+        self.recordings = recordings
+        self.alerts = alerts
         self._pending: dict[tuple[str, Labels], float] = {}
         self._firing: dict[tuple[str, Labels], float] = {}
         self._ended: list[Firing] = []
@@ -49,11 +49,11 @@ class Rules:
     @property
     def names(self) -> frozenset[str]:
         """Names of the alerts."""
-        return frozenset(alert.name for alert in self._alerts)
+        return frozenset(alert.name for alert in self.alerts)
 
     def evaluate(self, store: SeriesStore, at_seconds: float) -> None:
         """Evaluate every rule at one time."""
-        for rule in self._recordings:
+        for rule in self.recordings:
             value = evaluate(store, rule.expression, at_seconds)
             found = [Sample((), value)] if isinstance(value, float) else value
             samples = (
@@ -63,7 +63,7 @@ class Rules:
             store.append(
                 f"rule:{rule.record}{rule.labels}", at_seconds, [(rule.record, labels, n) for labels, n in samples]
             )
-        for alert in self._alerts:
+        for alert in self.alerts:
             self._follow(alert, store, at_seconds)
 
     def _follow(self, alert: AlertRule, store: SeriesStore, at_seconds: float) -> None:

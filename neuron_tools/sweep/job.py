@@ -1,0 +1,73 @@
+"""Jobs: what a worker, here or on another machine, is sent, and what it returns."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from runtime_core.errors import NeuronError
+
+KINDS = {
+    "scenario": "neuron_tools.sweep.kinds:run_scenario_job",
+    "search": "neuron_tools.sweep.kinds:run_search_job",
+    "bench": "neuron_tools.sweep.kinds:run_bench_job",
+    "advise": "neuron_tools.sweep.kinds:run_advise_job",
+    "fleet": "neuron_tools.fleet.run.job:run_fleet_job",
+    "fleet-nodes": "neuron_tools.fleet.run.job:run_nodes_job",
+}
+"""Kind of job -> the function that runs it: from its arguments in JSON to its result in JSON. Workers run no others."""
+
+_ALONE = threading.Lock()
+"""A Dask worker may have threads; a job uses generators of random numbers and locks of the whole process."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job. ``number``: its place among the results; ``arguments``: JSON, all that the result depends on."""
+
+    number: int
+    kind: str
+    arguments: msgspec.Raw
+
+
+class Done(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The end of a job: its result (JSON), or why it has none."""
+
+    number: int
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: str = ""
+
+
+class Engine(Protocol):
+    """Runs jobs."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
+        """The ends of the jobs as they come. Closing the iterator cancels the others.
+
+        Raises:
+            NeuronError: there are no workers.
+        """
+
+
+class Choice(NamedTuple):
+    """An engine as the user names it: ``local`` or ``dask://HOST:PORT``; ``workers``: processes of ``local``."""
+
+    name: str = "local"
+    workers: int | None = None
+
+
+def execute(payload: bytes) -> bytes:
+    """Run a job; both sides are JSON. An error that users can mend is a result too."""
+    job = msgspec.json.decode(payload, type=Job)
+    os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
+    module, _, name = KINDS[job.kind].partition(":")
+    with _ALONE:
+        try:
+            result = getattr(importlib.import_module(module), name)(bytes(job.arguments))
+        except NeuronError as error:
+            return msgspec.json.encode(Done(job.number, error=str(error)))
+    return msgspec.json.encode(Done(job.number, msgspec.Raw(result)))
