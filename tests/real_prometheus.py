@@ -107,12 +107,13 @@ def shipped_configuration(directory, targets, rules, job):
 
 
 @contextmanager
-def prometheus(directory, targets, rules=(), **job):
+def prometheus(directory, targets, rules=(), retention="15d", **job):
     """A server that scrapes ``targets``; its data is in ``directory``, ``job`` adds to its one job."""
     with running(
         program("prometheus"),
         f"--config.file={shipped_configuration(directory, targets, rules, job)}",
         f"--storage.tsdb.path={directory / 'data'}",
+        f"--storage.tsdb.retention.time={retention}",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=error",
         stdout=subprocess.DEVNULL,

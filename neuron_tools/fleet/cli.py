@@ -9,17 +9,21 @@ import typer
 
 from neuron_console.command import JsonFlag, new_app
 from neuron_console.extras import requires
+from neuron_tools.sweep.job import Choice
+from neuron_tools.sweep.options import EngineOption, WorkersOption
 from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 
 app = new_app(
-    "Serve the metrics of a fleet of virtual nodes: thousands of nodes from few processes, for a real Prometheus.",
+    "Virtual fleets: serve the metrics of thousands of nodes to a real Prometheus, or run a week of them in minutes.",
     """neuron-sim fleet check fleet.yaml
 neuron-sim fleet up fleet.yaml
 neuron-sim fleet up fleet.yaml --listen 127.0.0.1:9200 --reduced --processes 2
 neuron-sim fleet status
 neuron-sim fleet fault web-0003 core-hang --core 3 --for 5m
 neuron-sim fleet fault 'web-*' --clear
-neuron-sim fleet down""",
+neuron-sim fleet down
+neuron-sim fleet run fleet.yaml --days 7 --out week
+neuron-sim fleet run fleet.yaml --days 1 --out day --step 15s --workers 2 --json""",
 )
 FleetFile = Annotated[Path, typer.Argument(metavar="FILE", help="The fleet file (YAML).")]
 
@@ -51,6 +55,52 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="F
     for file in files:
         fleet = load_fleet(file)
         typer.echo(f"{file}: {fleet.fleet}, {len(nodes_of(fleet))} nodes")
+
+
+@app.command()
+def run(
+    file: FleetFile,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the reports; made if it does not exist.")],
+    days: Annotated[float, typer.Option(min=0.0, max=400.0, help="Days of virtual time; 0.25 is six hours.")] = 7.0,
+    step: Annotated[
+        str, typer.Option(metavar="DURATION", help="Time between two scrapes and evaluations of the rules.")
+    ] = "1m",
+    seed: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(min=0, max=2**32 - 1, help="Seed in place of the file's."),
+    ] = None,
+    start: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="TIME",
+            help="Date of the first scrape, such as 2026-01-31T00:00:00Z. Default: the run ends at the "
+            "last midnight (UTC).",
+        ),
+    ] = None,
+    openmetrics_nodes: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Nodes whose series are written as OpenMetrics. Default: as many as fit into 1 GiB."),
+    ] = None,
+    openmetrics_step: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="DURATION", help="Time between two samples of these series. Default: --step."),
+    ] = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a fleet under the virtual clock, with the shipped rules, and write what happened.
+
+    DIR gets report.html, report.json, junit.xml, and openmetrics/ for 'promtool tsdb create-blocks-from openmetrics'.
+    Exit status 1 if an expectation is not met.
+    """
+    with requires("scenario"), requires("plot"):
+        from neuron_tools.fleet.run import command
+
+    plan = command.RunPlan(
+        file, days, out, step, seed, start, openmetrics_nodes, openmetrics_step, Choice(engine, workers), as_json
+    )
+    raise typer.Exit(command.run(plan))
 
 
 @app.command()

@@ -9,6 +9,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from dashboards.alerts import ALERTS
+from neuron_tools.fleet.expectations import parse_expectation
 from neuron_tools.scenario.load import ScenarioError, parse_checked, scenario_problems
 from neuron_tools.scenario.schema import (
     ApplicationSpec,
@@ -20,6 +22,7 @@ from neuron_tools.scenario.schema import (
     Seconds,
     nanoseconds_of,
 )
+from runtime_core.errors import UsageError
 from runtime_core.files import read_regular
 
 _MAX_BYTES = 1 << 20
@@ -59,13 +62,19 @@ class GroupSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fleet file. ``age``: how long the nodes have run when the fleet is started."""
+    """A fleet file.
+
+    Attributes:
+        age: how long the nodes have run when the fleet starts.
+        expectations: of ``neuron-sim fleet run``; see :mod:`.expectations`.
+    """
 
     fleet: Annotated[str, Meta(min_length=1, max_length=200)]
     models: dict[Name, ModelSpec]
     groups: Annotated[list[GroupSpec], Meta(min_length=1)]
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     age: Seconds = "0s"
+    expectations: list[str] = []
 
 
 class NodeName(NamedTuple):
@@ -92,11 +101,19 @@ def load_fleet(path: Path) -> Fleet:
     Raises:
         ScenarioError: it cannot be read, or something in it is wrong.
     """
+    return parse_fleet(read_fleet(path), path)
+
+
+def read_fleet(path: Path) -> bytes:
+    """The bytes of a fleet file.
+
+    Raises:
+        ScenarioError: it cannot be read.
+    """
     try:
-        raw = read_regular(path, _MAX_BYTES)
+        return read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ScenarioError(f"{path} cannot be read: {error.strerror}") from None
-    return parse_fleet(raw, path)
 
 
 def parse_fleet(raw: bytes, path: Path) -> Fleet:
@@ -131,6 +148,12 @@ def _problems(fleet: Fleet, path: Path) -> Iterator[tuple[str, str]]:
         yield "$.groups", f"a fleet has at most {MAX_NODES} nodes"
     if not nanoseconds_of(fleet.age) <= 400 * 86400 * 10**9:
         yield "$.age", "expected at most 400 days"
+    tags = {application.tag for group in fleet.groups for application in group.applications}
+    for number, sentence in enumerate(fleet.expectations):
+        try:
+            parse_expectation(sentence, tags, {alert.name for alert in ALERTS})
+        except UsageError as error:
+            yield f"$.expectations[{number}]", str(error)
     for number, group in enumerate(fleet.groups):
         place = f"$.groups[{number}]"
         if names.count(group.name) > 1:

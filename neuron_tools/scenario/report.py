@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from neuron_console.text import columns
 from neuron_console.units import rounded
+from neuron_tools.scenario.expectations import Verdict
 from neuron_tools.scenario.promql.rules import Firing
 from neuron_tools.scenario.run import Result
 
@@ -87,27 +89,41 @@ def as_json(results: Sequence[Result]) -> str:
     return json.dumps(rounded([as_facts(result) for result in results]), indent=2)
 
 
+class Suite(NamedTuple):
+    """A suite of JUnit: a run, its length in its own time, its verdicts, and a text for those not met."""
+
+    name: str
+    seconds: float
+    verdicts: Sequence[Verdict]
+    text: str
+
+
 def as_junit(results: Sequence[Result]) -> bytes:
     """JUnit XML: a suite per scenario, a case per expectation. Times are the scenario's own."""
+    return junit_of([Suite(r.scenario, r.seconds, r.verdicts, as_text(r)) for r in results])
+
+
+def junit_of(suites: Sequence[Suite]) -> bytes:
+    """JUnit XML: a case per expectation."""
     root = ElementTree.Element(
         "testsuites",
-        tests=str(sum(len(r.verdicts) for r in results)),
-        failures=str(sum(not v.met for r in results for v in r.verdicts)),
+        tests=str(sum(len(suite.verdicts) for suite in suites)),
+        failures=str(sum(not v.met for suite in suites for v in suite.verdicts)),
     )
-    for result in results:
-        suite = ElementTree.SubElement(
+    for suite in suites:
+        element = ElementTree.SubElement(
             root,
             "testsuite",
-            name=result.scenario,
-            tests=str(len(result.verdicts)),
-            failures=str(sum(not v.met for v in result.verdicts)),
+            name=suite.name,
+            tests=str(len(suite.verdicts)),
+            failures=str(sum(not v.met for v in suite.verdicts)),
             errors="0",
-            time=f"{result.seconds:.3f}",
+            time=f"{suite.seconds:.3f}",
         )
-        for verdict in result.verdicts:
-            case = ElementTree.SubElement(suite, "testcase", classname=result.scenario, name=verdict.expectation)
+        for verdict in suite.verdicts:
+            case = ElementTree.SubElement(element, "testcase", classname=suite.name, name=verdict.expectation)
             if not verdict.met:
-                ElementTree.SubElement(case, "failure", message=verdict.found).text = as_text(result)
+                ElementTree.SubElement(case, "failure", message=verdict.found).text = suite.text
     ElementTree.indent(root)
     content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return content + b"\n"

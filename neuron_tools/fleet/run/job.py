@@ -14,7 +14,7 @@ from neuron_tools.fleet.run.openmetrics import Texts
 from neuron_tools.fleet.run.outcome import Firing, Incident, NodesResult, Outcome, both
 from neuron_tools.fleet.run.rules import NodeRules, Pending
 from neuron_tools.fleet.run.spec import NodesJob, RunSpec
-from neuron_tools.fleet.run.totals import COUNTED, Totals
+from neuron_tools.fleet.run.totals import COUNTED, DURATION, Totals
 from neuron_tools.fleet.schema import nodes_of
 from neuron_tools.fleet.series import NodeSeries, PageSeries
 from neuron_tools.scenario.monitor import shipped_rules
@@ -56,7 +56,7 @@ def run_nodes(job: NodesJob) -> NodesResult:
     group = nodes.fleet.groups[job.group]
     texts = Texts(spec.start_unix_seconds, spec.step_seconds, job.openmetrics_step)
     few = PageSeries({*rules.names, *COUNTED})
-    many = PageSeries({*rules.names, *COUNTED, *panel_names()}) if job.openmetrics else few
+    many = PageSeries({*rules.names, *COUNTED, f"{DURATION}_count", *panel_names()}) if job.openmetrics else few
     totals, firings, incidents = Totals(spec), list[Firing](), list[Incident]()
     absences: dict[str, list[tuple[int, int]]] | None = None
     for name in nodes_of(nodes.fleet)[job.first : job.end]:

@@ -268,7 +268,9 @@ class GoneAlertFires(Invariant):
     def broken(self, probe: Probe) -> Iterator[str]:
         """See the base class."""
         alive = {runtime.tag for runtime in probe.now.runtimes}
-        gone = [e for e in probe.happened if e.kill is not None and probe.seconds - seconds_of(e.at) >= 480]
+        # The alert takes a number for the pid of a runtime without a tag, which nobody expects back.
+        killed = [e for e in probe.happened if e.kill is not None and not e.kill.isdigit()]
+        gone = [e for e in killed if probe.seconds - seconds_of(e.at) >= 480]
         last = {e.kill or "": e for e in probe.happened}
         for event in gone:
             lived = any(

@@ -1,0 +1,15 @@
+"""Options of commands that run jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="ENGINE", help="What runs the jobs: local or dask://HOST:8786.")
+]
+WorkersOption = Annotated[
+    Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--workers", min=1, max=256, help="Processes of --engine local. Default: one per CPU."),
+]
