@@ -5,14 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dashboards.objectives import LATENCY_OBJECTIVE_SECONDS, SUCCESS_OBJECTIVE_RATIO
+from neuron_tools.fleet.run.figures import Summary
 from neuron_tools.scenario.expectations import Verdict
 from runtime_core.errors import UsageError
-
-if TYPE_CHECKING:
-    from neuron_tools.fleet.run.summary import Summary
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,

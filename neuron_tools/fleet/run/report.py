@@ -10,10 +10,11 @@ from typing import NamedTuple
 from dashboards.objectives import LATENCY_OBJECTIVE_SECONDS, SUCCESS_OBJECTIVE_RATIO
 from neuron_console.text import columns
 from neuron_console.units import rounded
+from neuron_tools.fleet.run.figures import Summary
 from neuron_tools.fleet.run.outcome import Firing, Outcome
 from neuron_tools.fleet.run.plots import plots_of, svg_of
 from neuron_tools.fleet.run.spec import RunSpec
-from neuron_tools.fleet.run.summary import Summary, facts_of
+from neuron_tools.fleet.run.summary import facts_of
 from neuron_tools.fleet.schema import Fleet
 from neuron_tools.scenario.expectations import Verdict
 from neuron_tools.scenario.report import Suite, junit_of
