@@ -74,7 +74,7 @@ def _key_seconds(running: Terminal) -> list[float]:
     """From a key to the screen that it asks for: the table and the heat map in turn."""
     times = []
     for number in range(_KEYS):
-        sought = b"share of time busy" if number % 2 == 0 else b"NODE.{0,3} +TYPE"
+        sought = b"share of time busy" if number % 2 == 0 else b"NODE.{0,3} +STATE"
         times.append(running.press(b"c", sought))
         time.sleep(0.1)
     return times

@@ -136,7 +136,8 @@ def _cores(node: NodeSeen) -> list[float | None]:
             if core.isdecimal() and figures.neuroncore_utilization is not None:
                 busy[int(core)] = busy.get(int(core), 0.0) + figures.neuroncore_utilization / 100
     every = (core for device in node.devices for core in device.core_ids)
-    return [min(1.0, round(busy[core], 4)) if core in busy else None if core in node.owners else 0.0 for core in every]
+    unknown = node.owners.keys() | node.unclear
+    return [min(1.0, round(busy[core], 4)) if core in busy else None if core in unknown else 0.0 for core in every]
 
 
 def _latency(runtimes: Iterable[RuntimeSeen], percentile: str) -> float | None:

@@ -66,6 +66,7 @@ class NodeFeed:
             look.error,
             *self._core_users(report, snapshot),
             problems,
+            _unclear(snapshot),
         )
 
     def _core_users(self, report: out.Report, snapshot: Snapshot | None) -> CoreUsers:
@@ -95,6 +96,13 @@ class NodeFeed:
             for runtime in snapshot.runtimes
             if runtime.key in self._groups
         )
+
+
+def _unclear(snapshot: Snapshot | None) -> frozenset[int]:
+    if snapshot is None:
+        return frozenset()
+    unreadable = [runtime for runtime in snapshot.runtimes if runtime.error]
+    return frozenset(core for d in snapshot.devices for core in d.core_ids for r in unreadable if r.uses(d))
 
 
 def _seen(runtime: Runtime, groups: out.RuntimeReport, offset_ns: int) -> RuntimeSeen:

@@ -65,6 +65,7 @@ class NodeSeen(NamedTuple):
         error: why the node could not be read, "" when it could.
         pods: global core index -> the containers that use it; only where the kubelet is asked.
         jobs: global core index -> the Slurm job that uses it; only where they are asked for.
+        unclear: cores of devices that a runtime uses which cannot be read: whether they are busy is not known.
         problems: what is wrong, the worst first; ``None`` where only reports are known.
     """
 
@@ -82,6 +83,7 @@ class NodeSeen(NamedTuple):
     pods: Mapping[int, out.CoreUser] = MappingProxyType({})
     jobs: Mapping[int, str] = MappingProxyType({})
     problems: tuple[Problem, ...] | None = None
+    unclear: frozenset[int] = frozenset()
 
 
 def identity(instance: out.InstanceInfo) -> tuple[str, ...]:

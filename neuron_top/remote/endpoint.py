@@ -14,12 +14,26 @@ MAX_ENDPOINTS = 10_000
 
 
 class Endpoint(NamedTuple):
-    """One neuron-monitor."""
+    """One neuron-monitor.
+
+    Attributes:
+        path: of its metrics.
+        scheme: http or https.
+        name: what it is called; "": by its address.
+    """
 
     host: str
     port: int
+    path: str = "/metrics"
+    scheme: str = "http"
+    name: str = ""
 
     def __str__(self) -> str:
+        """The name, else ``HOST:PORT``, an IPv6 address in brackets."""
+        return self.name or self.address
+
+    @property
+    def address(self) -> str:
         """``HOST:PORT``, an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from neuron_console.text import printable
 from neuron_top.model.moment import NO_LATENCY, Clean, Latency, Moment
+from neuron_top.remote.client import Client
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.rates import links_of, rates_of
 from neuron_top.remote.scrape import Reader, Received, Scrape, fetch, read_scrape
@@ -217,8 +218,10 @@ class RemoteLook:
         clean: Clean = printable,
         reading: AbstractContextManager[object] | None = None,
         reader: Reader | None = None,
+        client: Client | None = None,
     ) -> None:
         """Nothing is asked before :meth:`moment`; ``reading`` is held while ``reader`` takes an answer apart."""
+        self._client = client if client is not None else Client()
         self.endpoint = endpoint
         self._timeout_seconds = timeout_seconds
         self._clean = clean
@@ -239,7 +242,7 @@ class RemoteLook:
     def moment(self) -> Moment:
         """Ask once; an answer that tells the same report again is the same moment."""
         last, self._last = self._last, None
-        text = fetch(self.endpoint, self._timeout_seconds)
+        text = fetch(self.endpoint, self._timeout_seconds, self._client)
         received = Received(time.monotonic_ns(), time.time_ns())
         with self._reading:
             scrape = read_scrape(self.endpoint, self._reader, text, received)

@@ -6,10 +6,10 @@ import http.client
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from neuron_top.remote.client import Client
 from neuron_top.remote.endpoint import Endpoint
 from runtime_core.telemetry import NodeError
 
-_MAX_BYTES = 32 << 20
 FAMILIES = frozenset({
     "execution_errors_total",
     "execution_latency_seconds",
@@ -81,30 +81,16 @@ class Scrape(NamedTuple):
     samples: Mapping[str, tuple[Sample, ...]]
 
 
-def fetch(endpoint: Endpoint, timeout_seconds: float) -> str:
-    """The text of ``/metrics``.
+def fetch(endpoint: Endpoint, timeout_seconds: float, client: Client | None = None) -> str:
+    """The text of the endpoint's metrics.
 
     Raises:
         NodeError: nobody answers, or not with metrics.
     """
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_seconds)
-    try:
-        connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise NodeError(f"{endpoint} answers {response.status} {response.reason}", mend="is it a neuron-monitor?")
-        body = response.read(_MAX_BYTES + 1)
-    except TimeoutError as error:
-        raise NodeError(f"cannot reach {endpoint}: no answer within {timeout_seconds:g} s") from error
-    except OSError as error:
-        raise NodeError(f"cannot reach {endpoint}: {error.strerror or error}") from error
-    except (http.client.HTTPException, UnicodeError, ValueError) as error:
-        raise NodeError(f"{endpoint} does not speak HTTP", mend="is it a neuron-monitor?") from error
-    finally:
-        connection.close()
-    if len(body) > _MAX_BYTES:
-        raise NodeError(f"{endpoint} answers more than {_MAX_BYTES >> 20} MiB", mend="is it a neuron-monitor?")
-    return body.decode("utf-8", "replace")
+    response = (client or Client()).get(endpoint, endpoint.path, "text/plain;version=0.0.4", timeout_seconds)
+    if response.status != http.client.OK:
+        raise NodeError(f"{endpoint} answers {response.status} {response.reason}", mend="is it a neuron-monitor?")
+    return response.body.decode("utf-8", "replace")
 
 
 class SeriesCache:

@@ -67,6 +67,7 @@ class FleetScreen(Screen[None]):
         self._places = {str(endpoint): number for number, endpoint in enumerate(fleet.endpoints)}
         self._rows: tuple[NodeRow, ...] = fleet.rows()
         self._shown: list[NodeRow] = []
+        self._lines: dict[str, tuple[NodeRow, Line]] = {}
         self._sort = (settings.fleet_sort_column % len(COLUMNS), settings.fleet_sort_reverse)
         self._heat = settings.fleet_heat
         self._paused = False
@@ -130,6 +131,15 @@ class FleetScreen(Screen[None]):
         return heads
 
     def _line(self, row: NodeRow, now: float) -> Line:
+        """A row as the table shows it; made once while it stays, for hundreds are there and few change at a time."""
+        known = self._lines.get(row.endpoint)
+        if known is not None and known[0] is row and not row.problem:
+            return known[1]
+        line = self._new_line(row, now)
+        self._lines[row.endpoint] = row, line
+        return line
+
+    def _new_line(self, row: NodeRow, now: float) -> Line:
         cells = [c.text(row) for c in COLUMNS]
         cells[STATE_COLUMN] = state_text(row, now)
         style = grade_style(row, colour=self._colour)

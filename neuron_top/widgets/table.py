@@ -48,11 +48,18 @@ class Table(Lines):
         heads: Sequence[Head] | None = None,
     ) -> None:
         """Draw new rows; ``sort``: the column they are sorted by, and whether largest first."""
-        heads = self._heads if heads is None else tuple(heads)
-        if (tuple(lines), sort, glyphs, heads) == (self._lines, self._sorted, self._glyphs, self._heads):
+        heads, before = self._heads if heads is None else tuple(heads), self._lines
+        same = len(lines) == len(before) and (sort, glyphs, heads) == (self._sorted, self._glyphs, self._heads)
+        others = [n for n, (new, old) in enumerate(zip(lines, before, strict=False)) if new is not old and new != old]
+        if same and not others:
             return
         self._heads = heads
         self._lines, self._sorted, self._glyphs = tuple(lines), sort, glyphs
+        if same and all(lines[number].key == before[number].key for number in others):
+            # Nothing moved: only these rows are drawn again, and none that is out of sight.
+            for number in others:
+                self.refresh_line(number + self.header_rows)
+            return
         keys = [line.key for line in self._lines]
         if self._key in keys and not (self._follows_top and self.cursor == 0):
             self.cursor = keys.index(self._key)

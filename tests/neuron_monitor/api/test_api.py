@@ -144,6 +144,16 @@ def test_sums_of_executions_never_go_back(looks):
     assert totals == [1206, 2206, 2706, 3206 + 2103, 3206 + 2103]
 
 
+def test_a_core_whose_owner_cannot_be_read_is_not_idle(looks):
+    feed, summaries = NodeFeed(), Summaries()
+    odd = make_runtime(6, *BUSY[1])._replace(error="odd")
+    (look,) = looks(
+        make_snapshot(seconds=1, runtimes=BUSY), make_snapshot(seconds=6, runtimes=[make_runtime(6, *BUSY[0]), odd])
+    )
+    busy = summaries.take(feed.take(look), 0.0).neuroncore_utilization_ratio
+    assert busy == [0.5, 0.5, 0, 0, *[None] * 4, *[0] * 8], "of the device of core 4 nothing is known"
+
+
 def read_event(stream):
     """The next event's fields; comments are left out."""
     fields = {}
