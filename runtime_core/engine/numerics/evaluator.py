@@ -101,7 +101,7 @@ def _variants(model: ModelProto) -> Iterator[ModelProto]:
 def output_types(model: ModelProto) -> dict[str, TensorType] | None:
     """Types and shapes of the outputs as far as ONNX Runtime infers them; ``None`` where it refuses the model."""
     try:
-        session = _session(model)
+        session = onnxruntime_session(model)
     except (RefusedError, MissingEvaluatorError):
         return None
     found = {}
@@ -126,8 +126,13 @@ _ELEM_TYPES = {
 }  # fmt: skip
 
 
-def _session(model: ModelProto) -> InferenceSession:
-    """An ONNX Runtime session that computes every operator as it stands: one thread, no rewriting.
+def onnxruntime_session(model: ModelProto, *, rewrite: bool = False) -> InferenceSession:
+    """An ONNX Runtime session of one thread.
+
+    Args:
+        model: what it computes.
+        rewrite: let ONNX Runtime choose other operators and layouts, which sum in another order; by default it
+            computes every operator as it stands.
 
     Raises:
         MissingEvaluatorError: ONNX Runtime is not installed.
@@ -141,7 +146,8 @@ def _session(model: ModelProto) -> InferenceSession:
     onnxruntime.set_default_logger_severity(_FATAL)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if rewrite else levels.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -192,7 +198,7 @@ class _Runtime:
     """An ONNX Runtime session. NumPy has no bfloat16 there: it goes in and out as FP32, which holds it exactly."""
 
     def __init__(self, model: ModelProto) -> None:
-        self._session = _session(model)
+        self._session = onnxruntime_session(model)
         self._inputs: Mapping[str, str] = {}
         self._outputs: Mapping[str, Outside] = {}
         inputs, outputs = (
@@ -201,7 +207,7 @@ class _Runtime:
         )
         if inputs or outputs:
             edges = at_edges(model, inputs, outputs)
-            self._session, self._inputs, self._outputs = _session(edges.model), edges.inputs, edges.outputs
+            self._session, self._inputs, self._outputs = onnxruntime_session(edges.model), edges.inputs, edges.outputs
 
     def run(self, names: Sequence[str], feeds: Values, timeout_s: float | None = None) -> list[object]:
         given = feeds

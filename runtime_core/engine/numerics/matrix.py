@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from runtime_core.engine.numerics.depthwise import depthwise
+from runtime_core.engine.numerics.depthwise_onnxruntime import onnxruntime_depthwise
 from runtime_core.engine.numerics.types import Array, Attributes, Kernel, Maker, integers, narrowing, number, windows
 
 
@@ -34,9 +35,15 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
     group = integers(attributes, "group")[0]
     finish, narrow = _finish(attributes), narrowing(attributes)
     fixed = constants[1] is not None
+    by_onnxruntime = onnxruntime_depthwise(constants[1], group, strides, dilations, pads)
 
     def conv(x: Array, weight: Array, bias: Array | None = None) -> Array:
         x = narrow(x)
+        if by_onnxruntime is not None and x.dtype == np.float32 and x.size:
+            y = by_onnxruntime(x)
+            if bias is not None:
+                y += bias.reshape(-1, 1, 1)
+            return finish(y)
         if not fixed:
             weight = narrow(weight)
         kernel = weight.shape[2:]

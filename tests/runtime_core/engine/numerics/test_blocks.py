@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from runtime_core.engine.numerics import depthwise_onnxruntime
 from runtime_core.engine.numerics.elementwise import KERNELS as ELEMENTWISE
 from runtime_core.engine.numerics.elementwise import erf
 from runtime_core.engine.numerics.matrix import KERNELS as MATRIX
@@ -91,9 +92,16 @@ def test_max_pool_of_three_dimensions_with_dilations() -> None:
 
 @pytest.mark.parametrize("size", [(3, 3), (5, 5), (7, 7), (1, 4)])
 @pytest.mark.parametrize(("strides", "dilations"), [((1, 1), (1, 1)), ((1, 1), (2, 3)), ((2, 1), (1, 2))])
-def test_depthwise_convolution_sums_products_in_their_order(
-    size: tuple[int, int], strides: tuple[int, int], dilations: tuple[int, int]
+@pytest.mark.parametrize("onnxruntime", [True, False])
+def test_depthwise_convolution_sums_its_products(
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    onnxruntime: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not onnxruntime:
+        monkeypatch.setattr(depthwise_onnxruntime, "find_spec", lambda _name: None)
     x, weight = _values(2, 70, 33, 40), _values(70, 1, *size)
     attributes = {"strides": list(strides), "dilations": list(dilations), "pads": [1, 2, 3, 0], "group": 70}
     around = np.pad(x, ((0, 0), (0, 0), (1, 3), (2, 0)))
@@ -108,6 +116,9 @@ def test_depthwise_convolution_sums_products_in_their_order(
         exact += product
         most += np.abs(product)
     found = np.asarray(MATRIX["conv"](attributes, [None, weight])(x, weight))
+    assert onnxruntime == (
+        depthwise_onnxruntime.onnxruntime_depthwise(weight, 70, strides, dilations, [0] * 4) is not None
+    )
     # The bound of a sum in FP32, whatever its order.
     assert found.dtype == np.float32
     assert (np.abs(found - exact) <= most * size[0] * size[1] * np.finfo(np.float32).eps / 2).all()
