@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,21 +35,19 @@ def in_blocks(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return run
 
 
-def by_rows(function: Callable[[Array], Array], x: Array, axes: tuple[int, ...]) -> Array:
+def by_rows(function: Callable[[Array, Array], object], x: Array, axes: tuple[int, ...]) -> Array:
     """Apply a function that treats each row on its own, block by block.
 
     Args:
-        function: of an array (rows, elements), returns one of the same shape and type.
+        function: of an array (rows, elements), writes its result into a second one of the same shape and type.
         x: C-contiguous.
         axes: of a row: the last ones, in order.
     """
     flat = x.reshape(-1, math.prod(x.shape[a] for a in axes))
     count = max(1, _ROWS_BLOCK // flat.shape[1])
-    if len(flat) <= count:
-        return function(flat).reshape(x.shape)
     out = np.empty_like(flat)
     for start in range(0, len(flat), count):
-        out[start : start + count] = function(flat[start : start + count])
+        function(flat[start : start + count], out[start : start + count])
     return out.reshape(x.shape)
 
 
@@ -57,3 +56,31 @@ def has_rows(x: Array, axes: tuple[int, ...]) -> bool:
     return bool(x.size and axes and x.flags.c_contiguous) and [a % x.ndim for a in axes] == list(
         range(x.ndim - len(axes), x.ndim)
     )
+
+
+class _Buffers(threading.local):
+    """Memory that a thread's kernels use again and again."""
+
+    def __init__(self) -> None:
+        self.slots: dict[int, Array] = {}
+
+
+_buffers = _Buffers()
+_MOST_SCRATCH_BYTES = 1 << 22
+
+
+def scratch(slot: int, shape: Sequence[int], dtype: np.dtype[np.generic]) -> Array:
+    """An array for a block's values between two operations: new memory would be cleared by the system for each block.
+
+    Args:
+        slot: which one of the thread's; the next array of this slot has the same memory.
+        shape: of the array.
+        dtype: of the array.
+    """
+    size_bytes = math.prod(shape) * dtype.itemsize
+    if size_bytes > _MOST_SCRATCH_BYTES:
+        return np.empty(shape, dtype)
+    buffer = _buffers.slots.get(slot)
+    if buffer is None or buffer.size < size_bytes:
+        buffer = _buffers.slots[slot] = np.empty(size_bytes, np.uint8)
+    return buffer[:size_bytes].view(dtype).reshape(shape)

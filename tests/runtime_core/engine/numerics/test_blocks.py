@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -33,12 +34,35 @@ def test_sigmoid_has_the_bits_of_its_formula(shape: tuple[int, ...]) -> None:
     assert _same(np.asarray(ELEMENTWISE["sigmoid"]({}, [None])(x)), half * np.tanh(x * half) + half)
 
 
-@pytest.mark.parametrize(("shape", "axes"), [((3000, 128), (-1,)), ((7, 500, 401), (2,)), ((9, 60_000), (1,)),
-                                             ((2, 700, 300), (1,)), ((4, 300, 300), (1, 2))])  # fmt: skip
-def test_softmax_has_the_bits_of_its_formula(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("shape", "axes"), [((9, 60_000), (1,)), ((2, 700, 300), (1,)), ((4, 300, 300), (1, 2))])
+def test_softmax_of_long_rows_has_the_bits_of_its_formula(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
     x = _values(*shape)
     e = np.exp(x - np.max(x, axis=axes, keepdims=True))
     assert _same(np.asarray(REDUCE["softmax"]({"axes": list(axes)}, [None])(x)), e / np.sum(e, axes, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", [(3000, 128), (7, 500, 401), (1, 1), (5, 1024), (3, 1025), (2, 3, 1)])
+def test_softmax_stays_within_its_bound(shape: tuple[int, ...]) -> None:
+    x = _values(*shape)
+    before = x.copy()
+    wide = x.astype(np.float64)
+    shifted = wide - wide.max(-1, keepdims=True)
+    exact = np.exp(shifted)
+    exact /= exact.sum(-1, keepdims=True)
+    found = np.asarray(REDUCE["softmax"]({"axes": [-1]}, [None])(x))
+    # The difference is rounded before the exponential (3 ulp) and the quotient; a sum adds every sixteenth element up.
+    units = 8 + np.abs(shifted) + np.abs(shifted).max(-1, keepdims=True) / 2 + shape[-1] / 16
+    assert (np.abs(found - exact) <= exact * units * np.finfo(np.float32).eps / 2).all()
+    assert _same(x, before)
+
+
+def test_softmax_of_rows_with_special_values() -> None:
+    inf, nan = np.inf, np.nan
+    x = np.array([[1, 2, nan], [-inf, 0, 0], [inf, 0, 0], [-inf, -inf, -inf], [3e38, -3e38, 3e38]], np.float32)
+    with np.errstate(all="ignore"):
+        e = np.exp(x - x.max(1, keepdims=True))
+        found = np.asarray(REDUCE["softmax"]({"axes": [1]}, [None])(x))
+        assert np.array_equal(found, e / e.sum(1, keepdims=True), equal_nan=True)
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((900, 768), -1), ((5, 300, 401), 2), ((6, 300, 401), 1)])
@@ -128,3 +152,23 @@ def test_depthwise_convolution_sums_its_products(
 def test_values_without_dimensions_are_as_elements(name: str) -> None:
     kernel = ELEMENTWISE[name]({}, [None])
     assert _same(np.asarray(kernel(np.asarray(0.3, np.float32))), np.asarray(kernel(np.full(1, 0.3, np.float32)))[0])
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(5, 3), (1, 3), (4, 4)])
+def test_max_pool_with_long_strides(kernel: int, stride: int) -> None:
+    x = _values(1, 9, 31, 30)
+    out = [(n - kernel) // stride + 1 for n in x.shape[2:]]
+    attributes = {"kernel": [kernel] * 2, "strides": [stride] * 2, "dilations": [1, 1], "pads": [0] * 4,
+                  "out_shape": out}  # fmt: skip
+    views = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
+    assert _same(np.asarray(REDUCE["max_pool"](attributes, [None])(x)), np.ascontiguousarray(views.max((4, 5))))
+
+
+def test_kernels_of_two_threads_do_not_share_their_memory() -> None:
+    x = [_values(1, 40, 60, 60) + 100 * i for i in range(4)]
+    attributes = {"kernel": [3, 3], "strides": [1, 1], "dilations": [1, 1], "pads": [1] * 4, "out_shape": [60, 60]}
+    pool = REDUCE["max_pool"](attributes, [None])
+    alone = [np.asarray(pool(v)) for v in x]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            assert all(_same(np.asarray(a), b) for a, b in zip(threads.map(pool, x), alone, strict=True))
