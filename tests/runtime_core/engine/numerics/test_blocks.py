@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from runtime_core.engine.numerics import depthwise_onnxruntime
+from runtime_core.engine.numerics.blocks import scratch
 from runtime_core.engine.numerics.elementwise import KERNELS as ELEMENTWISE
 from runtime_core.engine.numerics.elementwise import erf
 from runtime_core.engine.numerics.matrix import KERNELS as MATRIX
@@ -164,11 +165,13 @@ def test_max_pool_with_long_strides(kernel: int, stride: int) -> None:
     assert _same(np.asarray(REDUCE["max_pool"](attributes, [None])(x)), np.ascontiguousarray(views.max((4, 5))))
 
 
-def test_kernels_of_two_threads_do_not_share_their_memory() -> None:
-    x = [_values(1, 40, 60, 60) + 100 * i for i in range(4)]
-    attributes = {"kernel": [3, 3], "strides": [1, 1], "dilations": [1, 1], "pads": [1] * 4, "out_shape": [60, 60]}
-    pool = REDUCE["max_pool"](attributes, [None])
-    alone = [np.asarray(pool(v)) for v in x]
-    with ThreadPoolExecutor(4) as threads:
-        for _ in range(5):
-            assert all(_same(np.asarray(a), b) for a, b in zip(threads.map(pool, x), alone, strict=True))
+def test_each_thread_has_scratch_memory_of_its_own() -> None:
+    dtype = np.dtype(np.float32)
+    mine = scratch(0, (3, 5), dtype)
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(scratch, 0, (3, 5), dtype).result()
+    assert not np.shares_memory(mine, other)
+    assert np.shares_memory(mine, scratch(0, (5,), dtype))
+    assert not np.shares_memory(mine, scratch(1, (5,), dtype))
+    # No thread keeps much.
+    assert not np.shares_memory(scratch(0, (1 << 21,), dtype), scratch(0, (1 << 21,), dtype))
