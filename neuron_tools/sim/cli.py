@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from neuron_console.command import JsonFlag, TrustNodeFlag, VersionFlag, new_app, run
+from neuron_console.command import JsonFlag, TrustNodeFlag, VersionFlag, examples_epilog, new_app, run
 from neuron_tools.check_agent import cli as check_agent_cli
 from neuron_tools.fleet import cli as fleet_cli
 from neuron_tools.install import DEFAULT_PREFIX
@@ -31,6 +31,10 @@ neuron-sim install --prefix /opt/aws/neuron --bake-root
 neuron-sim demo
 neuron-sim down""",
 )
+
+_RUN_EXAMPLES = """neuron-sim run resnet50.onnx --visible-cores 0-3 --threads 4 --duration 30 --tag web
+neuron-sim run bert.neff --num-cores 2 --rate 50 --json
+neuron-sim run resnet50.neff --processes 4 --threads 4 --no-numerics"""
 
 app.add_typer(fault_cli.app, name="fault")
 app.add_typer(scenario_cli.app, name="scenario")
@@ -81,7 +85,7 @@ def status(as_json: JsonFlag = False) -> None:
     typer.echo(describe_status(as_json=as_json))
 
 
-@app.command(name="run")
+@app.command(name="run", epilog=examples_epilog(_RUN_EXAMPLES))
 def run_command(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="NEFF files, or ONNX files to compile.")],
     visible_cores: Annotated[
@@ -92,10 +96,13 @@ def run_command(
         Optional[int],  # noqa: UP045
         typer.Option(min=1, help="Number of NeuronCores to use, whichever are free.", envvar="NEURON_RT_NUM_CORES"),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads that execute.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Divide the NeuronCores among this number of processes.", show_default=True)
+    ] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads that execute, in each process.")] = 1,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Executions per second, over all threads. Default: as fast as possible."),
+        typer.Option(help="Executions per second, over all threads and processes. Default: as fast as possible."),
     ] = None,
     duration: Annotated[float, typer.Option(help="Seconds to run; 0 runs until Ctrl-C.")] = 10.0,
     tag: Annotated[
@@ -110,12 +117,13 @@ def run_command(
 ) -> None:
     """Run an application: load each MODEL on the cores and execute it.
 
-    Exit status 1 if no execution succeeded.
+    With --processes the summary is of all processes together. Exit status 1 if no execution succeeded, or a process
+    ended without a result.
     """
     from neuron_tools.sim.load import LoadPlan
     from neuron_tools.sim.run_command import run_application
 
-    plan = LoadPlan(tuple(models), visible_cores, num_cores, threads, rate, duration, tag, numerics)
+    plan = LoadPlan(tuple(models), visible_cores, num_cores, threads, rate, duration, tag, numerics, processes)
     raise typer.Exit(run_application(plan, as_json=as_json))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from neuron_tools.sim.load_results import ProcessResult
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.files import read_regular
 from runtime_core.histogram import Histogram
@@ -27,7 +28,14 @@ _PAUSE_ON_LOST_DEVICE_SECONDS = 0.1
 
 
 class LoadPlan(NamedTuple):
-    """A load: ``rate_per_second`` is over all threads; ``None``: back to back. ``seconds`` 0: until stopped."""
+    """A load.
+
+    Attributes:
+        threads: of each process.
+        rate_per_second: over all threads and processes; ``None``: back to back.
+        seconds: 0: until stopped.
+        processes: the cores are divided among so many processes.
+    """
 
     models: tuple[Path, ...]
     visible_cores: str | None
@@ -37,34 +45,7 @@ class LoadPlan(NamedTuple):
     seconds: float
     tag: str | None
     numerics: bool
-
-
-class LoadSummary(NamedTuple):
-    """Results of a run.
-
-    Attributes:
-        executions: successful ones; ``failures`` by status name.
-        seconds: from the first execution to the end of the last.
-        p50_ms, p99_ms: latency as the callers saw it; ``None`` when nothing ran.
-        device_p50_ms: modelled time on the device.
-        core_utilization: global core -> share of the time it was busy, 0..1.
-        late: executions that could not start at their time because all threads were busy.
-    """
-
-    tag: str
-    pid: int
-    cores: tuple[int, ...]
-    models: tuple[str, ...]
-    executions: int
-    failures: Mapping[str, int]
-    seconds: float
-    throughput_per_second: float
-    p50_ms: float | None
-    p99_ms: float | None
-    device_p50_ms: float | None
-    core_utilization: Mapping[int, float]
-    late: int
-    numerics: bool
+    processes: int = 1
 
 
 def check_plan(plan: LoadPlan) -> None:
@@ -229,38 +210,26 @@ class Load:
         """This process's own counters, as viewers see them."""
         return _own(self._look())
 
-    def summary(self, before: Snapshot, after: Snapshot) -> LoadSummary:
-        """The results of a run, from the counters of two snapshots."""
+    def result(self, before: Snapshot, after: Snapshot) -> ProcessResult:
+        """What this process counted between two snapshots."""
         first, last = _own(before), _own(after)
-        seconds = (self._ended_ns - self._started_ns) / 1e9
-        executions = last.executions
-        counts = executions._asdict() if executions is not None else {}
-        done = counts.pop("completed", 0)
+        counts = last.executions._asdict() if last.executions is not None else {}
         latency, device = last.total_latency or Histogram(), last.device_latency or Histogram()
-        busy = {
-            core: max(0, (use.busy_ns or 0) - ((first.cores[core].busy_ns or 0) if core in first.cores else 0))
-            for core, use in last.cores.items()
-        }
-        return LoadSummary(
+        return ProcessResult(
             last.tag,
             last.pid,
-            tuple(sorted(last.cores)),
             self.model_names,
-            done,
-            {name: count for name, count in counts.items() if count},
-            seconds,
-            done / seconds if seconds else 0.0,
-            _milliseconds(latency.quantile_ns(0.5)),
-            _milliseconds(latency.quantile_ns(0.99)),
-            _milliseconds(device.quantile_ns(0.5)),
-            {core: min(1.0, ns / 1e9 / seconds) if seconds else 0.0 for core, ns in sorted(busy.items())},
+            counts,
+            self._started_ns,
+            self._ended_ns,
+            (latency.sum_ns, dict(latency.buckets)),
+            (device.sum_ns, dict(device.buckets)),
+            {
+                core: max(0, (use.busy_ns or 0) - ((first.cores[core].busy_ns or 0) if core in first.cores else 0))
+                for core, use in last.cores.items()
+            },
             self._late,
-            self._plan.numerics,
         )
-
-
-def _milliseconds(value_ns: float | None) -> float | None:
-    return None if value_ns is None else round(value_ns / 1e6, 4)
 
 
 def _own(snapshot: Snapshot) -> RuntimeSnapshot:

@@ -311,7 +311,6 @@ class Engine:
         """The value for :attr:`LoadedModel.steady`: loaded, its device not reset, no fault that its executions meet."""
         if model.unloaded:
             return False
-        self._page.check_owned()
         if self._page.was_reset(model.cores):
             return False
         return not self._faults.may_meet(model.cores, any(stage.links for stage in model.plan.stages))
@@ -319,7 +318,6 @@ class Engine:
     def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
         """Place an execution that arrived at ``arrival_ns``, under the faults of ``now_ns``."""
         page = self._page
-        page.check_usable()
         if page.was_reset(model.distinct_cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, _RESET, mend="close the runtime and initialise it again")
@@ -332,12 +330,13 @@ class Engine:
     def _end(self, model: LoadedModel, placed: Placed, status: NrtStatus, problem: str, total_ns: int) -> Ended:
         """How an execution that would have ended with ``status`` ends, given resets and faults; counts it."""
         page = self._page
-        page.check_usable()
-        was_reset = page.was_reset(model.distinct_cores)
+        cores = model.distinct_cores
+        was_reset = page.was_reset(cores)
         ended = SUCCEEDED
         if status is not NrtStatus.SUCCESS or placed.harm is not None or was_reset:
             ended = _settled(placed, status, problem, was_reset)
-        self._count(model, ended.status, total_ns, placed.device_ns)
+        outcome, core_status, error = outcome_of(ended.status)
+        page.count(cores, outcome, core_status, error, total_ns, placed.device_ns)
         return ended
 
     def _count(self, model: LoadedModel, status: NrtStatus, total_ns: int, device_ns: int) -> None:

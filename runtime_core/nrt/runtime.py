@@ -252,7 +252,7 @@ class Runtime(TensorCalls):
 
     def _loaded(self, model: LoadedModel) -> LoadedModel:
         if self._models.get(model.model_id) is not model:
-            raise NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
+            raise _not_loaded(model)
         return model
 
     def unload(self, model: LoadedModel) -> None:
@@ -274,7 +274,9 @@ class Runtime(TensorCalls):
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         self._last_read = None
         try:
-            result = execute_samples(self._engine, self._loaded(model), inputs, plan)
+            if self._models.get(model.model_id) is not model:
+                raise _not_loaded(model)
+            result = execute_samples(self._engine, model, inputs, plan)
         except NrtError as error:
             if isinstance(error, ExecutionError):
                 _tell(error.result)
@@ -338,6 +340,10 @@ class Runtime(TensorCalls):
                 raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")
             device = device_of_core(self._cores[logical_nc])
             return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
+
+
+def _not_loaded(model: LoadedModel) -> NrtError:
+    return NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
 
 
 def _tell(result: ExecutionResult) -> None:

@@ -30,12 +30,7 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
         NrtError: INVALID for a core that the node lacks, LOAD_NOT_ENOUGH_NC when cores are not available.
     """
     locks, total = store.locks, store.size.core_count
-    visible = store.visible_devices
-    usable = tuple(
-        c
-        for c in usable_cores(config, total)
-        if device_of_core(c) in visible and device_present(device_of_core(c), faults)
-    )
+    usable = usable_on(store, config, faults)
     if config.visible_cores is not None:
         wanted = config.visible_cores
         missing = [core for core in wanted if core >= total]
@@ -60,6 +55,16 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
         emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
         raise NrtError(NrtStatus.LOAD_NOT_ENOUGH_NC, message, mend=_owners(ownership.owners_of(locks, wanted)))
     return tuple(claimed)
+
+
+def usable_on(store: Datastore, config: RuntimeConfig, faults: tuple[Fault, ...]) -> tuple[int, ...]:
+    """The cores of a node that the container's devices allow and that no fault has removed."""
+    visible = store.visible_devices
+    return tuple(
+        c
+        for c in usable_cores(config, store.size.core_count)
+        if device_of_core(c) in visible and device_present(device_of_core(c), faults)
+    )
 
 
 def _owners(by_pid: Mapping[int, Sequence[int]]) -> str:

@@ -18,6 +18,10 @@ from runtime_core.driver.pages.words import (
 )
 from runtime_core.histogram import BUCKET_COUNT, bucket_index
 
+_LOW, _HIGH = LATENCY + 1, LATENCY + 2
+_DEVICE_LATENCY, _DEVICE_BUCKETS = LATENCY + LATENCY_WORDS, BUCKETS + BUCKET_COUNT
+_DEVICE_LOW, _DEVICE_HIGH = _DEVICE_LATENCY + 1, _DEVICE_LATENCY + 2
+
 ExecutionKind: TypeAlias = tuple[tuple[int, ...], int, int, int | None]
 """Cores, outcome, status and error: the first arguments of :func:`count_execution`."""
 
@@ -41,18 +45,20 @@ def count_execution(
         if total_ns >= 0:
             words[base + INFERENCES] += 1
     if total_ns >= 0:
-        _count_latency(words, LATENCY, BUCKETS, total_ns)
-        _count_latency(words, LATENCY + LATENCY_WORDS, BUCKETS + BUCKET_COUNT, device_ns)
-
-
-def _count_latency(words: memoryview, head: int, buckets: int, latency_ns: int) -> None:
-    bucket = bucket_index(latency_ns)
-    words[head] += latency_ns
-    if bucket < words[head + 1]:
-        words[head + 1] = bucket
-    if bucket > words[head + 2]:
-        words[head + 2] = bucket
-    words[buckets + bucket] += 1
+        bucket = bucket_index(total_ns)
+        words[LATENCY] += total_ns
+        if bucket < words[_LOW]:
+            words[_LOW] = bucket
+        if bucket > words[_HIGH]:
+            words[_HIGH] = bucket
+        words[BUCKETS + bucket] += 1
+        bucket = bucket_index(device_ns)
+        words[_DEVICE_LATENCY] += device_ns
+        if bucket < words[_DEVICE_LOW]:
+            words[_DEVICE_LOW] = bucket
+        if bucket > words[_DEVICE_HIGH]:
+            words[_DEVICE_HIGH] = bucket
+        words[_DEVICE_BUCKETS + bucket] += 1
 
 
 def count_executions(

@@ -2,7 +2,7 @@
 
 The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
 assignment per word, so that a reader sees the old or the new value of each and never a mixture. They do not check that
-the page still belongs to the process: an executor calls :meth:`RuntimePage.check_usable` once, before it places an
+the page still belongs to the process: an executor asks :meth:`RuntimePage.was_reset`, which does, before it places an
 execution and again before it counts it.
 """
 
@@ -181,8 +181,10 @@ class RuntimePage:
     def was_reset(self, cores: Sequence[int]) -> bool:
         """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
 
-        The caller has called :meth:`check_usable`.
+        Raises:
+            LostCoresError: as :meth:`check_usable`, which it calls.
         """
+        self.check_usable()
         words, opened = self._file_words, self._resets
         for core in cores:
             device = core // CORES_PER_DEVICE
@@ -195,7 +197,7 @@ class RuntimePage:
     ) -> tuple[int, int]:
         """Place an execution on a core, behind the work that is already there.
 
-        The caller has called :meth:`check_usable`.
+        The caller has called :meth:`was_reset`.
 
         Args:
             core: global NeuronCore.
@@ -259,7 +261,7 @@ class RuntimePage:
     ) -> None:
         """Count one execution that ended.
 
-        The caller has called :meth:`check_usable`.
+        The caller has called :meth:`was_reset` or :meth:`check_owned`.
 
         Args:
             cores: the cores that it ran on (or would have).
@@ -306,7 +308,7 @@ class RuntimePage:
                 self._words[at.CORES + core * at.CORE_WORDS + at.STATUS + status] += 1
 
     def count_link(self, device: int, eastward: bool, size_bytes: int) -> None:
-        """Count bytes that ``device`` sent over its East or West link; the caller has called :meth:`check_usable`."""
+        """Count bytes that ``device`` sent over its East or West link; the caller has called :meth:`was_reset`."""
         with self._guard:
             self._words[at.DEVICES + device * at.DEVICE_WORDS + 2 + (not eastward)] += size_bytes
 
