@@ -83,8 +83,8 @@ class Question(NamedTuple):
     max_instances: int
 
 
-_BATCHES = "1,2,4,8,16,32"
-_PIPELINES = "1,2,4,8,16"
+BATCHES = "1,2,4,8,16,32"
+PIPELINES = "1,2,4,8,16"
 
 
 def advise_command(request: Request, question: Question) -> int:
@@ -115,7 +115,7 @@ def advise_command(request: Request, question: Question) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     demand = Demand(request.rate, parse_time_ns(question.p99), request.seed, request.jitter, INTERVAL_RATIO)
     networks = Networks(request.model)
-    batches, pipelines = parse_counts(request.batch or _BATCHES, "--batch"), _pipelines(request)
+    batches, pipelines = parse_counts(request.batch or BATCHES, "--batch"), _pipelines(request)
     if networks.fixed:
         batch, cores = networks.fixed_shape()
         batches, pipelines = (batch,), (cores,)
@@ -135,7 +135,7 @@ def advise_command(request: Request, question: Question) -> int:
 
 
 def _pipelines(request: Request) -> tuple[int, ...]:
-    return parse_counts(request.pipeline or _PIPELINES, "--pipeline")
+    return parse_counts(request.pipeline or PIPELINES, "--pipeline")
 
 
 _NANOSECONDS = {"us": 1e3, "ms": 1e6, "s": 1e9}

@@ -9,8 +9,7 @@ import typer
 
 from neuron_console.command import JsonFlag, new_app
 from neuron_console.extras import requires
-from neuron_tools.sweep.job import Choice
-from neuron_tools.sweep.options import EngineOption, WorkersOption
+from neuron_tools.sweep.options import Choice, EngineOption, WorkersOption
 from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 
 app = new_app(

@@ -49,11 +49,19 @@ def load_scenario(path: Path) -> Scenario:
     Raises:
         ScenarioError: it cannot be read or is invalid.
     """
+    return parse_scenario(read_scenario(path), path)
+
+
+def read_scenario(path: Path) -> bytes:
+    """The bytes of a scenario file.
+
+    Raises:
+        ScenarioError: it cannot be read.
+    """
     try:
-        raw = read_regular(path, _MAX_BYTES)
+        return read_regular(path, _MAX_BYTES)
     except OSError as error:
         raise ScenarioError(f"cannot read the file: {error.strerror}", where=str(path)) from None
-    return parse_scenario(raw, path)
 
 
 def parse_scenario(raw: bytes, path: Path) -> Scenario:

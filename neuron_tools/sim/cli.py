@@ -13,6 +13,7 @@ from neuron_tools.fleet import cli as fleet_cli
 from neuron_tools.install import DEFAULT_PREFIX
 from neuron_tools.scenario import cli as scenario_cli
 from neuron_tools.sim import fault_cli
+from neuron_tools.sweep import cli as sweep_cli
 
 app = new_app(
     "Create, load and remove a simulated Inf1 node. The node is stored in $NEURON_SIM_ROOT.",
@@ -24,6 +25,7 @@ neuron-sim reset 0 --force
 neuron-sim fault inject core-hang --core 3 --for 30
 neuron-sim scenario run core-hung
 neuron-sim fleet up fleet.yaml
+neuron-sim sweep scenario core-hung --seeds 0-199
 neuron-sim record incident.nrec --duration 600
 neuron-sim replay incident.nrec --speed 10 --seek 5:00
 neuron-sim check-agent -- ./my-agent
@@ -39,6 +41,7 @@ neuron-sim run resnet50.neff --processes 4 --threads 4 --no-numerics"""
 app.add_typer(fault_cli.app, name="fault")
 app.add_typer(scenario_cli.app, name="scenario")
 app.add_typer(fleet_cli.app, name="fleet")
+app.add_typer(sweep_cli.app, name="sweep")
 app.command(name="check-agent", epilog=check_agent_cli.EPILOG)(check_agent_cli.check_agent)
 
 

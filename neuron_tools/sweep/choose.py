@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from neuron_tools.sweep.job import Choice, Engine
+from neuron_tools.sweep.job import Engine
+from neuron_tools.sweep.options import Choice
 from runtime_core.errors import UsageError
 
 _ADDRESS = re.compile(r"dask(?P<tls>\+tls)?://(?P<host>[^/?#@]+:[0-9]{1,5})/?")

@@ -46,7 +46,7 @@ class DaskEngine:
             for job in jobs:
                 future = client.submit(execute, msgspec.json.encode(job), key=f"neuron-{sweep}-{job.number}")
                 futures[future.key] = future, job
-            for future in as_completed([future for future, _ in futures.values()]):
+            for future in as_completed([future for future, _ in futures.values()], loop=client.loop):
                 _, job = futures[future.key]
                 try:
                     yield msgspec.json.decode(future.result(), type=Done)

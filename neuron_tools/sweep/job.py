@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Generator, Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -17,12 +17,12 @@ KINDS = {
     "search": "neuron_tools.sweep.kinds:run_search_job",
     "bench": "neuron_tools.sweep.kinds:run_bench_job",
     "advise": "neuron_tools.sweep.kinds:run_advise_job",
-    "fleet": "neuron_tools.fleet.run.job:run_fleet_job",
+    "fleet": "neuron_tools.fleet.run.command:run_fleet_job",
     "fleet-nodes": "neuron_tools.fleet.run.job:run_nodes_job",
 }
 """Kind of job -> the function that runs it: from its arguments in JSON to its result in JSON. Workers run no others."""
 
-_ALONE = threading.Lock()
+_ALONE = threading.RLock()
 """A Dask worker may have threads; a job uses generators of random numbers and locks of the whole process."""
 
 
@@ -53,11 +53,18 @@ class Engine(Protocol):
         """
 
 
-class Choice(NamedTuple):
-    """An engine as the user names it: ``local`` or ``dask://HOST:PORT``; ``workers``: processes of ``local``."""
+def each_end(engine: Engine, jobs: Sequence[Job]) -> Generator[Done, None, None]:
+    """Of :meth:`Engine.run`, to be closed: what still runs is cancelled then."""
+    yield from engine.run(jobs)
 
-    name: str = "local"
-    workers: int | None = None
+
+class Here:
+    """Runs jobs in this process, one after the other; see :class:`Engine`."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
+        """See the protocol."""
+        for job in jobs:
+            yield msgspec.json.decode(execute(msgspec.json.encode(job)), type=Done)
 
 
 def execute(payload: bytes) -> bytes:

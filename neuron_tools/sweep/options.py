@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated, NamedTuple, Optional
 
 import typer
 
@@ -13,3 +13,10 @@ WorkersOption = Annotated[
     Optional[int],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option("--workers", min=1, max=256, help="Processes of --engine local. Default: one per CPU."),
 ]
+
+
+class Choice(NamedTuple):
+    """An engine as the user names it: ``local`` or ``dask://HOST:PORT``; ``workers``: processes of ``local``."""
+
+    name: str = "local"
+    workers: int | None = None

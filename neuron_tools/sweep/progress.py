@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def progress_bar(name: str, total: int, unit: str, *, show: bool = True) -> Iterator[Callable[[int], None]]:
     """Show how many of ``total`` are done: the number that is passed to the returned function."""
-    if not sys.stderr.isatty():
+    if not show or not sys.stderr.isatty():
         yield lambda _done: None
         return
     from rich.console import Console

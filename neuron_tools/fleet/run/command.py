@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,9 @@ from neuron_tools.fleet.run.summary import absent_firings, summary_of, tags_of
 from neuron_tools.fleet.schema import Fleet, load_fleet, nodes_of, read_fleet
 from neuron_tools.scenario.schema import seconds_of
 from neuron_tools.sweep.choose import engine_of
-from neuron_tools.sweep.job import Choice, Done, Engine, Job
+from neuron_tools.sweep.files import model_files
+from neuron_tools.sweep.job import Engine, Here, Job, each_end
+from neuron_tools.sweep.options import Choice
 from neuron_tools.sweep.progress import progress_bar
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.instance import instance_type
@@ -99,7 +102,7 @@ def spec_of(plan: RunPlan) -> tuple[RunSpec, Fleet]:
     seed = fleet.seed if plan.seed is None else plan.seed
     spec = RunSpec(
         read_fleet(plan.file).decode(), str(plan.file.absolute().parent), seed, seconds, int(step),
-        _start(plan.start, seconds),
+        _start(plan.start, seconds), model_files(fleet.models.values(), plan.file.parent),
     )  # fmt: skip
     check_spec(spec)
     return spec, msgspec.structs.replace(fleet, seed=seed)
@@ -125,7 +128,7 @@ def run_fleet(
     outcomes = {}
     with tempfile.TemporaryDirectory(prefix="neuron-fleet-") as folder:
         spool = Spool(Path(folder))
-        for number, result in results_of(engine, jobs, fleet.fleet):
+        for number, result in results_of(engine, jobs, fleet.fleet, show=not isinstance(engine, Here)):
             outcomes[number] = result.outcome
             spool.keep(number, result.openmetrics)
         if out is not None and written:
@@ -139,7 +142,20 @@ def run_fleet(
     return FleetRun(spec, fleet, outcome, firings, summary, judged(sentences, summary), len(written))
 
 
-def results_of(engine: Engine, jobs: Sequence[NodesJob], name: str) -> Iterator[tuple[int, NodesResult]]:
+def run_fleet_job(arguments: bytes) -> bytes:
+    """A whole run as one job: a :class:`.spec.RunSpec` in, its figures out, as JSON.
+
+    Raises:
+        NeuronError: the fleet cannot run as its file says.
+    """
+    spec = msgspec.json.decode(arguments, type=RunSpec)
+    done = run_fleet(spec, spec.fleet, Here(), frozenset(), 1, None)
+    facts = json.loads(as_json(done))
+    # Lists as long as the fleet is large are for a run of its own.
+    return json.dumps({name: value for name, value in facts.items() if name not in ("firings", "incidents")}).encode()
+
+
+def results_of(engine: Engine, jobs: Sequence[NodesJob], name: str, *, show: bool) -> Iterator[tuple[int, NodesResult]]:
     """Results by number of the job, as they come.
 
     Raises:
@@ -147,18 +163,13 @@ def results_of(engine: Engine, jobs: Sequence[NodesJob], name: str) -> Iterator[
     """
     numbered = [Job(n, "fleet-nodes", msgspec.Raw(msgspec.json.encode(job))) for n, job in enumerate(jobs)]
     nodes = 0
-    with progress_bar(name, jobs[-1].end, "nodes") as tell, closing(_iterator(engine, numbered)) as ends:
+    with progress_bar(name, jobs[-1].end, "nodes", show=show) as tell, closing(each_end(engine, numbered)) as ends:
         for done in ends:
             if done.error:
                 raise NeuronError(done.error)
             nodes += jobs[done.number].end - jobs[done.number].first
             tell(nodes)
             yield done.number, msgspec.json.decode(done.result, type=NodesResult)
-
-
-def _iterator(engine: Engine, jobs: Sequence[Job]) -> Generator[Done, None, None]:
-    """Of :meth:`.Engine.run`, which may be closed."""
-    yield from engine.run(jobs)
 
 
 def _start(text: str | None, seconds: int) -> int:

@@ -21,6 +21,7 @@ from neuron_tools.scenario.monitor import shipped_rules
 from neuron_tools.scenario.promql.series import Labels
 from neuron_tools.scenario.report import TARGET_LABELS
 from neuron_tools.scenario.schema import nanoseconds_of
+from neuron_tools.sweep.files import InputFile, check_files
 
 
 def run_nodes_job(arguments: bytes) -> bytes:
@@ -33,8 +34,9 @@ def run_nodes_job(arguments: bytes) -> bytes:
 
 
 @functools.lru_cache(1)
-def _nodes(text: str, folder: str, seed: int) -> Nodes:
+def _nodes(text: str, folder: str, seed: int, files: tuple[InputFile, ...]) -> Nodes:
     """What jobs of one fleet share: the states that were measured."""
+    check_files(files)
     return Nodes(RunSpec(text, folder, seed, 1, 1, 0).fleet, Path(folder))
 
 
@@ -52,7 +54,7 @@ def run_nodes(job: NodesJob) -> NodesResult:
         UsageError: the group's applications cannot run as the file says.
     """
     spec, rules = job.spec, node_rules()
-    nodes = _nodes(spec.text, spec.folder, spec.seed)
+    nodes = _nodes(spec.text, spec.folder, spec.seed, spec.files)
     group = nodes.fleet.groups[job.group]
     texts = Texts(spec.start_unix_seconds, spec.step_seconds, job.openmetrics_step)
     few = PageSeries({*rules.names, *COUNTED})

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from neuron_tools.fleet.schema import Fleet, nodes_of, parse_fleet
 from neuron_tools.scenario.schema import nanoseconds_of
+from neuron_tools.sweep.files import InputFile
 from runtime_core.errors import UsageError
 
 NODES_PER_JOB = 10
@@ -30,6 +31,7 @@ class RunSpec(msgspec.Struct, frozen=True):
         seconds: how long it is.
         step_seconds: between two scrapes, and two evaluations of the rules.
         start_unix_seconds: what its first scrape is dated.
+        files: that the fleet's models are read from.
     """
 
     text: str
@@ -38,6 +40,7 @@ class RunSpec(msgspec.Struct, frozen=True):
     seconds: int
     step_seconds: int
     start_unix_seconds: int
+    files: tuple[InputFile, ...] = ()
 
     @property
     def fleet(self) -> Fleet:

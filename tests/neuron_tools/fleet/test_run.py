@@ -17,7 +17,8 @@ from neuron_tools.fleet.run.rules import NodeRules
 from neuron_tools.fleet.run.spec import jobs_of
 from neuron_tools.scenario.promql.grid import Columns, GridStore
 from neuron_tools.scenario.promql.rules import AlertRule, RecordingRule
-from neuron_tools.sweep.job import Choice, execute
+from neuron_tools.sweep.job import execute
+from neuron_tools.sweep.options import Choice
 from runtime_core.errors import UsageError
 from runtime_core.instance import instance_type
 

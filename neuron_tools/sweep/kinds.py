@@ -1,0 +1,149 @@
+"""The kinds of jobs: what each is told, and what it returns."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import msgspec
+
+from neuron_tools.bench.networks import Networks
+from neuron_tools.sweep.files import InputFile, check_files
+from runtime_core.errors import NeuronError
+
+
+class ScenarioJob(msgspec.Struct, frozen=True):
+    """A scenario under a seed, or a search for what breaks an invariant under one.
+
+    Attributes:
+        text: the scenario file.
+        folder: of its models.
+        seed: of the run.
+        files: that it reads.
+    """
+
+    text: str
+    folder: str
+    seed: int
+    files: tuple[InputFile, ...] = ()
+
+
+class BenchJob(msgspec.Struct, frozen=True):
+    """A setup of ``neuron-bench`` under the virtual clock; fields as its options."""
+
+    model: InputFile
+    instance_type: str
+    batch: int
+    pipeline: int
+    cores: int
+    models: int
+    workers: int
+    rate_per_second: float | None
+    seconds: float | None
+    seed: int
+
+
+class AdviseJob(msgspec.Struct, frozen=True):
+    """A question to ``neuron-bench --advise``; fields as its options."""
+
+    model: InputFile
+    rate_per_second: float
+    p99_ns: int
+    batches: tuple[int, ...]
+    pipelines: tuple[int, ...]
+    instance_types: tuple[str, ...]
+    max_instances: int
+    seed: int
+
+
+def run_scenario_job(arguments: bytes) -> bytes:
+    """Run a scenario; the result is that of ``neuron-sim scenario run --json``.
+
+    Raises:
+        NeuronError: it cannot run.
+    """
+    from neuron_console.units import rounded
+    from neuron_tools.scenario.load import parse_scenario
+    from neuron_tools.scenario.monitor import shipped_rules
+    from neuron_tools.scenario.report import as_facts
+    from neuron_tools.scenario.run import run_scenario
+    from neuron_tools.scenario.virtual_world import VirtualWorld
+
+    job = msgspec.json.decode(arguments, type=ScenarioJob)
+    check_files(job.files)
+    scenario = parse_scenario(job.text.encode(), Path(job.folder, "scenario.yaml"))
+    world = VirtualWorld(scenario, Path(job.folder), job.seed)
+    try:
+        return json.dumps(rounded(as_facts(run_scenario(scenario, world, shipped_rules())))).encode()
+    finally:
+        world.close()
+
+
+def run_search_job(arguments: bytes) -> bytes:
+    """Run the random scenario of a seed against the invariants; the result names the one that does not hold.
+
+    Raises:
+        NeuronError: it cannot run.
+    """
+    from neuron_tools.scenario.load import parse_scenario
+    from neuron_tools.scenario.search.find import as_yaml
+    from neuron_tools.scenario.search.generate import generate
+    from neuron_tools.scenario.search.invariants import INVARIANTS
+    from neuron_tools.scenario.search.trial import run_trial
+
+    job = msgspec.json.decode(arguments, type=ScenarioJob)
+    check_files(job.files)
+    base = parse_scenario(job.text.encode(), Path(job.folder, "scenario.yaml"))
+    scenario = generate(base, job.seed)
+    failure = run_trial(scenario, Path(job.folder), job.seed, INVARIANTS)
+    found = None if failure is None else {**failure._asdict(), "scenario": as_yaml(scenario)}
+    return json.dumps({"failure": found}).encode()
+
+
+def run_bench_job(arguments: bytes) -> bytes:
+    """Measure a setup; the result is a line of ``neuron-bench --json``. One that does not fit has an error in it.
+
+    Raises:
+        NeuronError: the model cannot be read or compiled.
+    """
+    from neuron_tools.bench.setups import ClockKind, Setup
+    from neuron_tools.bench.sweep import Run, measure
+    from runtime_core.status import NrtError
+
+    job = msgspec.json.decode(arguments, type=BenchJob)
+    check_files([job.model])
+    setup = Setup(job.instance_type, job.batch, job.pipeline, job.cores, job.models, job.workers)
+    run = Run(ClockKind.VIRTUAL, job.seconds, job.rate_per_second, seed=job.seed)
+    try:
+        return msgspec.json.encode(measure(_networks(job.model), setup, run))
+    except NrtError as error:
+        raise NeuronError(str(error)) from None
+
+
+def run_advise_job(arguments: bytes) -> bytes:
+    """Find the cheapest setup; the result is that of ``neuron-bench --advise --json``.
+
+    Raises:
+        NeuronError: the model cannot be read or compiled.
+    """
+    from neuron_tools.bench import advice_report
+    from neuron_tools.bench.advise import Space, search
+    from neuron_tools.bench.demand import Demand
+    from runtime_core.engine.timing.parameters import INTERVAL_RATIO
+    from runtime_core.instance import instance_type
+
+    job = msgspec.json.decode(arguments, type=AdviseJob)
+    check_files([job.model])
+    demand = Demand(job.rate_per_second, job.p99_ns, job.seed, jitter=True, margin=INTERVAL_RATIO)
+    types = tuple(instance_type(name) for name in job.instance_types)
+    found = search(
+        _networks(job.model), demand, Space(job.batches, job.pipelines, types, job.max_instances),
+        lambda _done, _doing: None,
+    )  # fmt: skip
+    return advice_report.as_json(Path(job.model.path).name, demand, found).encode()
+
+
+@functools.lru_cache(1)
+def _networks(model: InputFile) -> Networks:
+    return Networks(Path(model.path))
