@@ -17,10 +17,12 @@ endif
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
 
+# Test files side by side, one per processor; WORKERS=0 runs them one after the other.
+WORKERS ?= auto
 test: $(VENV)/.installed-dev
 	@.ci/prometheus $(VENV)/debian
 	@.ci/helm $(VENV)/debian
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 # The wheel in clean environments, with its dependencies downloaded anew; make test links those of .venv instead.
 test-wheel: $(VENV)/.installed-dev
