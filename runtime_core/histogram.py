@@ -52,13 +52,14 @@ class Histogram:
         sum_ns: sum of all latencies, exact.
     """
 
-    __slots__ = ("_buckets", "_first", "_words", "sum_ns")
+    __slots__ = ("_buckets", "_first", "_interval", "_words", "sum_ns")
 
     def __init__(self, buckets: Mapping[int, int] | None = None, sum_ns: int = 0) -> None:
         """Counts by bucket, ascending."""
         self._buckets: Mapping[int, int] | None = {} if buckets is None else buckets
         self._words = b""
         self._first = 0
+        self._interval: tuple[Histogram, Histogram] | None = None
         self.sum_ns = sum_ns
 
     @classmethod
@@ -72,8 +73,10 @@ class Histogram:
     def buckets(self) -> Mapping[int, int]:
         """Bucket index -> count."""
         if self._buckets is None:
-            counts = struct.unpack(f"<{len(self._words) // 8}Q", self._words)
-            self._buckets = {self._first + i: count for i, count in enumerate(counts) if count}
+            if self._interval is not None:
+                self._buckets, self._interval = _difference(*self._interval), None
+            else:
+                self._buckets = {self._first + i: count for i, count in enumerate(_counts(self._words)) if count}
         return self._buckets
 
     def __eq__(self, other: object) -> bool:
@@ -91,10 +94,10 @@ class Histogram:
         return sum(self.buckets.values())
 
     def minus(self, earlier: Histogram) -> Histogram:
-        """The counts since ``earlier``, a previous state of the same histogram."""
-        before = earlier.buckets
-        buckets = {i: n - before.get(i, 0) for i, n in self.buckets.items() if n > before.get(i, 0)}
-        return Histogram(buckets, max(0, self.sum_ns - earlier.sum_ns))
+        """The counts since ``earlier``, a previous state of the same histogram; subtracted on first use."""
+        made = Histogram(None, max(0, self.sum_ns - earlier.sum_ns))
+        made._buckets, made._interval = None, (earlier, self)
+        return made
 
     def plus(self, other: Histogram) -> Histogram:
         """Both histograms together; merging is associative and commutative."""
@@ -124,3 +127,18 @@ class Histogram:
             low, high = bucket_bounds_ns(indexes[at])
             found.append(low + (high - low) * min(1.0, max(0.0, rank - below) / max(1, seen[at] - below)))
         return tuple(found)
+
+
+def _counts(words: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(words) // 8}Q", words)
+
+
+def _difference(earlier: Histogram, later: Histogram) -> dict[int, int]:
+    """Bucket index -> how much larger its count became."""
+    first = later._first
+    if later._words and first == earlier._first and len(later._words) == len(earlier._words):
+        # The same buckets of the same page: no need to decode all that did not change.
+        pairs = zip(_counts(earlier._words), _counts(later._words), strict=True)
+        return {first + i: after - before for i, (before, after) in enumerate(pairs) if after > before}
+    counts = earlier.buckets
+    return {i: n - counts.get(i, 0) for i, n in later.buckets.items() if n > counts.get(i, 0)}

@@ -7,8 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from runtime_core.driver.node import set_up
+
+# How long an example takes says nothing on a machine that does other work, too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 LIGHT_NETWORKS = Path("backend/test/data/light")
 _RUNTIME_VARIABLES = (

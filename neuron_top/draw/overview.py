@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
+from rich.text import Span, Text
 
 from neuron_console.palette import CALM, FAULT, FAULT_STYLE, HUNG_STYLE, WARNING_STYLE
 from neuron_console.units import format_bytes, format_latency
@@ -54,6 +54,20 @@ def sparkline_cells(width: int, cores_per_device: int) -> int:
     return min(_MOST_SPARKLINE_CELLS, free // 3) if each >= _SPARKLINE_FROM_CELLS else 0
 
 
+_Part = tuple[str, str]
+"""Text and its style."""
+
+
+def _joined(parts: Sequence[_Part]) -> Text:
+    """A line of parts: made at once, for there are hundreds of parts on a screen."""
+    spans, at = [], 0
+    for text, style in parts:
+        if style:
+            spans.append(Span(at, at + len(text), style))
+        at += len(text)
+    return Text("".join(text for text, _ in parts), spans=spans)
+
+
 def _cell(
     place: int,
     cell: CoreCell,
@@ -63,7 +77,7 @@ def _cell(
     *,
     flops: bool,
     glyphs: Glyphs,
-) -> Text:
+) -> list[_Part]:
     """A core: name, bar, number, and where there is room the last minutes, in exactly ``width`` cells."""
     if width < _NAMED_FROM_CELLS:
         return _narrow_cell(cell, width, flops=flops, glyphs=glyphs)
@@ -77,20 +91,19 @@ def _cell(
     bar_cells = width - _NAME_CELLS - number_cells - 2 - (spark_cells and spark_cells + 1)
     quiet = "" if cell.owned else "dim"
     colour = load_colour(cell.utilization_ratio)
-    text = Text().append(f"NC{place} ", FAULT_STYLE if cell.hung else quiet)
+    parts = [(f"NC{place} ", FAULT_STYLE if cell.hung else quiet)]
     if bar_cells > 0:
-        text.append(bar(cell.utilization_ratio, bar_cells, glyphs), FAULT if cell.hung else colour)
-        text.append(" ")
+        parts += [(bar(cell.utilization_ratio, bar_cells, glyphs), FAULT if cell.hung else colour), (" ", "")]
     if cell.hung:
-        text.append(f"{'HUNG':^{number_cells}}", HUNG_STYLE).append(" ")
+        parts += [(f"{'HUNG':^{number_cells}}", HUNG_STYLE), (" ", "")]
     else:
-        text.append(f"{number:>{number_cells}} ", quiet)
+        parts.append((f"{number:>{number_cells}} ", quiet))
     if spark_cells:
-        text.append(sparkline(recent, 1.0, glyphs).ljust(spark_cells + 1), colour)
-    return text
+        parts.append((sparkline(recent, 1.0, glyphs).ljust(spark_cells + 1), colour))
+    return parts
 
 
-def _narrow_cell(cell: CoreCell, width: int, *, flops: bool, glyphs: Glyphs) -> Text:
+def _narrow_cell(cell: CoreCell, width: int, *, flops: bool, glyphs: Glyphs) -> list[_Part]:
     """A core where there is room for a number and a short bar only: its name stands in the heading."""
     ratio = cell.utilization_ratio
     percent = "N/A" if ratio is None else f"{ratio * 100:.1f}%" if ratio < 0.9995 else "100%"
@@ -98,12 +111,10 @@ def _narrow_cell(cell: CoreCell, width: int, *, flops: bool, glyphs: Glyphs) -> 
     number_cells = _NARROW_NUMBER_CELLS
     bar_cells = max(0, width - number_cells - 2)
     colour = FAULT if cell.hung else load_colour(ratio)
-    text = Text().append(bar(ratio, bar_cells, glyphs), colour).append(" ")
-    if cell.hung:
-        text.append("HUNG".center(number_cells), HUNG_STYLE)
-    else:
-        text.append(f"{number:>{number_cells}}", "" if cell.owned else "dim")
-    return text.append(" ")
+    figure = ("HUNG".center(number_cells), HUNG_STYLE)
+    if not cell.hung:
+        figure = (f"{number:>{number_cells}}", "" if cell.owned else "dim")
+    return [(bar(ratio, bar_cells, glyphs), colour), (" ", ""), figure, (" ", "")]
 
 
 def _names(row: DeviceRow, width: int) -> Text:
@@ -137,10 +148,11 @@ def core_lines(
             continue
         each = _cells_a_core(width, len(row.cores))
         spark_cells = sparkline_cells(width, len(row.cores)) if recent is not None else 0
-        line = Text().append(f"ND{row.device}".ljust(_LABEL_CELLS), "bold")
+        parts = [(f"ND{row.device}".ljust(_LABEL_CELLS), "bold")]
         for place, cell in enumerate(row.cores):
             series = recent.get(cell.core, ()) if recent is not None else ()
-            line.append_text(_cell(place, cell, each, series, spark_cells, flops=flops, glyphs=glyphs))
+            parts += _cell(place, cell, each, series, spark_cells, flops=flops, glyphs=glyphs)
+        line = _joined(parts)
         line.truncate(width)
         lines.append(line)
     return lines
@@ -225,6 +237,8 @@ def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs
         first += 1
     text = Text(label if first == 0 else f"{glyphs.ellipsis} ")
     for index in range(first, len(cells)):
+        if len(text) > width:
+            break
         style = "bold reverse" if index == selected else ""
         start = len(text)
         text.append(cells[index][: len(numbers[index])], f"bold {CALM}").append(

@@ -68,7 +68,8 @@ class Moment(NamedTuple):
 def _latency(histogram: Histogram | None) -> Latency:
     if histogram is None:
         return NO_LATENCY
-    return Latency(histogram.quantile_ns(0.5), histogram.quantile_ns(0.99))
+    found = histogram.quantiles_ns((0.5, 0.99))
+    return Latency(*found) if found else NO_LATENCY
 
 
 def _merged(histograms: list[Histogram]) -> Histogram | None:

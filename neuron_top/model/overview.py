@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from neuron_top.model.faults import NO_FAULTS, Faults
 from runtime_core.telemetry import Rates, Snapshot
 from runtime_core.telemetry.rates import CoreRate
-from runtime_core.telemetry.snapshot import CoreMemory, Device, HostMemory, Model, Runtime, Subgraph, sum_known
+from runtime_core.telemetry.snapshot import CoreMemory, Device, HostMemory, Runtime, Subgraph, sum_known
 
 ALL_TAB = "all"
+_KEPT_CORES = 512
 
 
 class CoreCell(NamedTuple):
@@ -73,8 +76,8 @@ class View(NamedTuple):
 
 def tab_names(snapshot: Snapshot) -> tuple[str, ...]:
     """``all``, then each runtime by its tag; equal tags are told apart by pid."""
-    tags = [r.tag for r in snapshot.runtimes]
-    return (ALL_TAB, *(r.tag if tags.count(r.tag) == 1 else f"{r.tag}:{r.pid}" for r in snapshot.runtimes))
+    count = Counter(r.tag for r in snapshot.runtimes)
+    return (ALL_TAB, *(r.tag if count[r.tag] == 1 else f"{r.tag}:{r.pid}" for r in snapshot.runtimes))
 
 
 def chosen_runtimes(snapshot: Snapshot, selected: int) -> tuple[Runtime, ...]:
@@ -149,9 +152,10 @@ def _sum_fields(records: Sequence[tuple[int | None, ...]], width: int) -> list[i
     return [sum_known(tuple(r[i] for r in records)) if records else 0 for i in range(width)]
 
 
-def _unattributed(snapshot: Snapshot) -> int:
-    """Device memory that is in use, and by no process that is known."""
-    return sum(snapshot.unattributed_memory_bytes(device) or 0 for device in snapshot.devices)
+def _unattributed(snapshot: Snapshot) -> dict[int, int]:
+    """Device -> memory that is in use there, and by no process that is known."""
+    found = {device.index: snapshot.unattributed_memory_bytes(device) for device in snapshot.devices}
+    return {index: used for index, used in found.items() if used}
 
 
 def _memory(chosen: Sequence[Runtime], unattributed_bytes: int) -> MemoryView:
@@ -165,22 +169,24 @@ def _memory(chosen: Sequence[Runtime], unattributed_bytes: int) -> MemoryView:
     return MemoryView(host.total_bytes, host, total, device)
 
 
+_CATEGORIES = {
+    "application_memory": "Application Memory",
+    "constants": "Constants",
+    "dma_buffers": "DMA Buffers",
+    "tensors": "Tensors",
+    "model_code": "Model Code",
+    "runtime_memory": "Runtime Memory",
+    "model_shared_scratchpad": "Model Scratchpad",
+}
+
+
 def category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> tuple[TreeRow, ...]:
     """A row a category of which anything is used, on the host or on the device."""
-    names = {
-        "application_memory": "Application Memory",
-        "constants": "Constants",
-        "dma_buffers": "DMA Buffers",
-        "tensors": "Tensors",
-        "model_code": "Model Code",
-        "runtime_memory": "Runtime Memory",
-        "model_shared_scratchpad": "Model Scratchpad",
-    }
     host_bytes = host._asdict()
     nothing = 0 if host.total_bytes is not None else None
     return tuple(
         TreeRow(f"{key}/{field}", label, host_bytes.get(field, nothing), device.get(field, 0), ())
-        for field, label in names.items()
+        for field, label in _CATEGORIES.items()
         if host_bytes.get(field) or device.get(field)
     )
 
@@ -196,40 +202,62 @@ def parent_row(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
     )
 
 
-def _model_row(key: str, model: Model, part: Subgraph) -> TreeRow:
-    here = f"{key}/{model.model_id}"
+def _model_row(key: str, number: int, name: str, part: Subgraph) -> TreeRow:
+    here = f"{key}/{number}"
     device: dict[str, int | None] = dict(part.device_memory._asdict())
-    return parent_row(here, f"{model.model_id} {model.name}", category_rows(here, part.host_memory, device))
+    return parent_row(here, f"{number} {name}", category_rows(here, part.host_memory, device))
 
 
-def _core_row(device: Device, core: int, chosen: Sequence[Runtime]) -> TreeRow | None:
-    key = f"nd{device.index}/nc{core}"
+class _Share(NamedTuple):
+    """What one runtime holds on a core: its memory there, and the parts of models."""
+
+    pid: int
+    memory: CoreMemory
+    parts: tuple[tuple[int, str, Subgraph], ...]
+
+
+@lru_cache(maxsize=_KEPT_CORES)
+def _core_row(device: int, place: int, shares: tuple[_Share, ...]) -> TreeRow | None:
+    """A core of the tree. Memory seldom changes from look to look: most of these rows are those of the look before."""
+    key = f"nd{device}/nc{place}"
     models: list[TreeRow] = []
     rest: dict[str, int | None] = {}
     host = HostMemory(0, 0, 0, 0)
-    for runtime in chosen:
-        use = runtime.cores.get(core)
-        if use is None:
-            continue
-        parts = [(m, s) for m in runtime.models for s in m.subgraphs if s.core == core]
-        models += [_model_row(f"{key}/{runtime.pid}", m, s) for m, s in parts]
-        if not parts and (use.memory.constants or use.memory.model_code):
+    for pid, memory, parts in shares:
+        models += [_model_row(f"{key}/{pid}", number, name, part) for number, name, part in parts]
+        if not parts and (memory.constants or memory.model_code):
             # The source does not tell models, so what they hold on the host for this core is not known either.
             host = HostMemory()
-        for field, value in use.memory._asdict().items():
-            inside = sum(getattr(s.device_memory, field, 0) for _, s in parts)
+        for field, value in memory._asdict().items():
+            inside = sum(getattr(part.device_memory, field, 0) for _, _, part in parts)
             rest[field] = None if value is None else (rest.get(field) or 0) + value - inside
     if not models and not any(rest.values()):
         return None
     shared = category_rows(f"{key}/shared", host, rest)
-    return parent_row(key, f"NC{core - device.core_ids[0]}", (*models, *shared))
+    return parent_row(key, f"NC{place}", (*models, *shared))
 
 
-def _tree(snapshot: Snapshot, chosen: Sequence[Runtime]) -> tuple[TreeRow, ...]:
+def _shares(chosen: Sequence[Runtime]) -> dict[int, list[_Share]]:
+    """Core -> what the runtimes hold there."""
+    found: dict[int, list[_Share]] = {}
+    for runtime in chosen:
+        parts: dict[int, list[tuple[int, str, Subgraph]]] = {}
+        for model in runtime.models:
+            for part in model.subgraphs:
+                parts.setdefault(part.core, []).append((model.model_id, model.name, part))
+        for core, use in runtime.cores.items():
+            found.setdefault(core, []).append(_Share(runtime.pid, use.memory, tuple(parts.get(core, ()))))
+    return found
+
+
+def _tree(snapshot: Snapshot, chosen: Sequence[Runtime], unattributed: Mapping[int, int]) -> tuple[TreeRow, ...]:
+    shares = _shares(chosen)
     rows = []
     for device in snapshot.devices:
-        cores = tuple(row for core in device.core_ids if (row := _core_row(device, core, chosen)) is not None)
-        if len(chosen) == len(snapshot.runtimes) and (rest := snapshot.unattributed_memory_bytes(device)):
+        first = device.core_ids[0] if device.core_ids else 0
+        every = (_core_row(device.index, core - first, tuple(shares.get(core, ()))) for core in device.core_ids)
+        cores = tuple(row for row in every if row is not None)
+        if rest := unattributed.get(device.index):
             cores += (TreeRow(f"nd{device.index}/rest", "no known process", None, rest, ()),)
         if cores:
             rows.append(parent_row(f"nd{device.index}", f"ND{device.index}", cores))
@@ -247,13 +275,15 @@ def make_view(
     tabs = tab_names(snapshot)
     selected = selected if 0 <= selected < len(tabs) else 0
     chosen = chosen_runtimes(snapshot, selected)
+    # What belongs to nobody is nobody's tab's.
+    unattributed = _unattributed(snapshot) if len(chosen) == len(snapshot.runtimes) else {}
     return View(
         tabs,
         selected,
         core_rows(snapshot, rates, chosen, faults, lost),
         _vcpu(snapshot, rates, chosen),
-        _memory(chosen, 0 if selected else _unattributed(snapshot)),
-        _tree(snapshot, chosen),
+        _memory(chosen, 0 if selected else sum(unattributed.values())),
+        _tree(snapshot, chosen, unattributed),
         snapshot.devices[0].core_version if snapshot.devices else "",
     )
 

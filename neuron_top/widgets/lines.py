@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -11,6 +10,8 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from neuron_top.widgets.strips import line_strip
 
 
 class Lines(ScrollView, can_focus=True):
@@ -90,7 +91,7 @@ class Lines(ScrollView, can_focus=True):
         """One row of the screen."""
         x_offset, y_offset = self.scroll_offset
         visible, full = self.scrollable_content_region.width, self.full_width
-        style = self.rich_style
+        style = self.visual_style.rich_style
         if y < self.header_rows:
             text = self.header(y, full)
         else:
@@ -101,9 +102,7 @@ class Lines(ScrollView, can_focus=True):
             if index == self.cursor and self.show_cursor and self.has_focus:
                 # Colours of single cells would leave holes in the bar.
                 text = Text(text.plain, Style(reverse=True))
-        text.end = ""
-        segments = Segment.apply_style(text.render(self.app.console), style)
-        return Strip(segments).adjust_cell_length(full, style).crop(x_offset, x_offset + visible)
+        return line_strip(text, full, style, self.app.console).crop(x_offset, x_offset + visible)
 
     def _line_at(self, y: int) -> int | None:
         """The line that is drawn in a row of the screen."""

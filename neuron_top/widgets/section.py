@@ -1,33 +1,62 @@
-"""Lines of text made by a function, drawn anew only when they change."""
+"""Lines of text made by a function, of which only those that changed are drawn anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
+from neuron_top.widgets.strips import line_strip
 
-class Section(Widget):
-    """Lines made by a function of the width; as high as there are lines."""
+
+class _Drawn(Widget):
+    """Lines that are drawn one by one."""
 
     # Places to click on are not underlined like links of a page.
     auto_links = False
+
+    def __init__(self, *, id: str) -> None:
+        """Nothing to show yet."""
+        super().__init__(id=id)
+        self._shown: Sequence[Text] = ()
+
+    def _show(self, lines: Sequence[Text]) -> None:
+        """Draw the lines that are not as they were."""
+        before, self._shown = self._shown, lines
+        if len(lines) != len(before):
+            self.refresh(layout=True)
+            return
+        width = self.size.width
+        changed = [Region(0, y, width, 1) for y, line in enumerate(lines) if line != before[y]]
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the screen."""
+        width, style = self.size.width, self.visual_style.rich_style
+        return (
+            line_strip(self._shown[y], width, style, self.app.console)
+            if y < len(self._shown)
+            else Strip.blank(width, style)
+        )
+
+
+class Section(_Drawn):
+    """Lines made by a function of the width; as high as there are lines."""
+
     DEFAULT_CSS = "Section { height: auto; width: 1fr; }"
 
-    def __init__(self, make: Callable[[int], list[Text]], *, id: str) -> None:
+    def __init__(self, make: Callable[[int], Sequence[Text]], *, id: str) -> None:
         """Draw what ``make`` returns for the widget's width."""
         super().__init__(id=id)
         self._make = make
-        self._shown: list[Text] = []
 
     def update(self) -> None:
-        """Draw again if anything changed."""
-        lines = self._make(max(1, self.size.width or self.app.size.width))
-        if lines != self._shown:
-            layout = len(lines) != len(self._shown)
-            self._shown = lines
-            self.refresh(layout=layout)
+        """Draw what changed."""
+        self._show(self._make(max(1, self.size.width or self.app.size.width)))
 
     def on_resize(self) -> None:
         """The width changed: every line does."""
@@ -37,36 +66,23 @@ class Section(Widget):
         """As many rows as there are lines."""
         return max(1, len(self._shown))
 
-    def render(self) -> Text:
-        """The lines, joined."""
-        return Text("\n", no_wrap=True).join(self._shown)
 
-
-class Canvas(Widget):
+class Canvas(_Drawn):
     """Lines made by a function of width and height, which fill the place they are given."""
 
     DEFAULT_CSS = "Canvas { height: 1fr; width: 1fr; }"
     can_focus = True
 
-    def __init__(self, make: Callable[[int, int], list[Text]], *, id: str) -> None:
+    def __init__(self, make: Callable[[int, int], Sequence[Text]], *, id: str) -> None:
         """Draw what ``make`` returns for the widget's size."""
         super().__init__(id=id)
         self._make = make
-        self._shown: list[Text] = []
 
     def update(self) -> None:
-        """Draw again if anything changed."""
-        if not self.size:
-            return
-        lines = self._make(self.size.width, self.size.height)
-        if lines != self._shown:
-            self._shown = lines
-            self.refresh()
+        """Draw what changed."""
+        if self.size:
+            self._show(self._make(self.size.width, self.size.height))
 
     def on_resize(self) -> None:
         """Every line changed."""
         self.update()
-
-    def render(self) -> Text:
-        """The lines, joined."""
-        return Text("\n", no_wrap=True).join(self._shown)

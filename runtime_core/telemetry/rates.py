@@ -122,9 +122,11 @@ def _runtime_rate(after: Runtime, before: Runtime | None, since_ns: int) -> Runt
     )
     if before is not None:
         if executions is not None and before.executions is not None:
-            executions = ExecutionCounts(*(max(0, a - b) for a, b in zip(executions, before.executions, strict=True)))
+            executions = ExecutionCounts(
+                *[a - b if a > b else 0 for a, b in zip(executions, before.executions, strict=True)]
+            )
         if errors is not None and before.errors is not None:
-            errors = ErrorCounts(*(max(0, a - b) for a, b in zip(errors, before.errors, strict=True)))
+            errors = ErrorCounts(*[a - b if a > b else 0 for a, b in zip(errors, before.errors, strict=True)])
         if total is not None and before.total_latency is not None:
             total = total.minus(before.total_latency)
         if device is not None and before.device_latency is not None:

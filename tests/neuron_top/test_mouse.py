@@ -99,6 +99,17 @@ def test_a_click_picks_a_row_and_a_double_click_opens_it(moments):
     drive(check, (120, 40), moments=moments)
 
 
+def test_the_row_under_the_cursor_stands_out(moments):
+    async def check(app, pilot):
+        await pilot.press("p", "down", "down")
+        table = app.screen.query_one("#process-table")
+        first = next(iter(app.screen._compositor.render_strips()[table.region.y + table.header_rows + table.cursor]))
+        assert str(table._lines[table.cursor].cells[1]) in first.text
+        assert first.style.reverse
+
+    drive(check, (120, 40), moments=moments)
+
+
 def test_the_answers_before_a_signal_can_be_clicked(moments):
     async def check(app, pilot):
         await pilot.press("p", "k")

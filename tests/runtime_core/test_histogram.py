@@ -1,5 +1,7 @@
 """Buckets are narrow, merging is lossless, quantiles are within a bucket."""
 
+import struct
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,13 @@ def histogram(values):
         index = bucket_index(value)
         buckets[index] = buckets.get(index, 0) + 1
     return Histogram(dict(sorted(buckets.items())), sum(values))
+
+
+def words(plain):
+    """The same as it stands on a page: the counts from the first bucket in use to the last."""
+    indexes = range(min(plain.buckets), max(plain.buckets) + 1)
+    counts = [plain.buckets.get(index, 0) for index in indexes]
+    return Histogram.from_words(struct.pack(f"<{len(counts)}Q", *counts), indexes.start, plain.sum_ns)
 
 
 @given(latencies)
@@ -44,6 +53,7 @@ def test_merging_is_associative_and_commutative(a, b, c):
 @given(lists, lists)
 def test_the_difference_of_two_states_is_what_came_between(a, b):
     assert histogram(a + b).minus(histogram(a)) == histogram(b)
+    assert words(histogram(a + b)).minus(words(histogram(a))) == histogram(b)
 
 
 @given(lists, st.sampled_from([0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0]))
