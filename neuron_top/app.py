@@ -24,6 +24,7 @@ from neuron_top.settings import Settings
 
 if TYPE_CHECKING:
     from neuron_top.remote.fleet import Fleet
+    from neuron_top.remote.prometheus import Prometheus
     from neuron_top.screens.fleet import FleetScreen
 
 
@@ -138,13 +139,14 @@ class FleetTop(Shell):
         glyphs: Glyphs | None = None,
         *,
         read_only: bool = False,
+        prometheus: Prometheus | None = None,
     ) -> None:
-        """Watch ``fleet``; ``read_only``: see :class:`Shell`."""
+        """Watch ``fleet``, whose history ``prometheus`` has; ``read_only``: see :class:`Shell`."""
         from neuron_top.screens.fleet import FleetScreen
 
         super().__init__(settings, glyphs, read_only=read_only)
         self._fleet = fleet
-        self.table: FleetScreen = FleetScreen(fleet, self._settings, self._glyphs)
+        self.table: FleetScreen = FleetScreen(fleet, self._settings, self._glyphs, prometheus)
 
     def get_default_screen(self) -> Screen[None]:
         """The fleet's."""

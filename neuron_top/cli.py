@@ -17,6 +17,9 @@ neuron-top --replay incident.nrec
 neuron-top unix:/run/neuron2.sock
 neuron-top --remote inf1-a:8000 --remote inf1-b:8000
 neuron-top --hostfile nodes.txt
+neuron-top --sd http://127.0.0.1:9200/sd                    # Prometheus's service discovery, URL or file
+neuron-top --prometheus http://prometheus:9090              # its targets, and their history
+neuron-top --prometheus http://prometheus:9090 --once --csv
 neuron-top --read-only
 neuron-top --serve --port 8080"""
 
@@ -51,6 +54,10 @@ def top(
         typer.Option(min=0.05, max=3600.0, help="Seconds between two looks; default: 1, of a fleet 5."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --once, of many nodes: print the table as CSV.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --once, of many nodes: print the table as JSON.")
+    ] = False,
     source: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="sim, sysfs, sysfs:ROOT or replay:FILE; default: a real node, else the simulated one."),
@@ -62,6 +69,18 @@ def top(
     hostfile: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(metavar="FILE", help="Watch the nodes in a file, a HOST:PORT a line."),
+    ] = None,
+    discovery: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(
+            "--sd",
+            metavar="URL|FILE",
+            help="Watch the nodes of a Prometheus service discovery: a URL or a JSON file.",
+        ),
+    ] = None,
+    prometheus: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="URL", help="Watch the neuron-monitors that this Prometheus scrapes, with their history."),
     ] = None,
     replay: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
@@ -94,6 +113,7 @@ def top(
     wish = Wish(
         interval, once, source, view.value if view is not None else None, plain,
         tuple(names or ()), tuple(remote or ()), hostfile, replay, read_only,
+        tuple(discovery or ()), prometheus, as_csv, as_json,
     )  # fmt: skip
     if serve:
         from neuron_top.serve.server import serve_wish

@@ -20,6 +20,8 @@ class Settings(NamedTuple):
         theme: "" for the default.
         sort_column: of the processes; -1: worst first.
         chart_span: index of the charts' time span; -1: all there is.
+        fleet_group: the grouping of a fleet's nodes; "" for none.
+        fleet_worst_first: the worst ten nodes of a fleet stand on top, whatever it is sorted by.
     """
 
     view: str = "overview"
@@ -31,6 +33,8 @@ class Settings(NamedTuple):
     fleet_sort_column: int = 1
     fleet_sort_reverse: bool = True
     fleet_heat: bool = False
+    fleet_group: str = ""
+    fleet_worst_first: bool = True
 
 
 def settings_path() -> Path:

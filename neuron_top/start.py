@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_top.glyphs import ASCII, Glyphs, cleaner, terminal_glyphs
 from runtime_core.telemetry import NodeError, Source, UsageError, open_source
+
+if TYPE_CHECKING:
+    from neuron_top.remote.prometheus import Prometheus
 
 _NODE_SECONDS = 1.0
 _FLEET_SECONDS = 5.0
@@ -26,6 +29,9 @@ class Wish(NamedTuple):
         remote, hostfile: the nodes of a fleet; one of this machine is watched when there are none.
         replay: a recording to show instead.
         read_only: no signals, and no files are written.
+        discovery: service discoveries that name nodes of a fleet.
+        prometheus: a server whose targets are nodes of a fleet.
+        csv, json: with ``once``: the fleet in this form.
     """
 
     interval_seconds: float | None
@@ -38,6 +44,15 @@ class Wish(NamedTuple):
     hostfile: Path | None
     replay: Path | None = None
     read_only: bool = False
+    discovery: tuple[str, ...] = ()
+    prometheus: str | None = None
+    csv: bool = False
+    json: bool = False
+
+    @property
+    def fleet(self) -> bool:
+        """Whether nodes are watched over the network."""
+        return bool(self.remote or self.discovery) or self.hostfile is not None or self.prometheus is not None
 
 
 def start(wish: Wish) -> None:
@@ -49,19 +64,33 @@ def start(wish: Wish) -> None:
     """
     gc.set_threshold(*_GC_THRESHOLDS)
     glyphs = ASCII if wish.plain else terminal_glyphs()
+    if wish.csv or wish.json:
+        _check_form(wish)
     if wish.replay is not None:
-        if wish.source is not None or wish.names or wish.remote or wish.hostfile is not None:
-            raise UsageError("--replay shows a recording: it goes without --source, --remote, --hostfile and addresses")
+        if wish.source is not None or wish.names or wish.fleet:
+            raise UsageError("--replay shows a recording, not this node or others", mend="give only one of them")
         _recording(wish, wish.replay, glyphs)
         return
-    if not wish.remote and wish.hostfile is None:
+    if not wish.fleet:
         _node(wish, glyphs)
         return
     if wish.source is not None:
         raise UsageError(
-            "--source reads this machine's node, --remote and --hostfile others", mend="give only one of them"
+            "--source reads this machine's node, --remote, --hostfile, --sd and --prometheus others",
+            mend="give only one of them",
         )
     _fleet(wish, glyphs)
+
+
+def _check_form(wish: Wish) -> None:
+    if wish.csv and wish.json:
+        raise UsageError("--csv and --json exclude each other", mend="use one of them")
+    if not wish.once:
+        raise UsageError("--csv and --json print one table", mend="add --once")
+    if not wish.fleet:
+        raise UsageError(
+            "--csv and --json print the table of many nodes", mend="for this node, use neuron-monitor --once"
+        )
 
 
 def _source(wish: Wish) -> Source:
@@ -115,21 +144,34 @@ def _recording(wish: Wish, path: Path, glyphs: Glyphs) -> None:
 
 
 def _fleet(wish: Wish, glyphs: Glyphs) -> None:
-    from neuron_top.remote.endpoint import gather_endpoints
+    from neuron_top.remote.client import Client
+    from neuron_top.remote.endpoint import distinct, gather_endpoints
     from neuron_top.remote.fleet import Fleet
 
+    client = Client()
     endpoints = gather_endpoints((*wish.remote, *wish.names), wish.hostfile)
-    fleet = Fleet(endpoints, wish.interval_seconds or _FLEET_SECONDS, cleaner(glyphs))
-    if wish.once:
-        from neuron_top.remote.once import print_fleet
+    for discovery in wish.discovery:
+        from neuron_top.remote.discovery import read_discovery
 
-        if not print_fleet(fleet):
+        endpoints += read_discovery(discovery, client)
+    prometheus: Prometheus | None = None
+    if wish.prometheus is not None:
+        from neuron_top.remote.prometheus import Prometheus
+
+        prometheus = Prometheus(wish.prometheus, client)
+        endpoints += prometheus.targets()
+    fleet = Fleet(distinct(endpoints), wish.interval_seconds or _FLEET_SECONDS, cleaner(glyphs))
+    if wish.once:
+        from neuron_top.remote.once import Form, print_fleet
+
+        form = Form.CSV if wish.csv else Form.JSON if wish.json else Form.TEXT
+        if not print_fleet(fleet, form):
             raise NodeError("no node answers", mend="start neuron-monitor --prometheus there, or check the addresses")
         return
     from neuron_top.app import FleetTop
     from neuron_top.settings import load_settings, save_settings, settings_path
 
     path = settings_path()
-    left = FleetTop(fleet, load_settings(path), glyphs, read_only=wish.read_only).run()
+    left = FleetTop(fleet, load_settings(path), glyphs, read_only=wish.read_only, prometheus=prometheus).run()
     if left is not None and not wish.read_only:
         save_settings(path, left)

@@ -38,7 +38,7 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_endpoint(text: str) -> Endpoint:
+def parse_endpoint(text: str, default_port: int = DEFAULT_PORT) -> Endpoint:
     """``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``.
 
     Raises:
@@ -51,10 +51,10 @@ def parse_endpoint(text: str) -> Endpoint:
         host, closed, rest = text[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
             raise wrong
-        port = rest[1:] if rest else str(DEFAULT_PORT)
+        port = rest[1:] if rest else str(default_port)
     else:
         host, colon, port = text.partition(":")
-        port = port if colon else str(DEFAULT_PORT)
+        port = port if colon else str(default_port)
     strange = not host.isprintable() or not host.isascii() or any(c in host for c in " /@?#%\\")
     if not host or strange or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 65536:
         raise wrong
@@ -83,18 +83,39 @@ def read_hostfile(path: Path) -> list[Endpoint]:
     return found
 
 
-def gather_endpoints(given: Iterable[str], hostfile: Path | None) -> tuple[Endpoint, ...]:
-    """Those given and those of the file, each once, in their order.
+def gather_endpoints(given: Iterable[str], hostfile: Path | None) -> list[Endpoint]:
+    """Those given and those of the file, in their order.
 
     Raises:
-        UsageError: one is no endpoint, there is none, or there are too many.
+        UsageError: one is no endpoint.
     """
     listed = [parse_endpoint(part) for text in given for part in text.split(",") if part]
     if hostfile is not None:
         listed += read_hostfile(hostfile)
-    unique = tuple(dict.fromkeys(listed))
+    return listed
+
+
+def distinct(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """Each once, in their order; those that share a name also by their address.
+
+    Raises:
+        UsageError: there is none, or there are too many.
+    """
+    unique = tuple(dict.fromkeys(endpoints))
     if not unique:
-        raise UsageError(f"no node to watch: {hostfile or '--remote'} names none")
+        raise UsageError("no node to watch", mend="name one with --remote, --hostfile, --sd or --prometheus")
     if len(unique) > MAX_ENDPOINTS:
         raise UsageError(f"{len(unique)} nodes are too many: at most {MAX_ENDPOINTS}")
-    return unique
+    by_name: dict[str, list[Endpoint]] = {}
+    for endpoint in unique:
+        by_name.setdefault(str(endpoint), []).append(endpoint)
+    return tuple(
+        endpoint._replace(name=_longer(endpoint)) if len(by_name[str(endpoint)]) > 1 else endpoint
+        for endpoint in unique
+    )
+
+
+def _longer(endpoint: Endpoint) -> str:
+    path = "" if endpoint.path == "/metrics" else endpoint.path
+    address = f"{endpoint.address}{path}"
+    return f"{endpoint.name} ({address})" if endpoint.name else address

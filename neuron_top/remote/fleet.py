@@ -118,11 +118,11 @@ class Fleet:
         """A node of the fleet to be looked at by itself, with everything that it reports."""
         return self.make_look(self.endpoints[number], whole=True)
 
-    def start(self) -> None:
-        """Begin to ask."""
+    def start(self, *, at_once: bool = False) -> None:
+        """Begin to ask; ``at_once``: without spreading the first requests over the interval."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         now = time.monotonic()
-        spread = self.interval_seconds / max(1, len(self.endpoints))
+        spread = 0.0 if at_once else self.interval_seconds / max(1, len(self.endpoints))
         for number, endpoint in enumerate(self.endpoints):
             self._put(now + number * spread, _Watched(number, _Asker(endpoint, self), 0))
         for number in range(min(MAX_THREADS, len(self.endpoints))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events
@@ -18,6 +19,7 @@ from neuron_top.draw.fleet import chosen_line, grade_style, tile, tile_cells, to
 from neuron_top.formatting import shorten
 from neuron_top.glyphs import Glyphs
 from neuron_top.model.fleet import COLUMNS, STATE_COLUMN, NodeRow, grouped, named, state_text, totals
+from neuron_top.model.fleet_order import group_rows, grouping_named, groups_of, next_grouping, ordered
 from neuron_top.model.table import Line, matches, sort_rows
 from neuron_top.remote.fleet import Fleet
 from neuron_top.settings import Settings
@@ -29,6 +31,9 @@ from neuron_top.widgets.section import Section
 from neuron_top.widgets.sortable import SortableTable
 from neuron_top.widgets.table import Head
 from neuron_top.widgets.tiles import Tiles
+
+if TYPE_CHECKING:
+    from neuron_top.remote.prometheus import Prometheus
 
 _REDRAW_SECONDS = 0.5
 _MOST_STATE_CELLS = 70
@@ -47,6 +52,11 @@ class FleetScreen(Screen[None]):
         Binding("S", "sort(-1)", "Sort back", show=False, tooltip="Sort by the previous column"),
         Binding("r", "reverse", "Reverse", tooltip="Turn the order around"),
         Binding("slash", "filter", "Filter", tooltip="Narrow the nodes to some words"),
+        Binding("g", "group", "Group", tooltip="One row for each zone or instance type; Enter shows its nodes"),
+        Binding("w", "worst", "Worst first", show=False, tooltip="Keep the ten worst nodes on top, or not"),
+        Binding("h", "past(False)", "History", tooltip="The node's last hours, with --prometheus"),
+        Binding("H", "past(True)", "Fleet history", show=False, tooltip="The same of all nodes together"),
+        Binding("escape", "leave_group", "Leave group", show=False, tooltip="Back to the groups"),
         Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
         Binding("ctrl+s", "app.save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
     ]
@@ -59,14 +69,19 @@ class FleetScreen(Screen[None]):
             super().__init__()
             self.number = number
 
-    def __init__(self, fleet: Fleet, settings: Settings, glyphs: Glyphs) -> None:
-        """Show ``fleet``."""
+    def __init__(self, fleet: Fleet, settings: Settings, glyphs: Glyphs, prometheus: Prometheus | None = None) -> None:
+        """Show ``fleet``; ``prometheus`` has its history."""
         super().__init__()
+        self._prometheus = prometheus
+        self._group = settings.fleet_group
+        self._inside: str | None = None
+        self._worst_first = settings.fleet_worst_first
         self._fleet = fleet
         self._glyphs = glyphs
         self._places = {str(endpoint): number for number, endpoint in enumerate(fleet.endpoints)}
         self._rows: tuple[NodeRow, ...] = fleet.rows()
         self._shown: list[NodeRow] = []
+        self._tiled: list[NodeRow] = []
         self._lines: dict[str, tuple[NodeRow, Line]] = {}
         self._sort = (settings.fleet_sort_column % len(COLUMNS), settings.fleet_sort_reverse)
         self._heat = settings.fleet_heat
@@ -112,15 +127,29 @@ class FleetScreen(Screen[None]):
     def _draw(self) -> None:
         found = [r for r in self._rows if matches(self._needle, *named(r))]
         column, reverse = self._sort
-        self._shown = sort_rows(found, COLUMNS[column], reverse=reverse)
+        grouping = grouping_named(self._group)
+        if grouping is not None and self._inside is not None:
+            found = [row for row in found if grouping.of(row) == self._inside]
+        if self._shows_groups and grouping is not None:
+            self._shown = sort_rows(group_rows(found, grouping), COLUMNS[column], reverse=reverse)
+        else:
+            self._shown = ordered(found, column, reverse=reverse, worst_first=self._worst_first)
         if self._heat:
-            self._tiles.show(grouped(self._shown), tile_cells(self._shown, colour=self._colour))
+            # What a tile shows: those that the table has now may be others before the tiles are gone.
+            self._tiled = self._shown
+            groups = grouped(self._shown) if grouping is None else groups_of(self._shown, grouping)
+            self._tiles.show(groups, tile_cells(self._shown, colour=self._colour))
         else:
             now = time.monotonic()
             lines = [self._line(row, now) for row in self._shown]
             self._table.show(lines, self._sort, self._glyphs, self._heads())
         for section in (self._title, self._legend, self._chosen, self._keys):
             section.update()
+
+    @property
+    def _shows_groups(self) -> bool:
+        """Whether a row is a group: the heat map always shows nodes."""
+        return bool(self._group) and self._inside is None and not self._heat
 
     def _heads(self) -> list[Head]:
         """The columns; what is left of the width goes to the state."""
@@ -146,8 +175,8 @@ class FleetScreen(Screen[None]):
         return Line(row.endpoint, tuple(cells), "", ((0, style), (STATE_COLUMN, style)) if style else ())
 
     def _tile(self, number: int, chosen: bool) -> Text:
-        cells = tile_cells(self._shown, colour=self._colour)
-        return tile(self._shown[number], cells, self._glyphs, colour=self._colour, chosen=chosen)
+        cells = tile_cells(self._tiled, colour=self._colour)
+        return tile(self._tiled[number], cells, self._glyphs, colour=self._colour, chosen=chosen)
 
     def _title_lines(self, width: int) -> list[Text]:
         text = Text(f"{title_text(None)}  {totals_text(totals(self._rows))}", no_wrap=True)
@@ -163,7 +192,13 @@ class FleetScreen(Screen[None]):
         return [chosen_line(row, state_text(row, time.monotonic()) if row else "", width, self._glyphs)]
 
     def _key_lines(self, width: int) -> list[Text]:
-        badge = "PAUSED" if self._paused else (f"filter: {shorten(self._needle, 20)}" if self._needle else "")
+        badges = (
+            "PAUSED" if self._paused else "",
+            f"{self._group}: {shorten(self._inside, 20)}" if self._inside is not None else "",
+            f"by {self._group}" if self._group and self._inside is None else "",
+            f"filter: {shorten(self._needle, 20)}" if self._needle else "",
+        )
+        badge = next(filter(None, badges), "")
         return [key_line([b for b in self._own_bindings() if b.show], width, badge)]
 
     def _own_bindings(self) -> list[Binding]:
@@ -193,13 +228,48 @@ class FleetScreen(Screen[None]):
     def action_open(self) -> None:
         """Show the chosen node by itself."""
         row = self._at_cursor()
-        if row is not None:
+        if row is None:
+            return
+        if self._shows_groups:
+            self._inside = row.endpoint
+            self._draw()
+        else:
             self.post_message(self.Opened(self._places[row.endpoint]))
+
+    def action_group(self) -> None:
+        """Group by the next thing: the zone, the instance type, nothing."""
+        self._group, self._inside = next_grouping(self._group), None
+        self._draw()
+
+    def action_leave_group(self) -> None:
+        """Back to the groups."""
+        if self._inside is not None:
+            self._inside = None
+            self._draw()
+
+    def action_worst(self) -> None:
+        """Put the worst nodes on top, or leave them where the order has them."""
+        self._worst_first = not self._worst_first
+        self._draw()
+        self.notify("the ten worst nodes stay on top" if self._worst_first else "all nodes are in the order chosen")
+
+    def action_past(self, whole: bool) -> None:
+        """Show the last hours of the chosen node, or of all."""
+        row = self._at_cursor()
+        if self._prometheus is None:
+            self.notify("history comes from a Prometheus: start neuron-top with --prometheus URL", severity="warning")
+        elif whole or (row is not None and not self._shows_groups):
+            from neuron_top.screens.past import PastScreen
+
+            endpoint = None if whole or row is None else self._fleet.endpoints[self._places[row.endpoint]]
+            self.app.push_screen(PastScreen(self._prometheus, endpoint, self._glyphs))
 
     def commands(self) -> Iterable[SystemCommand]:
         """What the command palette offers here."""
         yield SystemCommand("Table or heat map of all cores", "key c", self.action_heat)
         yield SystemCommand("Open the chosen node", "key Enter", self.action_open)
+        yield SystemCommand("Group by zone or instance type", "key g", self.action_group)
+        yield SystemCommand("Ten worst nodes on top, or not", "key w", self.action_worst)
         yield SystemCommand("Pause or go on", "key space", self.action_pause)
 
     def action_help(self) -> None:
@@ -270,4 +340,10 @@ class FleetScreen(Screen[None]):
     def remember(self, settings: Settings) -> Settings:
         """The settings with what this screen adds to them."""
         column, reverse = self._sort
-        return settings._replace(fleet_sort_column=column, fleet_sort_reverse=reverse, fleet_heat=self._heat)
+        return settings._replace(
+            fleet_sort_column=column,
+            fleet_sort_reverse=reverse,
+            fleet_heat=self._heat,
+            fleet_group=self._group,
+            fleet_worst_first=self._worst_first,
+        )

@@ -13,6 +13,11 @@ from runtime_core.telemetry import UsageError
 _HOST = "127.0.0.1"
 
 
+def _absolute(discovery: str) -> str:
+    """A service discovery as pages find it, which may run elsewhere: its URL, or the path of its file."""
+    return discovery if discovery.startswith(("http://", "https://")) else str(Path(discovery).absolute())
+
+
 def command_of(wish: Wish) -> list[str]:
     """The command line of the program that one page runs."""
     command = [sys.executable, "-m", "neuron_top"]
@@ -22,7 +27,9 @@ def command_of(wish: Wish) -> list[str]:
         ("--view", wish.view),
         ("--hostfile", wish.hostfile and wish.hostfile.absolute()),
         ("--replay", wish.replay and wish.replay.absolute()),
+        ("--prometheus", wish.prometheus),
         *(("--remote", endpoint) for endpoint in wish.remote),
+        *(("--sd", _absolute(where)) for where in wish.discovery),
     )
     for name, value in options:
         if value is not None:

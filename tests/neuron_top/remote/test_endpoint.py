@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuron_top.remote.endpoint import Endpoint, gather_endpoints, parse_endpoint, read_hostfile
+from neuron_top.remote.endpoint import Endpoint, distinct, gather_endpoints, parse_endpoint, read_hostfile
 from runtime_core.telemetry import UsageError
 
 
@@ -66,7 +66,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_each_node_is_watched_once_and_there_is_at_least_one(tmp_path):
     path = tmp_path / "hosts"
     path.write_text("a:1\nb:1\n")
-    assert [str(e) for e in gather_endpoints(["b:1,c:1"], path)] == ["b:1", "c:1", "a:1"]
+    assert [str(e) for e in distinct(gather_endpoints(["b:1,c:1"], path))] == ["b:1", "c:1", "a:1"]
     path.write_text("# none\n")
-    with pytest.raises(UsageError, match="names none"):
-        gather_endpoints([], path)
+    with pytest.raises(UsageError, match="no node to watch"):
+        distinct(gather_endpoints([], path))
+    with pytest.raises(UsageError, match="10001 nodes are too many"):
+        distinct(Endpoint("a", 1, f"/{number}") for number in range(10_001))
+
+
+def test_nodes_of_one_name_are_told_apart():
+    nodes = distinct([Endpoint("a", 1, name="x"), Endpoint("b", 1, name="x"), Endpoint("c", 1, "/n/metrics")])
+    assert [str(node) for node in nodes] == ["x (a:1)", "x (b:1)", "c:1"]

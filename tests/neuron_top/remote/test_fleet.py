@@ -1,6 +1,7 @@
 """Many nodes: asked side by side, shown in a table and as a heat map."""
 
 import asyncio
+import json
 import threading
 
 import pytest
@@ -13,6 +14,8 @@ from neuron_top.model.fleet import NodeRow, answered_row, silent_row, totals
 from neuron_top.model.moment import make_moment
 from neuron_top.remote.endpoint import Endpoint
 from neuron_top.remote.fleet import MAX_THREADS, Fleet
+from neuron_top.remote.once import Form, print_fleet
+from neuron_top.remote.prometheus import Point
 from neuron_top.screens.node import NodeScreen
 from neuron_top.settings import Settings
 from runtime_core.telemetry import NodeError
@@ -50,9 +53,9 @@ def make_fleet(count=12, silent=(), interval_seconds=0.2):
     return Fleet(endpoints, interval_seconds, make_look=lambda e: FakeLook(endpoints.index(e), silent))
 
 
-def drive_fleet(check, fleet=None, size=(120, 30), settings=None, glyphs=UNICODE):
+def drive_fleet(check, fleet=None, size=(120, 30), settings=None, glyphs=UNICODE, prometheus=None):
     async def inner():
-        app = FleetTop(fleet or make_fleet(), settings or Settings(), glyphs)
+        app = FleetTop(fleet or make_fleet(), settings or Settings(), glyphs, prometheus=prometheus)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: "not asked yet" not in text(app), "an answer of every node")
             await check(app, pilot)
@@ -203,6 +206,79 @@ def test_c_shows_all_cores_of_all_nodes_and_arrows_choose_one():
 
     app = drive_fleet(check, size=(80, 20))
     assert app.return_value.fleet_heat is False
+
+
+def test_g_groups_by_zone_and_type_and_enter_goes_into_a_group():
+    async def check(app, pilot):
+        await pilot.press("g")
+        assert nodes(app) == ["unknown", "us-east-1a"], "the group in trouble comes first"
+        assert "1 node, 1 without an answer" in text(app)
+        await pilot.press("down", "enter")
+        assert len(nodes(app)) == 11
+        await pilot.press("escape")
+        assert len(nodes(app)) == 2
+        await pilot.press("g")
+        assert "inf1.xlarge" in nodes(app)
+        await pilot.press("c")
+        assert "inf1.xlarge (11)" in text(app), "the heat map has the same groups"
+        await pilot.press("c", "g")
+        assert len(nodes(app)) == 12
+        await pilot.press("g", "q")
+
+    app = drive_fleet(check, make_fleet(silent=(3,)), size=(200, 30))
+    assert app.return_value.fleet_group == "zone"
+
+
+def test_the_worst_nodes_stay_on_top_until_w():
+    async def check(app, pilot):
+        await pilot.press("S")
+        assert nodes(app)[0] == "node-007:8000", "no answer, though the order is by name"
+        await pilot.press("w")
+        await until(pilot, lambda: nodes(app)[0] != "node-007:8000", "the order by name")
+        await pilot.press("q")
+
+    app = drive_fleet(check, make_fleet(silent=(7,)))
+    assert app.return_value.fleet_worst_first is False
+
+
+def test_h_shows_what_a_prometheus_recorded():
+    asked = []
+
+    class Recorded:
+        url, scrape_seconds = "http://prometheus:9090", 15.0
+
+        def values(self, query, start, end, step):
+            asked.append(query)
+            return [Point(start + step * n, 0.5) for n in range(10)]
+
+    async def check(app, pilot):
+        await pilot.press("h")
+        await until(pilot, lambda: "Utilization of cores in use" in text(app), "the charts")
+        assert "node-000:8000  Last 1 h, recorded by http://prometheus:9090" in text(app)
+        assert any('instance="node-000:8000"' in query for query in asked)
+        await pilot.press("minus")
+        await until(pilot, lambda: "Last 6 h" in text(app) and "asking" not in text(app), "a longer span")
+        await pilot.press("escape", "H")
+        await until(pilot, lambda: "all nodes  Last" in text(app), "the history of all nodes")
+
+    drive_fleet(check, prometheus=Recorded())
+
+
+def test_without_a_prometheus_there_is_no_history():
+    async def check(app, pilot):
+        await pilot.press("h")
+        await until(pilot, lambda: "--prometheus URL" in text(app), "the reason")
+
+    drive_fleet(check)
+
+
+def test_the_table_of_all_nodes_is_printed_with_rates(capsys):
+    assert print_fleet(make_fleet(silent=(3,), interval_seconds=0.05), Form.JSON)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["node_count"], found["answering_count"]) == (12, 11)
+    assert all(node["executions_per_second"] is not None for node in found["nodes"] if node["answers"])
+    assert not print_fleet(make_fleet(2, silent=(0, 1), interval_seconds=0.05), Form.CSV)
+    assert capsys.readouterr().out.count("\n") == 3
 
 
 def test_a_click_chooses_a_tile_and_a_double_click_opens_a_node():

@@ -1,12 +1,10 @@
 """Summaries of monitors: read within limits, over connections that stay open, with metrics where there are none."""
 
-import http.server
 import json
-import threading
-from contextlib import contextmanager
 
 import msgspec
 import pytest
+from answering import JSON_VALUES, server
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import BUSY, make_snapshot
@@ -90,13 +88,6 @@ def replay_summary():
     return Summaries().take(NodeFeed().take(look), 1.0)
 
 
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-
-
 @given(st.dictionaries(st.sampled_from(sorted(BASE)), JSON_VALUES))
 def test_any_json_is_a_summary_or_is_not(changes):
     found = read_summary(json.dumps(BASE | changes).encode())
@@ -126,40 +117,6 @@ def test_the_path_of_the_summary_is_beside_that_of_the_metrics():
     assert summary_path("/nodes/web-0001/metrics") == "/nodes/web-0001/api/v1/summary"
     assert summary_path("/metrics?all=1") is None
     assert summary_path("/federate") is None
-
-
-@contextmanager
-def server(respond):
-    """A server whose answers ``respond(path)`` makes: status, content type, body."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def setup(self):
-            super().setup()
-            serving.connections += 1
-
-        def do_GET(self):
-            serving.paths.append(self.path)
-            status, kind, body = respond(self.path)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.daemon_threads = True
-    serving.paths, serving.connections = [], 0
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    try:
-        yield serving
-    finally:
-        serving.shutdown()
-        serving.server_close()
 
 
 def test_a_connection_serves_many_requests_and_is_opened_again_when_it_was_closed():
