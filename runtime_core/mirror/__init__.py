@@ -1,1 +1,1 @@
-"""Writes the tree of files that the Neuron driver keeps in sysfs, from a snapshot of a node."""
+"""Write the sysfs tree that the Neuron driver would publish for a node, from a snapshot of that node."""

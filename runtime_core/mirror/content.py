@@ -1,11 +1,12 @@
-"""The files of the tree that the Neuron driver would show of a node, and what each holds.
+"""Paths and contents of the files in the driver's sysfs tree of a simulated node.
 
-A figure that is unknown has no file: a reader shows it as not available. Of counters, ``present`` is what the live
-runtime counted, and ``total`` adds what ended ones did, both since they were cleared. Of memory, ``total`` and
-``present`` are what is in use now, and ``peak`` is the most that was; of host memory, ``peak`` is what is in use now,
-because the node keeps no record of it. Categories that the simulated chip does not use hold 0.
+A value that is unknown has no file, so a reader reports it as not available. For a counter, ``present`` is the count of
+the live runtime, and ``total`` also includes runtimes that have ended; both start at the last time the counter was
+cleared. For memory, ``total`` and ``present`` are the bytes in use now, and ``peak`` is the highest use so far. The
+node does not record the peak of host memory, so there ``peak`` is the current use. Categories that the simulated chip
+does not use are 0.
 
-The tree is a superset of the one on a real Inf1 node, where the driver makes neither ``serial_number`` nor
+The tree is a superset of the tree on a real Inf1 node: the Inf1 driver creates neither ``serial_number`` nor
 ``stats/hardware``.
 """
 
@@ -29,10 +30,10 @@ from runtime_core.telemetry.sysfs.tree import USE_COUNTERS
 
 Content = int | str | None
 File = tuple[str, Content]
-"""Path below the root, and what it holds; ``None``: not known, no file."""
+"""Path relative to the root, and the content; ``None`` if the value is unknown (the file is omitted)."""
 
 WRITTEN_ECC = ("mem_ecc_uncorrected", "sram_ecc_uncorrected", "mem_ecc_repairable_uncorrected")
-"""Files of ``stats/hardware``: those of drivers before 2.30, which do not count corrected events."""
+"""Files in ``stats/hardware``: those of drivers before 2.30, which do not count corrected events."""
 
 CORE_COUNTERS = (
     *(f"other_info/{name}" for name in USE_COUNTERS.values()),
@@ -40,7 +41,7 @@ CORE_COUNTERS = (
     "other_info/reset_req_count",
     "other_info/reset_fail_count",
 )
-"""The counters of a core in the order of ``CoreTotals.cleared``, by their directory below ``stats``."""
+"""The counters of a core, as directories below ``stats``, in the order of ``CoreTotals.cleared``."""
 
 UNUSED_DEVICE_MEMORY = (
     "collectives",
@@ -51,19 +52,19 @@ UNUSED_DEVICE_MEMORY = (
     "uncategorized",
 )
 UNUSED_HOST_MEMORY = ("dma_rings", "driver_memory", "notifications", "uncategorized")
-"""Categories of newer drivers that the simulated chip does not use: always 0."""
+"""Memory categories of newer drivers that the simulated chip does not use: always 0."""
 
 CORE_PEAKS = (*(f"memory_usage/device_mem/{name}" for name in CoreMemory._fields), "memory_usage/device_mem")
-"""The peaks of a core in the order of ``CoreTotals.memory_peak``, by their directory below ``stats``."""
+"""The memory peaks of a core, as directories below ``stats``, in the order of ``CoreTotals.memory_peak``."""
 
 
 class TreeContent(NamedTuple):
-    """What a tree is made of.
+    """The data from which a tree is written.
 
     Attributes:
         snapshot: the node.
-        lasting: global core index -> what it keeps over the end of runtimes. A core that is left out: not known, then
-            its counters have no ``total`` and its memory no ``peak``.
+        lasting: global core index -> figures of the core that outlive its runtimes. If a core is missing here, its
+            counters have no ``total`` and its memory has no ``peak``.
     """
 
     snapshot: Snapshot
@@ -80,7 +81,7 @@ def _counts(use: CoreUse) -> tuple[int | None, ...]:
 
 
 def _present(live: int | None, total: int | None) -> int | None:
-    # What was cleared while the runtime lived is not in the total, nor is it present.
+    # Counts that were cleared while the runtime was alive are in neither total nor present.
     return live if live is None or total is None else min(live, total)
 
 
@@ -93,19 +94,19 @@ def _counters(stats: str, use: CoreUse, lasting: Lasting | None) -> Iterator[Fil
     values = [(_present(one, total), total) for one, total in zip(live, totals, strict=True)]
     if lasting is not None:
         values += [(count, count) for count in (lasting.reset_requests, lasting.refused_resets)]
-    # Without what lasts, resets are not known and have no files.
+        # Without the lasting figures, resets are unknown and have no files.
     for name, (present, total) in zip(CORE_COUNTERS, values, strict=lasting is not None):
         yield f"{stats}/{name}/present", present
         yield f"{stats}/{name}/total", total
 
 
 def core_files(content: TreeContent, device: Device, number: int) -> Iterator[File]:
-    """The files of a core; paths begin below its own directory.
+    """Yield the files of a core, with paths relative to the core's directory.
 
     Args:
         content: the node.
         device: the core's device.
-        number: the core's number within it.
+        number: index of the core within the device.
     """
     core = device.core_ids[number]
     owner = content.snapshot.core_owner.get(core)
@@ -114,11 +115,11 @@ def core_files(content: TreeContent, device: Device, number: int) -> Iterator[Fi
     yield from _counters("stats", use, lasting)
     peaks: tuple[int | None, ...] = (None,) * len(CORE_PEAKS) if lasting is None else lasting.memory_peaks
     for name, used, peak in zip(CORE_PEAKS, (*use.memory, use.memory.total_bytes), peaks, strict=True):
-        # Memory that was taken since the peak was read counts already.
+        # The recorded peak may be older than the current use.
         yield from _memory(f"stats/{name}", used, peak if peak is None or used is None else max(peak, used))
     for name in UNUSED_DEVICE_MEMORY:
         yield from _memory(f"stats/memory_usage/device_mem/{name}", 0, 0)
-    # The node keeps the host memory of a runtime as a whole: it is counted on the first of its cores.
+    # The node records host memory per runtime, so the runtime's first core reports all of it.
     host = 0 if owner is None or core != min(owner.cores) else (owner.host_memory or HostMemory()).total_bytes
     yield from _memory("stats/memory_usage/host_mem", host, host)
 
@@ -130,7 +131,7 @@ def _memory(directory: str, used: int | None, peak: int | None) -> Iterator[File
 
 
 def _host_memory(snapshot: Snapshot, device: Device) -> HostMemory:
-    """Host memory of each runtime, on the first of its devices: the node keeps it for the runtime as a whole."""
+    """Return the host memory of the runtimes on a device; a runtime is counted on the first of its devices only."""
     parts = [
         runtime.host_memory or HostMemory()
         for runtime in snapshot.runtimes
@@ -142,7 +143,7 @@ def _host_memory(snapshot: Snapshot, device: Device) -> HostMemory:
 
 
 def device_files(content: TreeContent, device: Device) -> Iterator[File]:
-    """The files of a device, those of its cores left out; paths begin below its own directory."""
+    """Yield the files of a device, except those of its cores, with paths relative to the device's directory."""
     yield "connected_devices", ", ".join(map(str, device.connected))
     yield "core_count", len(device.core_ids)
     yield "info/notify_delay", -1
@@ -152,7 +153,7 @@ def device_files(content: TreeContent, device: Device) -> Iterator[File]:
     yield "info/architecture/instance_type", "Inf1"
     for name in WRITTEN_ECC:
         yield f"stats/hardware/{name}", getattr(device.ecc, name)
-    # Power is not modelled: no sample was ever taken.
+    # Power is not modelled: the driver's answer when it has taken no sample.
     yield "stats/power/utilization", "POWER_STATUS_NO_DATA,0,0.00,0.00,0.00"
     host_memory = _host_memory(content.snapshot, device)
     for name in HostMemory._fields:
@@ -163,12 +164,12 @@ def device_files(content: TreeContent, device: Device) -> Iterator[File]:
 
 
 def file_bytes(path: str, value: int | str) -> bytes:
-    """What a file holds; the driver ends every file but ``core_count`` with a newline."""
+    """Return the content of a file; like the driver, end every file except ``core_count`` with a newline."""
     return f"{value}".encode() if path.endswith("core_count") else f"{value}\n".encode()
 
 
 def tree_files(content: TreeContent) -> Iterator[File]:
-    """Every file of the tree."""
+    """Yield every file of the tree."""
     for device in content.snapshot.devices:
         directory = f"neuron{device.index}"
         yield from ((f"{directory}/{path}", value) for path, value in device_files(content, device))

@@ -1,4 +1,4 @@
-"""Writes the tree that the Neuron driver would show of a node into a directory."""
+"""Write the driver's sysfs tree of a node to a directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEVICE_DIRECTORY = re.compile(r"neuron\d+")
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step; one that holds this already is left alone."""
+    """Replace a file atomically; do nothing if it already has this content."""
     try:
         if path.read_bytes() == content:
             return
@@ -30,7 +30,7 @@ def _write(path: Path, content: bytes) -> None:
 def _claim(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (directory / MIRROR_FILE).exists() and any(directory.iterdir()):
-        raise NodeError(f"{directory} is not empty and no mirror of a node", mend="choose another directory")
+        raise NodeError(f"{directory} is not empty and is not a mirror of a node", mend="choose another directory")
 
 
 def _drop_other_devices(snapshot: Snapshot, directory: Path) -> None:
@@ -41,19 +41,19 @@ def _drop_other_devices(snapshot: Snapshot, directory: Path) -> None:
 
 
 def export_tree(content: TreeContent, directory: Path) -> None:
-    """Write ``directory``'s files so that a reader of the driver's tree sees the content.
+    """Write the tree of a node to ``directory``.
 
-    Each file is replaced in one step, so a reader never sees half a number; the files change one after another, as the
-    driver's own counters do. ``mirror.json`` keeps what such a tree has no place for (see
+    Each file is replaced atomically, so a reader never sees a partial number. The files change one after another,
+    as the driver's own counters do. ``mirror.json`` holds the data that has no place in a sysfs tree (see
     :mod:`runtime_core.telemetry.sysfs.surroundings`).
 
     Args:
         content: the node.
-        directory: becomes the root of the ``neuron<N>`` directories; made with mode 0700 when it is not there.
+        directory: root of the ``neuron<N>`` directories; created with mode 0700 if it does not exist.
 
     Raises:
-        NodeError: the directory holds something else.
-        OSError: it cannot be written.
+        NodeError: the directory contains other files.
+        OSError: the directory cannot be written.
     """
     _claim(directory)
     _drop_other_devices(content.snapshot, directory)

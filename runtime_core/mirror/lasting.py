@@ -1,4 +1,4 @@
-"""What the driver's tree of a simulated node shows beyond its live runtimes: read from the datastore, never written."""
+"""Counters and peaks of a simulated node that outlive its runtimes, read from the datastore (never written)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from runtime_core.telemetry.snapshot import CoreMemory, CoreStatusCounts, CoreUs
 from runtime_core.topology import device_of_core
 
 _Page = layout.Page
-# state, start_ns and owned_cores of a page.
+# Fields of a page: state, start_ns and owned_cores.
 _PAGE_HEAD = struct.Struct("<8xI4xQQ")
 
 
 class Lasting(NamedTuple):
-    """What a core of the node keeps over the end of runtimes.
+    """Figures of a core that outlive its runtimes.
 
     Attributes:
-        counts: what ended runtimes counted, less what the counters had come to when they were cleared: negative where
-            live runtimes had counted a part of that.
-        reset_requests, refused_resets: of the core's device, less what was cleared.
-        memory_peaks: the most bytes of device memory that one runtime used, by category and then in all.
+        counts: counts of ended runtimes, minus the values that the counters had when they were cleared. Negative if
+            live runtimes contributed to those values.
+        reset_requests, refused_resets: resets of the core's device since the counters were cleared.
+        memory_peaks: the highest device memory that one runtime used, in bytes: per category, then in total.
     """
 
     counts: CoreUse
@@ -39,7 +39,7 @@ def _totals(store: Datastore, core: int) -> layout.CoreTotals:
 
 
 def _blocks(store: Datastore, cores: Sequence[int]) -> Iterator[tuple[int, layout.CoreBlock, int]]:
-    """Core, its counters, and the start of the runtime that keeps them, of every page that is in use."""
+    """Yield the core, its counters and the start of its runtime (ns), for each page in use."""
     backed = layout.FileHeader.from_buffer_copy(store.map).backed_pages
     for index in range(min(backed, layout.PAGE_COUNT)):
         at = layout.page_offset(index)
@@ -68,13 +68,13 @@ def _lasting(store: Datastore, core: int, totals: layout.CoreTotals, counts: lis
 
 
 def read_lasting(store: Datastore, cores: Sequence[int], live: Mapping[int, int]) -> dict[int, Lasting]:
-    """What ``cores`` (global indices) keep.
+    """Return the lasting figures of each core.
 
     Args:
-        store: of the node.
-        cores: global indices.
-        live: core -> start of the runtime that owns it, as the snapshot has it that this goes with. Whatever else there
-            is of counters has ended, be it that nobody has folded its page yet.
+        store: the node's datastore.
+        cores: global core indices.
+        live: global core index -> start (ns) of the runtime that owns the core in the accompanying snapshot. Counters
+            of any other runtime are those of an ended one, even if its page has not been folded into the totals yet.
     """
     totals = {core: _totals(store, core) for core in cores}
     counts = {

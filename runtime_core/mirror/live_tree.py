@@ -1,4 +1,4 @@
-"""The driver's tree of a simulated node, answered when it is asked: what the mounted file system does, without FUSE."""
+"""The driver's sysfs tree of a simulated node, evaluated on access: the mounted file system without FUSE."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runtime_core.mirror.surroundings import encode_mirror, mirror_of
 from runtime_core.telemetry.sysfs.surroundings import MIRROR_FILE
 
 FORCE = b"force"
-"""What, written to a device's ``reset``, resets it even while processes own its cores."""
+"""Content to write to a device's ``reset`` file to reset the device even while processes own its cores."""
 
 _RESET_FILE = "reset"
 _MEMORY = "memory_usage/"
@@ -38,7 +38,7 @@ _CORE_DIRECTORY = re.compile(r"neuron_core(\d+)")
 
 
 class EntryKind(enum.Enum):
-    """What can be done with an entry of the tree."""
+    """The type of an entry in the tree, which determines the operations on it."""
 
     DIRECTORY = "directory"
     FIGURE = "figure"
@@ -47,7 +47,7 @@ class EntryKind(enum.Enum):
 
 
 class _Place(NamedTuple):
-    """Where a file belongs: device, core within it (``None``: the device's own), path below that directory."""
+    """Location of a file: device, core within it (``None``: a file of the device), path relative to that directory."""
 
     device: int
     core: int | None
@@ -80,26 +80,26 @@ def _kind(path: str) -> EntryKind:
 
 
 class LiveTree:
-    """The tree of a node: which entries there are is settled once, what they hold when they are read.
+    """The tree of a node. The set of entries is fixed on creation; contents are computed on each read.
 
-    Paths are relative to the root, without a leading slash; "" is the root. What cannot be done raises ``OSError`` with
-    the number that a file system would give: ENODEV when the node is gone, ENODATA for an unknown figure.
+    Paths are relative to the root, without a leading slash; "" is the root. A failed operation raises ``OSError`` with
+    the errno of a file system: ENODEV if the node is gone, ENODATA if the value is unknown.
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        """Look at the node once.
+        """Read the node to determine the entries of the tree.
 
         Args:
-            root: the node (default: the environment's).
+            root: the node's directory; the default is the node of the environment.
 
         Raises:
-            NodeNotFoundError: there is no node.
-            NodeError: it cannot be read.
+            NodeNotFoundError: the node does not exist.
+            NodeError: the node cannot be read.
         """
         self._root = root or node_root()
         self._reader = TreeReader(self._root)
         content = self._reader.look()
-        # Without runtimes every figure of the model is known, whatever state a process is in now.
+        # Without runtimes every modelled value is known, so the entries do not depend on the state of any process.
         idle = content._replace(snapshot=content.snapshot._replace(runtimes=()))
         paths = [path for path, value in tree_files(idle) if value is not None]
         paths += [f"neuron{device.index}/{_RESET_FILE}" for device in content.snapshot.devices]
@@ -114,10 +114,10 @@ class LiveTree:
         self._names = {path: sorted(found) for path, found in names.items()}
 
     def kind(self, path: str) -> EntryKind:
-        """What an entry is.
+        """Return the type of an entry.
 
         Raises:
-            OSError: ENOENT, there is none.
+            OSError: ENOENT if there is no such entry.
         """
         if path in self._names:
             return EntryKind.DIRECTORY
@@ -127,7 +127,7 @@ class LiveTree:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
 
     def names(self, path: str) -> list[str]:
-        """The entries of a directory.
+        """Return the names in a directory, sorted.
 
         Raises:
             OSError: ENOENT or ENOTDIR.
@@ -137,10 +137,10 @@ class LiveTree:
         return self._names[path]
 
     def read(self, path: str) -> bytes:
-        """What a file holds now.
+        """Return the current content of a file.
 
         Raises:
-            OSError: ENOENT, EISDIR, EACCES (the file is for writing), ENODATA, ENODEV.
+            OSError: ENOENT, EISDIR, EACCES (the file is write-only), ENODATA, ENODEV.
         """
         kind = self.kind(path)
         if kind is EntryKind.DIRECTORY:
@@ -156,10 +156,10 @@ class LiveTree:
         return file_bytes(path, value)
 
     def write(self, path: str, data: bytes) -> None:
-        """Clear a counter, whatever is written; reset a device (``force``: even while processes own its cores).
+        """Clear a counter, whatever the data; or reset a device (``force``: even while processes own its cores).
 
         Raises:
-            OSError: ENOENT, EISDIR, EACCES (not a file for writing), EBUSY (a process owns the device), ENODEV.
+            OSError: ENOENT, EISDIR, EACCES (the file is not writable), EBUSY (a process owns the device), ENODEV.
         """
         kind, place = self.kind(path), _place(path)
         if kind is EntryKind.DIRECTORY:
@@ -181,13 +181,13 @@ class LiveTree:
             store.close()
 
     def close(self) -> None:
-        """Let go of the node."""
+        """Close the node."""
         self._reader.close()
 
     def _clear(self, store: Datastore, place: _Place) -> None:
         name = place.below.removeprefix("stats/").rpartition("/")[0]
         if name.startswith(_MEMORY):
-            # Of what is in use now nothing can be cleared, and of host memory no peak is kept.
+            # Memory in use cannot be cleared, and the node records no peak of host memory.
             if place.core is not None and name in CORE_PEAKS:
                 clear_peak(store, place.global_core, CORE_PEAKS.index(name))
             return
@@ -209,7 +209,7 @@ class LiveTree:
         content = self._look([] if place.core is None else [place.global_core])
         device = next((d for d in content.snapshot.devices if d.index == place.device), None)
         if device is None:
-            # It fell off the bus, or another node was set up in the place of the one that was mounted.
+            # The device fell off the bus, or the mounted node was replaced by another one.
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         files = device_files(content, device) if place.core is None else core_files(content, device, place.core)
         return next((value for path, value in files if path == place.below), None)

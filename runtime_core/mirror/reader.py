@@ -1,4 +1,4 @@
-"""A simulated node as the driver's tree: what it is made of, and the directory that is kept showing it."""
+"""Read a simulated node as the content of a driver's tree, and keep a directory up to date with it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from runtime_core.telemetry.simulated.source import SimulatedSource
 from runtime_core.telemetry.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 0.1
-"""A process that was killed while it folded its page leaves the sequence count odd until another one folds."""
+"""Longest wait for a page to be folded: a process killed while folding leaves the sequence count odd until the next."""
 
 
 class TreeReader:
-    """Looks at a simulated node for what the driver's tree of it shows."""
+    """Reads from a simulated node the data that its sysfs tree contains."""
 
     def __init__(self, root: Path | None = None) -> None:
-        """Nothing is opened before it is needed (``root``: the node, default: the environment's)."""
+        """Create a reader; the node is opened on first use (``root``: default is the node of the environment)."""
         self._root = root or node_root()
         self._source = SimulatedSource(self._root)
         self._store: Datastore | None = None
@@ -34,11 +34,11 @@ class TreeReader:
         return self._store
 
     def look(self, cores: Sequence[int] | None = None) -> TreeContent:
-        """Look at the node, and at what ``cores`` (global indices, default: all) keep of ended runtimes.
+        """Read the node, and the lasting figures of ``cores`` (global indices; the default is all cores).
 
         Raises:
-            NodeNotFoundError: there is no node.
-            NodeError: it cannot be read.
+            NodeNotFoundError: the node does not exist.
+            NodeError: the node cannot be read.
         """
         store = self._open()
         wanted = range(store.size.core_count) if cores is None else cores
@@ -48,13 +48,13 @@ class TreeReader:
             snapshot = self._source.snapshot()
             live = {core: runtime.start_ns for core, runtime in snapshot.core_owner.items()}
             lasting = read_lasting(store, wanted, live)
-            # A page that was folded in between would be missed, or counted twice.
+            # A page folded between the two reads would be counted twice or not at all.
             if (not before & 1 and store.totals_sequence == before) or time.monotonic() > deadline:
                 break
         return TreeContent(snapshot, lasting)
 
     def close(self) -> None:
-        """Let go of the node."""
+        """Close the node."""
         self._source.close()
         if self._store is not None:
             self._store.close()
@@ -62,24 +62,24 @@ class TreeReader:
 
 
 class NodeMirror:
-    """Keeps a directory showing a simulated node as the driver's sysfs would: ``--source sysfs:DIRECTORY`` reads it."""
+    """Keeps a directory in the form of the driver's sysfs tree, for readers with ``--source sysfs:DIRECTORY``."""
 
     def __init__(self, directory: Path, root: Path | None = None) -> None:
-        """Nothing is written yet.
+        """Create a mirror; nothing is written until :meth:`refresh`.
 
         Args:
-            directory: where to; made with mode 0700 when it is not there.
-            root: the node (default: the environment's).
+            directory: the destination; created with mode 0700 if it does not exist.
+            root: the node's directory; the default is the node of the environment.
         """
         self._directory = directory
         self._reader = TreeReader(root)
 
     def refresh(self) -> Snapshot:
-        """Write the node as it is now; returns the snapshot that was written.
+        """Write the current state of the node, and return the snapshot that was written.
 
         Raises:
-            NodeNotFoundError: there is no node.
-            NodeError: it cannot be read, or the directory holds something else.
+            NodeNotFoundError: the node does not exist.
+            NodeError: the node cannot be read, or the directory contains other files.
             OSError: the directory cannot be written.
         """
         content = self._reader.look()
@@ -87,5 +87,5 @@ class NodeMirror:
         return content.snapshot
 
     def close(self) -> None:
-        """Let go of the node; the directory stays as it is."""
+        """Close the node; the directory is left as it is."""
         self._reader.close()

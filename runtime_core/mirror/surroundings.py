@@ -1,4 +1,4 @@
-"""Writes the file of a mirror that holds what its sysfs tree cannot: identity, PCI addresses and processes."""
+"""Build ``mirror.json``, which holds the data that has no place in a sysfs tree: identity, PCI addresses, processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime_core.telemetry.sysfs.surroundings import Mirror, MirrorDevice, Mirr
 
 
 def mirror_of(snapshot: Snapshot) -> Mirror:
-    """What of a snapshot goes into the file."""
+    """Return the part of a snapshot that ``mirror.json`` holds."""
     return Mirror(
         MirrorInstance(*snapshot.instance),
         snapshot.driver_version,
@@ -22,5 +22,5 @@ def mirror_of(snapshot: Snapshot) -> Mirror:
 
 
 def encode_mirror(mirror: Mirror) -> bytes:
-    """The file's bytes."""
+    """Return the content of ``mirror.json``: indented JSON with a final newline."""
     return msgspec.json.format(msgspec.json.encode(mirror), indent=2) + b"\n"

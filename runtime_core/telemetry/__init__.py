@@ -1,17 +1,18 @@
-"""The reading side: snapshots of a node, where they come from, rates between two of them, and the node's health.
+"""Read a node: sources of snapshots, rates between two snapshots, and the health of the node.
 
 ===========================  ===========================================================================
 :func:`open_source`          a :class:`Source`: a simulated node, the driver's sysfs tree, or a recording
-:class:`Snapshot`            the node at one moment; counters are cumulative, ``None`` is not available
+:class:`Snapshot`            the node at one moment; counters are cumulative, ``None`` means not available
 :func:`rates`                :class:`Rates` between two snapshots: per second, ratios, percentiles
-:class:`Histogram`           latencies in buckets of at most 1 %; subtracts, merges, gives quantiles
+:class:`Histogram`           latencies in buckets at most 1 % wide; supports subtraction, merging and quantiles
 :func:`judge`                a :class:`Verdict` on each device and runtime, with :class:`VerdictKind` and
-                             :class:`Severity`; :func:`phrase` words it, :class:`HealthWatch` follows it
+                                                          :class:`Severity`; :func:`phrase` words it,
+                                                          :class:`HealthWatch` tracks changes
 :func:`format_ranges`        index lists: ``0-3,8``
-:class:`NeuronError`         the base of all errors: ``what``, ``where``, ``mend``; :class:`NodeError`,
-                             :class:`NodeNotFoundError` and :class:`UsageError` are kinds of it
-:func:`write_atomically`     writes a file that readers see whole
-:func:`read_regular`         reads a regular file within limits; :func:`open_regular` opens one
+:class:`NeuronError`         the base class of all errors: ``what``, ``where``, ``mend``; its subclasses include
+                             :class:`NodeError`, :class:`NodeNotFoundError` and :class:`UsageError`
+:func:`write_atomically`     writes a file so that readers never see it incomplete
+:func:`read_regular`         reads a regular file up to a size limit; :func:`open_regular` opens one
 ===========================  ===========================================================================
 
 Example::
@@ -64,7 +65,7 @@ _HEALTH = frozenset({"HealthWatch", "Severity", "Verdict", "VerdictKind", "judge
 
 
 def __getattr__(name: str) -> object:
-    """Load the rules of health for those who ask for them: commands that end at once have no use for them."""
+    """Import the health rules on first use, because short commands do not need them."""
     if name in _HEALTH:
         from runtime_core.telemetry import health
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def normal_address(address: str) -> str:
-    """One spelling of an address: gRPC takes ``unix:///path`` for ``unix:/path``, and host names in any case."""
+    """Normalize an address: gRPC treats ``unix:///path`` as ``unix:/path`` and ignores the case of host names."""
     if address.startswith("unix:///"):
         return f"unix:{address.removeprefix('unix://')}"
     return address if address.startswith("unix:") else address.lower()

@@ -1,4 +1,4 @@
-"""The host's own figures, by psutil. Under a real or simulated node alike they are the machine's that this runs on."""
+"""Figures of the host, read with psutil: those of the machine that runs this code, for real and simulated nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_STAT_BYTES = 4096
 
 
 def read_host() -> Host:
-    """Look at the host once."""
+    """Read the host's figures."""
     vcpus = tuple(
         VcpuTimes(
             t.user,
@@ -41,9 +41,9 @@ def read_host() -> Host:
 
 
 def read_process_cpu(pid: int) -> CpuTimes | None:
-    """CPU seconds used by a process and its threads; ``None`` when it is gone or hidden.
+    """Return the CPU seconds used by a process and its threads, or ``None`` if it has ended or is not visible.
 
-    Read straight from ``/proc/PID/stat``: psutil reads several files a process, and a node can have 64 of them.
+    Reads ``/proc/PID/stat`` directly: psutil reads several files per process, and a node can have 64 processes.
     """
     try:
         # Without the buffers of a Python file, which cost as much as the reading.

@@ -1,4 +1,4 @@
-"""How the Neuron Devices of a node are joined, from their neighbours alone."""
+"""The shape of the links between Neuron Devices, derived from the neighbours of each device."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from runtime_core.telemetry.snapshot import Device
 
 
 def _torus_neighbours(index: int, count: int, columns: int) -> frozenset[int]:
-    """Neighbours of a device in a torus of rows of ``columns`` devices."""
+    """Return the neighbours of a device in a torus with rows of ``columns`` devices."""
     row = index // columns * columns
     beside = {row + (index + 1) % columns, row + (index - 1) % columns}
     return frozenset(beside | {(index + columns) % count, (index - columns) % count}) - {index}
 
 
 def torus_columns(devices: Sequence[Device]) -> int | None:
-    """Devices per row of a two-dimensional torus, for example 4 on a trn1.32xlarge; ``None`` for any other shape.
+    """Return the devices per row of a two-dimensional torus (4 on a trn1.32xlarge), or ``None`` for any other shape.
 
-    The order in which neighbours are listed is ignored: driver and tools list them differently.
+    The order of neighbours is ignored, because the driver and the tools list them in different orders.
     """
     by_index = {device.index: frozenset(device.connected) for device in devices}
     count = len(by_index)

@@ -1,4 +1,4 @@
-"""What happened between two snapshots of the same node."""
+"""Differences between two snapshots of the same node."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from runtime_core.telemetry.snapshot import (
 
 
 class CoreRate(NamedTuple):
-    """One runtime on one core: share of the time it was busy (0..1), and FLOP/s; ``None`` where unknown.
+    """Use of one core by one runtime: the busy share of the interval (0..1) and FLOP/s; ``None`` if unknown.
 
-    ``parts`` is the utilization of each physical core of a logical one, ascending.
+    ``parts`` is the utilization of each physical core of a logical core, in ascending order.
     """
 
     utilization_ratio: float | None
@@ -31,7 +31,7 @@ class CoreRate(NamedTuple):
 
 
 class RuntimeRate(NamedTuple):
-    """One runtime over the interval; counts are of the interval, ``cpu`` is CPU seconds used in it."""
+    """One runtime over the interval: counts are those of the interval, ``cpu`` is in CPU seconds."""
 
     pid: int
     seconds: float
@@ -44,7 +44,7 @@ class RuntimeRate(NamedTuple):
 
 
 class HostRate(NamedTuple):
-    """The host over the interval: per vCPU the share (0..1) of each kind of time, and the average over all."""
+    """The host over the interval: the share (0..1) of each kind of time per vCPU, and the average over all vCPUs."""
 
     seconds: float
     vcpus: tuple[VcpuTimes, ...]
@@ -53,15 +53,14 @@ class HostRate(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Everything that changed between two snapshots.
+    """All changes between two snapshots.
 
     Attributes:
-        seconds: the interval.
-        runtimes: runtime key -> its rates, for each runtime alive in the later snapshot.
+        seconds: length of the interval.
+        runtimes: runtime key -> its rates, for each runtime that is alive in the later snapshot.
         ecc: device index -> events in the interval.
-        host: ``None`` unless both snapshots carry host figures.
-        cores: global core index -> everything that ran on it, for whatever process; only where the source counts by
-            core (sysfs).
+        host: ``None`` unless both snapshots contain host figures.
+        cores: global core index -> use of the core by all processes; empty unless the source counts by core (sysfs).
     """
 
     seconds: float
@@ -71,7 +70,7 @@ class Rates(NamedTuple):
     cores: Mapping[int, CoreRate] = MappingProxyType({})
 
     def core_utilization(self) -> dict[int, float]:
-        """Global core index -> utilization ratio, for owned or counted cores where it is known."""
+        """Return global core index -> utilization ratio, for owned or counted cores with a known ratio."""
         return {
             core: rate.utilization_ratio
             for cores in (self.cores, *(runtime.cores for runtime in self.runtimes.values()))
@@ -111,7 +110,7 @@ def _share(busy_ns: int | None, interval_ns: int) -> float | None:
 
 
 def _runtime_rate(after: Runtime, before: Runtime | None, since_ns: int) -> RuntimeRate:
-    """A runtime that was not there before started from zero counters inside the interval."""
+    """Return the rates of a runtime; without ``before``, its counters started from zero within the interval."""
     interval_ns = after.time_ns - (before.time_ns if before is not None else since_ns)
     executions, errors, total, device, cpu = (
         after.executions,
@@ -154,7 +153,7 @@ def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
     if after.host is None or before.host is None or len(after.host.vcpus) != len(before.host.vcpus):
         return None
     if after.host.time_ns <= before.host.time_ns:
-        return None  # a virtual clock that stands still
+        return None  # a virtual clock that did not advance
     shares = tuple(_vcpu_share(a, b) for a, b in zip(after.host.vcpus, before.host.vcpus, strict=True))
     average = VcpuTimes(*(sum(kind) / len(shares) for kind in zip(*shares, strict=True)))
     return HostRate(
@@ -166,7 +165,7 @@ def _host_rate(before: Snapshot, after: Snapshot) -> HostRate | None:
 
 
 def _since_cleared(before: CoreUse, after: CoreUse) -> CoreUse:
-    """What to subtract: zero where a counter was cleared in between, so that what it counted since is not lost."""
+    """Return the values to subtract: 0 for a counter cleared between the snapshots, to keep its counts since then."""
     busy_ns, flops = (
         0 if old is not None and new is not None and new < old else old
         for old, new in ((before.busy_ns, after.busy_ns), (before.flops, after.flops))
@@ -189,10 +188,10 @@ def _counted_cores(before: Snapshot, after: Snapshot) -> dict[int, CoreRate]:
 
 
 def rates(before: Snapshot, after: Snapshot) -> Rates:
-    """Subtract ``before`` from ``after``, two snapshots of one node.
+    """Subtract ``before`` from ``after``, two snapshots of the same node.
 
-    A runtime that appears only in ``after`` counts from zero over the whole interval; one that appears only in
-    ``before`` has ended and is left out.
+    A runtime that appears only in ``after`` counts from zero over the whole interval. A runtime that appears only in
+    ``before`` has ended and is omitted.
     """
     earlier = {runtime.key: runtime for runtime in before.runtimes}
     earlier_ecc = {device.index: device.ecc for device in before.devices}

@@ -1,4 +1,4 @@
-"""Where the driver of a real node shows its devices."""
+"""The directory in which the driver of a real node publishes its devices."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""What a viewer sees of a node at one time, as immutable records.
+"""Immutable records of the state of a node at one time, as viewers show it.
 
-Counters are cumulative since their runtime (or the node) started; :mod:`runtime_core.telemetry.rates` subtracts two
-snapshots. A figure that a source cannot give is ``None``, never 0.
+Counters are cumulative since the start of their runtime (or node); :mod:`runtime_core.telemetry.rates` subtracts two
+snapshots. A figure that the source cannot provide is ``None``, never 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runtime_core.histogram import Histogram
 
 
 class CoreMemory(NamedTuple):
-    """Device memory used by one runtime on one NeuronCore, in bytes by category."""
+    """Device memory that one runtime uses on one NeuronCore, in bytes per category."""
 
     constants: int | None = None
     model_code: int | None = None
@@ -25,12 +25,12 @@ class CoreMemory(NamedTuple):
 
     @property
     def total_bytes(self) -> int | None:
-        """Sum of the categories that are known; ``None`` when none is."""
+        """Sum of the known categories, or ``None`` if none is known."""
         return sum_known(self)
 
 
 class HostMemory(NamedTuple):
-    """Host memory used by one runtime, in bytes by category."""
+    """Host memory that one runtime uses, in bytes per category."""
 
     application_memory: int | None = None
     constants: int | None = None
@@ -39,12 +39,12 @@ class HostMemory(NamedTuple):
 
     @property
     def total_bytes(self) -> int | None:
-        """Sum of the categories that are known; ``None`` when none is."""
+        """Sum of the known categories, or ``None`` if none is known."""
         return sum_known(self)
 
 
 class SubgraphDeviceMemory(NamedTuple):
-    """Device memory of one subgraph, in bytes by category."""
+    """Device memory of one subgraph, in bytes per category."""
 
     constants: int = 0
     model_code: int = 0
@@ -53,7 +53,7 @@ class SubgraphDeviceMemory(NamedTuple):
 
 
 class CoreStatusCounts(NamedTuple):
-    """Executions and failures of one NeuronCore by status, as the driver's sysfs names them; cumulative."""
+    """Cumulative executions and failures of one NeuronCore per status, with the names of the driver's sysfs files."""
 
     success: int | None = None
     failure: int | None = None
@@ -82,11 +82,11 @@ class CoreStatusCounts(NamedTuple):
 
 
 class CoreUse(NamedTuple):
-    """One runtime on one NeuronCore. ``busy_ns`` and ``flops`` count a running execution for the part already done.
+    """Use of one NeuronCore by one runtime; ``busy_ns`` and ``flops`` include the finished part of a running execution.
 
     Attributes:
-        part_busy_ns: ``busy_ns`` of each physical core of a logical one, ascending; empty for a core that is not
-            divided. ``busy_ns`` is then their mean.
+        part_busy_ns: ``busy_ns`` of each physical core of a logical core, in ascending order; ``busy_ns`` is their
+            mean. Empty if the core is a single physical core.
     """
 
     busy_ns: int | None
@@ -99,7 +99,7 @@ class CoreUse(NamedTuple):
 
 
 class ExecutionCounts(NamedTuple):
-    """Executions of one runtime by outcome; cumulative."""
+    """Cumulative executions of one runtime per outcome."""
 
     completed: int = 0
     completed_with_err: int = 0
@@ -110,7 +110,7 @@ class ExecutionCounts(NamedTuple):
 
 
 class ErrorCounts(NamedTuple):
-    """Execution errors of one runtime by class; cumulative."""
+    """Cumulative execution errors of one runtime per class."""
 
     generic: int = 0
     numerical: int = 0
@@ -121,14 +121,14 @@ class ErrorCounts(NamedTuple):
 
 
 class CpuTimes(NamedTuple):
-    """CPU seconds that a process has used."""
+    """CPU seconds used by a process."""
 
     user_seconds: float
     system_seconds: float
 
 
 class Subgraph(NamedTuple):
-    """The part of a model that one NeuronCore holds. ``core`` is the global index, ``device`` its Neuron Device."""
+    """The part of a model on one NeuronCore. ``core`` is the global core index, ``device`` its Neuron Device."""
 
     name: str
     core: int
@@ -138,7 +138,7 @@ class Subgraph(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A loaded model; ``running`` is true for a started network and false for one in standby."""
+    """A loaded model; ``running`` is true for a started network and false for a network in standby."""
 
     model_id: int
     name: str
@@ -148,19 +148,21 @@ class Model(NamedTuple):
 
 
 class Runtime(NamedTuple):
-    """One runtime process (an application on Runtime 2.x, or a neuron-rtd).
+    """One runtime process: an application on Runtime 2.x, or a neuron-rtd daemon.
 
     Attributes:
-        pid: process id; ``start_ns`` makes it unique over pid reuse (CLOCK_MONOTONIC of its init, nanoseconds).
-        time_ns: when this runtime's figures were read (CLOCK_MONOTONIC); rates divide by differences of it.
-        tag: ``NEURON_PROCESS_TAG`` or the pid as text.
-        address: gRPC address of a neuron-rtd, "" for a 2.x application.
-        cores: global NeuronCore index -> use; its keys are the cores it owns.
-        executions, errors, total_latency, device_latency, host_memory, cpu: ``None`` where the source
-            does not provide it.
-        error: why the figures could not be read ("" when fine); then the counters are ``None`` or empty.
-        devices: indices of devices it holds open; only from a source that knows devices apart from cores (sysfs).
-        framework: that the process named to the runtime, such as ``PyTorch 1.13``; "" when it named none.
+        pid: process id.
+        start_ns: CLOCK_MONOTONIC time of its initialization (nanoseconds); distinguishes processes that reuse a pid.
+        time_ns: CLOCK_MONOTONIC time at which these figures were read; rates divide by differences of it.
+        tag: ``NEURON_PROCESS_TAG``, or the pid as text.
+        address: gRPC address of a neuron-rtd; "" for a 2.x application.
+        cores: global NeuronCore index -> use, for the cores that the runtime owns.
+        executions, errors, total_latency, device_latency, host_memory, cpu: ``None`` if the source does not provide
+            them.
+        error: reason why the figures could not be read, or "". If set, the counters are ``None`` or empty.
+        devices: indices of the devices that it holds open; only from a source that sees devices separately from cores
+            (sysfs).
+        framework: framework that the process named to the runtime, such as ``PyTorch 1.13``; "" if it named none.
     """
 
     pid: int
@@ -185,16 +187,16 @@ class Runtime(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int]:
-        """What identifies this runtime among all that ever ran."""
+        """The identity of this runtime, unique among all runtimes since boot."""
         return self.pid, self.start_ns
 
     def uses(self, device: Device) -> bool:
-        """Whether it owns a core of ``device`` or holds it open."""
+        """Return whether the runtime owns a core of ``device`` or holds the device open."""
         return device.index in self.devices or any(core in self.cores for core in device.core_ids)
 
 
 class EccCounts(NamedTuple):
-    """ECC events of one device; cumulative. ``None`` where the driver does not count them."""
+    """Cumulative ECC events of one device; ``None`` if the driver does not count them."""
 
     mem_ecc_corrected: int | None = None
     mem_ecc_uncorrected: int | None = None
@@ -208,22 +210,22 @@ class Device:
     """One Neuron Device (chip).
 
     Attributes:
-        index: device number; its cores are ``core_ids`` (global indices of logical NeuronCores).
-        bdf: PCI address in full domain form, ``None`` where unknown.
-        connected: neighbours in firmware order (East first on Inferentia, without meaning elsewhere); empty when there
-            is none, or when they cannot be read.
-        east, west: the neighbour over that link, or ``None``; only Inferentia names its links so.
-        memory_total_bytes, memory_used_bytes: device memory; used is the sum over live runtimes, or what the driver
-            counts for the whole device (sysfs).
-        cpu_affinity, numa_node: nearness on the host, ``None`` where unknown.
-        link_east_bytes, link_west_bytes: traffic sent over the links, cumulative.
-        cores: global core index -> everything that core counted since the driver was loaded, for whatever process;
-            empty from a source that counts by process (the simulated node).
-        chip: what kind of device it is.
-        physical_cores_per_core: how many physical NeuronCores make one of ``core_ids`` (the logical NeuronCore
-            configuration, LNC); 1 where a core is just a core.
-        down_links, slow_links: neighbours to which nothing can be sent, or only slowly; empty where the source does
-            not tell the state of links.
+        index: device number.
+        core_ids: global indices of its logical NeuronCores.
+        bdf: PCI address with domain; ``None`` if unknown.
+        connected: neighbours in firmware order (East first on Inferentia; the order has no meaning on other chips).
+            Empty if there are none or they cannot be read.
+        east, west: the neighbour over that link, or ``None``; only Inferentia names its links.
+        memory_total_bytes, memory_used_bytes: device memory. Used memory is the sum over live runtimes, or the driver's
+            count for the whole device (sysfs).
+        cpu_affinity, numa_node: CPUs and NUMA node close to the device; ``None`` if unknown.
+        link_east_bytes, link_west_bytes: cumulative bytes sent over each link.
+        cores: global core index -> counts of the core since the driver was loaded, for all processes. Empty for a
+            source that counts by process (the simulated node).
+        chip: the type of the device.
+        physical_cores_per_core: number of physical NeuronCores per logical core in ``core_ids`` (the logical NeuronCore
+            configuration, LNC); 1 if logical and physical cores are the same.
+        down_links, slow_links: neighbours whose link is down or slow; empty if the source does not report link states.
     """
 
     index: int
@@ -247,12 +249,12 @@ class Device:
 
     @property
     def core_version(self) -> str:
-        """Version of a core as neuron-monitor reports it: ``v3d`` for two joined cores of version ``v3``."""
+        """Version of a core as neuron-monitor reports it, e.g. ``v3d`` for two joined cores of version ``v3``."""
         return f"{self.chip.core_version}d" if self.physical_cores_per_core > 1 else self.chip.core_version
 
 
 class VcpuTimes(NamedTuple):
-    """Seconds one vCPU (or all together) spent by kind; cumulative since boot."""
+    """Cumulative seconds since boot that one vCPU, or all vCPUs together, spent on each kind of work."""
 
     user: float
     nice: float
@@ -264,10 +266,10 @@ class VcpuTimes(NamedTuple):
 
 
 class Host(NamedTuple):
-    """The host's own figures, by psutil; a recording may be without them.
+    """Figures of the host, read with psutil; a recording may omit them.
 
-    Under a virtual clock they are those of the simulated host: its vCPUs, and no more of its memory than the size of
-    the instance. ``None``: not available.
+    Under a virtual clock they describe the simulated host: its vCPUs, and at most the memory of the instance type.
+    ``None`` means not available.
     """
 
     time_ns: int
@@ -280,7 +282,7 @@ class Host(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """Identity of the instance; an unknown field is ""."""
+    """Identity of the instance; unknown fields are ""."""
 
     instance_type: str
     instance_id: str
@@ -293,15 +295,16 @@ class Instance(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The node at one time.
+    """The state of a node at one time.
 
     Attributes:
-        time_ns: CLOCK_MONOTONIC when the reading began; ``wall_time_ns``: the same as Unix time.
-        source: where it was read, e.g. ``sim:/run/user/1000/neuron-sim``.
-        driver_version: of the Neuron driver, "" where unknown.
-        runtimes: live ones, in the order in which they started.
-        host: ``None`` unless asked for.
-        missing_devices: those that should be there and are not; empty where the source cannot tell.
+        time_ns: CLOCK_MONOTONIC time at which the reading began.
+        wall_time_ns: the same moment as Unix time, in nanoseconds.
+        source: the location that was read, e.g. ``sim:/run/user/1000/neuron-sim``.
+        driver_version: version of the Neuron driver; "" if unknown.
+        runtimes: live runtimes, in the order in which they started.
+        host: ``None`` unless it was requested.
+        missing_devices: indices of devices that should exist but do not; empty if the source cannot tell.
     """
 
     time_ns: int
@@ -316,13 +319,13 @@ class Snapshot(NamedTuple):
 
     @property
     def core_owner(self) -> dict[int, Runtime]:
-        """Global NeuronCore index -> the runtime that owns it, for owned cores."""
+        """Global NeuronCore index -> the runtime that owns the core, for owned cores."""
         return {core: runtime for runtime in self.runtimes for core in runtime.cores}
 
     def unattributed_memory_bytes(self, device: Device) -> int | None:
-        """Device memory in use on ``device`` that no runtime of this snapshot accounts for.
+        """Return the device memory in use on ``device`` that no runtime of this snapshot accounts for, in bytes.
 
-        ``None`` when the device's use is unknown, or that of a runtime on it.
+        Return ``None`` if the use of the device, or of a runtime on it, is unknown.
         """
         if device.memory_used_bytes is None:
             return None
@@ -333,6 +336,6 @@ class Snapshot(NamedTuple):
 
 
 def sum_known(values: tuple[int | None, ...]) -> int | None:
-    """Sum of those that are known; ``None`` when none is."""
+    """Return the sum of the known values, or ``None`` if none is known."""
     known = [v for v in values if v is not None]
     return sum(known) if known else None

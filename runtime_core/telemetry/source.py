@@ -1,4 +1,4 @@
-"""Where snapshots come from: a simulated node's datastore, a real node's sysfs, or a recording."""
+"""Sources of snapshots: a simulated node's datastore, the driver's sysfs tree, or a recording."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from runtime_core.telemetry.snapshot import Snapshot
 
 
 class Source(Protocol):
-    """A node that can be looked at any number of times."""
+    """A node that can be read any number of times."""
 
     @property
     def name(self) -> str:
-        """What is read, e.g. ``sim:/tmp/neuron-sim-0`` or ``sysfs:/sys/devices/virtual/neuron_device``."""
+        """The location that is read, e.g. ``sim:/tmp/neuron-sim-0`` or ``sysfs:/sys/devices/virtual/neuron_device``."""
         ...
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
-        """Look once; with ``host``, also at the host's vCPUs and memory and each runtime's CPU time.
+        """Take a snapshot; with ``host``, include the host's vCPUs and memory and the CPU time of each runtime.
 
         Raises:
-            NodeNotFoundError: there is no node (now); a later call finds it when it is back.
-            NodeError: the node is there but cannot be read.
+            NodeNotFoundError: the node does not exist now; a later call succeeds once it is back.
+            NodeError: the node exists but cannot be read.
         """
         ...
 
     def pin(self, pid: int, start_ns: int) -> int:
-        """A pidfd of the process of a runtime that a snapshot showed; the caller closes it.
+        """Return a pidfd of the process of a runtime from a snapshot; the caller must close it.
 
         Raises:
-            UnprovenError: it is not proven that this process, on this machine, is that runtime; says why.
+            UnprovenError: this process on this machine cannot be proven to be that runtime; the message says why.
             NodeError: the node cannot be read.
         """
         ...
 
     def close(self) -> None:
-        """Close what the source holds open."""
+        """Close the files that the source holds open."""
         ...
 
 
 def open_source(spec: str | None = None) -> Source:
-    """Choose the source.
+    """Open the source that a specification names.
 
     Args:
-        spec: ``sim``, ``sysfs``, ``sysfs:ROOT`` or ``replay:FILE``; ``None`` takes ``$NEURON_SOURCE``, else a real node
-            where there is one, else the simulated node. Where a recording is replayed as the simulated node, that is
-            shown.
+        spec: ``sim``, ``sysfs``, ``sysfs:ROOT`` or ``replay:FILE``. ``None`` uses ``$NEURON_SOURCE`` if it is set, then
+            a real node if there is one, then the simulated node; if a recording is being replayed as the simulated
+            node, that recording is used.
 
     Raises:
-        UsageError: ``spec`` is none of these.
+        UsageError: ``spec`` is not one of these.
         NeuronError: the recording cannot be read.
     """
     wanted = spec or os.environ.get("NEURON_SOURCE") or ("sysfs" if REAL_NODE.exists() else "sim")

@@ -65,7 +65,7 @@ def test_a_runtime_that_stands_inside_a_write_is_told_the_others_go_on(writer, o
     monitor = spawn("neuron_monitor", "-c", every_group)
     _, entries = next_with(monitor, lambda e: e.keys() == {"bench0", "writer1"}, fits_schema)
     assert entries["writer1"]["error"] == (
-        f"counters of process {stuck.pid} cannot be read: it stands still in the middle of a write"
+        f"counters of process {stuck.pid} cannot be read: it was stopped in the middle of a write"
     )
     groups = entries["writer1"]["report"]
     assert groups["execution_stats"]["execution_summary"]["completed"] == 0

@@ -1,4 +1,4 @@
-"""Which containers hold Neuron Devices and NeuronCores, as the kubelet's pod-resources service lists them.
+"""Containers that hold Neuron Devices and NeuronCores, as listed by the kubelet's pod-resources service.
 
-``holdings``: records, without gRPC. ``client``: the connection. ``pods``: names of pods by core, for viewers.
+``holdings``: the records, without gRPC. ``client``: the connection. ``pods``: names of pods per core, for viewers.
 """

@@ -1,4 +1,4 @@
-"""The kubelet's pod-resources service on its unix socket; gRPC is loaded with this module."""
+"""Client of the kubelet's pod-resources service on its unix socket; importing this module imports gRPC."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from runtime_core.telemetry.kubelet.podresources_pb2 import ListPodResourcesRequ
 
 TIMEOUT_SECONDS = 5.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""What Kubernetes's own client of the service takes (``podresources.DefaultPodResourcesMaxSize``)."""
+"""Limit used by Kubernetes's own client of the service (``podresources.DefaultPodResourcesMaxSize``)."""
 
 
 class KubeletError(NeuronError):
-    """The kubelet did not answer."""
+    """The kubelet did not answer, or its answer is invalid."""
 
 
 def _decoded(answer: bytes) -> ListPodResourcesResponse:
@@ -29,31 +29,31 @@ def _encoded(request: ListPodResourcesRequest) -> bytes:
 
 
 class Kubelet:
-    """A connection, made when first needed and again whenever it broke."""
+    """A connection to the kubelet, opened on first use and reopened after it breaks."""
 
     def __init__(self, socket: Path = DEFAULT_SOCKET, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Say where it is.
+        """Create a client; no connection is opened yet.
 
         Args:
-            socket: the kubelet's.
-            timeout_seconds: for an answer.
+            socket: path of the kubelet's socket.
+            timeout_seconds: longest wait for an answer.
         """
         self._socket = socket
         self._timeout_seconds = timeout_seconds
         options = [
             ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
             ("grpc.enable_http_proxy", 0),
-            # A kubelet that restarts is back within seconds; the default waits up to two minutes.
+            # gRPC's default waits up to two minutes to reconnect, but a restarted kubelet is back within seconds.
             ("grpc.max_reconnect_backoff_ms", 1000),
         ]
         self._channel = grpc.insecure_channel(f"unix:{socket.absolute()}", options)
         self._list = self._channel.unary_unary("/v1.PodResourcesLister/List", _encoded, _decoded)
 
     def holdings(self) -> tuple[Holding, ...]:
-        """What each container was given.
+        """Return the resources allocated to each container.
 
         Raises:
-            KubeletError: there was no answer, or none that can be read.
+            KubeletError: the kubelet did not answer, or its answer cannot be decoded.
         """
         try:
             answer: ListPodResourcesResponse = self._list(ListPodResourcesRequest(), timeout=self._timeout_seconds)
@@ -66,7 +66,7 @@ class Kubelet:
         return tuple(_holdings(answer))
 
     def close(self) -> None:
-        """Let go of the connection; a question that is open gets no answer."""
+        """Close the connection; a pending call gets no answer."""
         self._channel.close()
 
 

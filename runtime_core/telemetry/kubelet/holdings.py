@@ -1,4 +1,4 @@
-"""What the kubelet handed out, as records."""
+"""Records of the resources that the kubelet allocated to containers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import NamedTuple
 DEFAULT_SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 CORE_RESOURCE = "aws.amazon.com/neuroncore"
 DEVICE_RESOURCES = frozenset({"aws.amazon.com/neuron", "aws.amazon.com/neurondevice"})
-"""What the Neuron device plugin offers."""
+"""Resource names of Neuron Devices, as the Neuron device plugin advertises them."""
 
 _INDEX = re.compile(r"(?:neuron|neuroncore|neurondevice)?-?(0|[1-9][0-9]{0,5})", re.ASCII)
-"""A device's id is its index, or ends with it behind the kind (``neuron3`` is the name of the device's file)."""
+"""A device id is the index, or the kind followed by the index (``neuron3`` is also the name of the device file)."""
 
 
 class Holding(NamedTuple):
-    """What a container was given of one resource."""
+    """Items of one resource that were allocated to a container."""
 
     pod_name: str
     namespace: str
@@ -27,12 +27,12 @@ class Holding(NamedTuple):
 
 
 def indices(holding: Holding, problems: list[str]) -> Iterator[int]:
-    """The indices of devices or cores that a holding names; what is no index is added to ``problems``."""
+    """Yield the indices of the devices or cores in a holding; append a message to ``problems`` for each invalid id."""
     for name in holding.device_ids:
         found = _INDEX.fullmatch(name)
         if found is None:
             problems.append(
-                f"{holding.resource_name} {name!r} of pod {holding.namespace}/{holding.pod_name} is no index"
+                f"{holding.resource_name} {name!r} of pod {holding.namespace}/{holding.pod_name} is not a valid index"
             )
         else:
             yield int(found[1])

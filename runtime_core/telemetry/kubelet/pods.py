@@ -1,4 +1,4 @@
-"""Names of the pods that use the cores of this node, for viewers: as far as a kubelet tells; free without one."""
+"""Names of the pods that use the cores of this node, for viewers; empty without a kubelet, at no cost."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from runtime_core.telemetry.kubelet.holdings import CORE_RESOURCE, DEFAULT_SOCKE
 from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
 SOCKET_VARIABLE = "NEURON_POD_RESOURCES_SOCKET"
-"""Names another socket than the kubelet's usual one."""
+"""Environment variable that overrides the path of the kubelet's socket."""
 
 _TIMEOUT_SECONDS = 1.0
 
 
 def read_holdings() -> tuple[Holding, ...] | None:
-    """What the kubelet lists; ``None`` where there is no kubelet, it does not answer, or gRPC is not installed."""
+    """Return the kubelet's list, or ``None`` if there is no kubelet, it does not answer, or gRPC is not installed."""
     socket = Path(os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET)
     try:
         if not socket.is_socket():
@@ -35,7 +35,7 @@ def read_holdings() -> tuple[Holding, ...] | None:
 
 
 def pods_by_core(holdings: Iterable[Holding], snapshot: Snapshot) -> dict[int, str]:
-    """Global core index to ``NAMESPACE/POD``, of the cores that the snapshot shows."""
+    """Return global core index -> ``NAMESPACE/POD``, for the cores in the snapshot."""
     cores_of = {device.index: device.core_ids for device in snapshot.devices}
     found: dict[int, str] = {}
     for holding in holdings:
@@ -49,5 +49,5 @@ def pods_by_core(holdings: Iterable[Holding], snapshot: Snapshot) -> dict[int, s
 
 
 def pods_of(runtime: Runtime, by_core: Mapping[int, str]) -> str:
-    """The pods whose cores a runtime owns, ``""`` for none: usually one."""
+    """Return the pods whose cores a runtime owns (usually one), or ``""`` if there are none."""
     return ", ".join(dict.fromkeys(by_core[core] for core in sorted(runtime.cores) if core in by_core))

@@ -1,4 +1,4 @@
-"""Snapshots of a simulated node from its datastore."""
+"""Snapshots of a simulated node, read from its datastore."""
 
 from runtime_core.telemetry.simulated.source import SimulatedSource
 

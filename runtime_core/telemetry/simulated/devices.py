@@ -1,4 +1,4 @@
-"""The devices of a simulated node: totals of the datastore, and link states under faults."""
+"""The devices of a simulated node: totals from the datastore, and link states under faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEVICE_BLOCK = struct.Struct(f"<{ctypes.sizeof(layout.DeviceBlock) // 8}Q")
 
 
 def devices_of_node(store: Datastore, dram: list[int], links: list[list[int]]) -> tuple[Device, ...]:
-    """The visible devices; ``dram`` and ``links`` hold the use of each device by live runtimes."""
+    """Return the visible devices; ``dram`` and ``links`` are bytes per device used and sent by the live runtimes."""
     devices = []
     for device in topology(store.size).devices:
         if device.index not in store.visible_devices:
@@ -52,7 +52,7 @@ _BROKEN_LINKS = {FaultKind.LINK_DOWN: "down_links", FaultKind.LINK_SLOW: "slow_l
 
 
 def with_link_states(device: Device, faults: Sequence[Fault]) -> Device:
-    """Set the state of its links, as their PCIe status registers report it; faults with a ratio below 1 do not show."""
+    """Set the link states as the PCIe status registers report them; they do not show faults with a ratio below 1."""
     states: dict[str, list[int]] = {}
     for fault in faults:
         field = _BROKEN_LINKS.get(fault.kind)

@@ -1,4 +1,4 @@
-"""Which process of this machine a simulated node's runtime is, proven by the kernel."""
+"""Find the process on this machine that owns a runtime of a simulated node, with proof from the kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORD = struct.Struct("<Q")
 
 
 def _page_of(store: Datastore, pid: int, start_ns: int) -> int:
-    """The page that says it is of this runtime and whose lock this process holds."""
+    """Return the index of the page that names this runtime and whose lock this process holds."""
     elsewhere = False
     for index in range(min(store.header.backed_pages, layout.PAGE_COUNT)):
         offset = layout.page_offset(index)
@@ -27,7 +27,7 @@ def _page_of(store: Datastore, pid: int, start_ns: int) -> int:
         holder = store.locks.holder(page_byte(index))
         if holder == pid:
             return index
-        # A holder outside this pid namespace has no number here: whatever has the page's number is a stranger.
+        # A holder outside this pid namespace has no pid here: a process with the page's pid is an unrelated one.
         elsewhere = elsewhere or holder == 0
     if elsewhere:
         raise UnprovenError("it runs in another pid namespace", mend="send the signal from there, or from the host")
@@ -35,21 +35,21 @@ def _page_of(store: Datastore, pid: int, start_ns: int) -> int:
 
 
 def pin_owner(root: Path, pid: int, start_ns: int) -> int:
-    """A pidfd of the process that owns a runtime's page of the node in ``root``.
+    """Return a pidfd of the process that owns a runtime's page of the node in ``root``.
 
     Args:
         root: the node directory.
-        pid: the process as shown.
-        start_ns: the runtime's start as shown.
+        pid: process id as shown.
+        start_ns: start of the runtime as shown (CLOCK_MONOTONIC, nanoseconds).
 
     Raises:
-        UnprovenError: it is not proven that ``pid`` is that process; says why.
+        UnprovenError: ``pid`` cannot be proven to be that process; the message gives the reason.
         NodeError: the node cannot be read.
     """
     store = Datastore(root)
     try:
         if store.header.virtual_clock:
-            raise UnprovenError("the node runs under a virtual clock: its processes are simulated")
+            raise UnprovenError("the node runs under a virtual clock, so its processes are simulated")
 
         def proof() -> None:
             _page_of(store, pid, start_ns)

@@ -1,4 +1,4 @@
-"""One page of the datastore as it is at one moment, copied without disturbing its writer."""
+"""Take a consistent copy of one page of the datastore without disturbing its writer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _OWNED_WORD = _Page.owned_cores.offset // 8
 _LAYOUT_WORDS = struct.Struct("<8xQQ8xQQ")
 _OWNED = struct.Struct("<Q")
 _TRIES = 200
-"""Copies tried in a row before the writer is given the processor."""
+"""Number of attempts before the reader yields the processor to the writer."""
 
 
 class BeingWritten(Exception):
-    """A page cannot be copied now."""
+    """The page cannot be copied now because it is being written."""
 
 
 class PageCopy(NamedTuple):
-    """Bytes of one page, all of one moment."""
+    """Bytes of one page, all from the same moment."""
 
     head: bytes
     cores: bytes
@@ -41,32 +41,32 @@ class PageReader:
     """Copies pages of an open datastore."""
 
     def __init__(self, store: Datastore, now_ns: Callable[[], int]) -> None:
-        """``now_ns``: the node's time."""
+        """Create a reader; ``now_ns`` returns the node's time in nanoseconds."""
         self._map = store.map
         self._words = memoryview(store.map).cast("Q")
         self._now_ns = now_ns
         self._stuck: dict[int, int] = {}
 
     def copy(self, offset: int, *, wait: bool) -> PageCopy | None:
-        """The changing part of a page; ``None`` when its writer stands inside a write.
+        """Copy the changing part of a page, or return ``None`` if its writer was stopped in the middle of a write.
 
         Args:
-            offset: of the page.
-            wait: raise rather than give up.
+            offset: offset of the page in bytes.
+            wait: raise instead of returning ``None`` while a writer may still finish.
 
         Raises:
-            BeingWritten: with ``wait``.
+            BeingWritten: the page is being written and ``wait`` is true.
         """
         words, data = self._words, self._map
         base = offset // 8
         stuck = self._stuck.pop(offset, None)
         if stuck is not None and words[base] == stuck:
-            # It was waited for once: one that still stands there must not hold up every look at the others.
+            # The reader has already waited for this writer once; it must not delay every later snapshot.
             self._stuck[offset] = stuck
             return None
         latency = offset + _Page.latency.offset
-        # Where the parts lie is worked out before the copy: between the two looks at the sequence count stands only
-        # what must be of one moment, so that the copy fits between two writes of even the busiest writer.
+        # Offsets are computed before the copy, so that only the copy itself happens between the two reads of the
+        # sequence count. It then fits between two writes of even the busiest writer.
         owned = words[base + _OWNED_WORD]
         first = (owned & -owned).bit_length() - 1 if owned else 0
         cores_from = offset + _CORES_AT + first * CORE_BYTES

@@ -1,4 +1,4 @@
-"""What the bytes of a page say: the runtime's identity, its cores and its models."""
+"""Decode the bytes of a page: the runtime's identity, its cores and its models."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from runtime_core.topology import device_of_core
 
 _CORE = struct.Struct(f"<{ctypes.sizeof(layout.CoreBlock) // 8}Q")
 CORE_BYTES = _CORE.size
-"""Of the block of a core."""
+"""Size of the block of one core."""
 
 
 class Identity(NamedTuple):
-    """What never changes in a runtime's life."""
+    """The fields of a runtime that never change."""
 
     tag: str
     command: str
@@ -48,13 +48,13 @@ def _text(raw: bytes) -> str:
 
 
 def identity_at(store: Datastore, offset: int) -> Identity:
-    """Of the runtime whose page is at ``offset``."""
+    """Return the identity of the runtime whose page is at ``offset`` (bytes)."""
     return Identity(*(_text_at(store, offset + field.offset, field.size) for field in _IDENTITY))
 
 
 def models_at(store: Datastore, offset: int, high_water: int) -> tuple[Model, ...]:
-    """Of the runtime whose page is at ``offset``; no more than ``high_water`` slots were ever used."""
-    # Only slots that were ever used have room on the disk.
+    """Return the models of the runtime whose page is at ``offset``; ``high_water``: number of slots ever used."""
+    # Only slots that were used at some time are backed by the file.
     used = min(high_water, layout.MAX_MODELS)
     (used_subgraphs,) = _WORD.unpack_from(store.map, offset + _Page.subgraph_high_water.offset)
     used_subgraphs = min(used_subgraphs, layout.MAX_SUBGRAPHS)
@@ -84,13 +84,13 @@ _STATUSES_END = _FIRST_STATUS + layout.STATUS_COUNT
 
 
 def cores_in(blocks: bytes, first: int, owned: int, time_ns: int) -> dict[int, CoreUse]:
-    """Use of each core that a runtime owns.
+    """Return the use of each core that a runtime owns.
 
     Args:
-        blocks: of the cores from ``first`` on.
-        first: global index.
-        owned: a bit a core.
-        time_ns: when they were copied.
+        blocks: bytes of the core blocks, beginning with core ``first``.
+        first: global core index.
+        owned: bit mask of the owned cores.
+        time_ns: time of the copy.
     """
     cores = {}
     for core in range(first, owned.bit_length()):

@@ -1,4 +1,4 @@
-"""Snapshots of a simulated node, read from its mapped datastore without disturbing any writer."""
+"""Take snapshots of a simulated node from its mapped datastore, without disturbing any writer."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _BOOT_WORD = layout.FileHeader.boot_ns.offset // 8
 
 
 _FOLD_TRIES = 3
-"""Attempts when the counters of an ended runtime are moved to the totals meanwhile."""
+"""Attempts to take a snapshot during which no counters of an ended runtime are moved to the totals."""
 
 _PATIENCE_SECONDS = 0.1
-"""A writer's thread can be preempted inside its guarded section for a few switch intervals (5 ms each)."""
+"""Longest wait for a writer: its thread can be preempted in the guarded section for a few switch intervals (5 ms)."""
 
 
 @functools.cache
@@ -57,10 +57,10 @@ def _devices_of(owned_cores: int) -> tuple[int, ...]:
 
 
 class SimulatedSource:
-    """The simulated node in a directory; the node may appear and disappear while the source is open."""
+    """The simulated node in a directory; the node may be created and destroyed while the source is open."""
 
     def __init__(self, root: Path | None = None) -> None:
-        """Read the node in ``root`` (default: the environment's node); it is opened on first use."""
+        """Create a source for the node in ``root`` (default: the environment's node), which is opened on first use."""
         self._root = root or node_root()
         self._store: Datastore | None = None
         self._words: memoryview = memoryview(b"")
@@ -107,7 +107,7 @@ class SimulatedSource:
         virtual = bool(self._words[_VIRTUAL_CLOCK_WORD])
         time_ns = self._now_ns()
         wall_time_ns = self._words[_BOOT_WORD] + time_ns if virtual else time.time_ns()
-        # The machine cannot report CPU time of simulated processes.
+        # The operating system cannot report CPU time of simulated processes.
         with_cpu = host and not virtual
         for _ in range(_FOLD_TRIES):
             sequence = store.totals_sequence
@@ -141,14 +141,14 @@ class SimulatedSource:
     def _look(
         self, store: Datastore, reader: PageReader, *, with_cpu: bool
     ) -> tuple[list[Runtime], tuple[Device, ...]]:
-        """Every page, and the devices; while a page is folded, its counts may be in the devices' totals too."""
+        """Read every page and the devices. If a page is folded meanwhile, the device totals may count it twice."""
         device_dram = [0] * store.size.device_count
         device_links = [[0, 0] for _ in range(store.size.device_count)]
         runtimes = []
         waiting: Sequence[int] = range(min(self._backed_pages(), layout.PAGE_COUNT))
         deadline = 0.0
         while waiting:
-            # Pages that are being written are read again after all others, so that one wait serves all of them.
+            # Pages that are being written are retried after all others, so that one wait serves all of them.
             patient = not deadline or time.monotonic() < deadline
             again = []
             for index in waiting:
@@ -169,7 +169,7 @@ class SimulatedSource:
         return runtimes, devices_of_node(store, device_dram, device_links)
 
     def _now_ns(self) -> int:
-        """The node's time: CLOCK_MONOTONIC, or that of the virtual clock that it runs under."""
+        """Return the node's time: CLOCK_MONOTONIC, or its virtual clock."""
         words = self._words
         return words[_VIRTUAL_NOW_WORD] if words[_VIRTUAL_CLOCK_WORD] else time.monotonic_ns()
 
@@ -187,9 +187,10 @@ class SimulatedSource:
         with_cpu: bool,
         wait: bool,
     ) -> Runtime | None:
-        """The runtime of a page, ``None`` for a free one; its use of devices is added to the lists.
+        """Return the runtime of a page (``None`` if the page is free), and add its use of devices to the lists.
 
-        ``wait``: raise :class:`BeingWritten` for a page in the middle of a write, instead of calling it unreadable.
+        With ``wait``, raise :class:`BeingWritten` for a page in the middle of a write instead of reporting it as
+        unreadable.
         """
         offset = layout.page_offset(index)
         state = self._words[(offset + _Page.state.offset) // 8] & 0xFFFFFFFF
@@ -197,7 +198,7 @@ class SimulatedSource:
             return None
         holder = store.locks.holder(page_byte(index))
         copy = reader.copy(offset, wait=wait)
-        # Without a writer, each word can be read by itself.
+        # The page has no writer, so each word can be read separately.
         data, at = (store.map, offset) if copy is None else (copy.head, 0)
         head = _HEAD.unpack_from(data, at)
         _, state, pid, start_ns, owned, uid, model_high_water, generation = head[:8]
@@ -207,14 +208,14 @@ class SimulatedSource:
         # A process uses DRAM and links only of the devices whose cores it owns.
         for device in _devices_of(owned):
             use = _DEVICE_USE.unpack_from(data, at + _DEVICES_AT + device * _DEVICE_USE.size)
-            # A dead page no longer holds memory, but its link traffic still counts.
+            # A dead page holds no memory any more, but its link traffic still counts.
             device_dram[device] += (use[0] + use[1]) if alive else 0
             device_links[device][0] += use[2]
             device_links[device][1] += use[3]
         if not alive:
             return None
-        # A process in a container has another pid there than here.
-        # Under a virtual clock one process holds every page, for the processes that it simulates.
+        # A process in a container has a different pid there.
+        # Under a virtual clock one process holds every page, on behalf of the processes that it simulates.
         pid = pid if self._words[_VIRTUAL_CLOCK_WORD] else holder or pid
         if copy is None:
             return self._unreadable(store, offset, pid)
@@ -235,16 +236,16 @@ class SimulatedSource:
             Histogram.from_words(copy.buckets[1], copy.lows[1], head[27]),
             HostMemory._make(head[20:24]),
             self._model_table(store, index, offset, (pid, start_ns, generation), model_high_water),
-            # Outside this pid namespace the page's number is another process's.
+            # Outside this pid namespace the pid on the page belongs to another process.
             process_cpu(holder) if with_cpu and holder else None,
             framework=identity.framework,
         )
 
     def _is_owner(self, index: int, start_ns: int, holder: int | None) -> bool:
-        """Whether the process that holds a page's lock is the one whose counters are on the page.
+        """Return whether the process that holds a page's lock is the one whose counters are on the page.
 
-        The next owner locks a page before it clears it: until then the page holds the counters of the earlier owner
-        under a lock that is held.
+        The next owner locks a page before it clears the page. Until then a locked page holds the counters of the
+        previous owner.
         """
         known = self._holders.get(index)
         if known is None or known[0] != start_ns:
@@ -254,7 +255,7 @@ class SimulatedSource:
         return holder is not None and known[1] == holder
 
     def _unreadable(self, store: Datastore, offset: int, pid: int) -> Runtime:
-        """A live runtime whose counters cannot be read: it was stopped in the middle of a write."""
+        """Return a live runtime whose counters cannot be read because it was stopped in the middle of a write."""
         head = _HEAD.unpack_from(store.map, offset)
         start_ns, uid = head[3], head[5]
         text = identity_at(store, offset)
@@ -275,7 +276,7 @@ class SimulatedSource:
             None,
             (),
             None,
-            error=f"counters of process {pid} cannot be read: it stands still in the middle of a write",
+            error=f"counters of process {pid} cannot be read: it was stopped in the middle of a write",
             framework=text.framework,
         )
 

@@ -1,4 +1,4 @@
-"""Snapshots of a node from the driver's sysfs tree, real or mirrored."""
+"""Snapshots of a node from the driver's sysfs tree, either real or mirrored."""
 
 from runtime_core.telemetry.sysfs.source import SysfsSource
 

@@ -1,8 +1,8 @@
-"""Who holds Neuron Devices open, from ``/proc``, and which cores of them a process can be said to own.
+"""Find the processes that hold Neuron Devices open, from ``/proc``, and the cores that can be attributed to them.
 
-Source: ``contracts/sysfs.md``: a process uses a device while it holds ``/dev/neuron<N>`` open. What another user's
-process holds can only be seen with the right to look into it (root, or CAP_SYS_PTRACE): without it such a process is
-not listed, and a device that it shares looks as if the others held it alone.
+Source: ``contracts/sysfs.md``: a process uses a device while it holds ``/dev/neuron<N>`` open. The open files of
+another user's process are visible only to root or with CAP_SYS_PTRACE. Without that privilege such a process is not
+listed, and a device that it shares appears to be held by the other processes alone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ _DEVICE_PREFIX = "neuron"
 
 
 class Holder(NamedTuple):
-    """A process with Neuron Devices open.
+    """A process that holds Neuron Devices open.
 
     Attributes:
-        pid: process id; ``start_ns`` (since boot) tells it from others that had the same.
+        pid: process id.
+        start_ns: start since boot (nanoseconds); distinguishes processes that reuse a pid.
         tag: its ``NEURON_PROCESS_TAG``, or the pid as text.
-        devices: the devices it holds open, ascending.
-        visible_cores: what its ``NEURON_RT_VISIBLE_CORES`` names; ``None`` without one, or when it cannot be read.
-        version, address: of its runtime, "" where that cannot be seen from outside.
+        devices: indices of the devices that it holds open, ascending.
+        visible_cores: cores in its ``NEURON_RT_VISIBLE_CORES``; ``None`` if the variable is not set or cannot be read.
+        version, address: of its runtime; "" if not visible from outside.
     """
 
     pid: int
@@ -45,7 +46,7 @@ class Holder(NamedTuple):
 
 
 def parse_core_list(text: str) -> frozenset[int] | None:
-    """Global core indices of a list like ``0-3,6``; ``None`` when it is not one."""
+    """Return the global core indices of a list such as ``0-3,6``, or ``None`` if the text is not such a list."""
     if len(text) > _MAX_LIST_CHARACTERS:
         return None
     try:
@@ -68,13 +69,13 @@ def _held_devices(process: Path, prefix: str) -> tuple[int, ...]:
                 if number != target and number.isascii() and number.isdigit() and len(number) <= 4:
                     held.add(int(number))
     except OSError:
-        # Ended meanwhile, or another user's.
+        # The process has ended, or belongs to another user.
         return ()
     return tuple(sorted(held))
 
 
 def _start_ns(process: Path) -> int:
-    """Start since boot: field 22 of ``stat``; the command before it may hold blanks and brackets."""
+    """Return the start since boot in nanoseconds: field 22 of ``stat``, after the command, which may contain spaces."""
     return int((process / "stat").read_bytes().rpartition(b")")[2].split()[19]) * 10**9 // _TICKS_PER_SECOND
 
 
@@ -111,11 +112,11 @@ def _holder(process: Path, prefix: str) -> Holder | None:
 
 
 def find_holders(dev: Path, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
-    """The processes that hold a Neuron Device of ``dev`` open, in the order in which they started.
+    """Return the processes that hold a Neuron Device of ``dev`` open, in the order in which they started.
 
     Args:
-        dev: where the ``neuron<N>`` device files are; without any, no process is looked at.
-        proc: where processes are seen.
+        dev: directory of the ``neuron<N>`` device files; if it has none, no process is examined.
+        proc: directory of the proc file system.
     """
     if not numbered(names_in(str(dev)), _DEVICE_PREFIX):
         return ()
@@ -126,16 +127,16 @@ def find_holders(dev: Path, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
 
 
 def find_holder(pid: int, dev: Path, proc: Path = Path("/proc")) -> Holder | None:
-    """One process as a holder of Neuron Devices; ``None`` when it holds none, or cannot be looked at."""
+    """Return one process as a holder of Neuron Devices, or ``None`` if it holds none or cannot be examined."""
     return _holder(proc / str(pid), f"{dev}/{_DEVICE_PREFIX}")
 
 
 class Attribution(NamedTuple):
-    """Whose the cores are.
+    """The owners of the cores.
 
     Attributes:
-        cores: pid -> global indices of the cores that are surely its own.
-        unclear: devices that several processes hold, without telling whose their cores are.
+        cores: pid -> global indices of the cores that certainly belong to the process.
+        unclear: devices held by several processes whose cores cannot be attributed.
     """
 
     cores: Mapping[int, frozenset[int]]
@@ -143,13 +144,12 @@ class Attribution(NamedTuple):
 
 
 def attribute_cores(core_ids: Mapping[int, Sequence[int]], holders: Sequence[Holder]) -> Attribution:
-    """Which cores each process owns, as far as that can be known.
+    """Attribute cores to processes, as far as possible.
 
-    The driver counts by core and says nothing of processes. Every core of a device belongs to the one process that
-    holds the device; a process that was started with ``NEURON_RT_VISIBLE_CORES`` owns no others than those. Where
-    several hold one device, its cores are known when all of them were started so, and no core is named twice. A list
-    that names cores of a device which its process does not hold means something else (a container numbers its cores
-    anew) and is not used.
+    The driver counts by core and does not report processes. If one process holds a device, it owns all cores of the
+    device, or those in its ``NEURON_RT_VISIBLE_CORES`` if that is set. If several processes hold a device, their cores
+    are known only if all of them set the variable and no core is listed twice. A list that includes cores of a device
+    that its process does not hold has another meaning (a container renumbers its cores) and is ignored.
 
     Args:
         core_ids: device index -> its global core indices.

@@ -1,8 +1,8 @@
-"""Which instance a sysfs tree belongs to, and where its devices hang on the host: what lies beside the driver's tree.
+"""Identify the instance of a sysfs tree and the location of its devices, from sources outside the driver's tree.
 
-Sources: on Nitro instances the firmware's DMI tables give the instance type as product name and the instance id as
-asset tag of the board; PCI addresses, CPU affinity and NUMA node come from the PCI bus; the rest from the size tables
-of ``runtime_core.instance`` and ``runtime_core.chips``.
+Sources: on Nitro instances the firmware's DMI tables contain the instance type (product name) and the instance id
+(asset tag of the board). PCI addresses, CPU affinity and NUMA node come from the PCI bus, and everything else from the
+size tables in ``runtime_core.instance`` and ``runtime_core.chips``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from runtime_core.telemetry.sysfs.tree import read_count, read_text
 _TREE_BELOW_SYS = ("devices", "virtual", "neuron_device")
 _AMAZON_VENDOR_ID = "0x1d0f"
 _PCI_IDS = ("0x7064", "0x7065", "0x7066", "0x7067")
-"""PCI device ids of Inf1: assumed, as ``docs/how-to/sysfs.md`` says. Those of other chips are not published."""
+"""PCI device ids of Inf1. They are assumed (see ``docs/how-to/sysfs.md``); those of other chips are not published."""
 _INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,24}\.[a-z0-9-]{1,24}")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 
 
 class Place(NamedTuple):
-    """Where a device is attached to the host; ``None`` where unknown."""
+    """Location of a device on the host; ``None`` if unknown."""
 
     bdf: str | None = None
     cpu_affinity: str | None = None
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Whose devices these are. ``driver_version`` is "" where unknown; ``places`` has an entry for each device."""
+    """Instance of the devices. ``driver_version`` is "" if unknown; ``places`` has an entry for each device."""
 
     instance: Instance
     driver_version: str
@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 
 
 def read_chip(device_directory: str, core_directory: str) -> Chip:
-    """What kind of device the driver describes."""
+    """Return the type of a device as the driver describes it."""
     architecture = f"{device_directory}/info/architecture"
     return find_chip(
         read_text(f"{architecture}/device_name") or "",
@@ -54,12 +54,12 @@ def read_chip(device_directory: str, core_directory: str) -> Chip:
 
 
 def sys_above(root: Path) -> Path | None:
-    """The ``/sys`` that the driver's tree is part of; ``None`` for a tree that stands alone."""
+    """Return the ``/sys`` directory that contains the driver's tree, or ``None`` for a copied tree."""
     return root.parents[2] if root.parts[-3:] == _TREE_BELOW_SYS else None
 
 
 def size_by_devices(devices: Sequence[int]) -> InstanceType | None:
-    """The Inf1 size that alone has these devices: four make an inf1.6xlarge, sixteen an inf1.24xlarge."""
+    """Return the only Inf1 size with these devices: four make an inf1.6xlarge, sixteen an inf1.24xlarge."""
     fitting = [size for size in INSTANCE_TYPES.values() if tuple(devices) == tuple(range(size.device_count))]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -85,7 +85,7 @@ def _addresses(sys_root: Path) -> list[str]:
 
 def _place(sys_root: Path, address: str) -> Place:
     directory = f"{sys_root}/bus/pci/devices/{address}"
-    # The kernel says -1 where it does not know: no count, so None.
+    # The kernel reports an unknown NUMA node as -1, which is not a count and becomes None.
     return Place(address, read_text(f"{directory}/local_cpulist"), read_count(f"{directory}/numa_node"))
 
 
@@ -99,12 +99,12 @@ def _places(sys_root: Path | None, devices: Sequence[int], size: InstanceType | 
 
 
 def read_identity(root: Path, devices: Sequence[int], chip: Chip | None) -> Identity:
-    """Find out whose devices these are.
+    """Identify the instance and the locations of its devices.
 
     Args:
         root: the driver's tree.
-        devices: the devices in it.
-        chip: what they all are; ``None`` when they differ.
+        devices: indices of the devices in the tree.
+        chip: the type of all devices, or ``None`` if they differ.
     """
     sys_root = sys_above(root)
     name = instance_id = version = None
@@ -120,6 +120,6 @@ def read_identity(root: Path, devices: Sequence[int], chip: Chip | None) -> Iden
     elif inferentia:
         size = INSTANCE_TYPES.get(name)
     known_id = instance_id if instance_id is not None and _INSTANCE_ID.fullmatch(instance_id) else ""
-    # Only Inf1's devices are found on the PCI bus, and only there the addresses run in the order of the device numbers.
+    # Only Inf1 devices are found on the PCI bus; on other chips the order of addresses is not that of device numbers.
     places = _places(sys_root, devices, size) if inferentia else dict.fromkeys(devices, Place())
     return Identity(Instance(name, known_id), version or "", places)

@@ -1,6 +1,6 @@
-"""Logical NeuronCores: sysfs counts physical cores, every tool names logical ones (LNC, Trainium2 and later).
+"""Logical NeuronCores: sysfs counts physical cores, but all tools use logical ones (LNC, Trainium2 and later).
 
-Physical cores ``core * size`` to ``core * size + size - 1`` of a device make its logical core ``core``.
+Physical cores ``core * size`` to ``core * size + size - 1`` of a device form its logical core ``core``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOGICAL_CONFIG_VARIABLE = "NEURON_LOGICAL_NC_CONFIG"
 
 
 def physical_cores_per_core(chip: Chip) -> int:
-    """The logical NeuronCore configuration: ``$NEURON_LOGICAL_NC_CONFIG`` on chips that have one, else 1.
+    """Return the logical NeuronCore configuration: ``$NEURON_LOGICAL_NC_CONFIG`` on chips that have one, else 1.
 
     Raises:
         UsageError: the variable is neither 1 nor 2.
@@ -36,16 +36,16 @@ def _most(values: Sequence[int | None]) -> int | None:
 
 
 def _all_summed(values: Sequence[int | None]) -> int | None:
-    """The sum, ``None`` when a part is unknown: a sum that leaves a part out would be taken for the whole."""
+    """Return the sum, or ``None`` if a part is unknown, because a partial sum would be mistaken for the total."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
 
 def _joined(parts: Sequence[CoreFigures]) -> CoreFigures:
-    """Physical cores as one logical core.
+    """Combine physical cores into one logical core.
 
-    An execution occupies all of them, so what is counted per execution is the most that one part counted; busy time is
-    the mean, FLOPs and memory are sums.
+    An execution occupies all physical cores, so counts per execution are the maximum over the parts. Busy time is the
+    mean; FLOPs and memory are sums.
     """
     uses = [part.use for part in parts]
     busy = [use.busy_ns for use in uses]
@@ -63,7 +63,7 @@ def _joined(parts: Sequence[CoreFigures]) -> CoreFigures:
 
 
 def join_cores(physical: Sequence[CoreFigures], size: int) -> tuple[CoreFigures, ...]:
-    """The logical cores of a device, each of ``size`` physical ones."""
+    """Return the logical cores of a device, each made of ``size`` physical cores."""
     if size == 1:
         return tuple(physical)
     return tuple(_joined(physical[first : first + size]) for first in range(0, len(physical), size))

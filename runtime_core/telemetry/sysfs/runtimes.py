@@ -1,4 +1,4 @@
-"""From counters of cores to runtimes: what a process's own cores counted since it was first seen."""
+"""Derive runtimes from core counters: the counts of a process's own cores since the process was first seen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SOFTWARE_ERRORS = (
     "execute_sw_psum_collision",
     "execute_sw_sequencer_fatal",
 )
-"""What a wrong program makes the chip report."""
+"""Errors that the chip reports for a faulty program."""
 
 EXECUTION_STATUSES: dict[str, tuple[str, ...]] = {
     "completed": ("success",),
@@ -44,7 +44,7 @@ EXECUTION_STATUSES: dict[str, tuple[str, ...]] = {
     "incorrect_input": ("exec_bad_input",),
     "failed_to_queue": ("execute_failed_to_queue",),
 }
-"""Field of ExecutionCounts -> the driver's statuses that it sums."""
+"""Field of ExecutionCounts -> the driver statuses that it sums."""
 
 ERROR_STATUSES: dict[str, tuple[str, ...]] = {
     "generic": ("timeout", "exec_bad_input", "generic_error"),
@@ -54,7 +54,7 @@ ERROR_STATUSES: dict[str, tuple[str, ...]] = {
     "runtime": ("execute_sw_nq_overflow",),
     "hardware": _HARDWARE_ERRORS,
 }
-"""Field of ErrorCounts -> the driver's statuses that it sums. ``runtime`` is 0 where the driver has no such status."""
+"""Field of ErrorCounts -> the driver statuses that it sums. ``runtime`` is 0 if the driver has no such status."""
 
 _OwnedCore = tuple[tuple[int, int], int]
 _Counters = tuple[int | None, ...]
@@ -68,20 +68,20 @@ _STATUSES_END = 4 + len(CoreStatusCounts._fields)
 
 
 class CoreLedger:
-    """Remembers from where the counters of a core belong to the runtime that owns it.
+    """Records the value of each core counter at which its current owner began.
 
-    The driver's counters go on over the end of a process. A runtime that appears between two looks gets what its cores
-    count from the first of them on; one that was there at the first look gets all that they ever counted. A counter
-    that is cleared takes nothing from the runtime: its own count never goes back.
+    The driver's counters continue after a process ends. A runtime that appears between two snapshots gets the counts of
+    its cores since the first of them; a runtime that exists at the first snapshot gets all previous counts. Clearing a
+    counter does not reduce the counts of a runtime.
     """
 
     def __init__(self) -> None:
-        """Before the first look nothing is known."""
+        """Create an empty ledger."""
         self._last: dict[int, _Counters] | None = None
         self._base: dict[_OwnedCore, list[int | None]] = {}
 
     def own_use(self, key: tuple[int, int], core: int, total: CoreUse) -> CoreUse:
-        """What ``core`` counted for the runtime ``key``, out of its ``total``."""
+        """Return the part of ``total`` that ``core`` counted for the runtime ``key``."""
         now = _counters(total)
         base = self._base.get((key, core))
         if base is None:
@@ -93,20 +93,20 @@ class CoreLedger:
         for i, value in enumerate(now):
             start, before = base[i], last[i]
             if value is not None and start is None:
-                # Not readable before: it counts from now on.
+                # The counter was not readable before, so it counts from now on.
                 start = base[i] = value
             elif value is not None and start is not None and before is not None and value < before:
-                # Cleared meanwhile, so it counts from zero again; what the runtime had counted stays counted.
+                # The counter was cleared and counts from zero; earlier counts of the runtime are kept.
                 start = base[i] = start - before
             own.append(None if value is None or start is None else value - start)
         status, parts = CoreStatusCounts(*own[4:_STATUSES_END]), tuple(own[_STATUSES_END:])
         return CoreUse(own[0], own[1], own[2], own[3], total.memory, status, parts)
 
     def end_look(self, totals: Mapping[int, CoreUse], alive: Iterable[_OwnedCore]) -> None:
-        """Keep this look's totals, and forget the runtimes and cores that are not ``alive``."""
+        """Store the totals of this snapshot, and drop the runtimes and cores that are not in ``alive``."""
         earlier = self._last or {}
         self._last = {
-            # A counter that cannot be read now may come back cleared: the last known value is compared.
+            # A counter that is unreadable now may have been cleared when it returns, so the last known value is kept.
             core: tuple(
                 old if new is None else new
                 for new, old in zip(_counters(use), earlier.get(core, _counters(use)), strict=True)
@@ -119,15 +119,15 @@ class CoreLedger:
 
 
 def _summed(statuses: Sequence[CoreStatusCounts], names: tuple[str, ...]) -> int | None:
-    """The sum over those statuses that the driver has; ``None`` when it has none, or one core's cannot be read."""
+    """Return the sum over the statuses that the driver has; ``None`` if it has none or a core's value is unreadable."""
     counts: list[list[int | None]] = [[getattr(status, name) for status in statuses] for name in names]
     values = tuple(value for count in counts if any(v is not None for v in count) for value in count)
-    # A sum that leaves a core out would be taken for the whole, and go back.
+    # A sum without one core would be mistaken for the total, and would decrease.
     return None if None in values else sum_known(values)
 
 
 def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:
-    """Executions by outcome, summed over cores; ``None`` unless every outcome is counted."""
+    """Return executions per outcome, summed over cores; ``None`` unless every outcome is counted."""
     statuses = [use.status for use in cores]
     counts = [_summed(statuses, names) for names in EXECUTION_STATUSES.values()]
     known = [count for count in counts if count is not None]
@@ -135,7 +135,7 @@ def executions_of(cores: Iterable[CoreUse]) -> ExecutionCounts | None:
 
 
 def errors_of(cores: Iterable[CoreUse]) -> ErrorCounts | None:
-    """Execution errors by class, summed over cores; ``None`` unless every class is counted."""
+    """Return execution errors per class, summed over cores; ``None`` unless every class is counted."""
     statuses = [use.status for use in cores]
     counts = {name: _summed(statuses, names) for name, names in ERROR_STATUSES.items()}
     if counts["runtime"] is None and all(status.execute_sw_nq_overflow is None for status in statuses):
@@ -145,5 +145,5 @@ def errors_of(cores: Iterable[CoreUse]) -> ErrorCounts | None:
 
 
 def add_host_memory(parts: Sequence[HostMemory]) -> HostMemory:
-    """Host memory of several devices, category by category."""
+    """Return the sum of the host memory of several devices, per category."""
     return HostMemory(*(sum_known(values) for values in zip(*parts, strict=True)))

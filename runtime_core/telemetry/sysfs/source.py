@@ -1,15 +1,16 @@
-"""Snapshots of a node from the Neuron driver's sysfs: a real node's, or any tree of that shape.
+"""Take snapshots of a node from the Neuron driver's sysfs: that of a real node, or any tree of the same shape.
 
-The driver counts by NeuronCore (and host memory by device), not by process. So the counters are shown twice, honestly:
+The driver counts by NeuronCore (and host memory by device), not by process. Therefore a snapshot contains the counters
+twice:
 
-* ``Device.cores`` carries what each core counted since the driver was loaded, whatever process it worked for;
-* a runtime carries the counters of those cores that are surely its own (see
-  :func:`~runtime_core.telemetry.sysfs.holders.attribute_cores`), less what they had counted when it was first seen by
-  this source, so that two looks subtract like those at a simulated node. Where a process shares a device without
-  telling which cores it uses, its counters are not available, and ``Runtime.error`` says why.
+* ``Device.cores`` contains the counts of each core since the driver was loaded, for all processes;
+* a runtime contains the counts of the cores that certainly belong to it (see
+  :func:`~runtime_core.telemetry.sysfs.holders.attribute_cores`), minus their values when this source first saw the
+  runtime, so that two snapshots subtract like those of a simulated node. If a process shares a device and its cores are
+  unknown, its counters are not available and ``Runtime.error`` gives the reason.
 
-Latency, models and executions by process are not in sysfs. The executions and errors of a runtime are the sums over
-its cores: a model that spans several cores counts once on each of them.
+Latency, models and executions by process are not in sysfs. Executions and errors of a runtime are sums over its cores,
+so a model that spans several cores counts once on each of them.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ from runtime_core.telemetry.sysfs.tree import (
     read_text,
 )
 
-# As in `surroundings`, which imports msgspec and is loaded only where the file exists.
+# As in `surroundings`, which imports msgspec and is imported only if the file exists.
 _MIRROR_FILE = "mirror.json"
 
 
 class _Reading(NamedTuple):
-    """One device directory, read at ``time_ns``; ``cores`` are logical ones by their number within the device."""
+    """Content of one device directory, read at ``time_ns``; ``cores`` are the logical cores of the device in order."""
 
     number: int
     time_ns: int
@@ -61,15 +62,15 @@ class _Reading(NamedTuple):
 
 
 class SysfsSource:
-    """The driver's tree in a directory; it may come and go while the source lives."""
+    """The driver's tree in a directory, which may appear and disappear while the source is open."""
 
     def __init__(self, root: Path = REAL_NODE, *, dev: Path | None = None) -> None:
-        """Look at the tree in ``root``. Nothing is opened before it is needed.
+        """Create a source for the tree in ``root``; it is opened on first use.
 
         Args:
             root: the directory of the ``neuron<N>`` directories.
-            dev: where their device files are; ``None``: ``/dev`` for the running kernel's own sysfs. Nobody can hold
-                the devices of a mere copy of a tree, so there no process is looked for.
+            dev: the directory of their device files. ``None`` means ``/dev`` for the sysfs of the running kernel; no
+                process can hold the devices of a copied tree, so for a copy no processes are searched.
         """
         self._root = root
         self._dev = dev
@@ -79,11 +80,11 @@ class SysfsSource:
 
     @property
     def name(self) -> str:
-        """``sysfs:`` and the directory."""
+        """``sysfs:`` followed by the directory."""
         return f"sysfs:{self._root}"
 
     def close(self) -> None:
-        """Nothing is held open between two looks."""
+        """Do nothing: no file stays open between two snapshots."""
 
     def pin(self, pid: int, start_ns: int) -> int:
         """See :meth:`runtime_core.telemetry.source.Source.pin`."""
@@ -91,7 +92,7 @@ class SysfsSource:
 
         dev = self._holders_dev()
         if dev is None or os.path.exists(self._root / _MIRROR_FILE):
-            raise UnprovenError(f"{self._root} is a copy of a tree: its processes may run on another machine")
+            raise UnprovenError(f"{self._root} is a copy of a sysfs tree: its processes may run on another machine")
 
         def proof() -> None:
             found = find_holder(pid, dev)
@@ -101,14 +102,14 @@ class SysfsSource:
         return pin(pid, proof)
 
     def _holders_dev(self) -> Path | None:
-        """Where the device files are that processes hold open; ``None`` for a copy of a tree."""
+        """Return the directory of the device files that processes hold open, or ``None`` for a copy of a tree."""
         return self._dev or (Path("/dev") if _is_live(self._root) else None)
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
-        """Look once; see :class:`runtime_core.telemetry.source.Source`."""
+        """Take a snapshot; see :class:`runtime_core.telemetry.source.Source`."""
         time_ns, wall_time_ns = time.monotonic_ns(), time.time_ns()
         readings = [self._read_device(index) for index in self._device_indices()]
-        # A core's global index counts the cores of all devices before it; all devices of an instance are alike.
+        # All devices of an instance are alike, so a core's global index follows from the number of devices before it.
         per_device = max(len(reading.cores) for reading in readings)
         core_ids = {
             r.number: tuple(range(r.number * per_device, r.number * per_device + len(r.cores))) for r in readings
@@ -143,9 +144,11 @@ class SysfsSource:
                 mend="load it with 'modprobe neuron', or read a simulated node with --source sim",
             ) from None
         if not stat.S_ISDIR(mode):
-            raise NodeError(f"{self._root} is not a directory", mend="give the one that holds neuron0, neuron1, ...")
+            raise NodeError(
+                f"{self._root} is not a directory", mend="use the directory that holds neuron0, neuron1, ..."
+            )
         if not indices:
-            raise NodeNotFoundError(f"no Neuron Device in {self._root}", mend="is this the driver's sysfs directory?")
+            raise NodeNotFoundError(f"no Neuron Device in {self._root}", mend="give the driver's sysfs directory")
         return indices
 
     def _read_device(self, index: int) -> _Reading:
@@ -177,7 +180,7 @@ class SysfsSource:
         return paths
 
     def _surroundings(self, readings: Sequence[_Reading], cores_per_device: int) -> tuple[Identity, tuple[Holder, ...]]:
-        """Identity and processes: from the mirror's own file, else from where a real node has them."""
+        """Return identity and processes: from ``mirror.json`` if it exists, else from the sources of a real node."""
         if os.path.exists(self._root / _MIRROR_FILE):
             from runtime_core.telemetry.sysfs.surroundings import read_surroundings
 
@@ -214,7 +217,7 @@ class SysfsSource:
             held = [by_number[device] for device in holder.devices if device in by_number]
             alone = len(held) == len(holder.devices) and all(sharers.count(device) == 1 for device in holder.devices)
             memory = add_host_memory([reading.host_memory for reading in held]) if held and alone else None
-            # Counters are compared over the time between the same places of two sweeps through the tree.
+            # Rates use the time between reads of the same files in two passes over the tree.
             time_ns = min((reading.time_ns for reading in held), default=now_ns)
             cpu = _process_cpu(holder.pid) if with_cpu else None
             runtimes.append(_runtime(holder, cores, time_ns, memory, attribution, cpu))
@@ -223,7 +226,7 @@ class SysfsSource:
 
 
 def _is_live(root: Path) -> bool:
-    """Whether ``root`` is the running kernel's own sysfs and no copy of one."""
+    """Return whether ``root`` is in the sysfs of the running kernel rather than a copy."""
     try:
         return root == REAL_NODE or os.stat(root).st_dev == os.stat("/sys").st_dev
     except OSError:
@@ -242,7 +245,7 @@ def _device(reading: _Reading, core_ids: tuple[int, ...], place: Place) -> Devic
         east,
         west,
         reading.chip.memory_bytes,
-        # A sum that leaves a core out would be taken for the whole.
+        # A sum without one core would be mistaken for the total.
         sum(known) if known and len(known) == len(memory) else None,
         reading.ecc,
         place.cpu_affinity,
@@ -263,7 +266,7 @@ def _runtime(
     attribution: Attribution,
     cpu: CpuTimes | None,
 ) -> Runtime:
-    """A runtime with what is surely its own."""
+    """Return a runtime with the counters that certainly belong to it."""
     unclear = sorted(set(holder.devices) & attribution.unclear)
     error = ""
     if unclear:

@@ -1,7 +1,7 @@
-"""What a mirrored node's sysfs tree cannot hold: identity, PCI addresses and processes.
+"""The data of a mirrored node that has no place in a sysfs tree: identity, PCI addresses and processes.
 
-On a real node these come from other places (DMI, the PCI bus, ``/proc``); the mirror of a simulated node keeps them in
-one file beside the ``neuron<N>`` directories, so that a reader of the mirror sees the same node.
+On a real node these come from other sources (DMI, the PCI bus, ``/proc``). The mirror of a simulated node stores them
+in one file beside the ``neuron<N>`` directories, so that a reader of the mirror sees the same node.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_BYTES = 4 << 20
 
 
 class MirrorDevice(msgspec.Struct, frozen=True):
-    """Where a device hangs on the host."""
+    """Location of a device on the host."""
 
     index: int
     bdf: str | None
@@ -42,7 +42,7 @@ class MirrorProcess(msgspec.Struct, frozen=True):
 
 
 class MirrorInstance(msgspec.Struct, frozen=True):
-    """Identity of the instance, as :class:`runtime_core.telemetry.snapshot.Instance`."""
+    """Identity of the instance, with the fields of :class:`runtime_core.telemetry.snapshot.Instance`."""
 
     instance_type: str
     instance_id: str
@@ -55,7 +55,7 @@ class MirrorInstance(msgspec.Struct, frozen=True):
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """The file."""
+    """Content of ``mirror.json``."""
 
     instance: MirrorInstance
     driver_version: str
@@ -64,7 +64,7 @@ class Mirror(msgspec.Struct, frozen=True):
 
 
 def read_mirror(root: Path) -> Mirror | None:
-    """The file of a mirror; ``None`` when ``root`` is not a mirror, or its file is not one of ours."""
+    """Read ``mirror.json`` of a mirror; return ``None`` if ``root`` has no such file or it is not a mirror file."""
     raw = read_bytes(f"{root}/{MIRROR_FILE}", _MAX_BYTES)
     if raw is None:
         return None
@@ -75,11 +75,11 @@ def read_mirror(root: Path) -> Mirror | None:
 
 
 def read_surroundings(root: Path, cores_per_device: int) -> tuple[Identity, tuple[Holder, ...]] | None:
-    """Identity and processes of the mirrored node; ``None`` when ``root`` has no such file, or it is not one of ours.
+    """Return identity and processes of the mirrored node, or ``None`` if ``root`` has no valid ``mirror.json``.
 
     Args:
-        root: the mirror.
-        cores_per_device: NeuronCores of each device, to tell the devices from the cores.
+        root: the directory of the mirror.
+        cores_per_device: NeuronCores of each device, to compute devices from global core indices.
     """
     mirror = read_mirror(root)
     if mirror is None:

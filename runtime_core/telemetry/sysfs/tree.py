@@ -1,7 +1,7 @@
-"""The files of the Neuron driver's sysfs tree: their names as data, and reads that never fail.
+"""The files of the Neuron driver's sysfs tree: a table of their names, and functions that read them without failing.
 
-Sources: the Neuron driver's sysfs layout up to driver 2.30. A file that is missing, unreadable or holds no plain number
-gives ``None`` for its own figure only. What a tree holds beyond these files is skipped.
+Source: the Neuron driver's sysfs layout up to driver 2.30. A file that is missing, unreadable or does not contain a
+plain number gives ``None`` for its own figure only. Other files in a tree are ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OLDER_STATUS_NAMES = {
     "execute_completed_with_num_error": "infer_completed_with_num_error",
     "execute_failed_to_queue": "infer_failed_to_queue",
 }
-"""Today's name of a status counter -> its name in older drivers."""
+"""Current name of a status counter -> its name in older drivers."""
 
 USE_COUNTERS = {
     "busy_ns": "nc_time_in_use",
@@ -28,30 +28,30 @@ USE_COUNTERS = {
 }
 """Field of CoreUse -> its counter in ``stats/other_info``.
 
-The driver documents no unit for ``nc_time_in_use``; it is taken for nanoseconds.
+The driver does not document the unit of ``nc_time_in_use``; nanoseconds are assumed.
 """
 
 ECC_FILES = tuple(EccCounts._fields)
-"""Files of ``stats/hardware``, named as the fields of EccCounts.
+"""Files of ``stats/hardware``, with the names of the fields of EccCounts.
 
-The driver has none of them on Inferentia, and counts corrected events from 2.30 on. The simulated tree writes those
-that :data:`runtime_core.mirror.content.WRITTEN_ECC` lists.
+The driver provides none of them on Inferentia, and counts corrected events only from 2.30 on. The simulated tree
+contains those in :data:`runtime_core.mirror.content.WRITTEN_ECC`.
 """
 
 MAX_CORES_PER_DEVICE = 64
-"""A larger ``core_count`` is ignored: the largest known Neuron Device has 8 cores."""
+"""A larger ``core_count`` is ignored; the largest known Neuron Device has 8 cores."""
 
 _READ_BYTES = 4096
 _MAX_COUNT = (1 << 64) - 1
 _MAX_COUNT_DIGITS = 20
 _MAX_DEVICES = 4096
-# A named pipe in an odd tree must not hold the reader up.
+# Non-blocking, so that a named pipe in an unusual tree cannot block the reader.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NUMBERED = re.compile(r"(neuron|neuron_core)(0|[1-9]\d{0,3})")
 
 
 def read_bytes(path: str, limit_bytes: int = _READ_BYTES) -> bytes | None:
-    """The first bytes of a file; ``None`` when it cannot be read."""
+    """Return the first bytes of a file, or ``None`` if it cannot be read."""
     try:
         fd = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def read_bytes(path: str, limit_bytes: int = _READ_BYTES) -> bytes | None:
 
 
 def parse_count(raw: bytes | None) -> int | None:
-    """A counter's value; ``None`` for anything but a decimal number of 64 bits."""
+    """Return the value of a counter, or ``None`` if the bytes are not a decimal number of at most 64 bits."""
     if raw is None:
         return None
     text = raw.strip()
@@ -76,19 +76,19 @@ def parse_count(raw: bytes | None) -> int | None:
 
 
 def read_count(path: str) -> int | None:
-    """The number in a file, ``None`` when there is none."""
+    """Return the number in a file, or ``None`` if it has none."""
     return parse_count(read_bytes(path))
 
 
 def read_text(path: str) -> str | None:
-    """The first line of a file; ``None`` when there is none."""
+    """Return the first line of a file, or ``None`` if it has none."""
     raw = read_bytes(path)
     line = raw.decode("utf-8", "replace").strip().partition("\n")[0] if raw else ""
     return line or None
 
 
 def names_in(directory: str) -> list[str]:
-    """The entries of a directory; none when it cannot be listed."""
+    """Return the entries of a directory; an empty list if it cannot be listed."""
     try:
         return os.listdir(directory)
     except OSError:
@@ -96,13 +96,13 @@ def names_in(directory: str) -> list[str]:
 
 
 def numbered(names: Iterable[str], prefix: str) -> list[int]:
-    """The numbers N of the names ``prefix<N>``, ascending."""
+    """Return the numbers N of the names ``prefix<N>``, ascending."""
     found = (_NUMBERED.fullmatch(name) for name in names)
     return sorted(int(match[2]) for match in found if match is not None and match[1] == prefix)
 
 
 def parse_connected(text: str | None, own: int) -> tuple[int, ...]:
-    """The neighbours in ``connected_devices``, in firmware order; none of them when one is invalid."""
+    """Return the neighbours in ``connected_devices``, in firmware order; empty if any of them is invalid."""
     parts = [part.strip() for part in (text or "").split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= len(str(_MAX_DEVICES)) for part in parts):
         return ()
@@ -111,7 +111,7 @@ def parse_connected(text: str | None, own: int) -> tuple[int, ...]:
 
 
 def east_west(connected: tuple[int, ...], own: int) -> tuple[int | None, int | None]:
-    """East and West neighbour of an Inferentia: the firmware names East first; an end of a line has one link."""
+    """Return the East and West neighbour of an Inferentia. The firmware lists East first; the end of a line has one."""
     match connected:
         case (east, west):
             return east, west
@@ -129,7 +129,7 @@ class CoreFigures(NamedTuple):
 
 
 def _read_memory(paths: tuple[str, str]) -> int | None:
-    """Memory in use: ``total``, or ``present`` of trees that have no ``total``."""
+    """Return the memory in use: ``total``, or ``present`` in trees without ``total``."""
     total = read_count(paths[0])
     return read_count(paths[1]) if total is None else total
 
@@ -139,10 +139,10 @@ def _memory_paths(directory: str) -> tuple[str, str]:
 
 
 class CorePaths:
-    """The files of one NeuronCore, named once and read at every look."""
+    """Paths of the files of one NeuronCore, built once and read for every snapshot."""
 
     def __init__(self, directory: str) -> None:
-        """``directory`` is a ``neuron_core<C>``."""
+        """Build the paths; ``directory`` is a ``neuron_core<C>`` directory."""
         stats = f"{directory}/stats"
         memory = f"{stats}/memory_usage/device_mem"
         self._use = [f"{stats}/other_info/{name}/total" for name in USE_COUNTERS.values()]
@@ -166,11 +166,11 @@ class CorePaths:
 
 
 def read_ecc(device_directory: str) -> EccCounts:
-    """ECC events of a device."""
+    """Return the ECC event counts of a device."""
     return EccCounts(*(read_count(f"{device_directory}/stats/hardware/{name}") for name in ECC_FILES))
 
 
 def read_host_memory(device_directory: str) -> HostMemory:
-    """Host memory used on behalf of a device now."""
+    """Return the host memory in use on behalf of a device."""
     directory = f"{device_directory}/stats/memory_usage/host_mem"
     return HostMemory(*(_read_memory(_memory_paths(f"{directory}/{name}")) for name in HostMemory._fields))
