@@ -12,7 +12,7 @@ from onnx import helper
 import runtime_core.compiler
 from benchmarks.harness import compare, exponent
 
-_OPERATORS = (500, 1000, 2000, 4000, 8000)
+_OPERATORS = (500, 1000, 2000, 4000, 8000, 20_000)
 # An older version has it under its older name.
 _compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 

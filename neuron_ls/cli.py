@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Optional
 
-import typer
-
-from neuron_console.command import TrustNodeFlag, examples_epilog, new_app, run, show_version
-
-EXAMPLES = """neuron-ls
-neuron-ls --wide --show-all-procs
-neuron-ls --topology
-neuron-ls --json-output | jq '.[].nc_count'
-neuron-ls --watch
-neuron-ls --watch 0.5"""
+from neuron_console.running import run_to_its_end
+from neuron_ls.listing import View, show
 
 DEFAULT_WATCH_SECONDS = "2"
 
-app = new_app(
-    "List the Neuron Devices of this instance, their NeuronCores, memory and links, and the processes that use them."
-)
+_FLAGS = {
+    "--wide": "wide",
+    "-w": "wide",
+    "--show-all-procs": "show_all",
+    "-a": "show_all",
+    "--topology": "topology",
+    "-t": "topology",
+    "--json-output": "as_json",
+    "-j": "as_json",
+}
 
 
-@app.command(epilog=examples_epilog(EXAMPLES))
-def list_devices(
-    wide: Annotated[
-        bool,
-        typer.Option(
-            "--wide", "-w", help="Show longer commands, pods where a kubelet tells them, and EAST and WEST on Inf1."
-        ),
-    ] = False,
-    show_all: Annotated[
-        bool, typer.Option("--show-all-procs", "-a", help="Include processes that only watch, such as neuron-top.")
-    ] = False,
-    topology: Annotated[
-        bool, typer.Option("--topology", "-t", help="Draw the links between devices below the table.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json-output", "-j", help="Print JSON instead of a table.")] = False,
-    watch: Annotated[
-        Optional[float],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="[SECONDS]", min=0.1, help="Repeat every SECONDS (default 2) until Ctrl-C."),
-    ] = None,
-    source: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            help="Node to read: sim, sysfs, sysfs:ROOT or replay:FILE. Default: a real node if present, else sim."
-        ),
-    ] = None,
-    trust_node: TrustNodeFlag = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """List the Neuron Devices of this instance: NeuronCores, memory, links and the processes that use them."""
-    from neuron_ls.listing import View, show
+def plain_view(arguments: Sequence[str]) -> View | None:
+    """The view of a command line that has only flags; ``None`` for any other, which needs a parser.
 
-    show(View(wide=wide, show_all=show_all, topology=topology, as_json=as_json), source, watch)
+    Importing Typer takes more time than all else that neuron-ls does.
+    """
+    fields = [_FLAGS.get(argument) for argument in arguments]
+    return None if None in fields else View(**{field: True for field in fields if field is not None})
 
 
 def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
@@ -73,5 +45,12 @@ def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Entry point of the console script."""
+    view = plain_view(sys.argv[1:])
+    # The shell's completion runs the command without arguments.
+    if view is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
+        run_to_its_end(lambda: show(view, None, None))
+    from neuron_console.command import run
+    from neuron_ls.options import app
+
     sys.argv[1:] = with_watch_seconds(sys.argv[1:])
     run(app)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from neuron_ls.report import render_json
 from neuron_ls.table import render_table
 from neuron_ls.topology_view import render_topology
 from neuron_ls.watchers import Watcher
@@ -34,6 +33,8 @@ def render(
 ) -> str:
     """The text for one snapshot; ``pods``: global core index to the pod that holds it, where a kubelet tells."""
     if view.as_json:
+        from neuron_ls.report import render_json
+
         return render_json(snapshot, watchers)
     text = render_table(snapshot, watchers, pods=pods, wide=view.wide, bold=bold)
     return f"{text}\n{render_topology(snapshot)}" if view.topology else text

@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from neuron_console.command import fail
 from neuron_console.exit_codes import USAGE
+from neuron_console.running import fail
 from runtime_core import __version__
 
 _DISTRIBUTION = "neuron-tools-sim"

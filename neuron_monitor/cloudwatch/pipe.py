@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from neuron_console.command import drop_stdout
+from neuron_console.running import drop_stdout
 from neuron_monitor.cloudwatch.send import COMMAND, Sender, tell_on_stderr
 from neuron_monitor.cloudwatch.table import figures
 from neuron_monitor.cloudwatch.window import Datum, Window

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from neuron_console.command import command_name
+from neuron_console.running import command_name
 from neuron_tools.sim.load import LoadPlan, process_environment
 from neuron_tools.sim.load_results import LoadSummary, LostProcess, ProcessResult, format_lost, summarize
 from neuron_tools.sim.run_progress import prepared, watch

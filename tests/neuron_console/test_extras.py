@@ -5,8 +5,8 @@ from importlib import metadata
 import pytest
 from packaging.requirements import Requirement
 
-from neuron_console.command import format_error
 from neuron_console.extras import DISTRIBUTION, EXTRAS, MissingExtraError, missing_extra, requires
+from neuron_console.running import format_error
 from runtime_core.errors import NeuronError
 
 FOR_DEVELOPERS = {"all", "audit", "bench", "dev", "docs"}

@@ -1,0 +1,130 @@
+"""What all commands share when they run: standard streams, errors as one line, exit codes. It does not import Typer."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, Protocol, runtime_checkable
+
+from neuron_console import exit_codes
+from neuron_console.extras import DISTRIBUTION, missing_extra
+from neuron_console.text import printable
+
+
+@runtime_checkable
+class UserError(Protocol):
+    """An error that a user can act on: what is wrong, where, and the remedy."""
+
+    what: str
+    where: str
+    mend: str
+    exit_code: int
+
+
+def drop_stdout() -> None:
+    """Discard buffered output after the reader closed it: otherwise Python would report an error when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def command_name() -> str:
+    """The name of this command; of its console script when it was started with ``python -m``."""
+    name = os.path.basename(sys.argv[0])
+    if name != "__main__.py":
+        return name
+    spec = sys.modules["__main__"].__spec__
+    package = "" if spec is None or spec.parent is None else spec.parent
+    return _script_of(package) or f"python -m {package}"
+
+
+def _script_of(package: str) -> str:
+    """The console script whose program lies in ``package``; "" if there is none."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        scripts = distribution(DISTRIBUTION).entry_points.select(group="console_scripts")
+    except PackageNotFoundError:
+        return ""
+    return next((script.name for script in scripts if script.module.rpartition(".")[0] == package), "")
+
+
+def format_error(error: UserError) -> str:
+    """The line that a user reads: where, what is wrong, the remedy."""
+    mend = error.mend
+    if not mend and isinstance(error, BaseException):
+        # The import error names the package; only this module knows the extra that installs it.
+        missing = missing_extra(error.__cause__)
+        mend = missing.mend if missing else ""
+    return ": ".join(part for part in (error.where, error.what, mend) if part)
+
+
+def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
+    """Print ``message`` as one line on stderr, under the command's name, and exit with ``code``.
+
+    A message may quote an untrusted file, so control characters are replaced.
+    """
+    print(f"{command_name()}: {printable(' '.join(message.split()))}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def open_standard_streams() -> None:
+    """Replace standard streams that the caller closed by /dev/null, and exit if standard output was closed.
+
+    Without this, the next file that the process opens would take the descriptor of the closed stream.
+    """
+    closed = [fd for fd in range(3) if not _is_open(fd)]
+    for _ in closed:
+        # The lowest free descriptor is the one that is missing.
+        # Write-only, standard input too: reading a closed input fails instead of finding it empty.
+        os.open(os.devnull, os.O_WRONLY)
+    if 0 in closed:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a standard stream stays open
+    if 1 in closed:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if 2 in closed:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if 1 in closed:
+        fail("standard output is closed: give it a terminal, a pipe, a file or /dev/null")
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def run_to_its_end(call: Callable[[], object]) -> NoReturn:
+    """Run a command: an expected failure becomes one line, Ctrl-C ends it without a message.
+
+    Args:
+        call: the command; an integer that it returns is the exit status.
+    """
+    open_standard_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # In an ASCII locale a link's arrow is shown as "?": the rest of the line is worth more than an error.
+            stream.reconfigure(errors="replace")
+    try:
+        status = call()
+    except KeyboardInterrupt:
+        raise SystemExit(exit_codes.INTERRUPTED) from None
+    except PermissionError as error:
+        fail(
+            f"no permission for {error.filename}: run as the owner of the node, or choose another with NEURON_SIM_ROOT"
+        )
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        fail(f"{error.strerror or error}{where}")
+    except ImportError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        fail(format_error(missing), missing.exit_code)
+    except Exception as error:
+        if not isinstance(error, UserError):
+            raise
+        fail(format_error(error), error.exit_code)
+    raise SystemExit(status if isinstance(status, int) else exit_codes.OK)
