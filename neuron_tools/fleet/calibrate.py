@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from neuron_monitor.collector import Collector
 from neuron_monitor.config import default_config
 from neuron_monitor.prometheus.from_node import NodeFeed
-from neuron_monitor.prometheus.seen import identity
+from neuron_monitor.prometheus.seen import Problem, identity
 from neuron_monitor.prometheus.table import INSTANCE_LABELS
 from neuron_monitor.prometheus.text import Format, Renderer, escape, page_of
 from neuron_monitor.prometheus.totals import Totals
+from neuron_monitor.report import Report
 from neuron_tools.fleet.schema import Fleet, GroupSpec, scenario_of
 from neuron_tools.scenario.load import fault_spec
 from neuron_tools.scenario.schema import ApplicationSpec, Arrivals, EventSpec
@@ -62,6 +63,8 @@ class Calibration(NamedTuple):
         gauge: whether the value is the growth of the last period and not the sum of all.
         ended_per_second: of each application, as measured.
         latency_ns: mean time between an arrival and its end.
+        report: of the window.
+        problems: what its monitor finds wrong at the end of the window.
     """
 
     text: tuple[str, ...]
@@ -75,6 +78,8 @@ class Calibration(NamedTuple):
     gauge: NDArray[np.bool_]
     ended_per_second: tuple[float, ...]
     latency_ns: tuple[int, ...]
+    report: Report
+    problems: tuple[Problem, ...]
 
 
 class Line(NamedTuple):
@@ -107,10 +112,14 @@ class NodePages:
         self._collector = Collector(world.source, default_config(), world.clock_ns())
         self._feed, self._totals, self._renderer = NodeFeed(), Totals(), Renderer()
         self.labels = ""
+        self.report: Report | None = None
+        self.problems: tuple[Problem, ...] = ()
 
     def page(self) -> str:
         """The page of now; gauges are about the time since the last one."""
-        node = self._feed.take(self._collector.collect(self._world.clock_ns(), everything=True))
+        look = self._collector.collect(self._world.clock_ns(), everything=True)
+        node = self._feed.take(look)
+        self.report, self.problems = look.report, node.problems or ()
         self.labels = labels_of(identity(node.instance))
         return page_of(self._renderer.families(node, self._totals.update(node.runtimes)), Format.TEXT)
 
@@ -154,7 +163,7 @@ def calibrate(fleet: Fleet, group: GroupSpec, folder: Path, state: State, *, red
         after = pages.page()
     finally:
         world.close()
-    made = _calibration(group, before, after, pages.labels, seconds, reduced=reduced)
+    made = _calibration(group, before, after, pages, seconds, reduced=reduced)
     if not state.faults:
         _check_served(group, state, made, seconds)
     return made
@@ -177,8 +186,11 @@ def _check_served(group: GroupSpec, state: State, made: Calibration, seconds: fl
 
 
 def _calibration(
-    group: GroupSpec, before: str, after: str, labels: str, seconds: float, *, reduced: bool
+    group: GroupSpec, before: str, after: str, pages: NodePages, seconds: float, *, reduced: bool
 ) -> Calibration:
+    labels = pages.labels
+    if pages.report is None:
+        raise ValueError("no page was made")
     earlier = {line.head: float(line.value) for line in lines_of(before) if isinstance(line, Line)}
     samples = [line for line in lines_of(after) if isinstance(line, Line)]
     grown = {line.head: float(line.value) - earlier.get(line.head, 0.0) for line in samples if line.kind in _COUNTS}
@@ -221,6 +233,8 @@ def _calibration(
         tuple(
             round(all_seconds * 1e9 / count) if count else 0 for count, all_seconds in zip(ended, taken, strict=True)
         ),
+        pages.report,
+        pages.problems,
     )
 
 

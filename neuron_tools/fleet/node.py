@@ -81,6 +81,19 @@ class _Segment:
         self.before[: len(before)] = before
 
 
+class Reading(NamedTuple):
+    """A node's moving values, by slot, at a time and at the start of the period before it."""
+
+    calibration: Calibration
+    values: NDArray[np.float64]
+    earlier: NDArray[np.float64]
+    period_seconds: float
+
+    def grown(self, slot: int) -> int:
+        """What a counter gained in the period, in whole ones as pages show them."""
+        return int(self.values[slot] + 1e-6) - int(self.earlier[slot] + 1e-6)
+
+
 class FleetNode:
     """One node. Its figures follow from the fleet's seed and the time; it remembers only how far it has computed."""
 
@@ -146,6 +159,19 @@ class FleetNode:
         parts[1::4] = [self.labels] * len(shown)
         parts[3::4] = shown
         return "".join([*parts, "\n"])
+
+    def reading(self, at_ns: int) -> Reading | None:
+        """All moving values at a time, and a period before it; ``None``: the node is down."""
+        segment = self._at(at_ns)
+        if segment is None:
+            return None
+        since_ns = max(segment.first_ns, at_ns - _PERIOD_NS)
+        return Reading(
+            segment.calibration,
+            self._values(segment, at_ns),
+            self._values(segment, since_ns),
+            max(1e-9, (at_ns - since_ns) / 1e9),
+        )
 
     def counters(self, at_ns: int) -> dict[str, float] | None:
         """Each moving value at a time by series, its instance labels replaced by a mark; ``None``: the node is down."""

@@ -67,6 +67,10 @@ def test_a_fleet_is_served_broken_and_taken_down(file):
         }  # fmt: skip
         healthy, broken = (f"{base}/nodes/web-000{number}/metrics" for number in (0, 1))
         before = completed(healthy)
+        summary = json.loads(read(healthy.replace("metrics", "api/v1/summary")))
+        report = json.loads(read(healthy.replace("metrics", "api/v1/report")))
+        assert summary["executions_total"] >= before
+        assert summary["instance_info"] == report["instance_info"]
         assert "web-0001" in read(broken)
         with pytest.raises(NodeError, match="is up"):
             command.up(command.UpPlan(file, "127.0.0.1:0", reduced=False, processes=1))
