@@ -10,12 +10,19 @@ import numpy as np
 from runtime_core.compiler.host import host_model
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.options import Precision
-from runtime_core.compiler.precision import SCALING, bounded, constant_dtype, narrow_buffers, numpy_type, rounds_inputs
+from runtime_core.compiler.precision import (
+    SCALING,
+    bounded,
+    constant_dtype,
+    narrow_buffers,
+    numpy_type,
+    rounds_inputs,
+    vector_inputs,
+)
 from runtime_core.compiler.trial import check_runs
 from runtime_core.errors import ModelFileError
 from runtime_core.neff.graph import (
     DType,
-    EngineKind,
     Instruction,
     Node,
     NodeKind,
@@ -105,7 +112,7 @@ def describe_node(
 def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tuple[Parameter, ...], int]:
     """Where the constants of a group lie, as which types, and their size in all."""
     names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
-    matrix_only = set(names) - {n for op in group if op.engine is not EngineKind.PE for n in op.inputs}
+    matrix_only = set(names) - {n for op in group for n in vector_inputs(op)}
     # The scales of quantised numbers are part of their meaning, not weights.
     exact = {n for op in group if op.opcode in SCALING for n in op.inputs}
     parameters, end = [], 0

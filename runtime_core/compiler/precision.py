@@ -14,6 +14,8 @@ from runtime_core.neff.graph import DType, EngineKind, TensorSpec
 
 _LARGEST = {DType.BFLOAT16: float.fromhex("0x1.fep127"), DType.FLOAT16: 65504.0}
 
+RECURRENT = frozenset({"lstm", "gru", "rnn"})
+"""Instructions that compute a product and element-wise work in each step."""
 SCALING = frozenset({"quantize", "dequantize", "requantize"})
 """Instructions between integers and the numbers that they stand for."""
 
@@ -22,6 +24,13 @@ def rounds_inputs(module: Module, op: Op, precision: Precision) -> bool:
     """Whether a matrix instruction narrows its FP32 inputs."""
     fp32 = any(module.specs[n].dtype is DType.FLOAT32 for n in op.inputs[:2])
     return op.engine is EngineKind.PE and precision.cast is not Fp32Cast.NONE and fp32
+
+
+def vector_inputs(op: Op) -> list[str]:
+    """The operands that ACT and POOL read, or what does their work within a recurrent instruction."""
+    if op.engine is not EngineKind.PE:
+        return op.inputs
+    return op.inputs[2:] if op.opcode in RECURRENT else []
 
 
 def constant_dtype(value: Array, matrix_only: bool, precision: Precision) -> DType:

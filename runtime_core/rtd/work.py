@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.timing.model import instruction_seconds
+from runtime_core.engine.timing.parameters import PARAMETERS
+from runtime_core.engine.timing.recurrent import Steps, engine_seconds, steps_of
 from runtime_core.neff.graph import EngineKind, NodeKind
 
 _MATRIX_OPCODES = ("conv", "matmul", "gemm", "einsum")
@@ -38,8 +40,13 @@ def work_by_core(model: LoadedModel) -> Mapping[int, CoreWork]:
             continue
         core = model.cores[node.core]
         total = work.get(core, CoreWork())
+        specs = {t.name: t for t in (*node.inputs, *node.outputs, *node.buffers, *(p.spec for p in node.parameters))}
         for instruction, seconds in zip(node.instructions, instruction_seconds(node), strict=True):
             time_ns = round(seconds * 1e9)
+            steps = steps_of(instruction, specs)
+            if steps is not None:
+                total = total.plus(_recurrent(steps, time_ns))
+                continue
             match instruction.engine:
                 case EngineKind.PE:
                     is_matrix = instruction.opcode.startswith(_MATRIX_OPCODES)
@@ -60,3 +67,23 @@ def work_by_core(model: LoadedModel) -> Mapping[int, CoreWork]:
                     pass
         work[core] = total
     return work
+
+
+def _recurrent(steps: Steps, time_ns: int) -> CoreWork:
+    """The work of all steps; the time that is left by PE and ACT is POOL's, as waiting for DRAM is."""
+    seconds = engine_seconds(steps, PARAMETERS)
+    start = PARAMETERS.instruction_overhead_seconds
+    products, functions = steps.number * len(steps.products), steps.number * steps.act_instructions
+    pe_ns = round((seconds[EngineKind.PE] + products * start) * 1e9)
+    act_ns = round((seconds[EngineKind.ACT] + functions * start) * 1e9)
+    return CoreWork(
+        pe_instructions=products,
+        pe_matmul_instructions=products,
+        pool_instructions=steps.number * steps.pool_instructions,
+        act_instructions=functions,
+        pe_ns=pe_ns,
+        pe_matmul_ns=pe_ns,
+        pool_ns=max(0, time_ns - pe_ns - act_ns),
+        act_ns=act_ns,
+        macs=steps.number * sum(matmul.flops // 2 for matmul, _ in steps.products),
+    )

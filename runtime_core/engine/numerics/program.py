@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, reduce
+from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, recurrent, reduce
 from runtime_core.engine.numerics.cpu import CpuProgram, load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.content import Content
@@ -24,6 +24,7 @@ KERNELS: dict[str, Maker] = {
     **movement.KERNELS,
     **indexing.KERNELS,
     **quantised.KERNELS,
+    **recurrent.KERNELS,
 }
 """Opcode -> what makes its kernel."""
 

@@ -17,6 +17,7 @@ from runtime_core.engine.timing.parameters import (
     PCIE_BYTES_PER_SECOND,
     TimingParameters,
 )
+from runtime_core.engine.timing.recurrent import engine_seconds, steps_of
 from runtime_core.engine.timing.residency import VIEWS, Traffic, peak_bytes, traffic
 from runtime_core.engine.timing.tiles import pe_seconds
 from runtime_core.instance import CORES_PER_DEVICE
@@ -136,13 +137,16 @@ def instruction_seconds(
 class _Cost(NamedTuple):
     """An instruction's time on its engine, the bytes that it loads from DRAM and stores there, and free memory.
 
-    ``free_bytes``: on-chip memory for data that is read ahead, once the instruction has ended.
+    Attributes:
+        engine_seconds, loaded_bytes, stored_bytes: see above.
+        started: instructions that its engines start: none for a view, some for every step of a recurrent one.
+        free_bytes: on-chip memory for data that is read ahead, once the instruction has ended.
     """
 
     engine_seconds: float
     loaded_bytes: int
     stored_bytes: int
-    view: bool
+    started: int
     free_bytes: int
 
 
@@ -157,16 +161,23 @@ def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParamete
     held = streamed_bytes(node) if core_params_bytes is None else core_params_bytes
     pinned, room = _divide_memory(held, peak_bytes(node), parameters)
     streamed_ratio = 1 - pinned / held if held else 0.0
-    return [
-        _Cost(
-            _engine_seconds(instruction, moved, specs, parameters),
-            round(streamed_ratio * moved.parameter_bytes) + moved.read_bytes,
-            moved.written_bytes,
-            instruction.opcode in VIEWS,
-            max(parameters.transfer_buffer_bytes, parameters.on_chip_bytes - pinned - moved.held_bytes),
+    costs = []
+    for instruction, moved in zip(node.instructions, traffic(node, room), strict=True):
+        steps = steps_of(instruction, specs)
+        repeated = 1 if steps is None else steps.number
+        started = int(instruction.opcode not in VIEWS) if steps is None else steps.instructions
+        costs.append(
+            _Cost(
+                _engine_seconds(instruction, moved, specs, parameters)
+                if steps is None
+                else sum(engine_seconds(steps, parameters).values()),
+                repeated * round(streamed_ratio * moved.parameter_bytes) + moved.read_bytes,
+                moved.written_bytes,
+                started,
+                max(parameters.transfer_buffer_bytes, parameters.on_chip_bytes - pinned - moved.held_bytes),
+            )
         )
-        for instruction, moved in zip(node.instructions, traffic(node, room), strict=True)
-    ]
+    return costs
 
 
 def _divide_memory(weights: int, activations: int, parameters: TimingParameters) -> tuple[int, int]:
@@ -214,8 +225,7 @@ def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingPar
         if cost.stored_bytes:
             dram_free = max(dram_free, now) + cost.stored_bytes / bandwidth
             end = max(end, dram_free - slack)
-        if not cost.view:
-            end += parameters.instruction_overhead_seconds
+        end += cost.started * parameters.instruction_overhead_seconds
         ahead.append((cost.loaded_bytes, end, cost.free_bytes))
         buffered += cost.loaded_bytes
         added.append(end - now)

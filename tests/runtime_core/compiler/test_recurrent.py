@@ -1,4 +1,6 @@
-"""Recurrent operators are unrolled onto the engines, and compute what onnxruntime does."""
+"""Recurrent operators run on the engines, and compute what onnxruntime does."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnxruntime import InferenceSession  # noqa: E402
 
 from runtime_core.compiler import CompileOptions, Fp32Cast, compile_with_report  # noqa: E402
-from runtime_core.compiler.lower.recurrent import MAX_STEPS  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
+from runtime_core.engine.timing.model import instruction_seconds  # noqa: E402
+from runtime_core.rtd.work import work_by_core  # noqa: E402
 
 BATCH, WIDTH, HIDDEN = 2, 3, 5
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -72,6 +75,18 @@ def test_the_reset_gate_of_a_gru_before_and_after_the_product(after):
     agree("GRU", linear_before_reset=after, directions=2)
 
 
+@pytest.mark.parametrize("operator", GATES)
+def test_a_long_sequence_is_a_few_instructions(operator):
+    model, inputs = network(operator, steps=2000, directions=2)
+    found = compile_with_report(model, CompileOptions(fp32_cast=Fp32Cast.NONE))
+    assert not found.report.cpu_operators
+    (node,) = found.neff.graph.nodes
+    assert len(node.instructions) < 15
+    expected = InferenceSession(model.SerializeToString()).run(None, inputs)
+    for value, right in zip(load_program(found.neff).run(inputs).values(), expected, strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-4, atol=2e-6)
+
+
 def test_a_rectified_recurrence():
     agree("RNN", activations=["Relu"])
 
@@ -79,12 +94,23 @@ def test_a_rectified_recurrence():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"steps": MAX_STEPS + 1}, "steps"),
         ({"clip": 1.0}, "clipping"),
         ({"activations": ["Tanh", "Tanh", "Tanh"]}, "activations"),
     ],
 )
-def test_what_is_not_unrolled_goes_to_a_cpu_node(options, why):
+def test_what_no_instruction_covers_goes_to_a_cpu_node(options, why):
     model, _ = network("LSTM", **options)
     (operator,) = compile_with_report(model).report.cpu_operators
     assert why in operator.reason
+
+
+def test_engines_count_the_instructions_of_every_step():
+    model, _ = network("LSTM", outputs=("y", "h", "c"))
+    graph = compile_with_report(model, CompileOptions(fp32_cast=Fp32Cast.NONE)).neff.graph
+    work = work_by_core(SimpleNamespace(graph=graph, cores=(3,)))[3]
+    # One product for the inputs, then a step's product, its bias and 14 operations.
+    assert work.pe_instructions == work.pe_matmul_instructions == 1 + 7
+    assert (work.act_instructions, work.pool_instructions) == (7 * 5, 1 + 7 * 6)
+    assert work.macs == 7 * BATCH * 4 * HIDDEN * (WIDTH + HIDDEN)
+    engines_ns = work.pe_ns + work.act_ns + work.pool_ns
+    assert engines_ns == pytest.approx(sum(instruction_seconds(graph.nodes[0])) * 1e9, rel=1e-3)
