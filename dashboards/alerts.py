@@ -78,6 +78,15 @@ ALERTS: tuple[Alert, ...] = (
         "ECC could not correct {{ $labels.event_type }}: what was computed meanwhile may be wrong.",
     ),
     Alert(
+        "NeuronLinkDown",
+        Severity.CRITICAL,
+        "1m",
+        "neuron_device_link_up == 0",
+        "The {{ $labels.direction }} link of Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} "
+        "is down",
+        "It carries nothing: pipelines that cross it fail.",
+    ),
+    Alert(
         "NeuronRuntimeGone",
         Severity.WARNING,
         "5m",

@@ -183,6 +183,17 @@ def _links(node: NodeSeen) -> Iterator[Sample]:
             yield (str(device.index), "west"), device.link_west_bytes
 
 
+def _link_states(node: NodeSeen) -> Iterator[Sample]:
+    """Only where the source counts what links carry: it alone knows whether they do."""
+    for device in node.devices:
+        for direction, end, sent_bytes in (
+            ("east", device.east, device.link_east_bytes),
+            ("west", device.west, device.link_west_bytes),
+        ):
+            if end is not None and sent_bytes is not None:
+                yield (str(device.index), direction), int(end not in device.down_links)
+
+
 def _device_of(node: NodeSeen, core: int) -> str:
     """The device of a core, "" where the number of cores per device is unknown."""
     per_device = node.hardware.neuroncore_per_device_count
@@ -270,6 +281,9 @@ OWN_NODE: tuple[Metric[NodeSeen], ...] = (
     Metric("neuron_device_link_transmit_bytes_total", Kind.COUNTER, "By",
            "Bytes sent over a link between Neuron Devices",
            ("neuron_device_index", "direction"), _links),
+    Metric("neuron_device_link_up", Kind.GAUGE, "1",
+           "1 when a link between Neuron Devices can carry data, 0 when it is down",
+           ("neuron_device_index", "direction"), _link_states),
     Metric("neuroncore_owner_info", Kind.GAUGE, "1", "Which runtime owns a NeuronCore, in labels",
            ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
     Metric("neuroncore_pod_info", Kind.GAUGE, "1",

@@ -59,6 +59,7 @@ def _devices(node: Series) -> tuple[Device, ...]:
     used = node.by("neuron_device_memory_used_bytes", "neuron_device_index")
     total = node.by("neuron_device_memory_total_bytes", "neuron_device_index")
     links = node.by("neuron_device_link_transmit_bytes_total", "neuron_device_index", "direction")
+    up = node.by("neuron_device_link_up", "neuron_device_index", "direction")
     ecc = node.by("hardware_ecc_events_total", "neuron_device_index", "event_type")
     devices = []
     named = sorted(n for (text,) in total if (n := integer(text)) is not None and n < _MAX_CORES)
@@ -84,6 +85,11 @@ def _devices(node: Series) -> tuple[Device, ...]:
                 None,
                 _whole(links.get((name, "east"))),
                 _whole(links.get((name, "west"))),
+                down_links=tuple(
+                    end
+                    for direction, end in (("east", east), ("west", west))
+                    if end is not None and up.get((name, direction)) == 0
+                ),
             )
         )
     return tuple(devices)

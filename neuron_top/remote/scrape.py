@@ -17,6 +17,7 @@ FAMILIES = frozenset({
     "hardware_ecc_events_total",
     "instance_info",
     "neuron_device_link_transmit_bytes_total",
+    "neuron_device_link_up",
     "neuron_device_memory_total_bytes",
     "neuron_device_memory_used_bytes",
     "neuron_hardware_info",

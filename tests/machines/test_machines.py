@@ -27,6 +27,7 @@ from runtime_core.telemetry.links import torus_columns
 from runtime_core.telemetry.snapshot import CpuTimes
 from runtime_core.telemetry.sysfs import source as sysfs
 from runtime_core.telemetry.sysfs.holders import Holder
+from runtime_core.telemetry.sysfs.tree import read_host_memory
 
 GOLDEN = Path(__file__).parent / "golden"
 PERIOD_SECONDS = 10
@@ -114,6 +115,21 @@ def test_the_viewers_name_what_they_see(machine, request):
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("machine", ["inf2.xlarge"], indirect=True)
+def test_host_memory_that_the_tree_does_not_tell_is_nowhere_0(machine):
+    count = machine.snapshot
+
+    def without_host_memory(*, host=False):
+        with patch.object(sysfs, "read_host_memory", lambda directory: read_host_memory(f"{directory}/none")):
+            return count(host=host)
+
+    machine.snapshot = without_host_memory
+    text = shown(machine)
+    assert re.search(r"Host Used +Total.*\nMemory +N/A +N/A +N/A +N/A +N/A\n", text)
+    assert 'memory_location="host"' not in text
+    assert re.search(r'"error": "not available, reported as 0 or null: neuron_runtime_used_bytes\.host, ', text)
 
 
 @pytest.mark.parametrize(
