@@ -6,6 +6,7 @@ from typing import Protocol
 
 from neuron_console.text import printable
 from neuron_top.model.moment import Clean, Moment
+from neuron_top.pods import NO_PODS, PodWatch
 from neuron_top.watcher import Watcher
 from runtime_core.telemetry import NeuronError, NodeError, Snapshot, Source
 
@@ -47,9 +48,16 @@ class Look(Protocol):
 class SourceLook:
     """A node of this machine, or a recording of one."""
 
-    def __init__(self, source: Source, clean: Clean = printable) -> None:
-        """Look at ``source``; ``clean`` makes its texts fit for the terminal."""
+    def __init__(self, source: Source, clean: Clean = printable, pods: PodWatch | None = None) -> None:
+        """Look at ``source``.
+
+        Args:
+            source: the node.
+            clean: makes its texts fit for the terminal.
+            pods: tells which pods use the cores.
+        """
         self._source = source
+        self._pods = pods
         self._clean = clean
         self._before: Snapshot | None = None
         self._watcher = Watcher(clean)
@@ -81,7 +89,11 @@ class SourceLook:
             where = f" ({error.filename})" if error.filename else ""
             raise NodeError(f"{self.name} can't be read: {error.strerror or error}{where}") from error
         self._before = snapshot
-        return self._watcher.moment(before, snapshot)
+        moment = self._watcher.moment(before, snapshot)
+        pods = self._pods.pods(snapshot) if self._pods is not None else NO_PODS
+        if not pods:
+            return moment
+        return moment._replace(pods={core: self._clean(name) for core, name in pods.items()})
 
     def pin(self, pid: int, start_ns: int) -> int:
         """A pidfd of a process that is shown; see :meth:`Look.pin`."""

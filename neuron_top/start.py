@@ -111,13 +111,14 @@ def _node(wish: Wish, glyphs: Glyphs) -> None:
         return
     from neuron_top.app import NeuronTop
     from neuron_top.looks import SourceLook
+    from neuron_top.pods import PodWatch
     from neuron_top.settings import load_settings, save_settings, settings_path
 
     path = settings_path()
     settings = load_settings(path)
     if wish.view is not None:
         settings = settings._replace(view=wish.view)
-    look = SourceLook(source, cleaner(glyphs))
+    look = SourceLook(source, cleaner(glyphs), None if source.name.startswith("replay:") else PodWatch())
     left = NeuronTop(look, interval_seconds, settings, glyphs, read_only=wish.read_only).run()
     if left is not None and not wish.read_only:
         save_settings(path, left)

@@ -42,6 +42,7 @@ class Moment(NamedTuple):
         links: device index -> traffic in the interval.
         health: what is wrong, the worst first.
         lost: devices that were there and are gone.
+        pods: global core index -> ``NAMESPACE/POD``, where Kubernetes is known.
     """
 
     snapshot: Snapshot
@@ -51,6 +52,7 @@ class Moment(NamedTuple):
     links: Mapping[int, LinkTraffic]
     health: tuple[Verdict, ...] = ()
     lost: tuple[Device, ...] = ()
+    pods: Mapping[int, str] = MappingProxyType({})
 
     @property
     def faults(self) -> Faults:

@@ -15,6 +15,7 @@ from neuron_top.model.moment import NO_LATENCY, Moment, RuntimeKey
 from neuron_top.model.overview import tab_names
 from neuron_top.model.table import Column, matches
 from runtime_core.telemetry import Severity, format_ranges
+from runtime_core.telemetry.kubelet.pods import pods_of
 from runtime_core.telemetry.snapshot import Runtime
 
 
@@ -39,6 +40,7 @@ class Process(NamedTuple):
     errors_per_second: float | None = None
     grade: Severity | None = None
     framework: str = ""
+    pods: str = ""
 
 
 class Application(NamedTuple):
@@ -134,14 +136,17 @@ def _process(moment: Moment, runtime: Runtime, faults: Faults) -> Process:
         failures_per_second(moment, runtime.key),
         faults.grade(runtime.pid, runtime.tag),
         runtime.framework,
+        pods_of(runtime, moment.pods) if moment.pods else "",
     )
 
 
 def make_processes(moment: Moment, needle: str = "") -> tuple[Process, ...]:
-    """The processes whose pid, user, tag, framework or command the filter names."""
+    """The processes whose pid, user, tag, pod, framework or command the filter names."""
     faults = moment.faults
     every = (_process(moment, runtime, faults) for runtime in moment.snapshot.runtimes)
-    return tuple(p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.framework, p.command))
+    return tuple(
+        p for p in every if matches(needle, str(p.pid), p.user, p.tag, p.address, p.framework, p.command, p.pods)
+    )
 
 
 def _pid(pid: int) -> str:
@@ -187,17 +192,21 @@ COLUMNS: tuple[Column[Process], ...] = (
     Column("HOST", 10, lambda p: format_bytes(p.host_bytes), lambda p: p.host_bytes, numeric=True),
     Column("USER", 9, lambda p: p.user, lambda p: p.user),
     Column("RUNTIME", 8, lambda p: p.version or NOT_AVAILABLE, lambda p: p.version),
+    Column("POD", 24, lambda p: p.pods, lambda p: p.pods or None),
     Column("COMMAND", 20, _what, lambda p: p.command),
 )  # fmt: skip
 NUMBERS = {column.title: number for number, column in enumerate(COLUMNS)}
 _MAY_HIDE = ("USER", "RUNTIME")
+_POD = NUMBERS["POD"]
 _FAILING = (NUMBERS["ERR/S"], NUMBERS["ERRORS"])
 
 
 def shown_columns(processes: tuple[Process, ...]) -> tuple[int, ...]:
-    """The columns that tell processes apart: one that says the same of all is left out."""
+    """The columns that tell processes apart: one that says the same of all is hidden, and pods where there are none."""
     uniform = {NUMBERS[title] for title in _MAY_HIDE
                if len({COLUMNS[NUMBERS[title]].text(p) for p in processes}) < 2}  # fmt: skip
+    if not any(p.pods for p in processes):
+        uniform.add(_POD)
     return tuple(number for number in range(len(COLUMNS)) if number not in uniform)
 
 

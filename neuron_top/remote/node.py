@@ -105,6 +105,13 @@ def _pids(node: Series) -> dict[str, int]:
     return found
 
 
+def _pods(node: Series, clean: Clean) -> dict[int, str]:
+    """Core -> the pod that uses it."""
+    found = node.by("neuroncore_pod_info", "neuroncore", "pod_namespace", "pod_name")
+    named = ((integer(core), f"{namespace}/{pod}") for core, namespace, pod in found)
+    return {core: clean(pod) for core, pod in named if core is not None}
+
+
 def _cores(node: Series, known: frozenset[int]) -> dict[str, dict[int, CoreMemory]]:
     """Tag -> core -> memory; of a core that is owned and tells nothing, nothing is known."""
     parts: dict[str, dict[int, dict[str, int]]] = {}
@@ -205,6 +212,7 @@ def moment_of(name: str, scrape: Scrape, before: Snapshot | None, clean: Clean =
         {runtime.key: latencies.get(tag, NO_LATENCY) for tag, runtime in runtimes.items()},
         _overall(latencies.values()),
         links_of(snapshot, before, seconds),
+        pods=_pods(node, clean),
     )
 
 

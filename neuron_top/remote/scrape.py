@@ -32,6 +32,7 @@ FAMILIES = frozenset({
     "neuroncore_memory_usage_runtime_memory",
     "neuroncore_memory_usage_tensors",
     "neuroncore_owner_info",
+    "neuroncore_pod_info",
     "neuroncore_utilization_ratio",
     "system_memory_total_bytes",
     "system_memory_used_bytes",

@@ -7,7 +7,9 @@ from worlds import make_runtime
 
 from neuron_console.text import ascii_only
 from neuron_top.glyphs import ASCII, UNICODE, terminal_glyphs
+from neuron_top.pods import PodWatch
 from runtime_core.telemetry import NodeError
+from runtime_core.telemetry.kubelet.holdings import CORE_RESOURCE, Holding
 
 
 class Failing(Still):
@@ -103,6 +105,37 @@ def test_a_runtime_that_cannot_be_read_is_told_and_the_rest_shown():
         assert "its page stays locked" in text(app)
 
     drive(check, (160, 30), source)
+
+
+def test_the_pods_of_processes_are_named_where_there_are_any():
+    def named(app):
+        return app.screen.query_one("#process-table").header(0, 200).plain
+
+    async def check(app, pilot):
+        await pilot.press("p")
+        assert "POD" not in named(app)
+        app.node._look._pods = PodWatch(lambda: (Holding("web-0", "prod", "main", CORE_RESOURCE, ("0", "1")),))
+        await until(pilot, lambda: "POD" in named(app), "the column")
+        assert "prod/web-0" in text(app)
+        await pilot.press("slash", *"prod/web", "enter")
+        assert len(app.screen.query_one("#processes")._processes) == 1
+
+    drive(check, (200, 30))
+
+
+def test_a_kubelet_that_does_not_answer_is_waited_for_by_nobody():
+    answer, asked = threading.Event(), []
+
+    def ask():
+        asked.append(None)
+        answer.wait(30)
+
+    watch, snapshot = PodWatch(ask, 3600.0), Still().snapshot()
+    assert [watch.pods(snapshot) for _ in range(3)] == [{}, {}, {}]
+    answer.set()
+    with watch._asking:
+        assert len(asked) == 1
+    assert watch.pods(snapshot) == {}
 
 
 def test_ascii_glyphs_make_a_screen_of_ascii_alone():

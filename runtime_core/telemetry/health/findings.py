@@ -121,7 +121,9 @@ def runtime_findings(before: Snapshot | None, after: Snapshot) -> Iterator[Findi
             timeouts = max(0, runtime.executions.timed_out - had)
             if timeouts:
                 yield Finding(VerdictKind.TIMEOUTS, place, timeouts)
-        if runtime.errors is not None and (old is None or old.errors is not None):
+        # Most runtimes count no new error between two snapshots.
+        unchanged = old is not None and runtime.errors == old.errors
+        if runtime.errors is not None and not unchanged and (old is None or old.errors is not None):
             had_errors = old.errors if old is not None and old.errors is not None else ErrorCounts()
             for name, now, then in zip(ErrorCounts._fields, runtime.errors, had_errors, strict=True):
                 # A timeout counts as a generic error too, and is already reported.
@@ -136,6 +138,8 @@ _EXPLAIN_HARDWARE = frozenset({VerdictKind.ECC_UNCORRECTED, VerdictKind.LINK_DOW
 
 def causes(findings: list[Finding], snapshot: Snapshot) -> list[Finding]:
     """The findings without those that another explains: timeouts of a hung core, hardware errors of a broken part."""
+    if not findings:
+        return findings
     hung = {f.where.pid for f in findings if f.kind is VerdictKind.CORE_HUNG}
     broken: set[int] = set()
     for finding in findings:

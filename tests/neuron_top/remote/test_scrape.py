@@ -82,6 +82,17 @@ def test_a_node_is_read_with_its_devices_runtimes_and_host():
     assert moment.rates.host.average.user == 0.5
 
 
+def test_pods_and_links_that_are_down_are_read():
+    link = 'neuron_device_link_{}{{{},neuron_device_index="0",direction="{}"}} {}\n'
+    more = f'neuroncore_pod_info{{{INSTANCE},neuroncore="1",pod_namespace="prod",pod_name="web-0"}} 1\n'
+    for direction, up in (("east", 0), ("west", 1)):
+        more += link.format("transmit_bytes_total", INSTANCE, direction, 5) + link.format("up", INSTANCE, direction, up)
+    text = (METRICS % 100).replace('neuron_device_count="1"', 'neuron_device_count="3"') + more
+    moment = moment_of("node", scrape(text), None)
+    assert moment.pods == {1: "prod/web-0"}
+    assert moment.snapshot.devices[0].down_links == (moment.snapshot.devices[0].east,) == (1,)
+
+
 def test_counts_are_differences_and_a_counter_that_went_back_began_anew():
     reader = Reader()
     first = moment_of("node", scrape(METRICS % 100, reader, 10), None)
