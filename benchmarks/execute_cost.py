@@ -14,7 +14,7 @@ from runtime_core.driver.pages.page import RuntimePage
 
 
 def telemetry_cost_us() -> float:
-    """All that an execute call writes: placing on the core's timeline, counting, two histograms."""
+    """All that an execute call does on the page: two checks, placing on the core's timeline, counting, histograms."""
     store = open_or_set_up()
     page = RuntimePage(store, tag="cost", command="", version="")
     ownership.claim_cores(store.locks, [0])
@@ -22,7 +22,9 @@ def telemetry_cost_us() -> float:
 
     def one() -> None:
         now_ns = time.monotonic_ns()
+        page.was_reset((0,))
         page.place(0, now_ns, now_ns, 1000, 5000, 2_000_000_000)
+        page.was_reset((0,))
         page.count((0,), 0, 0, None, 2_000_000, 1_900_000)
 
     cost = microseconds_per_call(one, 20_000)
