@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -55,12 +56,15 @@ def process_seconds(command: Sequence[str], runs: int = 15, env: dict[str, str] 
     return processes_seconds([(command, env)], runs)[0]
 
 
-def processes_seconds(programs: Sequence[tuple[Sequence[str], dict[str, str] | None]], runs: int = 15) -> list[float]:
+def processes_seconds(
+    programs: Sequence[tuple[Sequence[str], dict[str, str] | None]], runs: int = 15, *, processor: bool = False
+) -> list[float]:
     """Median wall time of each of some whole processes, run in turn so that a busy spell of the host hits all alike.
 
     Args:
         programs: command and environment (``None``: this process's) of each.
         runs: how often each is run, after once to warm up.
+        processor: the processor time of each, and of what it waited for, instead of the wall time.
     """
     times: list[list[float]] = [[] for _ in programs]
     for number in range(runs + 1):
@@ -69,11 +73,17 @@ def processes_seconds(programs: Sequence[tuple[Sequence[str], dict[str, str] | N
             environment = {
                 k: v for k, v in (os.environ if env is None else env).items() if k != "PYTHONDONTWRITEBYTECODE"
             }
-            started = time.perf_counter()
+            clock = _children_seconds if processor else time.perf_counter
+            started = clock()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
             if number:
-                found.append(time.perf_counter() - started)
+                found.append(clock() - started)
     return [statistics.median(found) for found in times]
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 _THERE = """

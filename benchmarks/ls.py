@@ -1,4 +1,4 @@
-"""The whole process of neuron-ls beside other programs' starts, and one look at a driver's tree of sixteen devices."""
+"""The processor time of neuron-ls beside other programs' starts, and one look at a driver's tree of sixteen devices."""
 
 from __future__ import annotations
 
@@ -47,15 +47,17 @@ def _starts(folder: Path) -> list[Figure]:
     for size in ("inf1.xlarge", "inf1.24xlarge"):
         set_up(folder / size, type_name=size)
         environment = {**os.environ, "NEURON_SIM_ROOT": str(folder / size), "NEURON_SOURCE": "sim"}
-        for flags in ([], ["-j"]):
+        for flags in ([], ["-j"], ["--source", "sim"]):
             name = " ".join(["neuron-ls", *flags, f"({size})"])
             ours[name] = [str(_BIN / "neuron-ls"), *flags], environment
-    times = dict(zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()]), strict=True))
+    times = dict(zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()], processor=True)))
     typer = times["peer: python -c 'import typer'"]
     figures = []
     for name in ours:
         figures.append(Figure(name, times[name] * 1000, "ms"))
-        figures.append(Figure(f"{name} as a ratio to import typer", times[name] / typer, "x", 1.6))
+        # With an option that has a value it needs a parser, and so typer itself.
+        goal = None if "--source" in name else 1.25
+        figures.append(Figure(f"{name} as a ratio to import typer", times[name] / typer, "x", goal))
     return figures + [Figure(name, times[name] * 1000, "ms") for name in commands]
 
 

@@ -149,7 +149,10 @@ def _pipeline_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop
 
 
 def _one_stage_loop(engine: Engine, model: LoadedModel, start_ns: int, stop: Stop) -> Process:
-    """:func:`_pipeline_loop` for one stage, which has no links: a loop over one stage costs a fifth more."""
+    """:func:`_pipeline_loop` for one stage, which has no links.
+
+    A loop over one stage costs a fifth more, and the host's part in a function that both call a tenth.
+    """
     page = engine.page
     assert isinstance(page, BufferedPage)  # noqa: S101 - asked before
     plan = model.plan
