@@ -50,7 +50,9 @@ def _starts(folder: Path) -> list[Figure]:
         for flags in ([], ["-j"], ["--source", "sim"]):
             name = " ".join(["neuron-ls", *flags, f"({size})"])
             ours[name] = [str(_BIN / "neuron-ls"), *flags], environment
-    times = dict(zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()], processor=True)))
+    times = dict(
+        zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()], processor=True), strict=True)
+    )
     typer = times["peer: python -c 'import typer'"]
     figures = []
     for name in ours:
