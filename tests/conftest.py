@@ -15,6 +15,7 @@ from runtime_core.driver.node import set_up
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+REPOSITORY = Path(__file__).parent.parent
 LIGHT_NETWORKS = Path("backend/test/data/light")
 _RUNTIME_VARIABLES = (
     "NEURON_RT_VISIBLE_CORES",
@@ -41,6 +42,7 @@ def own_world(tmp_path, monkeypatch):
     monkeypatch.setenv("NEURON_SOURCE", "sim")
     for name in _RUNTIME_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(REPOSITORY)
 
 
 @pytest.fixture

@@ -24,11 +24,11 @@ class Hold(NamedTuple):
 
     Attributes:
         resource: the resource that it was allocated by.
-        until: time (monotonic, seconds) to which it counts unless the kubelet lists it.
+        since: time of the allocation (monotonic, seconds).
     """
 
     resource: str
-    until: float
+    since: float
 
 
 class Ledger:
@@ -68,30 +68,36 @@ class Ledger:
                     f"NeuronCore {taken[0]} is already allocated as {held[taken[0]]}",
                     mend="let the kubelet choose again, or offer one of the two resources only",
                 )
-            until = self._clock() + GRACE_SECONDS
+            now = self._clock()
             for core in cores:
-                self._holds[core] = Hold(resource, until)
+                self._holds[core] = Hold(resource, now)
 
-    def reconcile(self, listed: Iterable[tuple[str, Iterable[int]]]) -> None:
-        """Take over what the kubelet lists as allocated: (resource, ids) of each container."""
+    def reconcile(self, listed: Iterable[tuple[str, Iterable[int]]], asked: float) -> None:
+        """Take over what the kubelet lists as allocated.
+
+        Args:
+            listed: (resource, ids) of each container.
+            asked: time (monotonic, seconds) at which the kubelet was asked. An allocation after it may be missing from
+                the list, and a core of it may still be listed for the pod that held it before.
+        """
         found: dict[int, str] = {}
         for resource, ids in listed:
             for core in self.cores(resource, ids):
                 found.setdefault(core, resource)
         with self._lock:
-            ended = self._listed.keys() - found.keys()
-            now = self._clock()
+            # A hold that was once listed is gone from here: when its pod ends, the core is free, whatever grace is left.
             self._holds = {
                 core: hold
                 for core, hold in self._holds.items()
-                # Listed before and no more: the pod has ended, whatever grace is left.
-                if core not in ended and core not in found and hold.until > now
+                if hold.since >= asked or (core not in found and self._in_grace(hold))
             }
             self._listed = found
 
+    def _in_grace(self, hold: Hold) -> bool:
+        return self._clock() < hold.since + GRACE_SECONDS
+
     def _current(self) -> dict[int, str]:
-        now = self._clock()
-        recent = {core: hold.resource for core, hold in self._holds.items() if hold.until > now}
+        recent = {core: hold.resource for core, hold in self._holds.items() if self._in_grace(hold)}
         return {**self._listed, **recent}
 
     def held(self) -> dict[int, str]:

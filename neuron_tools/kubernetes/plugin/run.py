@@ -81,6 +81,7 @@ class Plugin:
         self._kubelet_told = True
         self._kubelet_lock = threading.Lock()
         self.node = node_of(source.snapshot())
+        self._clock = clock
         self.ledger = Ledger(self.node.silicon, clock)
         self._health = Health(self.node, reset_counts(source))
         self._unhealthy: dict[int, str] = {}
@@ -106,6 +107,7 @@ class Plugin:
     def reconcile(self) -> None:
         """Bring the ledger up to date with what the kubelet lists; without an answer it stays as it is."""
         with self._kubelet_lock:
+            asked = self._clock()
             try:
                 holdings = self._kubelet.holdings()
             except KubeletError as error:
@@ -114,12 +116,13 @@ class Plugin:
                 self._kubelet_told = False
                 return
             self._kubelet_told = True
-            self.ledger.reconcile(
+            listed = (
                 (CORE_RESOURCE if h.resource_name == CORE_RESOURCE else DEVICE_RESOURCES[0], ids)
                 for h in holdings
                 if h.resource_name == CORE_RESOURCE or h.resource_name in DEVICE_RESOURCES
                 if (ids := self._ids_of(h.device_ids)) is not None
             )
+            self.ledger.reconcile(listed, asked)
 
     def _ids_of(self, texts: tuple[str, ...]) -> list[int] | None:
         ids = [int(text) for text in texts if text.isascii() and text.isdigit()]

@@ -133,7 +133,7 @@ print(len(open_source().snapshot().devices))
 
 @pytest.mark.parametrize("name", ["datastore", "locks", "node.json", "visible-devices", "replay.json"])
 @pytest.mark.parametrize("kind", ["fifo", "device", "socket", "directory"])
-def test_what_is_no_file_is_refused_and_never_waited_for(node, command, name, kind):
+def test_what_is_no_file_is_refused_and_never_waited_for(node, command, monkeypatch, name, kind):
     if kind == "device" and os.getuid():
         pytest.skip("making a device needs root")
     path = node / name
@@ -146,7 +146,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(node, command, name, ki
         case "socket":
             import socket
 
-            os.chdir(node)  # a socket's path has 107 bytes at most
+            monkeypatch.chdir(node)  # a socket's path has 107 bytes at most
             with socket.socket(socket.AF_UNIX) as made:
                 made.bind(name)
         case "directory":
