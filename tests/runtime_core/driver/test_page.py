@@ -180,10 +180,14 @@ def test_a_reader_never_sees_half_a_write(victim, node, wait):
     """Against a writer at full speed, parts that belong together always agree."""
     source = open_source()
     wait(lambda: own(source.snapshot(), "victim").executions.completed > 1000)
-    last = 0
-    for _ in range(2000):
+    last = whole = 0
+    while whole < 2000:
         runtime = own(source.snapshot(), "victim")
-        assert runtime.error == ""
+        if runtime.error:
+            # A busy machine can keep the writer from running for longer than a reader waits.
+            assert "in the middle of a write" in runtime.error
+            continue
+        whole += 1
         done = runtime.executions.completed
         assert runtime.total_latency.count == runtime.device_latency.count == done
         assert runtime.cores[1].status.success == runtime.cores[1].inference_count == done
