@@ -85,7 +85,7 @@ class Ledger:
             for core in self.cores(resource, ids):
                 found.setdefault(core, resource)
         with self._lock:
-            # A hold that was once listed is gone from here: when its pod ends, the core is free, whatever grace is left.
+            # A hold that was once listed is gone from here, so the end of its pod frees the core within the grace too.
             self._holds = {
                 core: hold
                 for core, hold in self._holds.items()
