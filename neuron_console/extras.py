@@ -32,7 +32,7 @@ EXTRAS = {
     "gatherinfo": Extra(("detect_secrets",), "Finding more kinds of secrets in a bundle"),
     "libnrt": Extra(("cffi",), "The C library"),
     "profile": Extra(("google",), "--tensorboard"),
-    "dask": Extra(("distributed", "dask"), "--engine dask://"),
+    "dask": Extra(("distributed",), "--engine dask://"),
     "torch": Extra(("torch", "onnxscript", "onnx"), "Compiling a PyTorch model"),
 }
 """By name as in ``pip install 'neuron-tools-sim[NAME]'``; a module of several belongs to the first that has it."""
