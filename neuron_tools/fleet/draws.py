@@ -1,9 +1,9 @@
 """Random events of a node as functions of time: any count can be computed without those before it.
 
-A Poisson process over an interval is drawn from the top: its total, then how many of it fall into each half, and so on
-down to cells of a few events, whose times are drawn one by one. Each draw has a key of its own (seed, node, stream,
-interval, cell), so counts at any two times agree, whoever asks and in whatever order (a counter-based generator:
-Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+A Poisson process over an interval is drawn from the top: its total, then how many of it fall into each of 16 equal
+parts, and so on down to cells of a few events, whose times are drawn one by one. Each draw has a key of its own (seed,
+node, stream, interval, cell), so counts at any two times agree, whoever asks and in whatever order (a counter-based
+generator: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
 """
 
 from __future__ import annotations
@@ -15,20 +15,50 @@ import numpy as np
 from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
+_PARTS = 16
 _LEAF_EVENTS = 1024
-"""Cells with no more events are not halved: to draw their times again costs less than to remember them."""
+"""Cells with no more events are not divided: to draw their times again costs less than to remember them."""
 
+_EVENLY = np.full(_PARTS, 1 / _PARTS)
 _BITS = Philox(key=0)
 _GENERATOR = Generator(_BITS)
 _STATE = _BITS.state
 
 
 class _Cell(NamedTuple):
+    """``before``: events of the process before the cell."""
+
     number: int
     first_ns: int
     end_ns: int
     events: int
     before: int
+
+    @property
+    def leaf(self) -> bool:
+        """Whether it is not divided."""
+        return self.events <= _LEAF_EVENTS or self.end_ns - self.first_ns < _PARTS
+
+
+class _Parts(NamedTuple):
+    """A cell that is divided; ``before``: events of the process before each part, and before the end of the last."""
+
+    cell: _Cell
+    before: NDArray[np.int64]
+
+    def number(self, at_ns: int) -> int:
+        """The part that a time is in; part ``p`` begins at ``length * p // _PARTS``, rounded down."""
+        first_ns, end_ns = self.cell.first_ns, self.cell.end_ns
+        return -(-_PARTS * (at_ns - first_ns + 1) // (end_ns - first_ns)) - 1
+
+    def part(self, part: int) -> _Cell:
+        """A part by its number."""
+        first_ns, length_ns = self.cell.first_ns, self.cell.end_ns - self.cell.first_ns
+        before = int(self.before[part])
+        return _Cell(
+            self.cell.number * _PARTS + part, first_ns + length_ns * part // _PARTS,
+            first_ns + length_ns * (part + 1) // _PARTS, int(self.before[part + 1]) - before, before,
+        )  # fmt: skip
 
 
 class Draws:
@@ -37,7 +67,7 @@ class Draws:
     def __init__(self, seed: int, node: int) -> None:
         """``seed``: of the fleet; ``node``: its number in it."""
         self._key = seed << 32 | node
-        self._paths: dict[int, tuple[tuple[int, int, float], list[_Cell]]] = {}
+        self._paths: dict[int, tuple[tuple[int, int, float], _Cell, list[_Parts]]] = {}
 
     def _rng(self, stream: int, interval: int, cell: int) -> Generator:
         state = _STATE["state"]
@@ -60,17 +90,16 @@ class Draws:
         process = first_ns, end_ns, mean
         known = self._paths.get(stream)
         if known is None or known[0] != process:
-            known = self._paths[stream] = process, [self._top(stream, process)]
-        path = known[1]
-        top = path[0]
+            known = self._paths[stream] = process, self._top(stream, process), []
+        _, top, path = known
         if at_ns >= end_ns:
             return top.events
-        while not path[-1].first_ns <= at_ns < path[-1].end_ns:
+        while path and not path[-1].cell.first_ns <= at_ns < path[-1].cell.end_ns:
             path.pop()
-        while path[-1].events > _LEAF_EVENTS and path[-1].end_ns - path[-1].first_ns > 1:
-            left, right = self._halves(stream, first_ns, path[-1])
-            path.append(left if at_ns < left.end_ns else right)
-        cell = path[-1]
+        cell = path[-1].part(path[-1].number(at_ns)) if path else top
+        while not cell.leaf:
+            path.append(self._parts(stream, first_ns, cell))
+            cell = path[-1].part(path[-1].number(at_ns))
         return cell.before + int(np.count_nonzero(self._offsets(stream, first_ns, cell) < at_ns - cell.first_ns))
 
     def counts(
@@ -84,18 +113,18 @@ class Draws:
         waiting = [(top, low, high)] if low < high else []
         while waiting:
             cell, low, high = waiting.pop()
-            if cell.events > _LEAF_EVENTS and cell.end_ns - cell.first_ns > 1:
-                left, right = self._halves(stream, first_ns, cell)
-                middle = low + int(np.searchsorted(at_ns[low:high], left.end_ns, "left"))
-                if low < middle:
-                    waiting.append((left, low, middle))
-                if middle < high:
-                    waiting.append((right, middle, high))
+            if cell.leaf:
+                offsets = self._offsets(stream, first_ns, cell)
+                for place in range(low, high):
+                    earlier = np.count_nonzero(offsets < int(at_ns[place]) - cell.first_ns)
+                    found[place] = cell.before + int(earlier)
                 continue
-            offsets = self._offsets(stream, first_ns, cell)
-            for place in range(low, high):
-                earlier = np.count_nonzero(offsets < int(at_ns[place]) - cell.first_ns)
-                found[place] = cell.before + int(earlier)
+            parts = self._parts(stream, first_ns, cell)
+            while low < high:
+                part = parts.part(parts.number(int(at_ns[low])))
+                end = low + int(at_ns[low:high].searchsorted(part.end_ns))
+                waiting.append((part, low, end))
+                low = end
         return found
 
     def times_ns(self, stream: int, first_ns: int, end_ns: int, mean: float) -> Iterator[int]:
@@ -103,24 +132,25 @@ class Draws:
         cells = [self._top(stream, (first_ns, end_ns, mean))]
         while cells:
             cell = cells.pop()
-            if cell.events > _LEAF_EVENTS and cell.end_ns - cell.first_ns > 1:
-                cells += reversed(self._halves(stream, first_ns, cell))
-            else:
+            if cell.leaf:
                 offsets = np.sort(self._offsets(stream, first_ns, cell).astype(np.int64))
                 yield from (cell.first_ns + offsets).tolist()
+            else:
+                parts = self._parts(stream, first_ns, cell)
+                cells += [parts.part(part) for part in reversed(range(_PARTS))]
 
     def _top(self, stream: int, process: tuple[int, int, float]) -> _Cell:
         first_ns, end_ns, mean = process
         return _Cell(1, first_ns, end_ns, int(self._rng(stream, first_ns, 0).poisson(mean)), 0)
 
-    def _halves(self, stream: int, interval: int, cell: _Cell) -> tuple[_Cell, _Cell]:
-        middle_ns = (cell.first_ns + cell.end_ns) // 2
-        share = (middle_ns - cell.first_ns) / (cell.end_ns - cell.first_ns)
-        left = int(self._rng(stream, interval, cell.number).binomial(cell.events, share))
-        return (
-            _Cell(2 * cell.number, cell.first_ns, middle_ns, left, cell.before),
-            _Cell(2 * cell.number + 1, middle_ns, cell.end_ns, cell.events - left, cell.before + left),
-        )
+    def _parts(self, stream: int, interval: int, cell: _Cell) -> _Parts:
+        # Parts are of equal length but for a nanosecond, and equally likely.
+        counts = self._rng(stream, interval, cell.number).multinomial(cell.events, _EVENLY)
+        before = np.empty(_PARTS + 1, np.int64)
+        before[0] = cell.before
+        np.cumsum(counts, out=before[1:])
+        before[1:] += cell.before
+        return _Parts(cell, before)
 
     def _offsets(self, stream: int, interval: int, cell: _Cell) -> NDArray[np.float64]:
         """Of the events of a cell, from its start, in no order; whole nanoseconds are those before the point."""

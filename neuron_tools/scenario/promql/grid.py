@@ -80,6 +80,7 @@ class GridStore:
         self.times_seconds = times_seconds
         self.step_seconds = step_seconds
         self.families: dict[str, Columns] = {}
+        self._ranges: dict[str, tuple[Columns, Columns]] = {}
 
     @property
     def empty(self) -> Columns:
@@ -100,6 +101,17 @@ class GridStore:
             rows = [row for row, labels in enumerate(family.labels) if match(labels)]
             found.append(family if len(rows) == len(family.labels) else family.rows(rows))
         return found[0] if len(found) == 1 else _stacked([self.empty, *found])
+
+    def over_range(self, call: ast.Call, argument: ast.MatrixSelector) -> Columns:
+        """A function over a range; rules that share it compute it once."""
+        found = self.select(*matcher(argument.vector_selector.prettify()))
+        text = call.prettify()
+        known = self._ranges.get(text)
+        if known is None or known[0].values is not found.values:
+            span = argument.range.total_seconds()
+            values, present = RANGES[call.func.name](found.values, found.present, span, self.step_seconds)
+            known = self._ranges[text] = found, _nameless(Columns(found.labels, values, present))
+        return known[1]
 
 
 def evaluate_grid(store: GridStore, expression: str | ast.Expr) -> Value:
@@ -191,9 +203,7 @@ def _call(store: GridStore, call: ast.Call) -> Value:
         if not isinstance(argument, ast.MatrixSelector):
             raise UsageError("subqueries are not supported in rules", where=f"PromQL {call.prettify()!r}")
         refuse_shifts(argument.vector_selector)
-        found = store.select(*matcher(argument.vector_selector.prettify()))
-        values, present = RANGES[name](found.values, found.present, argument.range.total_seconds(), store.step_seconds)
-        return _nameless(Columns(found.labels, values, present))
+        return store.over_range(call, argument)
     arguments = [_evaluate(store, argument) for argument in call.args]
     match name:
         case "vector":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -28,46 +28,61 @@ def _increase(*, per_second: bool) -> _Range:
         if not series:
             return values, present
         back = _steps(range_seconds, step)
+        # Series of a page come and go together: what depends on presence alone is computed once.
+        shown = present[:1] if (present == present[0]).all() else present
         numbers = np.arange(times)
         # Of each time: the newest sample until then, and the oldest one in its window.
-        last = np.maximum.accumulate(np.where(present, numbers, -1), axis=1)
-        following = np.minimum.accumulate(np.where(present, numbers, times)[:, ::-1], axis=1)[:, ::-1]
+        last = np.maximum.accumulate(np.where(shown, numbers, -1), axis=1)
+        following = np.minimum.accumulate(np.where(shown, numbers, times)[:, ::-1], axis=1)[:, ::-1]
         first = following[:, np.maximum(numbers - back, 0)]
         enough = (first < last) & (last >= numbers - back)
         last, first = np.where(enough, last, 0), np.where(enough, first, 0)
-        count = np.cumsum(present, axis=1)
+        count = np.cumsum(shown, axis=1)
+        begin = _at(values, first)
+        total = _at(values, last) - begin
         lost = _lost(values, present)
-        rows = np.arange(series)[:, None]
-        begin = values[rows, first]
-        total = values[rows, last] - begin + lost[rows, last] - lost[rows, first]
+        if lost is not None:
+            total += _at(lost, last) - _at(lost, first)
         sampled = (last - first) * step
-        average = sampled / np.maximum(count[rows, last] - count[rows, first], 1)
+        average = sampled / np.maximum(_at(count, last) - _at(count, first), 1)
+        threshold = average * 1.1
         to_start = first * step - (numbers * step - range_seconds)
         to_end = (numbers - last) * step
-        to_zero = np.where((total > 0) & (begin >= 0), sampled * begin / np.where(total > 0, total, 1.0), np.inf)
+        # A counter cannot have been below zero.
+        grows = (total > 0) & (begin >= 0)
+        to_zero = np.divide(sampled * begin, total, out=np.full_like(total, np.inf), where=grows)
         to_start = np.minimum(to_start, to_zero)
-        threshold = average * 1.1
-        spanned = sampled + np.where(to_start < threshold, to_start, average / 2)
-        spanned = spanned + np.where(to_end < threshold, to_end, average / 2)
-        result = total * (spanned / np.where(enough, sampled, 1.0))
-        return (result / range_seconds if per_second else result), enough
+        spanned = np.where(to_start < threshold, to_start, average / 2)
+        spanned += sampled + np.where(to_end < threshold, to_end, average / 2)
+        spanned /= np.where(enough, sampled, 1.0)
+        total *= spanned
+        return (total / range_seconds if per_second else total), np.broadcast_to(enough, values.shape)
 
     return found
 
 
-def _lost(values: _Floats, present: _Bools) -> _Floats:
-    """What resets of each counter have taken away until each time."""
-    series, times = values.shape
-    numbers = np.where(present, np.arange(times), 0)
-    newest = np.maximum.accumulate(numbers, axis=1)
-    filled = values[np.arange(series)[:, None], newest]
+def _at(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
+    """``values`` at other times: those of ``places``, whose one row is for all or each of whose rows is for one."""
+    if len(places) == 1:
+        return values[:, places[0]]
+    return np.take_along_axis(values, places, axis=1)
+
+
+def _lost(values: _Floats, present: _Bools) -> _Floats | None:
+    """What resets of each counter have taken away until each time; ``None``: there are no resets."""
+    times = values.shape[1]
+    filled = values
+    if not present.all():
+        newest = np.maximum.accumulate(np.where(present, np.arange(times), 0), axis=1)
+        filled = np.take_along_axis(values, newest, axis=1)
     before = filled[:, :-1]
+    dropped = values[:, 1:] < before
+    if not dropped.any():
+        return None
     # The first sample of a series has none before it.
-    known = np.maximum.accumulate(present, axis=1)[:, :-1]
-    dropped = present[:, 1:] & known & (values[:, 1:] < before)
+    dropped &= present[:, 1:] & np.maximum.accumulate(present, axis=1)[:, :-1]
     lost = np.zeros_like(values)
-    if dropped.any():
-        np.cumsum(np.where(dropped, before, 0.0), axis=1, out=lost[:, 1:])
+    np.cumsum(np.where(dropped, before, 0.0), axis=1, out=lost[:, 1:])
     return lost
 
 
