@@ -68,6 +68,8 @@ class Draws:
         """``seed``: of the fleet; ``node``: its number in it."""
         self._key = seed << 32 | node
         self._paths: dict[int, tuple[tuple[int, int, float], _Cell, list[_Parts]]] = {}
+        self._leaf = 0, 0, 0
+        self._leaf_offsets = np.zeros(0)
 
     def _rng(self, stream: int, interval: int, cell: int) -> Generator:
         state = _STATE["state"]
@@ -100,7 +102,11 @@ class Draws:
         while not cell.leaf:
             path.append(self._parts(stream, first_ns, cell))
             cell = path[-1].part(path[-1].number(at_ns))
-        return cell.before + int(np.count_nonzero(self._offsets(stream, first_ns, cell) < at_ns - cell.first_ns))
+        # A scrape asks for two times that are close to each other.
+        leaf = stream, first_ns, cell.number
+        if leaf != self._leaf:
+            self._leaf, self._leaf_offsets = leaf, self._offsets(stream, first_ns, cell)
+        return cell.before + int(np.count_nonzero(self._leaf_offsets < at_ns - cell.first_ns))
 
     def counts(
         self, stream: int, first_ns: int, end_ns: int, mean: float, at_ns: NDArray[np.int64]

@@ -12,50 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neuron_tools.fleet.calibrate import Calibration, State, calibrate, labels_of
+from neuron_tools.fleet.calibrate import Calibration, State, labels_of
 from neuron_tools.fleet.draws import Draws
-from neuron_tools.fleet.schema import Fleet, GroupSpec, NodeName, nodes_of
+from neuron_tools.fleet.model import GroupModel
+from neuron_tools.fleet.schema import Fleet, NodeName, nodes_of
 from neuron_tools.fleet.timeline import LEVELS, Fault, Timeline, rate_at
 from neuron_tools.scenario.schema import ApplicationSpec, nanoseconds_of
 
 _PERIOD_NS = 5 * 10**9
 """What gauges of the last period are about, as neuron-monitor's default."""
-
-
-class GroupModel:
-    """What the nodes of a group share: the states that were measured, and a number for each series."""
-
-    def __init__(self, fleet: Fleet, group: GroupSpec, folder: Path, *, reduced: bool = False) -> None:
-        """Nothing is measured before it is needed."""
-        self.group = group
-        self._measure: Callable[[State], Calibration] = lambda state: calibrate(
-            fleet, group, folder, state, reduced=reduced
-        )
-        self._known: dict[State, tuple[Calibration, NDArray[np.int64]]] = {}
-        self._numbers: dict[str, int] = {}
-
-    def of(self, state: State) -> tuple[Calibration, NDArray[np.int64]]:
-        """The calibration of a state, and the number of each slot's series.
-
-        Raises:
-            UsageError: see :func:`.calibrate.calibrate`.
-        """
-        found = self._known.get(state)
-        if found is None:
-            made = self._measure(state)
-            numbers = [self._numbers.setdefault(series, len(self._numbers)) for series in made.series]
-            found = self._known[state] = made, np.array(numbers, np.int64)
-        return found
-
-    @property
-    def series_count(self) -> int:
-        """How many counters all states together have."""
-        return len(self._numbers)
-
-    @property
-    def state_count(self) -> int:
-        """How many states were measured."""
-        return len(self._known)
 
 
 class Block(NamedTuple):
@@ -72,7 +37,9 @@ class _Segment:
     """A node between two events: its state, and what was counted before it."""
 
     def __init__(self, model: GroupModel, state: State, span_ns: tuple[int, int], before: NDArray[np.float64]) -> None:
-        self.calibration, self.numbers = model.of(state)
+        self.known = model.of(state)
+        self.calibration, self.numbers = self.known.calibration, self.known.numbers
+        self.fixed: tuple[float, list[str]] | None = None
         self.state = state
         self.first_ns, self.end_ns = span_ns
         self.spans = tuple(rate_at(application.arrivals, self.first_ns) for application in model.group.applications)
@@ -144,18 +111,15 @@ class FleetNode:
         segment = self._at(at_ns)
         if segment is None:
             return None
-        made = segment.calibration
-        values = self._values(segment, at_ns)
-        shown = list(made.values)
+        known = segment.known
+        values = self._values(segment, at_ns, known.moving)
+        shown = self._fixed(segment, start_unix_seconds).copy()
         whole = np.floor(values + 1e-6).astype(np.int64).tolist()
-        for line, value in zip(made.slots, map(str, whole), strict=True):
+        for line, value in zip(known.moving_lines, map(str, whole), strict=True):
             shown[line] = value
-        for slot in np.flatnonzero(made.decimal).tolist():
-            shown[made.slots[slot]] = repr(round(float(values[slot]), 9))
-        boot = repr(start_unix_seconds + self._boot_ns / 1e9)
-        for line in made.boots:
-            shown[line] = boot
-        parts = list(made.text)
+        for place in known.decimal_places:
+            shown[known.moving_lines[place]] = repr(round(float(values[place]), 9))
+        parts = list(known.calibration.text)
         parts[1::4] = [self.labels] * len(shown)
         parts[3::4] = shown
         return "".join([*parts, "\n"])
@@ -178,7 +142,23 @@ class FleetNode:
         segment = self._at(at_ns)
         if segment is None:
             return None
-        return dict(zip(segment.calibration.series, self._values(segment, at_ns).tolist(), strict=True))
+        made = segment.known.calibration
+        return dict(zip(made.series, self._values(segment, at_ns, segment.known.every).tolist(), strict=True))
+
+    def _fixed(self, segment: _Segment, start_unix_seconds: float) -> list[str]:
+        """Values of the page's lines that do not move within the segment; for those that do, anything."""
+        if segment.fixed is None or segment.fixed[0] != start_unix_seconds:
+            known = segment.known
+            shown = list(known.calibration.values)
+            before = segment.before[known.numbers]
+            for slot, line in enumerate(known.calibration.slots):
+                value = float(before[slot])
+                shown[line] = repr(round(value, 9)) if known.calibration.decimal[slot] else str(int(value + 1e-6))
+            boot = repr(start_unix_seconds + self._boot_ns / 1e9)
+            for line in known.calibration.boots:
+                shown[line] = boot
+            segment.fixed = start_unix_seconds, shown
+        return segment.fixed[1]
 
     def blocks(self, at_ns: NDArray[np.int64], slots: Callable[[Calibration], NDArray[np.int64]]) -> Iterator[Block]:
         """Moving values at many times, state by state: those that :meth:`page` shows.
@@ -240,14 +220,14 @@ class FleetNode:
             made[number] = self._draws.counts(number, first_ns, end_ns, mean, until_ns) - segment.arrived[number]
         return made
 
-    def _values(self, segment: _Segment, at_ns: int) -> NDArray[np.float64]:
-        made = segment.calibration
+    def _values(self, segment: _Segment, at_ns: int, slots: NDArray[np.int64]) -> NDArray[np.float64]:
+        made, numbers = segment.known.calibration, segment.known.numbers
         since_ns = max(segment.first_ns, at_ns - _PERIOD_NS)
-        earlier = self._ended(segment, since_ns)
-        ended = self._ended(segment, at_ns)
-        values: NDArray[np.float64] = segment.before[segment.numbers] + made.slope * ended[made.driver]
+        earlier, ended = self._ended(segment, since_ns, at_ns).T
+        slope, driver, gauge = made.slope[slots], made.driver[slots], made.gauge[slots]
+        values: NDArray[np.float64] = segment.before[numbers[slots]] + slope * ended[driver]
         recent = (ended - earlier) / max(1e-9, (at_ns - since_ns) / 1e9)
-        values[made.gauge] = np.minimum(1.0, made.slope * recent[made.driver])[made.gauge]
+        values[gauge] = np.minimum(1.0, slope[gauge] * recent[driver[gauge]])
         return values
 
     def _at(self, at_ns: int) -> _Segment | None:
@@ -263,7 +243,7 @@ class FleetNode:
             made = segment.calibration
             after = np.zeros(max(self._model.series_count, len(segment.before)))
             after[: len(segment.before)] = segment.before
-            ended = self._ended(segment, segment.end_ns, everything=True)
+            ended = self._ended(segment, segment.end_ns, everything=True)[:, 0]
             growth = made.slope * ended[made.driver]
             growth[made.gauge] = 0.0
             after[segment.numbers] += growth
@@ -283,14 +263,14 @@ class FleetNode:
         arrivals = self._model.group.applications[number].arrivals
         return arrivals.constant is None and arrivals.closed is None
 
-    def _ended(self, segment: _Segment, at_ns: int, *, everything: bool = False) -> NDArray[np.float64]:
-        """Executions of each application that ended in the segment, and its seconds."""
-        applications = self._model.group.applications
-        made = [
-            self._ended_of(segment, number, application, at_ns, everything=everything)
-            for number, application in enumerate(applications)
+    def _ended(self, segment: _Segment, *times_ns: int, everything: bool = False) -> NDArray[np.float64]:
+        """Executions of each application that ended in the segment, and its seconds; a column per time."""
+        made: list[list[float]] = [
+            [self._ended_of(segment, number, application, at_ns, everything=everything) for at_ns in times_ns]
+            for number, application in enumerate(self._model.group.applications)
         ]
-        return np.array([*made, (at_ns - segment.first_ns) / 1e9], np.float64)
+        made.append([(at_ns - segment.first_ns) / 1e9 for at_ns in times_ns])
+        return np.array(made, np.float64)
 
     def _ended_of(
         self, segment: _Segment, number: int, application: ApplicationSpec, at_ns: int, *, everything: bool
