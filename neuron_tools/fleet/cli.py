@@ -15,6 +15,7 @@ from runtime_core.driver.faults.table import ErrorClass, FaultKind, Side
 app = new_app(
     "Virtual fleets: serve the metrics of thousands of nodes to a real Prometheus, or run a week of them in minutes.",
     """neuron-sim fleet check fleet.yaml
+neuron-sim fleet check fleet.yaml --executed 10m
 neuron-sim fleet up fleet.yaml
 neuron-sim fleet up fleet.yaml --listen 127.0.0.1:9200 --reduced --processes 2
 neuron-sim fleet status
@@ -46,14 +47,21 @@ def up(
 
 
 @app.command()
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Fleet files.")]) -> None:
-    """Check fleet files without serving them."""
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Fleet files.")],
+    executed: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(
+            metavar="DURATION",
+            help="Also run the last node of each group execution by execution for DURATION, and compare its page.",
+        ),
+    ] = None,
+) -> None:
+    """Check fleet files without serving them. Exit status 1 if a page differs by more than the documentation states."""
     with requires("scenario"):
-        from neuron_tools.fleet.schema import load_fleet, nodes_of
+        from neuron_tools.fleet import command
 
-    for file in files:
-        fleet = load_fleet(file)
-        typer.echo(f"{file}: {fleet.fleet}, {len(nodes_of(fleet))} nodes")
+    raise typer.Exit(command.check(files, executed))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +16,15 @@ import msgspec
 import psutil
 
 from neuron_console import exit_codes
+from neuron_console.text import columns
 from neuron_monitor.prometheus.address import host_and_port, listen, parse_address
+from neuron_tools.fleet.compare import Kind, compare
 from neuron_tools.fleet.node import Nodes
 from neuron_tools.fleet.schema import Fleet, NodeName, load_fleet, nodes_of
 from neuron_tools.fleet.server import FleetServer, serve_in_processes
 from neuron_tools.fleet.state import FleetFiles, NodeFault, Served, fleet_root, process_of
 from neuron_tools.scenario.load import fault_spec
-from neuron_tools.scenario.schema import EventSpec, nanoseconds_of
+from neuron_tools.scenario.schema import EventSpec, nanoseconds_of, parse_duration
 from runtime_core.driver.faults.spec import check_spec
 from runtime_core.errors import NodeError, UsageError
 from runtime_core.instance import instance_type
@@ -81,6 +84,42 @@ def up(plan: UpPlan) -> int:
     finally:
         listening.close()
     return exit_codes.OK
+
+
+def check(files: Sequence[Path], executed: str | None) -> int:
+    """Check fleet files; returns the exit status.
+
+    Args:
+        files: to check.
+        executed: for how long to run nodes execution by execution, to compare their pages; ``None``: not at all.
+
+    Raises:
+        UsageError: a file is invalid, or its nodes cannot be compared at that time.
+    """
+    met = True
+    for file in files:
+        fleet = load_fleet(file)
+        print(f"{file}: {fleet.fleet}, {len(nodes_of(fleet))} nodes")
+        if executed is not None:
+            at_ns = round(parse_duration(executed, "--executed") * 1e9)
+            for name in {name.group: name for name in nodes_of(fleet)}.values():
+                kinds = compare(fleet, file.parent, name, at_ns)
+                met = met and all(kind.met for kind in kinds)
+                print(f"\n{name.name} after {executed}, beside a node that executes each request:")
+                print(
+                    "\n".join(
+                        f"  {line}" for line in columns(_HEADINGS, [_shown(kind) for kind in kinds if kind.lines])
+                    )
+                )
+    return exit_codes.OK if met else exit_codes.FAILURE
+
+
+_HEADINGS = ("LINES OF THE PAGE", "COUNT", "EQUAL", "LARGEST DIFFERENCE", "LIMIT", "VERDICT")
+
+
+def _shown(kind: Kind) -> tuple[str, ...]:
+    worst, limit = (f"{value:.3g} {kind.unit}".rstrip() for value in (kind.worst, kind.limit))
+    return kind.what, str(kind.lines), str(kind.equal), worst, limit, "met" if kind.met else "EXCEEDED"
 
 
 def _running(files: FleetFiles) -> Served:

@@ -139,6 +139,17 @@ def seconds_of(duration: str) -> float:
         raise UsageError(str(error)) from None
 
 
+def parse_duration(text: str, option: str) -> float:
+    """Seconds of a duration on a command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if DURATION.match(text) is None:
+        raise UsageError(f"expected a duration, not {text!r}", where=option, mend="use 15s, 1m or 2h")
+    return seconds_of(text)
+
+
 def nanoseconds_of(duration: str) -> int:
     """The same in whole nanoseconds."""
     return round(seconds_of(duration) * 1e9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from neuron_tools.fleet.run.report import FleetRun, as_html, as_json, as_junit, 
 from neuron_tools.fleet.run.spec import NodesJob, RunSpec, check_spec, jobs_of
 from neuron_tools.fleet.run.summary import absent_firings, summary_of, tags_of
 from neuron_tools.fleet.schema import Fleet, load_fleet, nodes_of, read_fleet
-from neuron_tools.scenario.schema import seconds_of
+from neuron_tools.scenario.schema import parse_duration
 from neuron_tools.sweep.choose import engine_of
 from neuron_tools.sweep.files import model_files
 from neuron_tools.sweep.job import Engine, Here, Job, each_end
@@ -95,7 +94,7 @@ def spec_of(plan: RunPlan) -> tuple[RunSpec, Fleet]:
         UsageError: the file or an option is wrong.
     """
     fleet = load_fleet(plan.file)
-    step = seconds_of(plan.step) if re.fullmatch(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+", plan.step) else 0.0
+    step = parse_duration(plan.step, "--step")
     if step != int(step) or step < 1:
         raise UsageError(f"expected whole seconds, not {plan.step!r}", where="--step", mend="use 15s or 1m")
     seconds = round(plan.days * 86400)
@@ -186,7 +185,7 @@ def _start(text: str | None, seconds: int) -> int:
 def _whole_steps(plan: RunPlan, spec: RunSpec) -> int:
     if plan.openmetrics_step is None:
         return 1
-    every = seconds_of(plan.openmetrics_step) / spec.step_seconds
+    every = parse_duration(plan.openmetrics_step, "--openmetrics-step") / spec.step_seconds
     if every != int(every) or every < 1:
         raise UsageError("expected a multiple of --step", where="--openmetrics-step")
     return int(every)

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from neuron_tools.fleet.calibrate import Line, NodePages, lines_of
+from neuron_tools.fleet.calibrate import Line, lines_of
+from neuron_tools.fleet.compare import compare
 from neuron_tools.fleet.draws import Draws
-from neuron_tools.fleet.node import Nodes, requests_ns
-from neuron_tools.fleet.schema import load_fleet, nodes_of, scenario_of
+from neuron_tools.fleet.node import FleetNode, Nodes
+from neuron_tools.fleet.schema import load_fleet, nodes_of
 from neuron_tools.fleet.timeline import FOREVER_NS, Fault
-from neuron_tools.scenario.schema import Arrivals, EventSpec
-from neuron_tools.scenario.virtual_world import VirtualWorld
+from neuron_tools.scenario.schema import EventSpec
 from runtime_core.errors import UsageError
 
 SECOND_NS = 10**9
@@ -43,56 +43,43 @@ def figures(page):
     return {line.head: line for line in lines_of(page) if isinstance(line, Line)}
 
 
-def executed_page(fleet, node, at_ns, folder):
-    """The page of a node that executes every request, and the labels of its instance."""
-    group = fleet.groups[0]
-    trace = folder / "requests.txt"
-    trace.write_text("".join(f"{time_ns / 1e9:.9f}\n" for time_ns in requests_ns(fleet, node, 0, at_ns)))
-    web = msgspec.structs.replace(group.applications[0], arrivals=Arrivals(trace=trace.name))
-    group = msgspec.structs.replace(group, applications=[web, group.applications[1]])
-    world = VirtualWorld(scenario_of(fleet, group, []), folder, fleet.seed)
-    try:
-        for number, application in enumerate(group.applications):
-            world.start(number, application)
-        world.advance(at_ns - 5 * SECOND_NS)
-        pages = NodePages(world)
-        pages.page()
-        world.advance(at_ns)
-        return pages.page(), pages.labels
-    finally:
-        world.close()
-
-
 def test_a_node_equals_one_that_executes_each_request(fleet_file):
     fleet = load_fleet(fleet_file)
-    name, at_ns = nodes_of(fleet)[1], 400 * SECOND_NS + 123456789
-    node = Nodes(fleet, fleet_file.parent).by_name[name.name]
-    page, labels = executed_page(fleet, name, at_ns, fleet_file.parent)
-    computed, executed = figures(node.page(at_ns)), figures(page.replace(labels, node.labels))
-    assert list(computed) == list(executed)
-    web = next(int(line.value) for head, line in executed.items() if "_total" in head and '"completed"' in head)
-    assert web > 20_000
-    for head, line in executed.items():
-        ours = float(computed[head].value)
-        theirs = float(line.value)
-        if "_created{" in head or "vcpu_usage" in head:
-            continue
-        if "utilization" in head:
-            # The requests of the last five seconds spread over three cores as they fall.
-            assert ours == pytest.approx(theirs, abs=0.03), head
-        elif "duration_seconds_bucket" in head:
-            assert ours == pytest.approx(theirs, abs=0.01 * web), head
-        elif "duration_seconds_sum" in head:
-            assert ours == pytest.approx(theirs, rel=0.01), head
-        elif "execution_latency_seconds" in head:
-            continue
-        elif 'status_type="completed"' in head and 'tag="web"' in head:
-            # No more than the requests in progress, one on each core.
-            assert abs(ours - theirs) <= 3, head
-        elif "duration_seconds_count" in head and 'tag="web"' in head:
-            assert abs(ours - theirs) <= 3, head
-        else:
-            assert computed[head].value == line.value, head
+    kinds = {kind.what: kind for kind in compare(fleet, fleet_file.parent, nodes_of(fleet)[1], 400 * SECOND_NS + 123)}
+    assert all(kind.met for kind in kinds.values())
+    assert sum(kind.lines for kind in kinds.values()) > 140
+    assert kinds["all other lines"].equal == kinds["all other lines"].lines > 60
+    # No more than the requests in progress, one on each core.
+    assert kinds["executions of random arrivals"].limit == 3
+
+
+CURVES = """
+      - {tag: day, cores: "0-1", models: [small], arrivals: {diurnal: {low: 5, high: 60, period: 1h}}, threads: 2}
+      - {tag: loop, cores: "2", models: [small], arrivals: {closed: {think: 5ms}}}
+"""
+
+
+def test_curves_and_closed_clients_equal_too(fleet_file):
+    fleet_file.write_text(FLEET[: FLEET.index("      - {tag: web")] + CURVES.lstrip("\n"))
+    fleet = load_fleet(fleet_file)
+    kinds = compare(fleet, fleet_file.parent, nodes_of(fleet)[0], 700 * SECOND_NS)
+    assert [kind.what for kind in kinds if not kind.met] == []
+
+
+def test_a_page_that_is_wrong_exceeds_a_limit(fleet_file, monkeypatch):
+    fleet = load_fleet(fleet_file)
+    # Each request in a hundred is lost.
+    honest = FleetNode._arrived
+    monkeypatch.setattr(FleetNode, "_arrived", lambda *a: honest(*a) * 99 // 100)
+    kinds = compare(fleet, fleet_file.parent, nodes_of(fleet)[1], 60 * SECOND_NS)
+    assert "executions of random arrivals" in [kind.what for kind in kinds if not kind.met]
+
+
+def test_nodes_with_a_fault_before_the_time_are_not_compared(fleet_file):
+    fleet_file.write_text(FLEET + "    maintenance: {every: 3m, for: 20s}\n")
+    fleet = load_fleet(fleet_file)
+    with pytest.raises(UsageError, match="has a fault or a maintenance"):
+        compare(fleet, fleet_file.parent, nodes_of(fleet)[1], 600 * SECOND_NS)
 
 
 def test_counters_never_go_back_whatever_happens(fleet_file):
