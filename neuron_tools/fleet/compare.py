@@ -18,7 +18,7 @@ from runtime_core.errors import UsageError
 
 _PERIOD_NS = 5 * 10**9
 _NOT_COMPARED = ("execution_latency_seconds", "system_vcpu_usage_ratio")
-"""Gauges of the last five seconds that a computed page takes from the measured window. Creation times differ by design."""
+"""Gauges of the last five seconds, which a computed page takes from the measured window."""
 
 _UTILIZATION_LIMIT, _BUCKET_LIMIT, _SUM_LIMIT, _CLOSED_LIMIT = 0.03, 0.01, 0.01, 0.01
 

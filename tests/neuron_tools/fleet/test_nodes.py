@@ -62,7 +62,7 @@ CURVES = """
 def test_curves_and_closed_clients_equal_too(fleet_file):
     fleet_file.write_text(FLEET[: FLEET.index("      - {tag: web")] + CURVES.lstrip("\n"))
     fleet = load_fleet(fleet_file)
-    kinds = compare(fleet, fleet_file.parent, nodes_of(fleet)[0], 700 * SECOND_NS)
+    kinds = compare(fleet, fleet_file.parent, nodes_of(fleet)[0], 400 * SECOND_NS)
     assert [kind.what for kind in kinds if not kind.met] == []
 
 
