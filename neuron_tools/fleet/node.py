@@ -132,18 +132,10 @@ class FleetNode:
         since_ns = max(segment.first_ns, at_ns - _PERIOD_NS)
         return Reading(
             segment.calibration,
-            self._values(segment, at_ns),
-            self._values(segment, since_ns),
+            self._values(segment, at_ns, segment.known.every),
+            self._values(segment, since_ns, segment.known.every),
             max(1e-9, (at_ns - since_ns) / 1e9),
         )
-
-    def counters(self, at_ns: int) -> dict[str, float] | None:
-        """Each moving value at a time by series, its instance labels replaced by a mark; ``None``: the node is down."""
-        segment = self._at(at_ns)
-        if segment is None:
-            return None
-        made = segment.known.calibration
-        return dict(zip(made.series, self._values(segment, at_ns, segment.known.every).tolist(), strict=True))
 
     def _fixed(self, segment: _Segment, start_unix_seconds: float) -> list[str]:
         """Values of the page's lines that do not move within the segment; for those that do, anything."""
