@@ -235,7 +235,8 @@ def test_what_is_missing_on_every_node_fires_once():
 
 @pytest.mark.parametrize(
     ("option", "text"),
-    [({"step": "10m"}, "1s to 5m"), ({"step": "x"}, "expected a duration"), ({"step": "1500ms"}, "whole seconds"), ({"days": 0.0}, "shorter"),
+    [({"step": "10m"}, "1s to 5m"), ({"step": "x"}, "expected a duration"),
+     ({"step": "1500ms"}, "whole seconds"), ({"days": 0.0}, "shorter"),
      ({"start": "soon"}, "no time")],
 )  # fmt: skip
 def test_bad_options_are_refused(tmp_path, option, text):
