@@ -1,1 +1,1 @@
-"""neuron-monitor: a viewer of a Neuron node."""
+"""neuron-monitor: reports on a Neuron node, as a stream of JSON or as metrics."""

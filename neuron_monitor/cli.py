@@ -35,7 +35,7 @@ def monitor(
     ] = False,
     compat: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="RELEASE", help="Write lines as another release: inf1-2023, inf2-2.30 or guide."),
+        typer.Option(metavar="RELEASE", help="Use the line format of a release: inf1-2023, inf2-2.30 or guide."),
     ] = None,
     verbose: Annotated[int, typer.Option(min=0, max=4, help="Amount of detail on stderr.")] = 0,
     source: Annotated[
@@ -72,13 +72,13 @@ def monitor(
         typer.Option(help="Push metrics to this OpenTelemetry collector: grpc://HOST:4317 or http://HOST:4318."),
     ] = None,
     kubernetes: Annotated[
-        bool, typer.Option("--kubernetes", help="Add neuroncore_pod_info: which pod uses which NeuronCore.")
+        bool, typer.Option("--kubernetes", help="Add neuroncore_pod_info: the pod that uses each NeuronCore.")
     ] = False,
     pod_resources_socket: Annotated[
         Path, typer.Option(metavar="PATH", help="The kubelet's pod-resources socket, for --kubernetes.")
     ] = Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
     slurm: Annotated[
-        bool, typer.Option("--slurm", help="Add neuroncore_job_info: which Slurm job uses which NeuronCore.")
+        bool, typer.Option("--slurm", help="Add neuroncore_job_info: the Slurm job that uses each NeuronCore.")
     ] = False,
     schema: Annotated[bool, typer.Option("--json-schema", help="Print the JSON Schema of a line and exit.")] = False,
     trust_node: TrustNodeFlag = False,

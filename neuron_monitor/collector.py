@@ -1,4 +1,4 @@
-"""When which group is due, and what a report of the due groups holds."""
+"""Schedule the metric groups, and build a report from the groups that are due."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from runtime_core.telemetry.snapshot import Runtime
 
 
 class _Group(NamedTuple):
-    """A metric group of a rule (``rule`` -1: of the system; -2: no group, a report of what is in every one)."""
+    """A metric group of a rule (``rule`` -1: a system group; -2: no group, a report without groups)."""
 
     rule: int
     metric: RuntimeMetric | SystemMetric | None
 
 
-NO_EARLIER_FIGURES = "its earlier figures could not be read, so nothing is known of this period"
+NO_EARLIER_FIGURES = "its earlier figures could not be read, so there are no figures for this period"
 
 
 class Look(NamedTuple):
-    """One look at the node.
+    """The result of reading the node once.
 
     Attributes:
-        report: what is reported of it.
-        snapshot: what was seen; ``None`` when the node could not be read.
-        error: why it could not be read, "" when it could.
-        began_seconds: monotonic time at which looking began.
-        compat: the release in whose form lines are written; ``None``: our own.
+        report: the report.
+        snapshot: the snapshot; ``None`` if the node could not be read.
+        error: the reason why it could not be read, or "".
+        began_seconds: monotonic time at which the reading began.
+        compat: the release whose form the lines have; ``None`` for our own.
     """
 
     report: out.Report
@@ -44,15 +44,15 @@ class Look(NamedTuple):
 
 
 class Collector:
-    """Reports on one schedule: each group's deadlines are multiples of its period from the start, so none drifts."""
+    """Builds all reports on one schedule: a group's deadlines are multiples of its period, so they do not drift."""
 
     def __init__(self, source: Source, config: Config, start_ns: int) -> None:
-        """Look at the node once: the first report covers what happened since.
+        """Read the node once, so that the first report covers the time since then.
 
         Args:
-            source: where snapshots come from.
-            config: what to report.
-            start_ns: CLOCK_MONOTONIC that all deadlines count from.
+            source: source of snapshots.
+            config: contents of the report.
+            start_ns: CLOCK_MONOTONIC time from which all deadlines are computed.
 
         Raises:
             NodeError: the node is missing.
@@ -67,7 +67,7 @@ class Collector:
         self.reconfigure(config, start_ns)
 
     def reconfigure(self, config: Config, now_ns: int) -> None:
-        """Go on with another configuration from now; a group that stays goes on from where its last report ended."""
+        """Switch to another configuration; a group in both continues from the end of its last report."""
         self._config = config
         self._start_ns = now_ns
         self._periods_ns = {
@@ -82,15 +82,15 @@ class Collector:
         self._ticks = dict.fromkeys(self._periods_ns, 1)
 
     def next_deadline_ns(self) -> int:
-        """CLOCK_MONOTONIC at which the next group is due."""
+        """Return the CLOCK_MONOTONIC time at which the next group is due."""
         return min(self._start_ns + self._ticks[group] * period for group, period in self._periods_ns.items())
 
     def collect(self, now_ns: int, *, everything: bool = False) -> Look:
-        """The report of all groups that are due; one that is late skips to its next deadline, it never bursts.
+        """Return the report of all groups that are due. A late group skips to its next deadline, without a burst.
 
         Args:
-            now_ns: CLOCK_MONOTONIC.
-            everything: take every group for due.
+            now_ns: CLOCK_MONOTONIC time.
+            everything: treat every group as due.
         """
         began_seconds = time.monotonic()
         due = []
@@ -102,8 +102,8 @@ class Collector:
             snapshot = self._source.snapshot(host=True)
         except (NodeError, OSError) as problem:
             error = str(problem) or type(problem).__name__
-            # Nothing is known but who we are. The figures before stay those of the last good look: when the node is
-            # back, the period covers the gap and nothing is lost or counted twice.
+            # Only the instance is known. The earlier figures are kept from the last successful reading, so that the
+            # period covers the gap once the node is back, and nothing is lost or counted twice.
             blank = self._last_seen._replace(time_ns=now_ns, runtimes=(), devices=(), host=None)
             return Look(self._report(blank, due, error), None, error, began_seconds, self._config.compat)
         report = self._report(snapshot, due, "")
@@ -132,7 +132,7 @@ class Collector:
     def _runtime(
         self, runtime: Runtime, snapshot: Snapshot, since: dict[_Group, tuple[Rates, frozenset[tuple[int, int]]]]
     ) -> out.RuntimeData | None:
-        """The due groups of a runtime; of rules that ask for the same group, the first that matches it counts."""
+        """Return the due groups of a runtime; if several rules have the same group, the first matching rule applies."""
         report = out.RuntimeReport()
         seen: set[RuntimeMetric] = set()
         for number, rule in enumerate(self._config.runtimes):
@@ -152,7 +152,7 @@ _NOTHING = out.RuntimeReport()
 
 
 def _readable(snapshot: Snapshot, before: Snapshot) -> Snapshot:
-    """``snapshot`` with each runtime that could not be read as it was when it last could, to go on counting from."""
+    """Return ``snapshot`` with each unreadable runtime replaced by its last readable state, as base for counting."""
     if not any(runtime.error for runtime in snapshot.runtimes):
         return snapshot
     earlier = {runtime.key: runtime for runtime in before.runtimes}
@@ -164,7 +164,7 @@ def _readable(snapshot: Snapshot, before: Snapshot) -> Snapshot:
 def _fill(
     report: out.RuntimeReport, metric: RuntimeMetric, runtime: Runtime, snapshot: Snapshot, since: Rates, *, new: bool
 ) -> None:
-    """Set one group; ``new``: there are no earlier figures to subtract, though the runtime is not new."""
+    """Set one group; ``new``: there are no earlier figures to subtract, although the runtime is not new."""
     rate = since.runtimes[runtime.key]
     now = runtime
     if new and not runtime.error:

@@ -1,4 +1,4 @@
-"""The configuration file of neuron-monitor, as today's release and earlier ones take it."""
+"""The configuration file of neuron-monitor, in the format of the current and earlier releases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXPECTED_PERIOD = 'a duration like "1s", "500ms" or "1m30s"'
 
 
 class ConfigError(NeuronError):
-    """A configuration file that cannot be used; names the file, the place and what was expected."""
+    """A configuration file is invalid; the error names the file, the location and the expected value."""
 
 
 class _StrictRuntimeMetric(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,12 +75,12 @@ class _File(msgspec.Struct):
 
 
 class RuntimeRule(msgspec.Struct, frozen=True):
-    """Which runtimes, and which of their groups how often.
+    """A rule that selects runtimes, and the periods of their metric groups.
 
     Attributes:
-        tag_filter: searched in the runtime's tag; ``None`` matches all.
-        address: only the neuron-rtd of that address; ``None`` matches all.
-        periods: group -> seconds.
+        tag_filter: regular expression searched in the runtime's tag; ``None`` matches all runtimes.
+        address: matches only the neuron-rtd with this address; ``None`` matches all.
+        periods: group -> period in seconds.
     """
 
     tag_filter: TagFilter | None
@@ -89,14 +89,14 @@ class RuntimeRule(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """What to report and how often (seconds).
+    """Contents and periods (seconds) of the report.
 
     Attributes:
-        runtimes: rules for groups of runtimes.
-        system: group of the system -> seconds.
-        compat: the release whose form the report has; ``None``: our own.
-        idle_seconds: how often to report when no group is known.
-        warnings: what of the file is not used, one sentence each.
+        runtimes: rules for the groups of runtimes.
+        system: group of the system -> period in seconds.
+        compat: the release whose form the report has; ``None`` for our own.
+        idle_seconds: period of reports if no group is configured.
+        warnings: parts of the file that are ignored, one sentence each.
     """
 
     runtimes: tuple[RuntimeRule, ...]
@@ -107,7 +107,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class _Misplaced(ValueError):
-    """What is wrong at a place that msgspec did not check."""
+    """An error at a location that msgspec did not check."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(problem)
@@ -115,7 +115,7 @@ class _Misplaced(ValueError):
 
 
 def _seconds(place: str, text: str | None, outer: float) -> float:
-    """The period that is given at ``place``, or the one around it."""
+    """Return the period given at ``place``, or else the enclosing one."""
     if text is None:
         return outer
     try:
@@ -125,7 +125,7 @@ def _seconds(place: str, text: str | None, outer: float) -> float:
 
 
 class _Builder:
-    """Takes the parts of a file; collects the groups of the system and what is not used."""
+    """Converts the parts of a file, and collects the groups of the system and the warnings."""
 
     def __init__(self) -> None:
         self.system: dict[SystemMetric, float] = {}
@@ -133,7 +133,7 @@ class _Builder:
         self.groups = 0
 
     def runtime_groups(self, place: str, metrics: list[_Metric], around: float) -> dict[RuntimeMetric, float]:
-        """The groups of a runtime rule. Runtime 1.x also named groups of the system there."""
+        """Return the groups of a runtime rule. In Runtime 1.x, such rules also contained groups of the system."""
         periods: dict[RuntimeMetric, float] = {}
         for number, metric in enumerate(metrics):
             here = f"{place}.metrics[{number}]"
@@ -148,7 +148,7 @@ class _Builder:
         return periods
 
     def system_groups(self, metrics: list[_Metric], around: float) -> None:
-        """The groups of ``system_metrics``."""
+        """Add the groups of ``system_metrics``."""
         for number, metric in enumerate(metrics):
             here = f"$.system_metrics[{number}]"
             seconds = _seconds(here, metric.period, around)
@@ -165,7 +165,7 @@ class _Builder:
             self.warnings.append(f"{place}.type: {name!r} is a group of runtimes: move it to `neuron_runtimes`")
         else:
             known = ", ".join(kind.value for kind in kinds)
-            self.warnings.append(f"{place}.type: unknown metric group {name[:80]!r} is omitted; known are {known}")
+            self.warnings.append(f"{place}.type: unknown metric group {name[:80]!r} is ignored; known groups: {known}")
 
 
 def _rule(place: str, entry: _Runtime, outer: float, builder: _Builder) -> RuntimeRule:
@@ -200,7 +200,7 @@ def _config(file: _File, unknown_fields: list[str]) -> Config:
 
 
 def _unknown_fields(content: object) -> list[str]:
-    """Places of fields that mean nothing, in a file whose known fields have the right types."""
+    """Return the locations of fields without meaning, in a file whose known fields have valid types."""
     found: list[str] = []
 
     def look(value: object, record: type[msgspec.Struct], place: str) -> None:
@@ -216,14 +216,14 @@ def _unknown_fields(content: object) -> list[str]:
 
 
 def default_config() -> Config:
-    """Every group, every 5 seconds."""
+    """Return the configuration with every group, every 5 seconds."""
     seconds = parse_period(DEFAULT_PERIOD)
     rule = RuntimeRule(None, None, dict.fromkeys(RuntimeMetric, seconds))
     return Config((rule,), dict.fromkeys(SystemMetric, seconds))
 
 
 def _names(place: str) -> str:
-    """What may stand at ``place``, where the values or the fields are a closed set."""
+    """Return the valid values or fields at ``place``, if they are a closed set."""
     if place.endswith(".type"):
         kinds = SystemMetric if "system_metrics" in place else RuntimeMetric
         return ", ".join(kind.value for kind in kinds)
@@ -242,7 +242,7 @@ def _line_and_column(content: bytes, at: int) -> str:
 
 
 def _described(error: Exception, content: bytes) -> str:
-    """``PLACE: what was expected`` for whatever decoding found wrong."""
+    """Return ``PLACE: expected ...`` for an error from decoding."""
     text = str(error)
     if isinstance(error, _Misplaced):
         return f"{error.place}: {text}"
@@ -267,15 +267,15 @@ def _described(error: Exception, content: bytes) -> str:
 
 
 def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
-    """Read a configuration. Old names, a byte order mark and comments are accepted, what is unknown is a warning.
+    """Parse a configuration. Old names, a byte order mark and comments are accepted; unknown parts cause warnings.
 
     Args:
         content: the file's bytes.
-        name: what to call it in messages.
-        strict: accept today's names only, and no comments.
+        name: name of the file for messages.
+        strict: accept only current names, and no comments.
 
     Raises:
-        ConfigError: naming the file, the place and what was expected.
+        ConfigError: the configuration is invalid.
     """
     try:
         if strict:
@@ -290,10 +290,10 @@ def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
 
 
 def load_config(path: Path, *, strict: bool = False) -> Config:
-    """Read a configuration file; see :func:`parse_config`.
+    """Read and parse a configuration file; see :func:`parse_config`.
 
     Raises:
-        ConfigError: it cannot be read, or is wrong.
+        ConfigError: the file cannot be read, or is invalid.
     """
     try:
         content = read_regular(path, _MAX_BYTES)

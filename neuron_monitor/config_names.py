@@ -1,4 +1,4 @@
-"""Names of metric groups in configurations of all releases, and JSON as people write it."""
+"""Names of metric groups in the configurations of all releases, and removal of comments from JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 
 class RuntimeMetric(enum.StrEnum):
-    """Groups of a runtime's report."""
+    """Metric groups of a runtime."""
 
     NEURONCORE_COUNTERS = "neuroncore_counters"
     MEMORY_USED = "memory_used"
@@ -17,7 +17,7 @@ class RuntimeMetric(enum.StrEnum):
 
 
 class SystemMetric(enum.StrEnum):
-    """Groups of the system's report."""
+    """Metric groups of the system."""
 
     VCPU_USAGE = "vcpu_usage"
     MEMORY_INFO = "memory_info"
@@ -31,7 +31,7 @@ RUNTIME_NAMES: dict[str, RuntimeMetric] = {
     "inference_stats": RuntimeMetric.EXECUTION_STATS,
     "infer_stats": RuntimeMetric.EXECUTION_STATS,
 }
-"""Today's names, those of Runtime 1.x and those of the first releases of Runtime 2.x."""
+"""Names of metric groups: the current ones, those of Runtime 1.x and those of the first releases of Runtime 2.x."""
 
 SYSTEM_NAMES: dict[str, SystemMetric] = {
     **{metric.value: metric for metric in SystemMetric},
@@ -39,7 +39,7 @@ SYSTEM_NAMES: dict[str, SystemMetric] = {
 }
 
 IN_EVERY_REPORT = frozenset({"neuron_hardware_info", "instance_info"})
-"""Parts of a report that configurations ask for as if they were groups."""
+"""Parts of every report, which configurations may request as if they were groups."""
 
 _TEXT_OR_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*"|//[^\n]*|#[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_LINE_END = re.compile(rb"[^\n]")
@@ -51,12 +51,12 @@ def _blank(found: re.Match[bytes]) -> bytes:
 
 
 def plain_json(content: bytes) -> bytes:
-    """JSON without byte order mark and comments (``//``, ``#``, ``/* */``); other bytes keep their line and column.
+    """Remove the byte order mark and comments (``//``, ``#``, ``/* */``) from JSON; other bytes keep line and column.
 
-    A file in UTF-16 with its mark becomes UTF-8.
+    A file in UTF-16 with a byte order mark is converted to UTF-8.
 
     Raises:
-        UnicodeDecodeError: the mark promises UTF-16, and the rest is not.
+        UnicodeDecodeError: the file has the mark of UTF-16 but is not valid UTF-16.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         content = content.decode("utf-16").encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Who a node's NeuronCores work for beyond processes: pods, as the kubelet lists them, and Slurm jobs, by cgroup."""
+"""Users of NeuronCores other than processes: pods, as listed by the kubelet, and Slurm jobs, from cgroups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runtime_core.telemetry.kubelet.client import Kubelet
 
 PERIOD_SECONDS = 15.0
-"""Time between two questions to the kubelet."""
+"""Seconds between requests to the kubelet."""
 
 _PROC = Path("/proc")
 _MAX_CGROUP_BYTES = 16 << 10
@@ -23,17 +23,17 @@ _SLURM_JOB = re.compile(rb"/(?:slurm|slurm_[^/\n]+|[^/\n]*slurmstepd\.scope)(?:/
 
 
 class CoreUsers(NamedTuple):
-    """By global NeuronCore index: the pod, and the Slurm job."""
+    """Pods and Slurm jobs by global NeuronCore index."""
 
     pods: Mapping[int, out.CoreUser]
     jobs: Mapping[int, str]
 
 
 class UserSource(Protocol):
-    """Tells who uses the cores."""
+    """A source of the users of the cores."""
 
     def users(self, snapshot: Snapshot, hardware: out.HardwareInfo) -> CoreUsers:
-        """As far as it is known now; nothing is waited for."""
+        """Return the users that are known now, without waiting."""
         ...
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class UserSource(Protocol):
 
 
 def slurm_job(pid: int, proc: Path = _PROC) -> str | None:
-    """The Slurm job of a process, by the path of its cgroup; ``None`` outside a job, or where nothing can be read."""
+    """Return the Slurm job of a process from the path of its cgroup, or ``None`` if there is none or it is unknown."""
     try:
         with open(proc / str(pid) / "cgroup", "rb") as file:
             found = _SLURM_JOB.search(file.read(_MAX_CGROUP_BYTES))
@@ -52,14 +52,14 @@ def slurm_job(pid: int, proc: Path = _PROC) -> str | None:
 
 
 class Pods:
-    """Asks the kubelet from time to time."""
+    """Requests the pods from the kubelet periodically."""
 
     def __init__(self, kubelet: Kubelet, period_seconds: float = PERIOD_SECONDS) -> None:
-        """Begin to ask.
+        """Start the requests.
 
         Args:
-            kubelet: a connection to it.
-            period_seconds: from question to question.
+            kubelet: a connection to the kubelet.
+            period_seconds: time between requests.
         """
         from neuron_monitor.k8s.watch import Watch
 

@@ -1,4 +1,4 @@
-"""Each metric group from snapshots: pure functions from what the node counted to what the report says."""
+"""Build each metric group of a report from snapshots; the functions are pure."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _core(core: int, rate: CoreRate) -> out.CoreCounters:
 
 
 def neuroncore_counters(runtime: Runtime, rate: RuntimeRate) -> out.NeuronCoreCounters:
-    """Utilization and FLOP/s of each core that the runtime owns."""
+    """Return the utilization and FLOP/s of each core that the runtime owns."""
     cores = {str(core): _core(core, core_rate) for core, core_rate in sorted(rate.cores.items())}
     return out.NeuronCoreCounters(rate.seconds, cores, runtime.error)
 
 
 def percentiles(histogram: Histogram | None) -> out.Percentiles | None:
-    """Latency quantiles in seconds; ``None`` when nothing was counted."""
+    """Return latency quantiles in seconds, or ``None`` if nothing was counted."""
     if histogram is None:
         return None
     values = histogram.quantiles_ns(_PERCENTILES)
@@ -49,7 +49,7 @@ def percentiles(histogram: Histogram | None) -> out.Percentiles | None:
 
 
 def execution_stats(runtime: Runtime, rate: RuntimeRate) -> out.ExecutionStats:
-    """Outcomes, errors and latency within the period."""
+    """Return outcomes, errors and latency of the period."""
     unknown = "" if rate.executions is not None else NOT_COUNTED
     latencies = {"total_latency": rate.total_latency, "device_latency": rate.device_latency}
     lacking = [f"latency_stats.{name}" for name, found in latencies.items() if found is None and not runtime.error]
@@ -80,7 +80,7 @@ def _model(model: Model) -> out.ModelReport:
 
 
 def memory_used(runtime: Runtime, rate: RuntimeRate) -> out.MemoryUsed:
-    """What the runtime holds now; the totals are the sums of the parts shown."""
+    """Return the memory that the runtime uses now; totals are the sums of the parts in the report."""
     cores = {str(core): out.CoreUsage(*use.memory) for core, use in sorted(runtime.cores.items())}
     used = out.UsedBytes(
         runtime.host_memory.total_bytes if runtime.host_memory is not None else None,
@@ -91,7 +91,7 @@ def memory_used(runtime: Runtime, rate: RuntimeRate) -> out.MemoryUsed:
 
 
 def runtime_vcpu_usage(runtime: Runtime, rate: RuntimeRate, vcpu_count: int) -> out.RuntimeVcpuUsage:
-    """CPU time of the process as a share of all vCPUs."""
+    """Return the CPU time of the process as a share of all vCPUs."""
     if rate.cpu is None or not vcpu_count or not rate.seconds:
         why = runtime.error or f"CPU times of process {runtime.pid} cannot be read"
         return out.RuntimeVcpuUsage(rate.seconds, None, why)
@@ -104,7 +104,7 @@ def _vcpu(times: VcpuTimes) -> out.VcpuPercent:
 
 
 def vcpu_usage(host: HostRate | None, seconds: float) -> out.VcpuUsage:
-    """The host's vCPUs over the period."""
+    """Return the use of the host's vCPUs over the period."""
     if host is None:
         return out.VcpuUsage(seconds, None, {}, None, "the host's vCPU figures are not available")
     data = {str(i): _vcpu(times) for i, times in enumerate(host.vcpus)}
@@ -112,7 +112,7 @@ def vcpu_usage(host: HostRate | None, seconds: float) -> out.VcpuUsage:
 
 
 def memory_info(host: Host | None, seconds: float) -> out.MemoryInfo:
-    """The host's memory now."""
+    """Return the current memory use of the host."""
     if host is None:
         return out.MemoryInfo(seconds, None, None, None, None, "the host's memory figures are not available")
     return out.MemoryInfo(
@@ -121,7 +121,7 @@ def memory_info(host: Host | None, seconds: float) -> out.MemoryInfo:
 
 
 def hw_counters(rates: Rates, error: str = "") -> out.HwCounters:
-    """ECC events of each device within the period; none is named when the node could not be read."""
+    """Return the ECC events of each device in the period; no device is listed if the node could not be read."""
     devices = [
         out.DeviceEcc(
             index, ecc.mem_ecc_corrected, ecc.mem_ecc_uncorrected, ecc.sram_ecc_uncorrected, ecc.sram_ecc_corrected
@@ -132,7 +132,7 @@ def hw_counters(rates: Rates, error: str = "") -> out.HwCounters:
 
 
 def instance_info(snapshot: Snapshot, error: str = "") -> out.InstanceInfo:
-    """Identity of the instance."""
+    """Return the identity of the instance."""
     i = snapshot.instance
     return out.InstanceInfo(
         i.instance_name,
@@ -148,7 +148,7 @@ def instance_info(snapshot: Snapshot, error: str = "") -> out.InstanceInfo:
 
 
 def hardware_info(snapshot: Snapshot, error: str = "") -> out.HardwareInfo:
-    """The Neuron hardware of the instance: all devices of one are alike."""
+    """Return the Neuron hardware of the instance, whose devices are all alike."""
     if not snapshot.devices:
         return out.HardwareInfo("", "", "", 0, 0, 0, 1, error)
     device = snapshot.devices[0]

@@ -1,4 +1,4 @@
-"""Reading the stream of a neuron-monitor: whole lines of a descriptor, as they come."""
+"""Read the stream of neuron-monitor from a file descriptor as complete lines."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _READ_BYTES = 1 << 18
 
 
 class Lines:
-    """Cuts what is read into lines; one beyond 64 MiB is left out."""
+    """Splits input into lines; a line longer than 64 MiB is skipped."""
 
     def __init__(self, fd: int) -> None:
-        """``fd``: read from."""
+        """Create a reader of the file descriptor ``fd``."""
         self._fd = fd
         self._rest = bytearray()
         self._skipping = False
 
     def read(self) -> list[bytes] | None:
-        """The lines that are there now, after one read, without their ends; ``None`` at the end of the stream."""
+        """Read once; return the complete lines without their newlines, or ``None`` at the end of the stream."""
         piece = os.read(self._fd, _READ_BYTES)
         if not piece:
             return None
@@ -47,7 +47,7 @@ class Lines:
 
 
 def require_stream(fd: int) -> None:
-    """Refuse a stream that cannot hold reports.
+    """Check that a file descriptor can be a stream of reports.
 
     Raises:
         UsageError: ``fd`` is a terminal.
@@ -62,7 +62,7 @@ def require_stream(fd: int) -> None:
 
 
 def lines_until_stop(fd: int, signals: Signals) -> Iterator[bytes]:
-    """Every line, until the stream ends or a signal asks to stop."""
+    """Yield every line, until the stream ends or a signal requests a stop."""
     lines = Lines(fd)
     while not signals.stop:
         signals.wait_readable(fd)
@@ -77,15 +77,15 @@ def lines_until_stop(fd: int, signals: Signals) -> Iterator[bytes]:
 def each_report(
     fd: int, signals: Signals, take: Callable[[bytes], T], command: str, count_bad: Callable[[], None] | None = None
 ) -> Iterator[T]:
-    """What ``take`` makes of each report, until the stream ends or a signal asks to stop.
+    """Yield the result of ``take`` for each report, until the stream ends or a signal requests a stop.
 
-    A line that is not a report is skipped; the first one is reported on stderr.
+    A line that is not a report is skipped; the first such line is reported on stderr.
 
     Args:
-        fd: the stream.
-        signals: to stop by.
-        take: raises what msgspec raises when the line is not a report.
-        command: the name that the message on stderr begins with.
+        fd: file descriptor of the stream.
+        signals: the signals that request a stop.
+        take: processes a line; raises an error of msgspec if the line is not a report.
+        command: name of the command for messages on stderr.
         count_bad: called for each line that is skipped.
 
     Raises:

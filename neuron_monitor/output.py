@@ -1,4 +1,4 @@
-"""Where lines go: standard output, or a file that is rotated."""
+"""Destinations of lines: standard output, or a file with rotation."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import Protocol
 from neuron_monitor.signals import Signals
 
 _PIPE_BUF = 4096
-"""What a pipe that is ready takes at once without blocking (``pipe(7)``)."""
+"""Bytes that a pipe accepts without blocking once it is ready (``pipe(7)``)."""
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 DEFAULT_KEEP = 4
 
 
 class LineOutput(Protocol):
-    """Takes lines until nobody wants them."""
+    """A destination of lines."""
 
     @property
     def watched_fd(self) -> int | None:
-        """What to watch for a reader that leaves; ``None`` when nobody can."""
+        """The descriptor on which a reader can be seen to leave; ``None`` if there is none."""
         ...
 
     def write(self, line: bytes, signals: Signals) -> bool:
-        """Write a whole line; False when there is nobody to write for, or a signal asked to stop meanwhile."""
+        """Write a whole line; return False if there is no reader any more, or a signal requested a stop meanwhile."""
         ...
 
     def reopen(self) -> None:
-        """Begin anew, where that makes sense: after SIGHUP."""
+        """Reopen the destination after SIGHUP, if that is possible."""
         ...
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """Close the destination."""
         ...
 
 
 class StandardOutput:
-    """Writes to a descriptor so that a reader that stopped reading cannot keep signals from being heard."""
+    """Writes to a descriptor without blocking signals when the reader does not read."""
 
     def __init__(self, fd: int) -> None:
-        """``fd``: a pipe, file or terminal; its flags, which others may share, are left alone."""
+        """Create an output for ``fd``, a pipe, file or terminal; its flags, which may be shared, are not changed."""
         self._fd = fd
         mode = os.fstat(fd).st_mode
         self._piece = sys.maxsize if stat.S_ISREG(mode) else _PIPE_BUF
@@ -70,28 +70,28 @@ class StandardOutput:
         return True
 
     def reopen(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Standard output is not ours to close."""
+        """Do nothing: standard output stays open."""
 
 
 class RotatedFile:
-    """A file of lines, readable by its owner alone; full, it becomes FILE.1, FILE.1 becomes FILE.2, and so on.
+    """A file of lines, readable only by its owner. A full file is renamed to FILE.1, FILE.1 to FILE.2, and so on.
 
-    What cannot be written (a full disk) is dropped line by line and said once; the file never holds half a line.
+    A line that cannot be written (disk full) is dropped, with one message; the file never contains a partial line.
     """
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES, keep: int = DEFAULT_KEEP) -> None:
-        """Open the file to append.
+        """Open the file for appending.
 
         Args:
             path: the file.
-            max_bytes: a line that would make it longer begins a new one.
-            keep: how many full files stay beside it.
+            max_bytes: a line that would exceed this size starts a new file.
+            keep: number of full files to keep.
 
         Raises:
-            OSError: it cannot be opened.
+            OSError: the file cannot be opened.
         """
         self._path = path
         self._max_bytes = max_bytes
@@ -102,7 +102,7 @@ class RotatedFile:
         self._open()
 
     def _open(self) -> None:
-        # A link at FILE could lead lines into a file that is not ours.
+        # A symbolic link at FILE could redirect lines to a file that is not ours.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         fd = os.open(self._path, flags, 0o600)
         found = os.fstat(fd)
@@ -114,7 +114,7 @@ class RotatedFile:
 
     @property
     def watched_fd(self) -> int | None:
-        """A file has no reader that could leave."""
+        """``None``: a file has no reader that could leave."""
         return None
 
     def _rotate(self) -> None:
@@ -128,7 +128,7 @@ class RotatedFile:
         self._open()
 
     def _moved(self) -> bool:
-        """Whether somebody else (logrotate) moved or removed the file."""
+        """Return whether another program (logrotate) moved or removed the file."""
         try:
             there = os.lstat(self._path)
         except FileNotFoundError:
@@ -162,7 +162,7 @@ class RotatedFile:
         return True
 
     def reopen(self) -> None:
-        """Open what is now at the path."""
+        """Open the file that is now at the path."""
         try:
             self._open()
         except OSError as error:

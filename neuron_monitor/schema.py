@@ -1,4 +1,4 @@
-"""The JSON Schema of a line of the stream, made from the records that are written."""
+"""The JSON Schema of a line of the stream, generated from the records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neuron_monitor.report import Report
 
 
 def _without_null(properties: dict[str, dict[str, Any]]) -> None:
-    """What is not available is None in the records, and a number on the wire."""
+    """Remove null from the types: values that are not available are None in the records but numbers on the wire."""
     for name, schema in properties.items():
         kept = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
         if len(kept) == 1:
@@ -19,12 +19,12 @@ def _without_null(properties: dict[str, dict[str, Any]]) -> None:
 
 
 def report_schema() -> dict[str, object]:
-    """The schema (draft 2020-12) of a line."""
+    """Return the schema (draft 2020-12) of a line."""
     (reference,), definitions = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
     for name, definition in definitions.items():
         if name != "LatencyStats":
             _without_null(definition["properties"])
-        # What has a default in a record is written all the same; only groups that were not due are left out.
+        # Fields with a default are always written; only groups that were not due are omitted.
         given = [name for name, schema in definition["properties"].items() if "default" in schema]
         definition["required"] = [*definition.get("required", []), *given]
     return {
@@ -36,5 +36,5 @@ def report_schema() -> dict[str, object]:
 
 
 def json_schema() -> str:
-    """The same as indented JSON."""
+    """Return the schema as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report_schema()), indent=2).decode()

@@ -1,4 +1,4 @@
-"""The fields of the report's records as data, for code that treats all of them alike: the filler and the reader."""
+"""The fields of the report's records as data, for code that treats all fields alike: the filler and the reader."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neuron_monitor.report import Percentiles
 
 
 class Kind(enum.Enum):
-    """What a field holds."""
+    """Kind of value in a field."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -30,14 +30,14 @@ _SCALARS = {int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.TEXT, bool: Kind.BO
 
 
 class Shape(NamedTuple):
-    """A field of a record, or an item of a list or of a mapping.
+    """A field of a record, or an item of a list or mapping.
 
     Attributes:
-        kind: what it holds.
-        record: of a record, its type.
-        item: of a list or a mapping by name, what its items are.
-        may_be_absent: the field is left out when there is nothing to report.
-        may_be_null: null has a meaning of its own on the wire: no execution, no latency.
+        kind: kind of the value.
+        record: type of the record, if the value is a record.
+        item: shape of the items, if the value is a list or a mapping.
+        may_be_absent: the field is omitted if there is nothing to report.
+        may_be_null: null is a valid value on the wire: no execution, no latency.
     """
 
     kind: Kind
@@ -67,13 +67,13 @@ def _shape(hint: object, *, absent: bool) -> Shape:
 
 @functools.cache
 def shapes_of(record: type[msgspec.Struct]) -> dict[str, Shape]:
-    """The fields of a record of ``neuron_monitor.report``, in order."""
+    """Return the fields of a record of ``neuron_monitor.report``, in order."""
     hints = typing.get_type_hints(record, include_extras=True)
     return {name: _shape(hints[name], absent=False) for name in record.__struct_fields__}
 
 
 def zero_of(shape: Shape) -> object:
-    """What stands for "nothing" on the wire: 0, "", an empty list, or a record of zeros."""
+    """Return the empty value on the wire: 0, "", an empty list, or a record of zeros."""
     match shape.kind:
         case Kind.RECORD if shape.record is not None:
             fields = shapes_of(shape.record).items()
@@ -91,5 +91,5 @@ def zero_of(shape: Shape) -> object:
 
 
 def group_error(group: object) -> str:
-    """The ``error`` of a metric group; "" for a group that is absent."""
+    """Return the ``error`` of a metric group; "" for an absent group."""
     return "" if group is UNSET else str(getattr(group, "error", ""))

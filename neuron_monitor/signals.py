@@ -1,4 +1,4 @@
-"""Signals as flags, and waiting that they interrupt."""
+"""Signals as flags, and waits that signals interrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class Signals:
-    """What was asked for by signal: ``stop`` (SIGINT, SIGTERM) or ``reload`` (SIGHUP). A pipe wakes who waits."""
+    """Requests made by signals: ``stop`` (SIGINT, SIGTERM) or ``reload`` (SIGHUP). A pipe wakes the waiting thread."""
 
     def __init__(self) -> None:
         self.stop = False
@@ -23,25 +23,25 @@ class Signals:
         os.set_blocking(self._write, False)
 
     def handle(self, number: int, _frame: FrameType | None = None) -> None:
-        """Note the signal."""
+        """Record a signal."""
         if number == signal.SIGHUP:
             self.reload = True
         else:
             self.stop = True
-        # A pipe full of wake-ups needs no more of them.
+        # If the pipe is full, there are wake-ups enough.
         with suppress(BlockingIOError):
             os.write(self._write, b"x")
 
     def wait(self, seconds: float | None, fd: int | None = None, *, writable: bool = False) -> bool:
-        """Sleep for ``seconds`` (``None``: for ever), until a signal, or until something happens to ``fd``.
+        """Sleep for ``seconds`` (``None``: without limit), until a signal, or until ``fd`` changes.
 
         Args:
-            seconds: at most.
+            seconds: longest wait.
             fd: a pipe, file or terminal that is written to.
-            writable: also return when ``fd`` takes more.
+            writable: also return when ``fd`` can be written.
 
         Returns:
-            False when nobody reads ``fd`` any more.
+            False if ``fd`` has no reader any more.
         """
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
@@ -56,7 +56,7 @@ class Signals:
         return True
 
     def wait_readable(self, fd: int) -> None:
-        """Sleep until a signal, or until ``fd`` has something to read or is at its end."""
+        """Sleep until a signal, or until ``fd`` can be read or is at its end."""
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
         poll.register(fd, select.POLLIN)
@@ -72,7 +72,7 @@ class Signals:
 
 @contextmanager
 def handled() -> Iterator[Signals]:
-    """Take SIGINT, SIGTERM and SIGHUP as flags within the block."""
+    """Handle SIGINT, SIGTERM and SIGHUP as flags within the block."""
     signals = Signals()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     previous = {number: signal.signal(number, signals.handle) for number in numbers}

@@ -1,4 +1,4 @@
-"""From what the command line asks for to a running stream."""
+"""Start a stream from the options of the command line."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Outputs(NamedTuple):
-    """Where reports go.
+    """Destinations of reports.
 
     Attributes:
-        file: lines go there, in files of ``max_bytes`` of which ``keep`` full ones stay; ``None``: to standard output,
-            or nowhere when they become metrics.
-        listen_address: serve metrics there, by the rules of ``web_config``.
-        textfile: write metrics there.
-        otlp: push metrics to this collector.
-        kubelet_socket: ask the kubelet there which pods use the cores.
-        slurm: read which Slurm jobs use the cores.
+        file: file for lines, rotated at ``max_bytes`` with ``keep`` full files; ``None``: standard output, or no lines
+            if metrics are written.
+        listen_address: address on which metrics are served, with the rules of ``web_config``.
+        textfile: file for metrics.
+        otlp: collector to which metrics are pushed.
+        kubelet_socket: socket of the kubelet that lists the pods using the cores.
+        slurm: read the Slurm jobs that use the cores.
     """
 
     file: Path | None
@@ -42,7 +42,7 @@ class Outputs(NamedTuple):
 
 
 def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
-    """Run until a signal, or until a reader leaves; see :func:`neuron_monitor.stream.stream`.
+    """Run until a signal arrives or a reader leaves; see :func:`neuron_monitor.stream.stream`.
 
     Raises:
         UsageError: the outputs exclude each other.
@@ -50,15 +50,15 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
         OSError: a file cannot be written.
     """
     if outputs.web_config is not None and outputs.listen_address is None:
-        raise UsageError("--web.config.file is for what --prometheus serves", mend="give both")
+        raise UsageError("--web.config.file requires --prometheus", mend="give both")
     if (
         (outputs.kubelet_socket is not None or outputs.slurm)
         and outputs.listen_address is None
         and outputs.textfile is None
     ):
-        raise UsageError("--kubernetes and --slurm add metrics", mend="add --prometheus or --textfile")
+        raise UsageError("--kubernetes and --slurm require metrics", mend="add --prometheus or --textfile")
     with ExitStack() as stack:
-        # Before anything listens: who sees it up may end it.
+        # Before anything listens, because a client that sees it listening may send a signal.
         signals = stack.enter_context(handled())
         sinks: list[Sink] = []
         if outputs.file is not None:

@@ -1,4 +1,4 @@
-"""The stream: one JSON object a line, for as long as somebody reads."""
+"""The stream: one JSON object per line, for as long as there is a reader."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _TELL_LATENESS = 3
 
 
 class Sink(Protocol):
-    """Takes what was seen at each deadline."""
+    """Receives the result of each reading of the node."""
 
     @property
     def watched_fd(self) -> int | None:
-        """What to watch for a reader that leaves; ``None`` when nobody can."""
+        """The descriptor on which a reader can be seen to leave; ``None`` if there is none."""
         ...
 
     def take(self, look: Look, signals: Signals) -> bool:
-        """Pass it on; False when nobody wants more."""
+        """Process a result; return False if no more are wanted."""
         ...
 
     def reopen(self) -> None:
@@ -44,10 +44,10 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """Each report as a line of JSON."""
+    """Writes each report as a line of JSON."""
 
     def __init__(self, output: LineOutput) -> None:
-        """``output``: where the lines go."""
+        """Create a sink that writes to ``output``."""
         self._output = output
 
     @property
@@ -75,12 +75,12 @@ class JsonLines:
 
 
 class ConfigFile(NamedTuple):
-    """Where the configuration comes from.
+    """Source of the configuration.
 
     Attributes:
         path: the file; ``None``: every group, every 5 s.
-        strict: accept only today's names.
-        compat: the release in whose form lines are written, over what the file says.
+        strict: accept only current names.
+        compat: the release whose form the lines have; overrides the file.
     """
 
     path: Path | None = None
@@ -88,10 +88,10 @@ class ConfigFile(NamedTuple):
     compat: Compat | None = None
 
     def load(self) -> Config:
-        """Read it, and say on stderr what of it is not used.
+        """Read the configuration, and print on stderr the parts that are ignored.
 
         Raises:
-            ConfigError: the file is wrong.
+            ConfigError: the file is invalid.
         """
         config = default_config() if self.path is None else load_config(self.path, strict=self.strict)
         for warning in config.warnings:
@@ -108,18 +108,18 @@ def stream(
     once: bool = False,
     verbose: int = 0,
 ) -> None:
-    """Report until a signal, or until a reader leaves.
+    """Write reports until a signal arrives or a reader leaves.
 
     Args:
         config_file: the configuration file.
         source_name: see :func:`runtime_core.telemetry.open_source`.
-        sinks: what takes the reports.
-        signals: what ends it, or makes it read its configuration again.
-        once: end after one report of every group.
-        verbose: 0 to 4; from 1 on, say on stderr what is watched, from 3 on, how late each report was.
+        sinks: destinations of the reports.
+        signals: signals that stop the stream or reload the configuration.
+        once: stop after one report of every group.
+        verbose: 0 to 4; from 1 on, print the source on stderr; from 3 on, print how late each report was.
 
     Raises:
-        ConfigError: the file is broken.
+        ConfigError: the file is invalid.
         NodeError: the node is missing.
     """
     config = config_file.load()
@@ -153,13 +153,13 @@ def stream(
 
 
 def _settle() -> None:
-    """What is there now stays: looking through all of it for garbage again and again would make reports 20 ms late."""
+    """Exclude existing objects from garbage collection, which would otherwise delay reports by up to 20 ms."""
     gc.collect()
     gc.freeze()
 
 
 def _reload(collector: Collector, config_file: ConfigFile, sinks: list[Sink]) -> None:
-    """Take the changed file; a broken one is reported and the old configuration stays."""
+    """Load the changed file; if it is invalid, report this and keep the old configuration."""
     for sink in sinks:
         sink.reopen()
     try:

@@ -1,6 +1,7 @@
-"""Regular expressions for the tags of runtimes, in time linear in the tag: RE2, which the original monitor uses too.
+"""Regular expressions for the tags of runtimes, matched in linear time by RE2, as in the original monitor.
 
-Python's own engine takes exponential time for some expressions, such as ``(a+)+$``: one tag would silence the monitor.
+Python's own engine takes exponential time for some expressions, such as ``(a+)+$``: a single tag could block the
+monitor.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Protocol
 
 _MAX_CHARACTERS = 4096
 _MAX_MEMORY_BYTES = 4 << 20
-"""Of a compiled expression: ``(x{1000}){1000}`` is refused."""
+"""Memory limit of a compiled expression; ``(x{1000}){1000}`` exceeds it."""
 
 
 class TagFilter(Protocol):
@@ -18,7 +19,7 @@ class TagFilter(Protocol):
     pattern: str
 
     def search(self, text: str) -> object | None:
-        """Whether it matches anywhere in ``text``; ``None``: it does not."""
+        """Return a value other than ``None`` if the expression matches anywhere in ``text``."""
         ...
 
 
@@ -26,7 +27,7 @@ def tag_filter(pattern: str) -> TagFilter:
     """Compile an expression in RE2's syntax: that of Python without look-around and back-references.
 
     Raises:
-        ValueError: it is not one, or is too large.
+        ValueError: the expression is invalid or too large.
     """
     if len(pattern) > _MAX_CHARACTERS:
         raise ValueError(f"longer than {_MAX_CHARACTERS} characters")

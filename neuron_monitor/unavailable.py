@@ -1,7 +1,7 @@
-"""Figures that a source does not have: 0 on the wire, named in the group's ``error``, and not available again here.
+"""Values that a source does not provide: 0 on the wire, named in the group's ``error``, and ``None`` again when read.
 
-Programs that read the stream compute with its numbers, so a number is never null. Our own readers understand the words
-and leave such figures out; of another monitor's group that reports an error, a 0 is taken for unknown.
+Programs that read the stream calculate with its numbers, so a number is never null. Our own readers parse the ``error``
+and omit such values. In groups of other monitors that report an error, 0 is treated as unknown.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from neuron_monitor.shapes import Kind, shapes_of
 
 WORDS = "not available, reported as 0 or null: "
 _KEPT = frozenset({"period", "neuron_device_index", "neuroncore_index", "model_id"})
-"""Numbers that say what a figure is of."""
+"""Numbers that identify a figure rather than measure something."""
 
 
 def with_words(error: str, names: list[str]) -> str:
-    """An ``error`` that also names the figures that are not available."""
+    """Return an ``error`` that also names the values that are not available."""
     rest, before = split_words(error)
     every = list(dict.fromkeys((*sorted(before), *names)))
     if not every:
@@ -30,7 +30,7 @@ def with_words(error: str, names: list[str]) -> str:
 
 
 def split_words(error: str) -> tuple[str, frozenset[str]]:
-    """The ``error`` without those words, and the names in them."""
+    """Split an ``error`` into its text and the names of the values that are not available."""
     before, found, after = error.partition(WORDS)
     if not found:
         return error, frozenset()
@@ -38,7 +38,7 @@ def split_words(error: str) -> tuple[str, frozenset[str]]:
 
 
 def name_of(path: tuple[str, ...], keys: tuple[str, ...] = ()) -> str:
-    """How the words name a figure: its fields, and of one among others its key: ``neuroncores_in_use.flops[3]``."""
+    """Return the name of a value in an ``error``: fields, and the key of an item: ``neuroncores_in_use.flops[3]``."""
     return ".".join(path) + (f"[{'/'.join(keys)}]" if keys else "")
 
 
@@ -75,7 +75,7 @@ def _forget_group(group: msgspec.Struct) -> None:
 
 
 def groups_of(report: Report) -> Iterator[msgspec.Struct]:
-    """Every record with an ``error`` of its own, but for the runtimes' entries."""
+    """Yield every record with its own ``error``, except the entries of runtimes."""
     for holder in (*(entry.report for entry in report.neuron_runtime_data), report.system_data):
         for name in holder.__struct_fields__:
             group = getattr(holder, name)
@@ -85,7 +85,7 @@ def groups_of(report: Report) -> Iterator[msgspec.Struct]:
 
 
 def forget_unavailable(report: Report) -> None:
-    """Make figures that are not available ``None`` again, in place."""
+    """Set values that are not available to ``None`` again, in place."""
     for group in groups_of(report):
         if group.error:  # type: ignore[attr-defined]
             _forget_group(group)

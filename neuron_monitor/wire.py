@@ -1,4 +1,4 @@
-"""A report as a line of JSON: every number is a number (see :mod:`.unavailable`), latency is null when nothing ran."""
+"""Encode a report as a line of JSON. No number is null (see :mod:`.unavailable`), except latency without executions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Lack = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class _Filler:
-    """Replaces null in a group, and remembers where."""
+    """Replaces null in a group, and records the names."""
 
     def __init__(self) -> None:
         self.lacks: list[_Lack] = []
@@ -49,7 +49,7 @@ class _Filler:
                 self.inner(item, shape.item, path, (*keys, str(number)))
 
     def names(self) -> list[str]:
-        """Figures that lack everywhere by their name alone, others with their keys."""
+        """Return the names of the replaced values: without keys if all items lack the value, else with keys."""
         counts: dict[tuple[str, ...], int] = {}
         for path, _ in self.lacks:
             counts[path] = counts.get(path, 0) + 1
@@ -73,7 +73,7 @@ def _fill_groups(holder: _Json, record: type[msgspec.Struct]) -> None:
 
 
 def filled(report: Report) -> dict[str, object]:
-    """The report as JSON objects without null, but for the latency of runtimes that executed nothing."""
+    """Return the report as JSON objects without null, except for the latency of runtimes that executed nothing."""
     line = cast(_Json, msgspec.to_builtins(report))
     for entry in line["neuron_runtime_data"]:
         _fill_groups(entry["report"], RuntimeReport)
@@ -83,6 +83,6 @@ def filled(report: Report) -> dict[str, object]:
 
 
 def encode_report(report: Report) -> bytes:
-    """The line, without its end."""
+    """Return the line without its newline."""
     line = _ENCODER.encode(report)
     return line if _NULL not in line else _ENCODER.encode(filled(report))

@@ -1,1 +1,1 @@
-"""The HTTP interface beside ``/metrics``: the last report, a summary of it, and a stream of reports, as JSON."""
+"""The HTTP interface beside ``/metrics``: the latest report, a summary of it, and a stream of reports, as JSON."""

@@ -1,4 +1,4 @@
-"""What ``/api/v1`` answers: documents that are encoded when first asked for, once per report."""
+"""Documents of ``/api/v1``, encoded once per report when they are first requested."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NOT_FOUND = Answer("404 Not Found", f"not found: try {REPORT}, {SUMMARY} or {EV
 
 
 class Document:
-    """JSON of one report."""
+    """The JSON of one report."""
 
     def __init__(self, encode: Callable[[], bytes]) -> None:
-        """``encode`` is called at most once."""
+        """Create a document; ``encode`` is called at most once."""
         self._encode = encode
         self._plain: bytes | None = None
         self._zipped: bytes | None = None
@@ -46,7 +46,7 @@ class Document:
             return self._made()
 
     def zipped(self) -> bytes:
-        """The same, compressed."""
+        """The compressed document."""
         with self._lock:
             if self._zipped is None:
                 self._zipped = gzip.compress(self._made(), _GZIP_LEVEL, mtime=0)
@@ -62,8 +62,8 @@ class Shown(NamedTuple):
     """The documents of one report.
 
     Attributes:
-        number: counts reports.
-        unix_seconds: when it was made.
+        number: sequence number of the report.
+        unix_seconds: time of the report.
     """
 
     number: int
@@ -73,23 +73,23 @@ class Shown(NamedTuple):
 
 
 class Documents:
-    """The documents of the last report. One thread sets them, others read them."""
+    """The documents of the latest report. One thread sets them, other threads read them."""
 
     def __init__(self) -> None:
-        """There is no report yet."""
+        """Create documents without a report."""
         self._last = LastReport()
         self._summaries = Summaries()
         self._start = secrets.token_hex(4)
         self.shown: Shown | None = None
 
     def show(self, node: NodeSeen, report: out.Report, unix_seconds: float, compat: Compat | None = None) -> None:
-        """Take a report.
+        """Set the latest report.
 
         Args:
-            node: what was seen for it.
+            node: state of the node for this report.
             report: the groups that were due.
-            unix_seconds: when it was made.
-            compat: the release in whose form reports are written.
+            unix_seconds: time of the report.
+            compat: the release whose form the report has.
         """
         merged = self._last.take(report, node)
         summary = self._summaries.take(node, unix_seconds)
@@ -102,11 +102,11 @@ class Documents:
         )
 
     def answer(self, request: Request, age_seconds: float | None) -> Answer:
-        """The answer to a request for a document.
+        """Return the answer to a request for a document.
 
         Args:
-            request: its path is under :data:`PREFIX`.
-            age_seconds: of the last report.
+            request: a request with a path under :data:`PREFIX`.
+            age_seconds: age of the latest report.
         """
         if request.path not in (REPORT, SUMMARY):
             return _NOT_FOUND
@@ -116,7 +116,7 @@ class Documents:
         document = shown.report if request.path == REPORT else shown.summary
         if document is None:
             return _NO_SUMMARY
-        # Weak: both encodings have it.
+        # A weak tag, because both encodings have the same tag.
         tag = f'W/"{self._start}-{shown.number}"'
         headers = (
             ("ETag", tag),
@@ -133,7 +133,7 @@ class Documents:
 
 
 def _matches(header: str, tag: str) -> bool:
-    """Whether ``If-None-Match`` names the tag; weak and strong ones compare alike."""
+    """Return whether ``If-None-Match`` contains the tag; weak and strong tags compare equal."""
     opaque = tag.removeprefix("W/")
     parts = [part.strip() for part in header.split(",")]
     return "*" in parts or any(part.removeprefix("W/") == opaque for part in parts)

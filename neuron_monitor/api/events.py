@@ -1,4 +1,4 @@
-"""``/api/v1/events``: each report as a server-sent event, to a bounded number of clients."""
+"""``/api/v1/events``: each report as a server-sent event, for a limited number of clients."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Send = Callable[[bytes], Awaitable[None]]
 
 
 class Events:
-    """Sends reports as they come. A client that reads slowly misses reports in between, and never gets old ones."""
+    """Sends each new report. A client that reads slowly misses reports, but never receives outdated ones."""
 
     def __init__(self, documents: Documents, most: int = MOST_CLIENTS, heartbeat: float = HEARTBEAT_SECONDS) -> None:
-        """No client is there yet.
+        """Create the stream, without clients.
 
         Args:
             documents: the reports.
-            most: clients at a time; one more gets 503.
-            heartbeat: seconds without a report after which a comment is sent, so that proxies keep the connection.
+            most: maximum number of clients; further clients get 503.
+            heartbeat: seconds without a report after which a comment is sent to keep the connection open.
         """
         self._documents = documents
         self._most = most
@@ -35,23 +35,23 @@ class Events:
         self.clients = 0
 
     def wake(self) -> None:
-        """There is a new report. Call it in the event loop."""
+        """Announce a new report. Call it in the event loop."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def answer(self) -> Answer:
-        """The head of the answer to one more client, or the refusal. What it accepts is sent by :meth:`run`."""
+        """Return the head of the answer to another client, or a refusal. :meth:`run` sends the events."""
         if self.clients >= self._most:
-            refusal = f"{self._most} clients read events already\n".encode()
+            refusal = f"too many clients: {self._most} already read events\n".encode()
             return Answer("503 Service Unavailable", refusal, (("Retry-After", "30"), ("Content-Type", "text/plain")))
         return Answer("200 OK", b"", _HEADERS, last=True, streams=True)
 
     async def run(self, head: bytes, reader: asyncio.StreamReader, send: Send) -> None:
-        """Send events until the client leaves.
+        """Send events until the client disconnects.
 
         Args:
-            head: what goes before them.
-            reader: of the client; whatever it says ends the stream.
+            head: bytes to send before the events.
+            reader: input from the client; any input ends the stream.
             send: sends to the client, within its time limit.
         """
         self.clients += 1
@@ -77,7 +77,8 @@ class Events:
         finally:
             self.clients -= 1
             if not gone.cancel():
-                # A client that resets its connection is no error of ours; an exception that nobody reads is logged.
+                # A connection reset by the client is not an error; an exception that is never retrieved would be
+                # logged.
                 gone.exception()
 
 

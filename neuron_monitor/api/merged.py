@@ -1,4 +1,4 @@
-"""The report of every group: a line of the stream has only the groups that were due."""
+"""Merge reports: a line of the stream contains only the groups that were due."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from neuron_monitor.prometheus.seen import NodeSeen
 
 
 class LastReport:
-    """Keeps each group as it was last reported. Where all groups have one period, that is the last line."""
+    """Keeps the latest state of each group. If all groups have the same period, that is the last line."""
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
+        """Create an empty report."""
         self._entries: dict[tuple[int | None, str], out.RuntimeData] = {}
         self._hardware: out.HwCounters | msgspec.UnsetType = UNSET
         self._k8s: out.K8sInfo | msgspec.UnsetType = UNSET
 
     def take(self, report: out.Report, node: NodeSeen) -> out.Report:
-        """What is known after ``report``.
+        """Merge a report, and return the merged state.
 
         Args:
-            report: the newest one.
-            node: what was seen of it: which runtimes live, and the groups that stay.
+            report: the newest report.
+            node: state of the node: its live runtimes, and the groups that are kept.
         """
         system = report.system_data
         if system.neuron_hw_counters is not UNSET:
@@ -36,7 +36,7 @@ class LastReport:
         for key, entry in known.items():
             runtime = groups.get(_seen_key(entry))
             if runtime is not None:
-                # A copy: the groups of a runtime are replaced by those of later reports.
+                # A copy, because later reports replace the groups of a runtime.
                 self._entries[key] = msgspec.structs.replace(
                     entry, error=runtime.error, report=msgspec.structs.replace(runtime.groups)
                 )
@@ -56,5 +56,5 @@ def _key(entry: out.RuntimeData) -> tuple[int | None, str]:
 
 
 def _seen_key(entry: out.RuntimeData) -> tuple[int, str]:
-    """Pid and tag as :class:`.seen.RuntimeSeen` has them: in a stream without tags, the pid is the tag."""
+    """Return pid and tag as in :class:`.seen.RuntimeSeen`: in a stream without tags, the pid is the tag."""
     return entry.pid or 0, entry.neuron_runtime_tag or ("" if entry.pid is None else str(entry.pid))

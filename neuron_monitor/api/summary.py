@@ -1,4 +1,4 @@
-"""A node in a few hundred bytes, for programs that watch hundreds of nodes. ``None`` is "not available"."""
+"""A summary of a node in a few hundred bytes, for programs that monitor hundreds of nodes. ``None``: not available."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Ratio = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Problem(msgspec.Struct):
-    """One thing that is wrong.
+    """A problem of the node.
 
     Attributes:
         severity: notice, warning or critical.
         text: one line.
-        runbook: fragment of its section in the runbooks.
+        runbook: fragment of the problem's section in the runbooks.
     """
 
     severity: str
@@ -29,22 +29,22 @@ class Problem(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """The node at its last report.
+    """The state of the node at its latest report.
 
     Attributes:
-        time_unix_seconds: when the node was read. Rates come from the difference of two summaries.
-        error: why the node cannot be read, "" when it can; then only ``instance_info`` is of use.
+        time_unix_seconds: time at which the node was read. Compute rates from the difference of two summaries.
+        error: the reason why the node cannot be read, or ""; if set, only ``instance_info`` is valid.
         instance_info: as in the report.
-        neuron_device_count: devices that are there.
-        neuron_runtime_count: live runtimes.
-        neuroncore_owned_count: cores that a runtime owns.
-        neuroncore_utilization_ratio: of each core by its position, over the last period; 0 for a core without an owner.
-        executions_total, executions_failed_total: of all runtimes since the monitor started, those before it included.
-            They only grow: a runtime that ends takes nothing back.
-        execution_latency_p50_seconds, execution_latency_p99_seconds: of the last period, of the slowest runtime.
+        neuron_device_count: number of devices present.
+        neuron_runtime_count: number of live runtimes.
+        neuroncore_owned_count: number of cores that a runtime owns.
+        neuroncore_utilization_ratio: of each core in order, over the last period; 0 for a core without an owner.
+        executions_total, executions_failed_total: executions of all runtimes, including those before the monitor
+            started. They never decrease, even when a runtime ends.
+        execution_latency_p50_seconds, execution_latency_p99_seconds: in the last period, of the slowest runtime.
         neuron_device_memory_used_bytes, neuron_device_memory_total_bytes: of all devices.
         ecc_corrected_total, ecc_uncorrected_total: events of all devices since the driver was loaded.
-        problems: the worst first.
+        problems: problems of the node, the worst first.
     """
 
     time_unix_seconds: float
@@ -66,7 +66,7 @@ class Summary(msgspec.Struct):
 
 
 class _Executed:
-    """Executions of all runtimes, in sums that only grow."""
+    """Executions of all runtimes, as sums that never decrease."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[int, int], tuple[int, int]] = {}
@@ -86,7 +86,7 @@ class _Executed:
 
 
 def _executions(counters: Counters) -> tuple[int, int] | None:
-    """All executions, and those that failed; the first outcome is success."""
+    """Return the number of executions and of failed ones; the first outcome is success."""
     if counters.executions is None:
         return None
     completed, *others = (count or 0 for count in counters.executions)
@@ -94,14 +94,14 @@ def _executions(counters: Counters) -> tuple[int, int] | None:
 
 
 class Summaries:
-    """Makes a summary of each report."""
+    """Builds a summary of each report."""
 
     def __init__(self) -> None:
-        """Nothing was counted yet."""
+        """Create a builder with counts of 0."""
         self._executed = _Executed()
 
     def take(self, node: NodeSeen, unix_seconds: float) -> Summary | None:
-        """The summary of what was seen; ``None``: it is known from a stream, which has no devices and no health."""
+        """Return the summary of a report; ``None`` for a report from a stream, which has neither devices nor health."""
         self._executed.take(node.runtimes)
         if node.problems is None:
             return None
@@ -153,6 +153,6 @@ def _ecc(node: NodeSeen, ending: str) -> int | None:
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
-    """The sum of those that are known; ``None``: none is."""
+    """Return the sum of the known values, or ``None`` if none is known."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

@@ -1,1 +1,1 @@
-"""The stream of a neuron-monitor as Amazon CloudWatch metrics."""
+"""Send the stream of a neuron-monitor to Amazon CloudWatch as metrics."""

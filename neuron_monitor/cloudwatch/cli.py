@@ -1,4 +1,4 @@
-"""neuron-monitor-cloudwatch.py: the stream of a neuron-monitor as CloudWatch metrics."""
+"""neuron-monitor-cloudwatch.py: send the stream of a neuron-monitor to CloudWatch as metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def send(
 ) -> None:
     """Send the stream of a neuron-monitor, read on standard input, to Amazon CloudWatch.
 
-    Values of a period are sent as distributions, so that percentiles work. What cannot be sent is kept and retried.
+    The values of a period are sent as distributions, so that percentiles work. Failed requests are kept and retried.
     """
     from neuron_monitor.cloudwatch.pipe import follow, print_request
     from neuron_monitor.lines import require_stream

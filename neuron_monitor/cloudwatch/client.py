@@ -1,4 +1,4 @@
-"""Amazon CloudWatch through boto3; loaded only when something is sent."""
+"""Access to Amazon CloudWatch through boto3, which is imported only when data is sent."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _REFUSED = {
     "MissingParameter",
     "ValidationError",
 }
-"""Codes of PutMetricData for a request that would fail again; those with ``Exception`` at the end mean the same."""
+"""Error codes of PutMetricData for requests that would fail again; codes that end in ``Exception`` are equivalent."""
 
 
 def connect(region: str | None, endpoint_url: str | None) -> Client:
-    """A client that tries each request up to four times, with growing pauses.
+    """Return a client that tries each request up to four times, with increasing pauses.
 
     Args:
-        region: ``None``: the one of boto3's own configuration.
-        endpoint_url: ``None``: AWS's own.
+        region: AWS region; ``None``: that of boto3's configuration.
+        endpoint_url: URL of the service; ``None``: AWS's own.
 
     Raises:
         NeuronError: the region or the credentials are missing.
@@ -49,7 +49,7 @@ def connect(region: str | None, endpoint_url: str | None) -> Client:
         client: Client = session.client("cloudwatch", endpoint_url=endpoint_url, config=config)
         credentials = session.get_credentials()
     except NoRegionError:
-        raise NeuronError("no region is known", mend="give --region, or set AWS_REGION") from None
+        raise NeuronError("the AWS region is not set", mend="give --region, or set AWS_REGION") from None
     except (BotoCoreError, ValueError) as error:
         raise NeuronError(str(error)) from None
     if credentials is None:
@@ -60,7 +60,7 @@ def connect(region: str | None, endpoint_url: str | None) -> Client:
 
 
 def putter(client: Client, namespace: str) -> Callable[[list[Datum]], None]:
-    """A function that sends a request into a namespace, and raises :class:`NotSent` when it could not."""
+    """Return a function that sends a request to a namespace, and raises :class:`NotSent` if this fails."""
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     def put(data: list[Datum]) -> None:

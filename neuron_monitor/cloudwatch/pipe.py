@@ -1,4 +1,4 @@
-"""From lines on a descriptor to requests."""
+"""Read lines from a file descriptor and send requests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from runtime_core.telemetry import NeuronError
 
 
 def follow(fd: int, put: Callable[[list[Datum]], None], period_seconds: float, signals: Signals) -> None:
-    """Send what the lines say, every period and at the end.
+    """Send the values of the lines, every period and at the end.
 
     Args:
-        fd: the stream.
+        fd: file descriptor of the stream.
         put: see :class:`.send.Sender`.
-        period_seconds: how often to send.
-        signals: to stop by.
+        period_seconds: time between requests.
+        signals: signals that request a stop.
 
     Raises:
-        NeuronError: there was no report, or not all could be sent in the end.
+        NeuronError: there was no report, or some values could not be sent at the end.
     """
     window = Window()
     reader = ReportReader(tell_on_stderr)
@@ -40,11 +40,11 @@ def follow(fd: int, put: Callable[[list[Datum]], None], period_seconds: float, s
     finally:
         left = sender.finish()
     if left:
-        raise NeuronError(f"{left} figures could not be sent")
+        raise NeuronError(f"{left} values could not be sent")
 
 
 def print_request(namespace: str, signals: Signals) -> Callable[[list[Datum]], None]:
-    """A function that prints each request as a line of JSON instead of sending it; ``signals``: to end by with it."""
+    """Return a function that prints each request as a line of JSON; it stops through ``signals`` if printing fails."""
 
     def put(data: list[Datum]) -> None:
         line = msgspec.json.encode({"Namespace": namespace, "MetricData": data}).decode()

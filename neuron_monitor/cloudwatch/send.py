@@ -1,4 +1,4 @@
-"""Sends what was collected, and keeps what could not be sent until it can."""
+"""Send the collected values, and keep those of failed requests for a retry."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from neuron_monitor.cloudwatch.window import Datum, Window, batches
 COMMAND = "neuron-monitor-cloudwatch.py"
 
 MAX_WAITING_DATA = 100_000
-"""Some 50 MB; at 500 series and a request a minute, three hours of an outage."""
+"""About 50 MB: three hours of an outage at 500 series and one request per minute."""
 
 
 class Client(Protocol):
-    """What is used of a boto3 CloudWatch client."""
+    """The part of a boto3 CloudWatch client that is used."""
 
     def put_metric_data(self, *, Namespace: str, MetricData: list[Datum]) -> object:
         """Send a request."""
@@ -26,7 +26,7 @@ class Client(Protocol):
 
 
 class NotSent(Exception):
-    """A request failed; ``refused``: as it stands it always will."""
+    """A request failed. ``refused``: a retry would fail too."""
 
     def __init__(self, reason: str, *, refused: bool) -> None:
         super().__init__(reason)
@@ -34,18 +34,18 @@ class NotSent(Exception):
 
 
 class Sender:
-    """A thread that sends a window's data every period; a failure never holds up who fills the window."""
+    """A thread that sends the data of a window every period; a failure does not delay the filling of the window."""
 
     def __init__(
         self, window: Window, put: Callable[[list[Datum]], None], period_seconds: float, tell: Callable[[str], None]
     ) -> None:
-        """Start.
+        """Start the thread.
 
         Args:
-            window: taken from.
+            window: source of the data.
             put: sends a request, or raises :class:`NotSent`.
-            period_seconds: how often.
-            tell: takes a sentence on what goes wrong.
+            period_seconds: time between requests.
+            tell: called with a message about failures.
         """
         self._window = window
         self._put = put
@@ -61,12 +61,12 @@ class Sender:
         due = time.monotonic() + self._period_seconds
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             self._send()
-            # One that took longer than a period skips to the next deadline.
+            # After a send that took longer than a period, skip to the next deadline.
             periods = max(1, -int((due - time.monotonic()) // self._period_seconds))
             due += periods * self._period_seconds
 
     def _send(self) -> None:
-        """Send all that waits, oldest first, until a request fails."""
+        """Send all waiting data, the oldest first, until a request fails."""
         self._waiting.extend(batches(self._window.take()))
         self._drop_oldest()
         while self._waiting:
@@ -75,13 +75,13 @@ class Sender:
             except NotSent as problem:
                 if not problem.refused:
                     if not self._failing:
-                        self._tell(f"figures wait to be sent: {problem}")
+                        self._tell(f"sending failed, and will be retried: {problem}")
                     self._failing = True
                     return
-                self._tell(f"{len(self._waiting[0])} figures were refused, and are left out: {problem}")
+                self._tell(f"{len(self._waiting[0])} values were rejected and dropped: {problem}")
             else:
                 if self._failing:
-                    self._tell("figures are being sent again")
+                    self._tell("sending works again")
                 self._failing = False
             self._waiting.popleft()
 
@@ -90,10 +90,10 @@ class Sender:
         while sum(map(len, self._waiting)) > MAX_WAITING_DATA:
             lost += len(self._waiting.popleft())
         if lost:
-            self._tell(f"{lost} figures waited too long to be sent, and are lost")
+            self._tell(f"the oldest {lost} values were dropped: too many are waiting to be sent")
 
     def finish(self) -> int:
-        """Send the rest and end; returns how many figures could not be sent."""
+        """Send the remaining data and stop; return the number of values that could not be sent."""
         self._stop.set()
         self._thread.join()
         self._send()
@@ -101,5 +101,5 @@ class Sender:
 
 
 def tell_on_stderr(sentence: str) -> None:
-    """A line on stderr under the command's name."""
+    """Print a message on stderr, prefixed with the name of the command."""
     print(f"{COMMAND}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Every CloudWatch metric as a row: name, unit, and the values that a report has for it.
+"""Every CloudWatch metric as a row: name, unit, and its values in a report.
 
-Names are those of the Prometheus metrics without the ``_total`` and ``_ratio`` that tell of another form: CloudWatch
-adds up what was counted within each report's period, and shows percent as percent.
+The names are those of the Prometheus metrics without ``_total`` and ``_ratio``, because the values differ in form:
+CloudWatch sums the counts of each report period, and shows percentages as percentages.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from msgspec import UNSET, UnsetType
 from neuron_monitor import report as out
 
 Dimensions = tuple[tuple[str, str], ...]
-"""(name, value) pairs; which series of a metric a value belongs to."""
+"""(name, value) pairs that identify a series of a metric."""
 
 Values = Iterable[tuple[Dimensions, float | None]]
 
 
 class Unit(enum.StrEnum):
-    """Units that CloudWatch knows."""
+    """Units of CloudWatch."""
 
     PERCENT = "Percent"
     COUNT = "Count"
@@ -32,7 +32,7 @@ class Unit(enum.StrEnum):
 
 
 class Metric(NamedTuple):
-    """A row; a value of ``None``, not available, is not sent."""
+    """A row of the table; a value of ``None`` (not available) is not sent."""
 
     name: str
     unit: Unit
@@ -155,7 +155,7 @@ METRICS: tuple[Metric, ...] = (
 
 
 def figures(report: out.Report) -> Iterator[Figure]:
-    """Every value that a report has, with the instance's id as a dimension of each series."""
+    """Yield every value in a report, with the instance id as a dimension of each series."""
     instance = ("InstanceId", report.instance_info.instance_id)
     for metric in METRICS:
         for dimensions, value in metric.read(report):

@@ -1,6 +1,6 @@
-"""Values of many reports as few requests: each series keeps its distinct values and how often each came.
+"""Combine the values of many reports into few requests: each series keeps its distinct values with their counts.
 
-So CloudWatch still answers for percentiles, and a stream of one report a second costs one request a minute.
+CloudWatch can then still compute percentiles, and a stream of one report per second costs one request per minute.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from neuron_monitor.cloudwatch.table import Dimensions, Figure
 MAX_VALUES_A_DATUM = 150
 MAX_DATA_A_REQUEST = 1000
 MAX_REQUEST_BYTES = 900_000
-"""CloudWatch takes 1 MB, 1000 data, and 150 distinct values each (its quotas for PutMetricData)."""
+"""CloudWatch accepts 1 MB, 1000 data, and 150 distinct values each (quotas of PutMetricData)."""
 
 MAX_DIMENSION_CHARACTERS = 1024
 
 
 class Dimension(TypedDict):
-    """A name and a value that tell series of a metric apart."""
+    """A name and a value that distinguish series of a metric."""
 
     Name: str
     Value: str
 
 
 class Datum(TypedDict):
-    """An entry of ``MetricData``, as PutMetricData documents it."""
+    """An entry of ``MetricData``, as documented for PutMetricData."""
 
     MetricName: str
     Dimensions: list[Dimension]
@@ -40,7 +40,7 @@ class Datum(TypedDict):
 
 
 def dimension_value(text: str) -> str:
-    """``text`` in the characters that CloudWatch takes: printable ASCII, not empty, no colon in front."""
+    """Convert ``text`` to a valid dimension value: printable ASCII, not empty, without a leading colon."""
     printable = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in text)
     cut = printable[:MAX_DIMENSION_CHARACTERS]
     if not cut.strip():
@@ -64,7 +64,7 @@ def _data(figure: Figure, values: Counter[float], time: datetime) -> Iterator[Da
 
 
 class Window:
-    """Collects values until they are taken; used by the thread that reads and the thread that sends."""
+    """Collects values until they are taken; shared by the thread that reads and the thread that sends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class Window:
         self._seconds = 0.0
 
     def add(self, figures: Iterable[Figure], unix_seconds: float) -> None:
-        """Take the values of a report that came at ``unix_seconds``."""
+        """Add the values of a report that arrived at ``unix_seconds``."""
         with self._lock:
             self._seconds = unix_seconds
             for figure in figures:
@@ -82,7 +82,7 @@ class Window:
                 self._values[key][1][figure.value] += 1
 
     def take(self) -> list[Datum]:
-        """What came since the last time, stamped with the time of the last report."""
+        """Remove and return the collected values, with the time of the latest report."""
         with self._lock:
             values, self._values = self._values, {}
             time = datetime.fromtimestamp(self._seconds, UTC)
@@ -90,16 +90,17 @@ class Window:
 
 
 def _size_bytes(datum: Datum) -> int:
-    """An upper bound of what a datum takes in a request, whichever protocol the client speaks.
+    """Return an upper bound of the size of a datum in a request, for any protocol of the client.
 
-    The query protocol is the widest: some 60 bytes a value and 120 a dimension beside its percent-encoded text.
+    The query protocol takes the most space: about 60 bytes per value and 120 per dimension, plus the percent-encoded
+    text.
     """
     text = sum(3 * (len(d["Name"]) + len(d["Value"])) + 120 for d in datum["Dimensions"])
     return 400 + text + 2 * 80 * len(datum["Values"])
 
 
 def batches(data: Iterable[Datum]) -> Iterator[list[Datum]]:
-    """Cut into what a request may hold."""
+    """Split data into lists that fit into one request each."""
     batch: list[Datum] = []
     size = 0
     for datum in data:

@@ -1,1 +1,1 @@
-"""The report in the forms of other releases, so that a program can be tested with what it will meet."""
+"""The report in the forms of other releases, to test the programs that read it."""

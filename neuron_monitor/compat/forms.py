@@ -1,8 +1,8 @@
-"""From our report to the lines of other releases, field by field.
+"""Convert our report to the lines of other releases, field by field.
 
-Source: recorded streams of an inf1.xlarge (Runtime 2.x, 2023) and an inf2.xlarge (Runtime 2.30), and the neuron-monitor
-user guide. What both recordings have in common: every process lists every core of the node, those of other processes
-with zeros; there is no ``address``; fields of a group come in alphabetical order where the original builds a map.
+Sources: recorded streams of an inf1.xlarge (Runtime 2.x, 2023) and an inf2.xlarge (Runtime 2.30), and the
+neuron-monitor user guide. In both recordings every process lists every core of the node, with zeros for cores of other
+processes; there is no ``address``; and the fields of a group are in alphabetical order if the original builds a map.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _core_count(line: _Json) -> int:
 
 
 def _every_core(used: _Json, idle: _Json, cores: int) -> _Json:
-    """A mapping by core with an entry for each core of the node."""
+    """Return a mapping with an entry for each core of the node."""
     listed = {str(core): used.get(str(core), dict(idle)) for core in range(cores)}
     return {**listed, **{core: value for core, value in used.items() if core not in listed}}
 
@@ -42,7 +42,7 @@ def _in_order(value: _Json) -> _Json:
 
 
 def _flops_named(counters: _Json, name: str | None) -> _Json:
-    """A core's counters with FLOP/s under another name, or without them."""
+    """Return the counters of a core with FLOP/s under another name, or without FLOP/s."""
     rest = {key: value for key, value in counters.items() if key != "flops"}
     return rest if name is None else {**rest, name: counters["flops"]}
 
@@ -117,5 +117,5 @@ _FORMS: dict[Compat, Callable[[_Json], _Json]] = {
 
 
 def encode_compat(report: Report, compat: Compat) -> bytes:
-    """The line that another release would write, without its end."""
+    """Return the line in the form of another release, without its newline."""
     return msgspec.json.encode(_FORMS[compat](cast(_Json, filled(report))))

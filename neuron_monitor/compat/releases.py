@@ -1,4 +1,4 @@
-"""The releases whose form of the report can be asked for."""
+"""The releases whose form of the report can be selected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Compat(enum.StrEnum):
     """A form of the report.
 
     ``inf1-2023``: as recorded on Inf1 with Runtime 2.x in 2023. ``inf2-2.30``: as recorded on Inf2 with Runtime 2.30.
-    ``guide``: as the current user guide prints it.
+    ``guide``: as printed in the current user guide.
     """
 
     INF1_2023 = "inf1-2023"
@@ -21,7 +21,7 @@ _OTHER_NAMES = {"inf1": Compat.INF1_2023, "2.x": Compat.INF1_2023, "inf2": Compa
 
 
 def compat_named(name: str) -> Compat:
-    """The form called ``name``.
+    """Return the form with a name.
 
     Raises:
         ValueError: no form has this name.

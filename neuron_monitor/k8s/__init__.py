@@ -1,1 +1,1 @@
-"""Which pods use which NeuronCores: the kubelet's answer, added to the stream of a neuron-monitor."""
+"""Add the pods that use NeuronCores, from the kubelet, to the stream of a neuron-monitor."""

@@ -1,4 +1,4 @@
-"""neuron-monitor-k8s-info.py: the stream of a neuron-monitor with the pods that use its cores."""
+"""neuron-monitor-k8s-info.py: add the pods that use NeuronCores to the stream of a neuron-monitor."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def annotate(
 ) -> None:
     """Add the pods that use NeuronCores to the stream of a neuron-monitor, read on standard input.
 
-    Every line gets the kubelet's last answer as `neuron_k8s_info`. While the kubelet does not answer, its `error` says
-    why, and the stream goes on.
+    Every line gets the kubelet's latest answer as `neuron_k8s_info`. If the kubelet does not answer, its `error` gives
+    the reason, and the stream continues.
     """
     with requires("k8s"):
         from runtime_core.telemetry.kubelet.client import Kubelet

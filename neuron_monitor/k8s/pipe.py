@@ -1,4 +1,4 @@
-"""Each line of the stream, with what Kubernetes knows added."""
+"""Add the answer of the kubelet to each line of the stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = "neuron-monitor-k8s-info.py"
 _FIELD = "neuron_k8s_info"
 _REPORT_FIELDS = frozenset(Report.__struct_fields__) - {_FIELD}
 _FIRST_ANSWER_SECONDS = 1.0
-"""The first line waits so long for the kubelet; a later one never does."""
+"""Longest wait for the kubelet before the first line, in seconds; later lines do not wait."""
 
 
 def _k8s_info(answer: Answer, hardware: HardwareInfo) -> K8sInfo:
@@ -25,20 +25,20 @@ def _k8s_info(answer: Answer, hardware: HardwareInfo) -> K8sInfo:
 
 
 class Annotator:
-    """Adds ``neuron_k8s_info`` to lines; what is added changes only with an answer or with the node."""
+    """Adds ``neuron_k8s_info`` to lines; the added text is rebuilt only for a new answer or a change of the node."""
 
     def __init__(self) -> None:
-        # All but the hardware passes through untouched, whatever it is.
+        # Everything except the hardware passes through unchanged.
         self._reader = ReportReader(lambda _: None)
         self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._made_of: tuple[Answer, HardwareInfo] | None = None
         self._added = msgspec.Raw()
 
     def annotate(self, line: bytes, answer: Answer) -> bytes:
-        """``line`` with the field, and a line's end.
+        """Return ``line`` with the field and a newline.
 
         Raises:
-            msgspec.MsgspecError: the line is no report.
+            msgspec.MsgspecError: the line is not a report.
         """
         fields = self._fields.decode(line)
         if fields.keys().isdisjoint(_REPORT_FIELDS):
@@ -53,13 +53,13 @@ class Annotator:
 
 
 def follow(fd: int, watch: Watch, output: LineOutput, signals: Signals) -> None:
-    """Pass the stream on, until it ends, a signal comes or its reader leaves.
+    """Copy the stream, until it ends, a signal arrives or its reader leaves.
 
     Args:
-        fd: the stream.
-        watch: knows what the kubelet says.
-        output: takes the lines.
-        signals: to stop by.
+        fd: file descriptor of the stream.
+        watch: the latest answer of the kubelet.
+        output: destination of the lines.
+        signals: signals that request a stop.
 
     Raises:
         NeuronError: the stream ended without a single report.

@@ -1,4 +1,4 @@
-"""Which pod uses which NeuronCore and Neuron Device, from what the kubelet handed out."""
+"""The pods that use each NeuronCore and Neuron Device, derived from the kubelet's allocations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from runtime_core.telemetry.kubelet.holdings import CORE_RESOURCE, DEVICE_RESOUR
 
 
 class Users(NamedTuple):
-    """Who uses what, by index as the report writes it.
+    """Pods by index, as in the report.
 
     Attributes:
-        cores: of each NeuronCore.
-        devices: of each Neuron Device that one pod has to itself; of one that pods share, ``cores`` tells.
-        problems: what could not be understood.
+        cores: the pod of each NeuronCore.
+        devices: the pod of each Neuron Device that one pod uses alone; for shared devices see ``cores``.
+        problems: allocations that could not be interpreted.
     """
 
     cores: dict[str, CoreUser]
@@ -26,7 +26,7 @@ class Users(NamedTuple):
 def _cores(holding: Holding, cores_per_device: int | None, problems: list[str]) -> Iterator[int]:
     if holding.resource_name != CORE_RESOURCE and cores_per_device is None:
         name = f"{holding.namespace}/{holding.pod_name}"
-        problems.append(f"the stream does not say how many NeuronCores the devices of pod {name} have")
+        problems.append(f"the stream does not contain the number of NeuronCores of the devices of pod {name}")
         return
     for index in indices(holding, problems):
         if holding.resource_name == CORE_RESOURCE or cores_per_device is None:
@@ -36,7 +36,7 @@ def _cores(holding: Holding, cores_per_device: int | None, problems: list[str]) 
 
 
 def _merged(holdings: Iterable[Holding]) -> CoreUser | None:
-    """The one pod of all holdings with its containers; ``None`` when there are several."""
+    """Return the single pod of all holdings with its containers, or ``None`` if there are several pods."""
     first, *rest = holdings
     if any((h.namespace, h.pod_name) != (first.namespace, first.pod_name) for h in rest):
         return None
@@ -44,12 +44,12 @@ def _merged(holdings: Iterable[Holding]) -> CoreUser | None:
 
 
 def users(holdings: Iterable[Holding], device_count: int | None, cores_per_device: int | None) -> Users:
-    """Who uses what.
+    """Return the pods that use each core and device.
 
     Args:
-        holdings: what the kubelet reported.
-        device_count: Neuron Devices of the node, ``None`` where unknown.
-        cores_per_device: NeuronCores of each, ``None`` where unknown.
+        holdings: the kubelet's allocations.
+        device_count: Neuron Devices of the node; ``None`` if unknown.
+        cores_per_device: NeuronCores of each device; ``None`` if unknown.
     """
     problems: list[str] = []
     by_core: dict[int, list[Holding]] = {}
@@ -64,7 +64,7 @@ def users(holdings: Iterable[Holding], device_count: int | None, cores_per_devic
             continue
         user = _merged(held)
         if user is None:
-            problems.append(f"NeuronCore {core} was given to several pods")
+            problems.append(f"NeuronCore {core} is allocated to several pods")
             continue
         cores[str(core)] = user
         if cores_per_device:

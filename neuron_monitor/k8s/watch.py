@@ -1,4 +1,4 @@
-"""Asks the kubelet again and again, so that a slow answer never holds up the stream."""
+"""Poll the kubelet in a thread, so that a slow answer does not delay the stream."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from runtime_core.telemetry.kubelet.holdings import Holding
 
 
 class Answer(NamedTuple):
-    """What the kubelet said last.
+    """The latest answer of the kubelet.
 
     Attributes:
-        seconds: since it was asked the time before.
-        holdings: what containers were given.
-        error: why they are not known, "" when they are.
+        seconds: time since the previous request.
+        holdings: allocations to containers.
+        error: reason why they are unknown, or "".
     """
 
     seconds: float
@@ -26,14 +26,14 @@ class Answer(NamedTuple):
 
 
 class Watch:
-    """A thread that asks at once and then every period."""
+    """A thread that sends a request at once and then every period."""
 
     def __init__(self, ask: Callable[[], tuple[Holding, ...]], period_seconds: float) -> None:
-        """Start.
+        """Start the thread.
 
         Args:
-            ask: gives holdings, or raises :class:`NeuronError`.
-            period_seconds: from question to question.
+            ask: returns holdings, or raises :class:`NeuronError`.
+            period_seconds: time between requests.
         """
         self._ask = ask
         self._period_seconds = period_seconds
@@ -56,12 +56,12 @@ class Watch:
             self._stop.wait(max(0.0, now + self._period_seconds - time.monotonic()))
 
     def latest(self, wait_seconds: float = 0.0) -> Answer:
-        """The last answer; the first is waited for up to ``wait_seconds``."""
+        """Return the latest answer; wait for the first one for up to ``wait_seconds``."""
         self._first.wait(wait_seconds)
         return self._answer
 
     def close(self, interrupt: Callable[[], None]) -> None:
-        """Ask no more; ``interrupt`` breaks off a question that is still open."""
+        """Stop the thread; ``interrupt`` cancels a pending request."""
         self._stop.set()
         interrupt()
         self._thread.join()

@@ -1,1 +1,1 @@
-"""The same metrics pushed to an OpenTelemetry collector."""
+"""Push the metrics to an OpenTelemetry collector."""

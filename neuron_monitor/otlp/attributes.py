@@ -1,4 +1,4 @@
-"""Names of OpenTelemetry's semantic conventions."""
+"""Attribute names of OpenTelemetry's semantic conventions."""
 
 ATTRIBUTES = {"usage_type": "cpu.mode", "error_type": "error.type", "pid": "process.pid"}
-"""Labels that the conventions have a name for; others keep their own."""
+"""Labels that have a name in the conventions; other labels keep their names."""

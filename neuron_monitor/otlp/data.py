@@ -1,4 +1,4 @@
-"""The metric table as OpenTelemetry's data model; attributes have the names of its semantic conventions.
+"""Convert the metric table to OpenTelemetry's data model; attributes have the names of its semantic conventions.
 
 Source: https://opentelemetry.io/docs/specs/semconv/ (resource: service, host, cloud; attributes: cpu, error, process).
 """
@@ -35,13 +35,13 @@ from runtime_core.telemetry import Histogram
 _BOUNDS_SECONDS = tuple(bound / 1e9 for bound in BOUNDS_NS)
 _SCOPE = InstrumentationScope("neuron_monitor", __version__)
 _UNKNOWN = cast("float", None)
-"""The least and the greatest of all are not counted. The protocol has them optional; the SDK's types don't say so."""
+"""Minimum and maximum are not recorded. They are optional in the protocol, but not in the types of the SDK."""
 
 _Subjects = Sequence[tuple[str | None, T, float]]
 
 
 def resource_of(instance: out.InstanceInfo) -> Resource:
-    """What is watched. What the instance does not tell is left out."""
+    """Return the instance as a resource; unknown attributes are omitted."""
     known = {
         "service.name": "neuron-monitor",
         "service.version": __version__,
@@ -107,12 +107,12 @@ def _histogram(
 
 
 def metrics_data(node: NodeSeen, tags: Mapping[str, TagView], time_ns: int) -> MetricsData:
-    """Everything that is known now.
+    """Return all current metrics.
 
     Args:
         node: the node.
         tags: the runtimes by tag.
-        time_ns: Unix time of the figures.
+        time_ns: Unix time of the figures, in nanoseconds.
     """
     of_runtimes = [(tag, view, view.since_seconds) for tag, view in tags.items()]
     of_node = [(None, node, node.since_seconds)]

@@ -1,4 +1,4 @@
-"""Where to push, and by which protocol."""
+"""The address of a collector, and the protocol to use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTL
 
 
 class Protocol(enum.StrEnum):
-    """Of OTLP, as the SDK's variables name them."""
+    """Protocols of OTLP, with the names of the SDK's environment variables."""
 
     GRPC = "grpc"
     HTTP = "http/protobuf"
 
 
 class Endpoint(NamedTuple):
-    """A collector. ``url`` is what the exporter of the protocol takes; ``insecure``: without TLS."""
+    """A collector. ``url`` is in the form that the exporter of the protocol expects; ``insecure``: without TLS."""
 
     protocol: Protocol
     url: str
@@ -30,11 +30,11 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(text: str, environment: Mapping[str, str]) -> Endpoint:
-    """An endpoint as the command line has it.
+    """Parse an endpoint given on the command line.
 
-    ``grpc://HOST:PORT`` and ``grpcs://HOST:PORT`` are gRPC. ``http://HOST:PORT`` and ``https://HOST:PORT`` are what
-    ``OTEL_EXPORTER_OTLP_PROTOCOL`` says; without it gRPC on port 4317, else HTTP, with path ``/v1/metrics`` when there
-    is none.
+    ``grpc://HOST:PORT`` and ``grpcs://HOST:PORT`` use gRPC. For ``http://HOST:PORT`` and ``https://HOST:PORT``,
+    ``OTEL_EXPORTER_OTLP_PROTOCOL`` selects the protocol. Without that variable, port 4317 means gRPC and any other port
+    HTTP, with the path ``/v1/metrics`` if the URL has none.
 
     Raises:
         UsageError: the text is not an endpoint.

@@ -1,4 +1,4 @@
-"""Reports pushed to a collector, by a thread of its own: a slow collector, or none, cannot hold up the reports."""
+"""Push reports to a collector in a thread, so that a slow or missing collector does not delay the reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CLOSE_SECONDS = 3.0
 
 
 def exporter_for(endpoint: Endpoint) -> MetricExporter:
-    """The SDK's exporter; its ``OTEL_EXPORTER_OTLP_*`` variables (headers, timeout, certificates) hold."""
+    """Return the SDK's exporter, which uses its ``OTEL_EXPORTER_OTLP_*`` variables (headers, timeout, certificates)."""
     if endpoint.protocol is Protocol.GRPC:
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 
@@ -36,19 +36,19 @@ def exporter_for(endpoint: Endpoint) -> MetricExporter:
 
 
 class Otlp:
-    """Pushes each report, or the newest when the collector cannot keep up."""
+    """Pushes each report, or only the newest if the collector cannot keep up."""
 
     def __init__(self, address: str, make_exporter: Callable[[Endpoint], MetricExporter] = exporter_for) -> None:
-        """Nothing is sent before the first report.
+        """Create a sink; nothing is sent before the first report.
 
         Args:
             address: see :func:`.endpoint.parse_endpoint`.
-            make_exporter: what pushes.
+            make_exporter: creates the exporter.
 
         Raises:
-            UsageError: the address is none.
+            UsageError: the address is invalid.
         """
-        # A failure is reported here, in one line, once.
+        # This class reports a failure in one line, once.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         logging.getLogger("opentelemetry").propagate = False
         self._address = address
@@ -63,7 +63,7 @@ class Otlp:
 
     @property
     def watched_fd(self) -> int | None:
-        """Nobody's leaving ends it."""
+        """``None``: there is no reader that could leave."""
         return None
 
     def take(self, look: Look, signals: Signals) -> bool:
@@ -86,7 +86,7 @@ class Otlp:
             try:
                 failed = self._exporter.export(data) is not MetricExportResult.SUCCESS
                 reason = "it does not answer, or refuses"
-            except Exception as error:  # a thread that ends would end the pushing without a word
+            except Exception as error:  # an exception would end the thread and the pushing silently
                 failed, reason = True, " ".join(str(error).split()) or type(error).__name__
             if failed and not failing:
                 print(f"neuron-monitor: {self._address}: metrics are being lost: {reason}", file=sys.stderr)
@@ -95,16 +95,16 @@ class Otlp:
             failing = failed
 
     def reopen(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """What was taken is still pushed, if that goes fast."""
+        """Push the last report, if that does not take long."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join(_CLOSE_SECONDS)
         if self._thread.is_alive():
-            # Ends the exporter's waiting to try again.
+            # Cancel the exporter's wait before a retry.
             self._exporter.shutdown()
             self._thread.join(_CLOSE_SECONDS)
         else:

@@ -1,1 +1,1 @@
-"""The same figures as Prometheus metrics: from the node itself, or from the stream of a neuron-monitor."""
+"""The figures as Prometheus metrics: read from the node directly, or from the stream of a neuron-monitor."""

@@ -1,4 +1,4 @@
-"""Who may scrape: by a web configuration file, which is read again when it changes."""
+"""Access control for scrapes, from a web configuration file that is reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 def _stamp(paths: Iterable[Path]) -> _Stamp:
-    """Changes when a file changes: a renewed certificate is a link to another file, or a newer one."""
+    """Return a value that changes when a file changes: a renewed certificate is a link to another file, or is newer."""
     found: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:
@@ -56,10 +56,10 @@ class _State(NamedTuple):
 
 
 class FileAccess:
-    """See :class:`neuron_monitor.prometheus.clients.Access`.
+    """Access according to a file; see :class:`neuron_monitor.prometheus.clients.Access`.
 
-    The file is read again when it, or a file that it names, changes. A change that is wrong, not whole, or that would
-    lower protection is reported and not used: what was in force stays in force. Only a restart lowers protection.
+    The file is read again when it, or a file named in it, changes. A change that is invalid, incomplete or would lower
+    protection is reported and rejected: the previous configuration stays in force. Only a restart lowers protection.
     """
 
     def __init__(
@@ -72,8 +72,9 @@ class FileAccess:
 
         Args:
             path: the web configuration.
-            clock: seconds; the files are looked at once per second at most, when a client connects or asks.
-            refused: called once per change that is not used.
+            clock: returns seconds; files are checked at most once per second, when a client connects or sends a
+                request.
+            refused: called once per rejected change.
 
         Raises:
             WebConfigError: the file cannot be used.
@@ -100,17 +101,17 @@ class FileAccess:
                 raise WebConfigError(
                     f"it would lower protection ({', '.join(lost)})",
                     where=str(self._path),
-                    mend="restart neuron-monitor if that is what you want",
+                    mend="restart neuron-monitor to apply it anyway",
                 )
         if in_force is not None and in_force.ends_with_newline and not whole:
-            # A file that is being written can be valid up to any byte, and name other clients than it will.
-            raise WebConfigError("it is not whole: it does not end with a newline", where=str(self._path))
-        # Stamped before they are read: what changes meanwhile is read again.
+            # A partly written file can be valid at any length, and can allow other clients than the complete file.
+            raise WebConfigError("it is incomplete: it does not end with a newline", where=str(self._path))
+        # The timestamps are taken before the files are read, so that later changes are detected.
         stamp = self._stamp_of(config)
         tls = config.tls_server_config
         context = None if tls is None else tls_context(tls, self._path.parent)
         if stamp[:1] != own or self._stamp_of(config) != stamp:
-            raise WebConfigError("it changed while it was read", where=str(self._path))
+            raise WebConfigError("it changed while it was being read", where=str(self._path))
         users = Users(config.basic_auth_users) if config.basic_auth_users else None
         if self._users is not None:
             self._users.close()
@@ -141,21 +142,21 @@ class FileAccess:
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """For the connection that opens now."""
+        """The TLS context for a new connection."""
         self._refresh()
         return self._state.tls
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """To send with every answer."""
+        """Headers of every response."""
         return tuple(self._state.config.http_server_config.headers.items())
 
     async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """The answer to a request that may not pass; ``None``: it may."""
+        """Return the response to a request that is refused, or ``None`` if it is accepted."""
         self._refresh()
         wanted = self._state.config.tls_server_config
         if wanted is not None:
-            # A connection that opened before TLS or client certificates were turned on does not outlive the change.
+            # A connection opened before TLS or client certificates were turned on is closed by that change.
             if tls is None:
                 return ENCRYPTED_ONLY
             if wanted.client_auth_type is ClientAuth.REQUIRED and not tls.getpeercert():

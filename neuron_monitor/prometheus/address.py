@@ -1,4 +1,4 @@
-"""Where to listen, and who can reach it."""
+"""The address to listen on, and which clients can reach it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime_core.telemetry import NeuronError, UsageError
 
 
 def parse_address(text: str) -> tuple[str | None, int]:
-    """Host (``None``: all of this machine's addresses) and port of ``HOST:PORT``, ``[V6]:PORT`` or ``:PORT``.
+    """Parse ``HOST:PORT``, ``[V6]:PORT`` or ``:PORT``; the host is ``None`` for all addresses of this machine.
 
     Raises:
         UsageError: the text is not an address.
@@ -25,17 +25,17 @@ def parse_address(text: str) -> tuple[str | None, int]:
         except ValueError:
             raise UsageError(f"{host!r} is not an IPv6 address", where=f"{text!r}") from None
     elif ":" in host:
-        raise UsageError(f"{text!r}", mend="write an IPv6 address in brackets, for example [::1]:8000")
+        raise UsageError(f"{text!r} is ambiguous", mend="write an IPv6 address in brackets, for example [::1]:8000")
     return host or None, int(port)
 
 
 def host_and_port(host: str, port: int) -> str:
-    """``HOST:PORT``, with the brackets that an IPv6 address needs."""
+    """Return ``HOST:PORT``, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def only_local(address: str) -> bool:
-    """Whether only this machine (or this container) reaches the address: see :func:`parse_address`."""
+    """Return whether only this machine (or container) can reach the address; see :func:`parse_address`."""
     host, _ = parse_address(address)
     if host is None:
         return False
@@ -46,21 +46,21 @@ def only_local(address: str) -> bool:
 
 
 def in_container() -> bool:
-    """Whether this process runs in a container, by the marks that Docker, Podman and the kubelet leave."""
+    """Return whether this process runs in a container, detected by files and variables of common container runtimes."""
     marks = ("/.dockerenv", "/run/.containerenv")
     return "KUBERNETES_SERVICE_HOST" in os.environ or "container" in os.environ or any(map(os.path.exists, marks))
 
 
 def listen(address: str, backlog: int) -> socket.socket:
-    """A socket that listens, and does not block.
+    """Return a listening, non-blocking socket.
 
     Args:
         address: see :func:`parse_address`.
-        backlog: how many connections may wait to be accepted.
+        backlog: number of connections that may wait to be accepted.
 
     Raises:
         UsageError: the text is not an address.
-        NeuronError: the address is in use, or not one of this machine.
+        NeuronError: the address is in use, or is not an address of this machine.
     """
     host, port = parse_address(address)
     try:

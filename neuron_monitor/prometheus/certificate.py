@@ -1,4 +1,4 @@
-"""TLS with one certificate, as the options ``--cert-file`` and ``--key-file`` give it; a renewed one is read again."""
+"""TLS with one certificate, given by ``--cert-file`` and ``--key-file``; a renewed certificate is reloaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Stamp = tuple[tuple[int, int], ...]
 
 
 class CertificateAccess:
-    """See :class:`neuron_monitor.prometheus.http.Access`: every client, over TLS."""
+    """Access for every client, over TLS; see :class:`neuron_monitor.prometheus.clients.Access`."""
 
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -26,7 +26,7 @@ class CertificateAccess:
         """Read both files (PEM).
 
         Raises:
-            WebConfigError: a file is missing, invalid, or does not belong to the other.
+            WebConfigError: a file is missing or invalid, or the key does not match the certificate.
         """
         self._files = cert.absolute(), key.absolute()
         self._config = TlsConfig(str(self._files[0]), str(self._files[1]))
@@ -47,7 +47,7 @@ class CertificateAccess:
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """For the connection that opens now; the files are looked at once per second at most."""
+        """The TLS context for a new connection; the files are checked at most once per second."""
         now = self._clock()
         if now - self._looked >= _LOOK_SECONDS:
             self._looked, stamp = now, self._stamp_now()
@@ -56,10 +56,10 @@ class CertificateAccess:
                 try:
                     self._context = tls_context(self._config, Path("/"))
                 except WebConfigError as error:
-                    # A certificate and its key are renewed one after the other.
+                    # A certificate and its key are not renewed simultaneously.
                     print(f"neuron-monitor: certificate not reloaded: {error}", file=sys.stderr, flush=True)
         return self._context
 
     async def refusal(self, request: Request, tls: ssl.SSLObject | None) -> Answer | None:
-        """Nothing in clear text."""
+        """Refuse unencrypted requests."""
         return ENCRYPTED_ONLY if tls is None else None

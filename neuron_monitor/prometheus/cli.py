@@ -1,4 +1,4 @@
-"""neuron-monitor-prometheus.py: serves the stream of a neuron-monitor as Prometheus metrics."""
+"""neuron-monitor-prometheus.py: serve the stream of a neuron-monitor as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def serve(
     if address is not None and listen_address is not None:
         raise UsageError("--address and --web.listen-address exclude each other", mend="use one of them")
     if (cert_file is None) != (key_file is None):
-        raise UsageError("--cert-file and --key-file belong together", mend="give both")
+        raise UsageError("--cert-file and --key-file require each other", mend="give both")
     if cert_file is not None and web_config is not None:
         raise UsageError("--cert-file and --web.config.file exclude each other", mend="use one of them")
     certificate = (cert_file, key_file) if cert_file is not None and key_file is not None else None

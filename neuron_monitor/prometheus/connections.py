@@ -1,4 +1,4 @@
-"""Open connections, and which of them to close when one more arrives."""
+"""Open connections, and the choice of the one to close when another client connects."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections import Counter
 
 
 class Connections:
-    """Connections by their task. Those that were scraped stay longer than those that were not.
+    """Connections by their task. Connections that were scraped are kept longer than others.
 
-    A flood of new connections therefore closes its own connections first: a Prometheus server that keeps its
-    connection open need not queue for a new one.
+    A flood of new connections therefore closes its own connections first, and a Prometheus server that keeps its
+    connection open does not have to wait for a new one.
     """
 
     def __init__(self, most: int) -> None:
-        """None is open.
+        """Create a set without connections.
 
         Args:
-            most: that may be open at a time.
+            most: maximum number of open connections.
         """
         self._kept = most // 2
-        # Each in the order of the last request: the first was quiet for longest. The values are the clients' hosts.
+        # Ordered by the time of the last request, the least active first. The values are the clients' hosts.
         self._new: dict[asyncio.Task[None], str] = {}
         self._scraped: dict[asyncio.Task[None], str] = {}
 
@@ -28,29 +28,29 @@ class Connections:
         return len(self._new) + len(self._scraped)
 
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """Those of all open connections."""
+        """Return the tasks of all open connections."""
         return (*self._new, *self._scraped)
 
     def add(self, task: asyncio.Task[None], host: str) -> None:
-        """Note a connection from ``host``."""
+        """Add a connection from ``host``."""
         self._new[task] = host
 
     def drop(self, task: asyncio.Task[None]) -> None:
-        """Forget a connection, if it is known."""
+        """Remove a connection, if it is known."""
         self._new.pop(task, None)
         self._scraped.pop(task, None)
 
     def touch(self, task: asyncio.Task[None], *, scraped: bool = False) -> None:
-        """Note a request; ``scraped``: it was granted the metrics."""
+        """Record a request; ``scraped``: the request received metrics."""
         for kind in (self._new, self._scraped):
             if (host := kind.pop(task, None)) is not None:
                 (self._scraped if scraped else kind)[task] = host
 
     def next_to_close(self) -> asyncio.Task[None]:
-        """The quietest connection of the host that has most of them.
+        """Return the least active connection of the host with the most connections.
 
-        Connections without a scrape come first, unless those with one hold more than half of the room: a client
-        that scrapes must not keep others out.
+        Connections without a scrape are closed first, unless connections with a scrape take more than half of the
+        maximum: a client that scrapes must not keep others out.
 
         Raises:
             ValueError: no connection is open.

@@ -1,4 +1,4 @@
-"""The page ``docs/reference/metrics.md``, from the metric table. ``make docs`` writes it."""
+"""Generate the page ``docs/reference/metrics.md`` from the metric table; run by ``make docs``."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ neuron-monitor --textfile /var/lib/prometheus/node-exporter/neuron.prom
 neuron-monitor --otlp grpc://collector:4317          # or http://collector:4318
 ```
 
-All listen on loopback unless `--web.listen-address` says otherwise (`:8000` is every address). `-c FILE` says which
-groups are looked at and how often, as for the stream. The page is made once a report; a scrape sends it. `Accept`
-chooses between the text format, OpenMetrics and protobuf; gzip is spoken. Protobuf carries the histogram's native
-buckets beside the classic ones: a Prometheus server asks for it when native histograms are on. `/-/healthy` says that
-the process answers, `/-/ready` that there is a report and that it is not older than a minute (or than three periods).
+The server listens on loopback unless `--web.listen-address` gives another address (`:8000` is every address). `-c FILE`
+selects the groups and their periods, as for the stream. The page is rendered once per report; a scrape only sends it.
+The `Accept` header selects the text format, OpenMetrics or protobuf; gzip is supported. Protobuf contains the
+histogram's native buckets in addition to the classic ones; a Prometheus server requests it if native histograms are
+enabled. `/-/healthy` returns 200 while the process answers; `/-/ready` returns 200 if there is a report that is not
+older than a minute (or than three periods).
 
-Every series carries the instance labels ({instance}),
-those of a runtime also `runtime_tag`. A runtime that ended is missing from the next report on. Runtimes of one tag make
-one series: counters and memory are their sums, of latencies the worst is shown. As long as one of them lives, the tag's
-counters don't go back; when the tag comes back after its last one ended, its counters begin anew, and `_created` says
-when. What is not known makes no series: it is never shown as 0.
+Every series has the instance labels ({instance}),
+and every series of a runtime also has `runtime_tag`. A runtime that has ended disappears with the next report. Runtimes
+with the same tag form one series: counters and memory are their sums, and the latency is that of the slowest one. While
+one of them is alive, the tag's counters do not decrease. If the tag returns after its last runtime ended, its counters
+start again, at the time in `_created`. A value that is unknown has no series; it is never shown as 0.
 
-In the pipe form what the stream does not carry is missing: the histogram, links and the devices' memory.
+With `neuron-monitor-prometheus.py`, metrics that are not in the stream are missing: the histogram, links and the memory
+of devices.
 """
 
 _WEB = """## TLS and users
 
-`--web.config.file FILE` reads the [file of Prometheus' exporters][toolkit]: certificates, client certificates and the
-names that they may have, users with bcrypt hashes, headers. `promtool check web-config FILE` checks it.
+`--web.config.file FILE` reads the [web configuration of Prometheus exporters][toolkit]: certificates, client
+certificates and their allowed names, users with bcrypt hashes, headers. `promtool check web-config FILE` checks it.
 
-The file and the certificates are read again when they change. A change is not used if it is invalid, if the file is
-not whole (it no longer ends with a newline), or if it would lower protection: no TLS, no or optional client
-certificates, no users, an older TLS version, fewer headers. The monitor then keeps what is in force, logs one line and
-counts it in `neuron_monitor_web_config_refused_reloads_total`. Only a restart lowers protection.
+The file and the certificates are read again when they change. A change is rejected if it is invalid, if the file is
+incomplete (it does not end with a newline), or if it would lower protection: no TLS, no or optional client
+certificates, no users, an older TLS version, fewer headers. The monitor then keeps the current configuration, logs one
+line and counts it in `neuron_monitor_web_config_refused_reloads_total`. Only a restart lowers protection.
 
 ```yaml
 tls_server_config:
@@ -58,14 +60,14 @@ basic_auth_users:
 ## OpenTelemetry
 
 The names are the same; counters are cumulative sums. The instance is the resource (`host.id`, `host.type`,
-`cloud.region` and so on), and labels that the semantic conventions have a name for bear it:
+`cloud.region` and so on). Some labels have the names of the semantic conventions:
 {attributes}.
-The SDK's `OTEL_EXPORTER_OTLP_*` variables give headers, certificates and timeouts.
+The SDK's `OTEL_EXPORTER_OTLP_*` variables set headers, certificates and timeouts.
 """
 
-_COMPLAINTS = """## What promtool says
+_COMPLAINTS = """## Warnings of promtool
 
-`promtool check metrics` has nothing to say of our own metrics. Of the inherited names it complains of:
+`promtool check metrics` reports no problems for our own metrics. For the inherited names it reports:
 """
 
 
@@ -91,19 +93,19 @@ def _lines() -> Iterator[str]:
     from neuron_monitor.otlp.attributes import ATTRIBUTES
 
     yield _HEAD.format(instance=", ".join(f"`{label}`" for label in table.INSTANCE_LABELS))
-    yield "## Inherited: of runtimes\n"
+    yield "## Inherited metrics of runtimes\n"
     yield from _rows(table.INHERITED_RUNTIME)
-    yield "## Inherited: of the node\n"
+    yield "## Inherited metrics of the node\n"
     yield from _rows(table.INHERITED_NODE)
-    yield "## Ours: of runtimes\n"
+    yield "## Additional metrics of runtimes\n"
     yield from _rows(table.OWN_RUNTIME)
     yield f"Classic buckets of the histogram, in seconds: {', '.join(LE_LABELS)}.\n"
     yield f"Native buckets: schema {NATIVE_SCHEMA}, each {2**2**-NATIVE_SCHEMA - 1:.1%} wider than the one before.\n"
-    yield "## Ours: of the node\n"
+    yield "## Additional metrics of the node\n"
     yield from _rows(table.OWN_NODE)
-    yield "## Of the exporter itself\n"
+    yield "## Metrics of the exporter itself\n"
     yield from _own()
-    yield "These bear no instance labels; `process_*` and `python_*` of the client library stand beside them.\n"
+    yield "They have no instance labels. The client library adds `process_*` and `python_*`.\n"
     named = ", ".join(f"`{label}` is `{attribute}`" for label, attribute in ATTRIBUTES.items())
     yield _WEB.replace("{attributes}", named)
     yield _COMPLAINTS
@@ -111,7 +113,7 @@ def _lines() -> Iterator[str]:
 
 
 def markdown() -> str:
-    """The page."""
+    """Return the page."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Metrics of the node that this process looks at: cumulative counters and histograms straight from its snapshots."""
+"""Metrics of the node that this process reads: cumulative counters and histograms from its snapshots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runtime_core.telemetry.snapshot import Runtime, Snapshot
 
 
 class NodeFeed:
-    """Turns looks into what the metrics are made of; a group that is not due every time stays as last seen."""
+    """Converts results of readings to the input of the metrics; a group that is not due keeps its latest state."""
 
     def __init__(self, users: Sequence[UserSource] = ()) -> None:
-        """``users``: tell which pods and jobs use the cores."""
+        """Create a converter; ``users``: sources of the pods and jobs that use the cores."""
         self._users = users
         self._groups: dict[tuple[int, int], out.RuntimeReport] = {}
         self._vcpu: out.VcpuUsage | None = None
@@ -30,7 +30,7 @@ class NodeFeed:
         self._health = HealthWatch()
 
     def take(self, look: Look) -> NodeSeen:
-        """What is known after ``look``."""
+        """Process a result, and return the current state."""
         report, snapshot = look.report, look.snapshot
         system = report.system_data
         if system.vcpu_usage is not UNSET:
@@ -41,7 +41,7 @@ class NodeFeed:
         if snapshot is not None:
             self._runtimes_seen = self._runtimes(report, snapshot)
         else:
-            # Whether they ended is not known before the node can be read again.
+            # Whether runtimes have ended is unknown until the node can be read again.
             self._runtimes_seen = tuple(runtime._replace(error=look.error) for runtime in self._runtimes_seen)
         problems: tuple[Problem, ...] = ()
         if snapshot is not None:

@@ -1,4 +1,4 @@
-"""Metrics of the stream of a neuron-monitor: its counts within periods are added up to counters."""
+"""Metrics from the stream of a neuron-monitor: its counts per period are summed to counters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from neuron_monitor.prometheus.seen import (
 from neuron_monitor.reading import ReportReader
 
 _OVERDUE_RATIO = 0.9
-"""A group that is missing this share of its period after it was last seen should have been there."""
+"""A group is overdue if it is missing for this share of its period after it was last seen."""
 
 
 class _Known:
@@ -30,7 +30,7 @@ class _Known:
     def __init__(self, entry: out.RuntimeData, number: int) -> None:
         self.key = (entry.pid or 0, number)
         self.pid = entry.pid
-        # Without NEURON_PROCESS_TAG the tag is the pid; a stream without tags has the pid still.
+        # Without NEURON_PROCESS_TAG the tag is the pid; a stream without tags still has the pid.
         self.tag = entry.neuron_runtime_tag or ("" if entry.pid is None else str(entry.pid))
         self.since_seconds = time.time()
         self.groups = out.RuntimeReport()
@@ -62,20 +62,20 @@ def _values(record: msgspec.Struct | None) -> Counts | None:
 
 
 class StreamFeed:
-    """Turns lines into what the metrics are made of.
+    """Converts lines to the input of the metrics.
 
-    A runtime is over at the first report in which a group of it was due and did not come: where all groups have one
-    period, that is the next one.
+    A runtime has ended at the first report that lacks one of its groups although the group was due. If all groups have
+    the same period, that is the next report.
     """
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, warn: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Begin.
+        """Create a converter.
 
         Args:
-            clock: seconds that never go back.
-            warn: takes a sentence on what of the stream cannot be used.
+            clock: returns seconds that never decrease.
+            warn: called with a message about parts of the stream that cannot be used.
         """
         self._clock = clock
         self.reader = ReportReader(warn)
@@ -89,15 +89,15 @@ class StreamFeed:
         self._since_seconds = time.time()
 
     def take_line(self, line: bytes) -> NodeSeen:
-        """What is known after a line of the stream.
+        """Process a line of the stream, and return the current state.
 
         Raises:
-            msgspec.MsgspecError: the line is no report.
+            msgspec.MsgspecError: the line is not a report.
         """
         return self.take(self.reader.read(line))
 
     def take(self, report: out.Report) -> NodeSeen:
-        """What is known after ``report``."""
+        """Process a report, and return the current state."""
         now = self._clock()
         system = report.system_data
         if system.vcpu_usage is not UNSET:
@@ -120,7 +120,7 @@ class StreamFeed:
             self._take_runtime(entry, now)
         error = report.neuron_hardware_info.error
         if error:
-            # Whether they ended is not known before the node can be read again.
+            # Whether runtimes have ended is unknown until the node can be read again.
             for known in self._known.values():
                 known.error = error
         else:
@@ -170,10 +170,10 @@ class StreamFeed:
         }
 
     def _owners(self) -> dict[int, tuple[str, int]]:
-        """Core -> tag and pid of the runtime that uses it.
+        """Return core -> tag and pid of the runtime that uses the core.
 
-        Some releases list every core for each process, with zeros for those of others: then the one that did something
-        on the core counts, and none when that does not decide it.
+        Some releases list every core for each process, with zeros for cores of other processes. Then the only process
+        that used the core is its owner; if there is not exactly one, the core has no owner.
         """
         listed: dict[int, list[tuple[_Known, bool]]] = {}
         for known in self._known.values():
@@ -192,7 +192,7 @@ class StreamFeed:
 
 
 def _uses(groups: out.RuntimeReport, core: str) -> bool:
-    """Whether a runtime was busy on a core, or has memory there."""
+    """Return whether a runtime was busy on a core, or has memory there."""
     if groups.neuroncore_counters is not UNSET:
         counters = groups.neuroncore_counters.neuroncores_in_use.get(core)
         if counters is not None and (counters.neuroncore_utilization or counters.flops):

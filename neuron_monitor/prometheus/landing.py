@@ -1,4 +1,4 @@
-"""The page that a browser gets at ``/``: the health and identity of the node, and where the metrics are."""
+"""The page at ``/`` for browsers: health and identity of the node, and links to the metrics."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>neu
 
 
 def landing_page(node: NodeSeen | None, age_seconds: float | None) -> bytes:
-    """Write the page.
+    """Render the page.
 
     Args:
-        node: of the last report; ``None`` before the first.
-        age_seconds: of that report.
+        node: state of the node at the latest report; ``None`` before the first.
+        age_seconds: age of that report.
     """
     health = "".join(f"<li>{escape(line)}</li>" for line in _health(node))
     facts = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>" for n, v in _facts(node, age_seconds) if v)
-    # What the node says may contain bytes that are no text.
+    # Text from the node may contain bytes that are not valid UTF-8.
     return _PAGE.format(version=escape(__version__), health=health, facts=facts).encode("utf-8", "replace")
 
 

@@ -12,16 +12,16 @@ from runtime_core import __version__
 
 
 class Exporter(NamedTuple):
-    """Figures of the exporter itself.
+    """Figures about the exporter itself.
 
     Attributes:
-        report_age_seconds: how old the figures are; ``None`` before the first report.
-        collection_seconds, collections: spent in all on looking and rendering, and how often.
-        scrape_seconds, scrapes: spent on answering, and how often.
+        report_age_seconds: age of the figures; ``None`` before the first report.
+        collection_seconds, collections: total time spent reading the node and rendering, and the number of times.
+        scrape_seconds, scrapes: total time spent answering scrapes, and their number.
         bad_lines: lines that were not reports.
-        refused_reloads: changes of the web configuration that were not used.
+        refused_reloads: rejected changes of the web configuration.
         evicted_connections: connections that were closed to make room for others.
-        missing_figures, mistyped_figures: of lines that were, what was missing or of another type.
+        missing_figures, mistyped_figures: values in valid lines that were missing or of another type.
     """
 
     report_age_seconds: float | None
@@ -37,7 +37,7 @@ class Exporter(NamedTuple):
 
 
 class Own(NamedTuple):
-    """A metric of one series; of a summary, without quantiles, ``value`` is the sum of ``times``."""
+    """A metric with one series; for a summary (without quantiles), ``value`` is the sum over ``times`` observations."""
 
     name: str
     kind: Kind
@@ -48,27 +48,27 @@ class Own(NamedTuple):
 
 
 def own_metrics(figures: Exporter) -> tuple[Own, ...]:
-    """The exporter's own metrics. They carry no instance labels: they are about this process."""
+    """Return the exporter's own metrics. They have no instance labels, because they describe this process."""
     build = ("version", __version__), ("pythonversion", platform.python_version())
     return (
         Own("neuron_monitor_build_info", Kind.GAUGE, "Version of the monitor, in labels", 1, labels=build),
         Own("neuron_monitor_report_age_seconds", Kind.GAUGE, "Age of the figures on this page",
             figures.report_age_seconds),
         Own("neuron_monitor_collection_duration_seconds", Kind.SUMMARY,
-            "Time spent on looking at the node and on this page", figures.collection_seconds, figures.collections),
-        Own("neuron_monitor_scrape_duration_seconds", Kind.SUMMARY, "Time spent on answering scrapes",
+            "Time spent reading the node and rendering this page", figures.collection_seconds, figures.collections),
+        Own("neuron_monitor_scrape_duration_seconds", Kind.SUMMARY, "Time spent answering scrapes",
             figures.scrape_seconds, figures.scrapes),
         Own("neuron_monitor_bad_lines_total", Kind.COUNTER, "Lines of the stream that were not reports",
             figures.bad_lines),
         Own("neuron_monitor_web_config_refused_reloads_total", Kind.COUNTER,
-            "Changes of the web configuration that were not used: invalid, or lowering protection",
+            "Rejected changes of the web configuration: invalid, or lowering protection",
             figures.refused_reloads),
         Own("neuron_monitor_evicted_connections_total", Kind.COUNTER,
             "Connections closed to make room for others", figures.evicted_connections),
         Own("neuron_monitor_missing_figures_total", Kind.COUNTER,
-            "Figures that lines of the stream did not have; their metrics are omitted", figures.missing_figures),
+            "Values missing in lines of the stream; their metrics are omitted", figures.missing_figures),
         Own("neuron_monitor_mistyped_figures_total", Kind.COUNTER,
-            "Figures of the stream of an unexpected type; their metrics are omitted", figures.mistyped_figures),
+            "Values in the stream with an unexpected type; their metrics are omitted", figures.mistyped_figures),
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _message(own: Own) -> bytes:
 
 
 def own_page(figures: Exporter, form: Format) -> bytes:
-    """What ends a page in ``form``; in OpenMetrics with its ``# EOF``."""
+    """Return the end of a page in ``form``, including ``# EOF`` in OpenMetrics."""
     metrics = own_metrics(figures)
     if form is Format.PROTOBUF:
         return b"".join(_message(own) for own in metrics) + _client_library_messages()

@@ -1,4 +1,4 @@
-"""What a scrape gets: the page of the last report, made once, and a few figures of the exporter itself."""
+"""The page for scrapes: metrics of the latest report, rendered once, and a few figures about the exporter."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from neuron_monitor.report import Report
 
 _GZIP_LEVEL = 1
 _ASKED_SECONDS = 600.0
-"""Protobuf is made as long as somebody asked for it within this time."""
+"""Protobuf is rendered while a client has requested it within this time."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
-"""Beyond it, a smaller page costs more of the node's time than it saves."""
+"""A larger window would reduce the size, but cost more CPU time of the node than it saves."""
 
 
 class _Rendered:
-    """One report in each format and encoding, made when first asked for, but for protobuf."""
+    """One report in each format and encoding, rendered on the first request (protobuf: in advance)."""
 
     def __init__(self, families: Sequence[Family], seen_at: float, protobuf: bytes | None = None) -> None:
         self._families = families
@@ -44,7 +44,7 @@ class _Rendered:
             return self._text(form)
 
     def zipped(self, form: Format) -> tuple[bytes, zlib._Compress]:
-        """Compressed so far, and the compressor that goes on from there: the page of a scrape is one gzip member."""
+        """Return the compressed data and the compressor to continue it: the page of a scrape is one gzip member."""
         with self._lock:
             made = self._zipped.get(form)
             if made is None:
@@ -68,7 +68,7 @@ def _compressor() -> zlib._Compress:
 
 
 class Page:
-    """The current page. One thread sets it, others read it."""
+    """The current page. One thread sets it, other threads read it."""
 
     def __init__(self) -> None:
         self._renderer = Renderer()
@@ -76,14 +76,14 @@ class Page:
         self._rendered: _Rendered | None = None
         self.documents = Documents()
         self.on_show: Callable[[], None] = _nothing
-        """Called in the thread that shows reports, after each."""
+        """Called after each report, in the thread that sets reports."""
         self.node: NodeSeen | None = None
-        """What was seen for the last report."""
+        """State of the node for the latest report."""
         self._lock = threading.Lock()
         self._protobuf_until = 0.0
         self._shown_at = time.monotonic()
         self.interval_seconds = 0.0
-        """Between the last two reports, of the first one since the start."""
+        """Time between the last two reports; for the first report, the time since the start."""
         self._collection_seconds = 0.0
         self._collections = 0
         self._scrape_seconds = 0.0
@@ -92,25 +92,25 @@ class Page:
         self.refused_reloads = 0
         self.evicted_connections = 0
         self.line_problems: Mapping[Problem, int] = dict.fromkeys(Problem, 0)
-        """Figures of the stream that could not be used, by reason; whoever reads the stream sets it."""
+        """Number of values in the stream that could not be used, by reason; set by the reader of the stream."""
 
     def show(
         self, node: NodeSeen, began_seconds: float, report: Report | None = None, compat: Compat | None = None
     ) -> None:
-        """Take what is known now.
+        """Set the current state.
 
         Args:
-            node: what was seen.
-            began_seconds: monotonic time at which looking began.
+            node: state of the node.
+            began_seconds: monotonic time at which the reading began.
             report: the groups that were due; ``None``: only metrics are served.
-            compat: the release in whose form the report is served.
+            compat: the release whose form the served report has.
         """
         now = time.monotonic()
         self.interval_seconds, self._shown_at = now - self._shown_at, now
         self.node = node
         tags = self._totals.update(node.runtimes)
         families = self._renderer.families(node, tags)
-        # Few scrapers ask for it, and only now can it be made: later the figures may have changed under it.
+        # Few scrapers request protobuf. It must be rendered now, because the figures may change later.
         asked = now < self._protobuf_until
         messages = protobuf.families(node, tags) if asked else None
         self._rendered = _Rendered(families, node.monotonic_seconds, messages)
@@ -121,30 +121,30 @@ class Page:
         self._collections += 1
 
     def count_bad_line(self) -> None:
-        """Note a line of the stream that was not a report."""
+        """Count a line of the stream that was not a report."""
         self.bad_lines += 1
 
     def count_refused_reload(self) -> None:
-        """Note a change of the web configuration that was not used."""
+        """Count a rejected change of the web configuration."""
         self.refused_reloads += 1
 
     def count_eviction(self) -> None:
-        """Note a connection that was closed to make room for another."""
+        """Count a connection that was closed to make room for another."""
         self.evicted_connections += 1
 
     def age_seconds(self) -> float | None:
-        """Age of the last report, ``None`` before the first."""
+        """Return the age of the latest report in seconds; ``None`` before the first."""
         rendered = self._rendered
         return None if rendered is None else max(0.0, time.monotonic() - rendered.seen_at)
 
     def count_scrape(self, seconds: float) -> None:
-        """Note that a scrape was answered."""
+        """Count an answered scrape."""
         with self._lock:
             self._scrape_seconds += seconds
             self._scrapes += 1
 
     def available(self, wanted: Format) -> Format:
-        """The format to scrape when ``wanted`` is asked for: protobuf is there from the next report on."""
+        """Return the format to use when ``wanted`` is requested: protobuf is available from the next report on."""
         if wanted is not Format.PROTOBUF:
             return wanted
         self._protobuf_until = time.monotonic() + _ASKED_SECONDS
@@ -152,11 +152,11 @@ class Page:
         return wanted if rendered is not None and rendered.has_protobuf else Format.TEXT
 
     def scrape(self, form: Format = Format.TEXT, *, zipped: bool = False) -> tuple[bytes, bytes]:
-        """The body of an answer: what all scrapes of a report share, and what is of this moment.
+        """Return the body of a response: the part shared by all scrapes of a report, and the part rendered now.
 
         Args:
             form: the format.
-            zipped: compressed by gzip.
+            zipped: whether the body is compressed with gzip.
         """
         rendered = self._rendered
         end = own_page(self._figures(), form)

@@ -1,4 +1,4 @@
-"""Reads the stream of a neuron-monitor on standard input, and serves it as metrics."""
+"""Read the stream of a neuron-monitor from standard input, and serve it as metrics."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def _warn(sentence: str) -> None:
 
 
 def follow(fd: int, page: Page, signals: Signals) -> None:
-    """Show each line on the page until the stream ends or a signal asks to stop.
+    """Show each line on the page until the stream ends or a signal requests a stop.
 
     Args:
-        fd: the stream.
-        page: what a server serves.
-        signals: to stop by.
+        fd: file descriptor of the stream.
+        page: the page to update.
+        signals: signals that request a stop.
 
     Raises:
         NeuronError: the stream ended without a single report.

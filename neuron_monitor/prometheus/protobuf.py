@@ -1,7 +1,7 @@
-"""Metrics as delimited ``io.prometheus.client.MetricFamily`` messages, which alone carry native histograms.
+"""Metrics as delimited ``io.prometheus.client.MetricFamily`` messages, the only format with native histograms.
 
 Source: https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto. The messages are few
-and flat, and a scrape brings thousands of them: they are put together here rather than by protobuf's Python objects.
+and flat, and a scrape has thousands of them, so they are encoded here rather than with protobuf's Python objects.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from runtime_core.telemetry import Histogram
 _TYPES = {Kind.COUNTER: 0, Kind.GAUGE: 1, Kind.SUMMARY: 2, Kind.HISTOGRAM: 4}
 _VALUE_FIELDS = {Kind.GAUGE: 2, Kind.COUNTER: 3}
 _ZERO_THRESHOLD_SECONDS = 2.0**-128
-"""What Go's client library has; the fine buckets begin far above it."""
+"""The value of Go's client library; the smallest fine bucket is far above it."""
 
 _BOUNDS_SECONDS = (*(bound / 1e9 for bound in BOUNDS_NS), float("inf"))
 
 
 def varint(number: int) -> bytes:
-    """An unsigned number, seven bits a byte."""
+    """Encode an unsigned number with seven bits per byte."""
     parts = bytearray()
     while number > 127:
         parts.append(number & 127 | 128)
@@ -56,7 +56,7 @@ def _signed(field: int, value: int) -> bytes:
 
 
 def zigzag(value: int) -> int:
-    """A signed number as an unsigned one that is small when it is near 0."""
+    """Map a signed number to an unsigned one that is small for values near 0."""
     return value << 1 if value >= 0 else (-value << 1) - 1
 
 
@@ -75,24 +75,24 @@ def _labels(names: Iterable[str], values: Iterable[str]) -> bytes:
 
 
 def family(name: str, kind: Kind, help_text: str, series: Sequence[bytes]) -> bytes:
-    """A family with its length before it; ``series`` are its ``Metric`` messages."""
+    """Encode a family, preceded by its length; ``series`` are its encoded ``Metric`` messages."""
     head = _text(1, name) + _text(2, help_text) + _unsigned(3, _TYPES[kind])
     body = head + b"".join(_nested(4, one) for one in series)
     return varint(len(body)) + body
 
 
 def plain_series(kind: Kind, labels: Mapping[str, str], value: float) -> bytes:
-    """A ``Metric`` of a counter or gauge."""
+    """Encode a ``Metric`` of a counter or gauge."""
     return _labels(labels.keys(), labels.values()) + _nested(_VALUE_FIELDS[kind], _double(1, value))
 
 
 def summary_series(total: float, count: int) -> bytes:
-    """A ``Metric`` of a summary without labels and quantiles."""
+    """Encode a ``Metric`` of a summary without labels and quantiles."""
     return _nested(4, _unsigned(1, count) + _double(2, total))
 
 
 def _spans(indexes: Sequence[int]) -> bytes:
-    """Runs of buckets that follow each other, each with its distance from the one before."""
+    """Encode runs of consecutive buckets, each with its distance from the previous run."""
     parts = []
     end = 0
     for _, run in itertools.groupby(enumerate(indexes), key=lambda pair: pair[1] - pair[0]):
@@ -103,7 +103,7 @@ def _spans(indexes: Sequence[int]) -> bytes:
 
 
 def histogram_message(histogram: Histogram, since_seconds: float) -> bytes:
-    """A ``Histogram`` with both its classic and its native buckets."""
+    """Encode a ``Histogram`` with both classic and native buckets."""
     classic = fold(histogram)
     totals = tuple(itertools.accumulate(classic.counts))
     buckets = native(histogram)
@@ -142,7 +142,7 @@ def _series(metric: Metric[T], instance: bytes, subjects: Iterable[tuple[str | N
 
 
 def families(node: NodeSeen, tags: Mapping[str, TagView]) -> bytes:
-    """Everything that is known now.
+    """Encode all current metrics.
 
     Args:
         node: the node.

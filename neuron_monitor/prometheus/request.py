@@ -1,4 +1,4 @@
-"""HTTP requests of scrapers and probes: what they ask for, and which form they prefer."""
+"""Parse HTTP requests of scrapers and probes, and the formats that they prefer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """A request's line and headers, with header names in lower case."""
+    """The request line and the headers, with header names in lower case."""
 
     method: str
     path: str
@@ -23,15 +23,15 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer.
+    """A response.
 
     Attributes:
         status: code and reason.
-        body: its first part, which answers can share.
-        headers: beside those that every answer has.
+        body: first part of the body, which responses can share.
+        headers: headers in addition to those of every response.
         more: the rest of the body.
-        last: the connection closes after it.
-        streams: events follow it until the client leaves.
+        last: the connection is closed after the response.
+        streams: events follow the response until the client disconnects.
     """
 
     status: str
@@ -43,13 +43,13 @@ class Answer(NamedTuple):
 
     @property
     def has_length(self) -> bool:
-        """Whether it says how long its body is: a stream ends with its connection, and 304 has no body."""
+        """Whether the response has a Content-Length: a stream ends with its connection, and 304 has no body."""
         return not self.streams and not self.status.startswith("304")
 
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)")
 _ONCE = frozenset(("authorization", "content-length", "host", "transfer-encoding"))
-"""Two values of these would mean different things to a proxy and to this server."""
+"""Headers that must not be repeated, because a proxy could interpret them differently from this server."""
 
 _HTML = frozenset(("text/html", "application/xhtml+xml"))
 
@@ -57,7 +57,7 @@ BAD_REQUEST = Answer("400 Bad Request", b"bad request\n")
 
 
 def parse_head(head: bytes) -> Request | None:
-    """A request from the bytes up to its empty line; ``None``: malformed, ambiguous, or with a body."""
+    """Parse the bytes up to the empty line; return ``None`` if they are malformed, ambiguous, or announce a body."""
     first, *lines = head.decode("latin-1").split("\r\n")
     try:
         method, target, version = first.split(" ")
@@ -84,7 +84,7 @@ def parse_head(head: bytes) -> Request | None:
 
 
 def _weighted(header: str) -> list[tuple[str, dict[str, str], float]]:
-    """Name, parameters and weight (0 to 1) of each part of an ``Accept`` header, heaviest first."""
+    """Return name, parameters and weight (0 to 1) of each part of an ``Accept`` header, the heaviest first."""
     parts = []
     for part in header.split(","):
         name, *pieces = (piece.strip().lower() for piece in part.split(";"))
@@ -99,14 +99,14 @@ def _weighted(header: str) -> list[tuple[str, dict[str, str], float]]:
 
 
 def preferred(header: str, offers: Sequence[tuple[str, dict[str, str]]]) -> int | None:
-    """Which offer an ``Accept`` header prefers.
+    """Return the offer that an ``Accept`` header prefers.
 
     Args:
-        header: the header's value; parts that are malformed are ignored.
-        offers: media type and its parameters; a part with another value of one of these does not match.
+        header: value of the header; malformed parts are ignored.
+        offers: media types with their parameters; a part with a different value of one of these does not match.
 
     Returns:
-        Index of the offer; ``None`` when no part names one (a range like ``*/*`` names none).
+        Index of the offer; ``None`` if no part names one (a range such as ``*/*`` does not).
     """
     for name, wanted, _ in _weighted(header):
         for number, (offer, parameters) in enumerate(offers):
@@ -116,14 +116,14 @@ def preferred(header: str, offers: Sequence[tuple[str, dict[str, str]]]) -> int 
 
 
 def prefers_html(header: str) -> bool:
-    """Whether an ``Accept`` header is a browser's: it names HTML and nothing that weighs more, or there is none.
+    """Return whether an ``Accept`` header is that of a browser: it contains HTML, and nothing with a higher weight.
 
-    A program that asks for text, or for anything at all (``*/*``), is no browser.
+    A program that accepts text or any type (``*/*``) is not treated as a browser.
     """
     parts = _weighted(header)
     return not parts or any(name in _HTML and weight == parts[0][2] for name, _, weight in parts)
 
 
 def accepts_gzip(header: str) -> bool:
-    """Whether an ``Accept-Encoding`` header accepts gzip."""
+    """Return whether an ``Accept-Encoding`` header accepts gzip."""
     return any(name == "gzip" for name, _, _ in _weighted(header))

@@ -1,4 +1,4 @@
-"""What the metrics are made of, however it was learned: from snapshots in this process, or from lines of the stream."""
+"""The input of the metrics, whether from snapshots in this process or from lines of the stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Counts = tuple[int | None, ...]
 
 
 class Counters(NamedTuple):
-    """What a runtime counted since it started (or since the stream began); ``None`` where nobody counts it."""
+    """Counts of a runtime since it started (or since the stream began); ``None`` if unknown."""
 
     errors: Counts | None = None
     executions: Counts | None = None
@@ -27,11 +27,11 @@ class RuntimeSeen(NamedTuple):
     """A live runtime.
 
     Attributes:
-        key: tells it from any other that has, or had, the same pid.
-        since_seconds: Unix time from which ``counters`` count.
-        groups: the last known of each metric group.
-        counters: cumulative.
-        error: why it could not be read, "" when it could.
+        key: distinguishes it from other runtimes with the same pid.
+        since_seconds: Unix time at which ``counters`` began.
+        groups: the latest state of each metric group.
+        counters: cumulative counts.
+        error: the reason why the runtime could not be read, or "".
     """
 
     key: tuple[int, int]
@@ -43,7 +43,7 @@ class RuntimeSeen(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: notice, warning or critical; in a few words; and the section of the runbooks."""
+    """A problem: severity (notice, warning or critical), short text, and section of the runbooks."""
 
     severity: str
     text: str
@@ -51,22 +51,22 @@ class Problem(NamedTuple):
 
 
 class NodeSeen(NamedTuple):
-    """The node at the time of a report.
+    """The state of the node at the time of a report.
 
     Attributes:
-        instance, hardware: who and what it is.
-        runtimes: those alive.
-        vcpu, memory: the host's figures, ``None`` when they are not known.
-        ecc: device index -> cumulative events by :data:`ECC_EVENTS`.
-        since_seconds: Unix time from which ``ecc`` counts.
-        devices: with links and memory; only where the node itself is read.
-        owners: global core index -> (tag, pid) of the runtime that owns it.
-        monotonic_seconds: when it was seen, by the monotonic clock.
-        error: why the node could not be read, "" when it could.
-        pods: global core index -> the containers that use it; only where the kubelet is asked.
-        jobs: global core index -> the Slurm job that uses it; only where they are asked for.
-        unclear: cores of devices that a runtime uses which cannot be read: whether they are busy is not known.
-        problems: what is wrong, the worst first; ``None`` where only reports are known.
+        instance, hardware: identity and hardware of the instance.
+        runtimes: live runtimes.
+        vcpu, memory: figures of the host; ``None`` if unknown.
+        ecc: device index -> cumulative events in the order of :data:`ECC_EVENTS`.
+        since_seconds: Unix time at which ``ecc`` began.
+        devices: devices with links and memory; only if the node itself is read.
+        owners: global core index -> (tag, pid) of the runtime that owns the core.
+        monotonic_seconds: monotonic time of the reading.
+        error: the reason why the node could not be read, or "".
+        pods: global core index -> containers that use the core; only with a kubelet.
+        jobs: global core index -> Slurm job that uses the core; only if requested.
+        unclear: cores of devices used by an unreadable runtime: whether they are busy is unknown.
+        problems: problems of the node, the worst first; ``None`` if only reports are available.
     """
 
     instance: out.InstanceInfo
@@ -87,7 +87,7 @@ class NodeSeen(NamedTuple):
 
 
 def identity(instance: out.InstanceInfo) -> tuple[str, ...]:
-    """The instance labels' values, in the order of :data:`.table.INSTANCE_LABELS`."""
+    """Return the values of the instance labels, in the order of :data:`.table.INSTANCE_LABELS`."""
     return (
         instance.instance_name,
         instance.instance_id,
@@ -102,19 +102,19 @@ ECC_EVENTS = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", 
 
 
 def ecc_counts(device: out.DeviceEcc) -> Counts:
-    """The events of a device in the order of :data:`ECC_EVENTS`."""
+    """Return the events of a device in the order of :data:`ECC_EVENTS`."""
     return tuple(getattr(device, event) for event in ECC_EVENTS)
 
 
 def plus(one: Counts | None, other: Counts | None) -> Counts | None:
-    """Element by element; what one side does not know is what the other knows."""
+    """Add element by element; an element that is unknown on one side is taken from the other."""
     if one is None or other is None:
         return other if one is None else one
     return tuple(b if a is None else a if b is None else a + b for a, b in zip(one, other, strict=True))
 
 
 def merge_groups(known: out.RuntimeReport, new: out.RuntimeReport) -> None:
-    """Take over into ``known`` each group of ``new``; one that was not due stays as it was."""
+    """Copy each group of ``new`` into ``known``; groups that were not due are kept."""
     for name in out.RuntimeReport.__struct_fields__:
         group = getattr(new, name)
         if group is not UNSET:

@@ -1,4 +1,4 @@
-"""A page and its server, for as long as a block lasts."""
+"""Serve a page for the duration of a block."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def serving(
     """Serve a page that the block fills.
 
     Args:
-        address: where to listen.
-        web_config: TLS and users; see :mod:`.webconfig`.
+        address: address to listen on.
+        web_config: file with TLS and users; see :mod:`.webconfig`.
         certificate: files of a certificate and its key, for TLS without a configuration file.
-        tell: say on stderr where it serves.
+        tell: print the address on stderr.
 
     Raises:
-        NeuronError: the address cannot be used, or the configuration is wrong.
+        NeuronError: the address cannot be used, or the configuration is invalid.
     """
     page = Page()
     access: FileAccess | CertificateAccess | None = None

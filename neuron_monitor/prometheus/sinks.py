@@ -1,4 +1,4 @@
-"""Where reports become metrics: a page that is scraped, or a file for node_exporter's textfile collector."""
+"""Destinations of metrics: a page that is scraped, or a file for node_exporter's textfile collector."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class PageSink:
     """Shows each report on a page."""
 
     def __init__(self, page: Page, users: Sequence[UserSource] = ()) -> None:
-        """``page``: what a server serves; ``users``: tell which pods and jobs use the cores."""
+        """Create a sink for ``page``; ``users``: sources of the pods and jobs that use the cores."""
         self._page = page
         self._feed = NodeFeed(users)
 
     @property
     def watched_fd(self) -> int | None:
-        """Nobody's leaving ends it."""
+        """``None``: there is no reader that could leave."""
         return None
 
     def take(self, look: Look, signals: Signals) -> bool:
@@ -37,22 +37,22 @@ class PageSink:
         return not signals.stop
 
     def reopen(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 class TextFile:
-    """Writes each report as a ``*.prom`` file, whole or not at all, for node_exporter to pick up."""
+    """Writes each report atomically to a ``*.prom`` file for node_exporter."""
 
     def __init__(self, path: Path, *, stays: bool = False, users: Sequence[UserSource] = ()) -> None:
-        """Nothing is written before the first report.
+        """Create a sink; nothing is written before the first report.
 
         Args:
-            path: in the directory that node_exporter watches; its name must end with ``.prom`` to be read there.
-            stays: the file is left there at the end.
-            users: tell which pods and jobs use the cores.
+            path: file in the directory that node_exporter watches; only names that end in ``.prom`` are read there.
+            stays: do not remove the file at the end.
+            users: sources of the pods and jobs that use the cores.
         """
         self._path = path
         self._stays = stays
@@ -63,7 +63,7 @@ class TextFile:
 
     @property
     def watched_fd(self) -> int | None:
-        """A file has no reader that could leave."""
+        """``None``: a file has no reader that could leave."""
         return None
 
     def take(self, look: Look, signals: Signals) -> bool:
@@ -76,7 +76,7 @@ class TextFile:
             f"# TYPE neuron_monitor_report_timestamp_seconds gauge\n{seen}"
         )
         try:
-            # All may read it, as node_exporter runs as another user.
+            # Readable by all users, because node_exporter runs as another user.
             write_atomically(self._path, page.encode("utf-8", "replace"), mode=0o644)
             self._failing = False
         except OSError as error:
@@ -86,10 +86,10 @@ class TextFile:
         return not signals.stop
 
     def reopen(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Take the file away: figures that nobody renews would look like news for ever."""
+        """Remove the file, because outdated figures would be taken for current ones."""
         if self._stays:
             return
         with suppress(OSError):

@@ -1,8 +1,8 @@
-"""Every metric as a row: name, type, help, labels, and where the value comes from.
+"""Every metric as a row: name, type, help, labels, and the source of its value.
 
-Names, types and labels of the first two tables are those that existing dashboards read
-(``contracts/prometheus.md``); what is ours begins with ``neuron_`` too, and is in the tables after them. Each series
-carries the instance labels, those of a runtime also ``runtime_tag``.
+Names, types and labels in the first two tables are those that existing dashboards use (``contracts/prometheus.md``).
+Additional metrics are in the other tables; their names begin with ``neuron_`` too. Every series has the instance
+labels, and every series of a runtime also ``runtime_tag``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RUNTIME_LABEL = "runtime_tag"
 
 
 class Kind(enum.StrEnum):
-    """Metric types, as the exposition formats name them."""
+    """Metric types, with the names of the exposition formats."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -31,7 +31,7 @@ class Kind(enum.StrEnum):
 
 
 class TagView(NamedTuple):
-    """All live runtimes of one tag. Counters only grow while there is one; ``since_seconds`` is when they began."""
+    """All live runtimes of one tag. Its counters never decrease; they began at ``since_seconds``."""
 
     runtimes: tuple[RuntimeSeen, ...]
     counters: Counters
@@ -44,9 +44,9 @@ T = TypeVar("T")
 
 
 class Metric(NamedTuple, Generic[T]):
-    """A row. ``read`` gives label values and a value for each series; ``None``, not available, makes no series.
+    """A row. ``read`` returns label values and a value for each series; ``None`` (not available) means no series.
 
-    ``unit`` is UCUM's, as OpenTelemetry has it.
+    ``unit`` is a UCUM unit, as in OpenTelemetry.
     """
 
     name: str
@@ -63,7 +63,7 @@ def _known(values: Iterable[int | float | None]) -> int | float | None:
 
 
 def _ratio(percents: Iterable[float | None]) -> float | None:
-    """Percents as a share of 1, added up; recorded streams hold some a little above 100."""
+    """Return the sum of percentages as a ratio; in recorded streams some are slightly above 100."""
     percent = _known(percents)
     return None if percent is None else min(1.0, percent / 100)
 
@@ -75,7 +75,7 @@ def _memory(view: TagView) -> Iterator[out.MemoryUsed]:
 
 
 def _summed(pairs: Iterable[tuple[str, int | float | None]]) -> dict[str, int | float]:
-    """Processes of one tag that share a core make one series."""
+    """Add up values by label: processes of one tag that share a core form one series."""
     sums: dict[str, int | float] = {}
     for core, value in pairs:
         if value is not None:
@@ -184,7 +184,7 @@ def _links(node: NodeSeen) -> Iterator[Sample]:
 
 
 def _link_states(node: NodeSeen) -> Iterator[Sample]:
-    """Only where the source counts what links carry: it alone knows whether they do."""
+    """Yield the state of each link, if the source counts the traffic of links; other sources do not know it."""
     for device in node.devices:
         for direction, end, sent_bytes in (
             ("east", device.east, device.link_east_bytes),
@@ -195,7 +195,7 @@ def _link_states(node: NodeSeen) -> Iterator[Sample]:
 
 
 def _device_of(node: NodeSeen, core: int) -> str:
-    """The device of a core, "" where the number of cores per device is unknown."""
+    """Return the device of a core, or "" if the number of cores per device is unknown."""
     per_device = node.hardware.neuroncore_per_device_count
     return str(core // per_device) if per_device else ""
 
@@ -221,7 +221,7 @@ _STATUS_TYPES = tuple(out.ExecutionSummary.__struct_fields__)
 _CORE_MEMORY = tuple(out.CoreUsage.__struct_fields__)
 
 INHERITED_RUNTIME: tuple[Metric[TagView], ...] = (
-    Metric("neuroncore_utilization_ratio", Kind.GAUGE, "1", "NeuronCore utilization over the last report's period",
+    Metric("neuroncore_utilization_ratio", Kind.GAUGE, "1", "NeuronCore utilization over the period of the last report",
            ("neuroncore",), _utilization),
     *(
         Metric(f"neuroncore_memory_usage_{category}", Kind.GAUGE, "By",
@@ -238,7 +238,7 @@ INHERITED_RUNTIME: tuple[Metric[TagView], ...] = (
     Metric("execution_status_total", Kind.COUNTER, "{execution}", "Executions by outcome",
            ("status_type",), lambda view: _counted(view.counters.executions, _STATUS_TYPES)),
     Metric("execution_latency_seconds", Kind.GAUGE, "s",
-           "Execution latency in the last report's period; of several runtimes with one tag the worst",
+           "Execution latency in the period of the last report; the worst of all runtimes with the tag",
            ("percentile",), _latency),
 )  # fmt: skip
 
@@ -263,13 +263,13 @@ INHERITED_NODE: tuple[Metric[NodeSeen], ...] = (
 INHERITED_COMPLAINTS = {
     "system_vcpu_count": 'non-histogram and non-summary metrics should not have "_count" suffix',
 }
-"""What ``promtool check metrics`` says of inherited names; it has nothing to say of ours."""
+"""Warnings of ``promtool check metrics`` about inherited names; there are none about our own."""
 
 OWN_RUNTIME: tuple[Metric[TagView], ...] = (
     Metric("neuron_execution_duration_seconds", Kind.HISTOGRAM, "s",
-           "Execution latency as callers saw it, over the life of the runtime",
+           "Execution latency as measured by callers, since the start of the runtime",
            (), lambda view: (((), view.counters.durations),)),
-    Metric("neuron_runtime_readable", Kind.GAUGE, "1", "1 when the figures of every runtime of the tag could be read",
+    Metric("neuron_runtime_readable", Kind.GAUGE, "1", "1 if the figures of every runtime of the tag could be read",
            (), lambda view: (((), 0 if any(r.error for r in view.runtimes) else 1),)),
 )  # fmt: skip
 
@@ -282,15 +282,15 @@ OWN_NODE: tuple[Metric[NodeSeen], ...] = (
            "Bytes sent over a link between Neuron Devices",
            ("neuron_device_index", "direction"), _links),
     Metric("neuron_device_link_up", Kind.GAUGE, "1",
-           "1 when a link between Neuron Devices can carry data, 0 when it is down",
+           "1 if a link between Neuron Devices can carry data, 0 if it is down",
            ("neuron_device_index", "direction"), _link_states),
-    Metric("neuroncore_owner_info", Kind.GAUGE, "1", "Which runtime owns a NeuronCore, in labels",
+    Metric("neuroncore_owner_info", Kind.GAUGE, "1", "The runtime that owns a NeuronCore, in labels",
            ("neuroncore", "neuron_device_index", RUNTIME_LABEL, "pid"), _owners),
     Metric("neuroncore_pod_info", Kind.GAUGE, "1",
-           "Which container uses a NeuronCore, in labels; with --kubernetes, or behind neuron-monitor-k8s-info.py",
+           "The container that uses a NeuronCore, in labels; with --kubernetes or neuron-monitor-k8s-info.py",
            ("neuroncore", "neuron_device_index", "pod_namespace", "pod_name", "container_name"), _pods),
-    Metric("neuroncore_job_info", Kind.GAUGE, "1", "Which Slurm job uses a NeuronCore, in labels; with --slurm",
+    Metric("neuroncore_job_info", Kind.GAUGE, "1", "The Slurm job that uses a NeuronCore, in labels; with --slurm",
            ("neuroncore", "neuron_device_index", "job"), _jobs),
-    Metric("neuron_node_readable", Kind.GAUGE, "1", "1 when the node could be read for the last report",
+    Metric("neuron_node_readable", Kind.GAUGE, "1", "1 if the node could be read for the last report",
            (), lambda node: (((), 0 if node.error else 1),)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Metrics as text: the Prometheus format 0.0.4 and OpenMetrics 1.0."""
+"""Render metrics as text: the Prometheus format 0.0.4 and OpenMetrics 1.0."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from runtime_core.telemetry import Histogram
 
 
 class Format(enum.Enum):
-    """What a page can be: media type, and the parameters that tell it from others of the same type."""
+    """A format of the page: media type, and the parameters that distinguish it from other formats of that type."""
 
     TEXT = ("text/plain", {"version": "0.0.4"})
     OPENMETRICS = ("application/openmetrics-text", {"version": "1.0.0"})
@@ -36,25 +36,25 @@ class Format(enum.Enum):
 
     @property
     def media_type(self) -> str:
-        """Without parameters."""
+        """The media type, without parameters."""
         return self.value[0]
 
     @property
     def parameters(self) -> dict[str, str]:
-        """In lower case, as they are compared."""
+        """The parameters, in lower case for comparison."""
         return {name: value.lower() for name, value in self.value[1].items()}
 
     @property
     def content_type(self) -> str:
-        """The header's value."""
+        """The value of the Content-Type header."""
         parameters = [f"{name}={value}" for name, value in self.value[1].items()]
         return "; ".join([self.value[0], *parameters, *([] if self is Format.PROTOBUF else ["charset=utf-8"])])
 
 
 class Family(NamedTuple):
-    """A metric's lines, of a histogram those of one series together.
+    """The lines of a metric; for a histogram, those of one series are consecutive.
 
-    ``created``, where there are any, tell for each of ``samples`` when it began; each format has its place for them.
+    ``created``, if not empty, has the start time of each of ``samples``; each format writes them at its own place.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Family(NamedTuple):
 
 
 def escape(value: str) -> str:
-    """A label value between its quotes."""
+    """Escape a label value."""
     if "\\" in value or '"' in value or "\n" in value:
         return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return value
@@ -77,7 +77,7 @@ def _header(name: str, kind: Kind, help_text: str) -> str:
 
 
 def page_of(families: Iterable[Family], form: Format) -> str:
-    """The text of a page, or of a part of it; OpenMetrics ends with ``# EOF``, which is not part of it."""
+    """Return the text of a page or of a part of it, without the final ``# EOF`` of OpenMetrics."""
     return _openmetrics(families) if form is Format.OPENMETRICS else _text(families)
 
 
@@ -99,7 +99,7 @@ def _openmetrics(families: Iterable[Family]) -> str:
         if family.samples:
             parts.append(_header(_base(family), family.kind, family.help))
             if family.created:
-                # A series and when it began stand together.
+                # A series and its start time are adjacent.
                 parts.extend(line for pair in zip(family.samples, family.created, strict=True) for line in pair)
             else:
                 parts.extend(family.samples)
@@ -111,7 +111,7 @@ def _base(family: Family) -> str:
 
 
 class _Series(NamedTuple):
-    """What of a series' lines stays: all but the values. ``starts`` is one, or those of each line of a histogram."""
+    """The constant part of a series' lines, without values. ``starts`` has one item, or one per line of a histogram."""
 
     since_seconds: float
     starts: tuple[str, ...]
@@ -122,14 +122,14 @@ _MadeSeries = dict[tuple[str, ...], _Series]
 
 
 class Renderer:
-    """Makes the lines; what stays of a series' lines is made once in its life, and forgotten with its tag."""
+    """Renders lines; the constant part of a series is rendered once, and dropped when its tag disappears."""
 
     def __init__(self) -> None:
         self._instance = ""
         self._made: dict[str | None, dict[str, _MadeSeries]] = {}
 
     def families(self, node: NodeSeen, tags: Mapping[str, TagView]) -> list[Family]:
-        """The lines of everything that is known now.
+        """Return the lines of all current metrics.
 
         Args:
             node: the node.
@@ -155,7 +155,7 @@ class Renderer:
         for tag, subject, since in subjects:
             made = self._made[tag]
             before = made.get(metric.name, {})
-            # Label values come and go (pids): what is not there now is not kept.
+            # Label values such as pids change, so only the current ones are kept.
             now = made[metric.name] = {}
             for labels, value in metric.read(subject):
                 if value is None:
@@ -186,7 +186,7 @@ class Renderer:
 
 
 def _histogram(starts: Sequence[str], value: Histogram) -> str:
-    """The lines of a histogram; ``starts``: of its buckets, its sum and its count."""
+    """Return the lines of a histogram; ``starts``: the beginnings of the lines of buckets, sum and count."""
     totals = tuple(itertools.accumulate(fold(value).counts))
     values = (*totals, value.sum_ns / 1e9, totals[-1])
     return "".join([f"{start}{shown}\n" for start, shown in zip(starts, values, strict=True)])

@@ -1,4 +1,4 @@
-"""A TLS context from a web configuration."""
+"""Create a TLS context from a web configuration."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _CIPHERS = {
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
 }
-"""Go's names of its secure TLS 1.2 suites -> OpenSSL's names. The suites of TLS 1.3 cannot be chosen."""
+"""Go's name of each secure TLS 1.2 suite -> OpenSSL's name. The suites of TLS 1.3 cannot be selected."""
 
 
 def tls_files(config: TlsConfig, folder: Path) -> tuple[Path, ...]:
-    """The files that a context reads."""
+    """Return the files that a context reads."""
     return tuple(folder / name for name in (config.cert_file, config.key_file, config.client_ca_file) if name)
 
 
 def tls_context(config: TlsConfig, folder: Path) -> ssl.SSLContext:
-    """A context for servers.
+    """Return a context for servers.
 
     Args:
         config: the settings.
-        folder: where relative file names start.
+        folder: directory to which file names are relative.
 
     Raises:
         WebConfigError: a file is missing or invalid, or a cipher suite is unknown.
@@ -46,7 +46,7 @@ def tls_context(config: TlsConfig, folder: Path) -> ssl.SSLContext:
     if unknown:
         raise WebConfigError(f"cipher suite {unknown[0]!r} is not supported, only {', '.join(_CIPHERS)}")
     for path in tls_files(config, folder):
-        # OpenSSL would wait for a FIFO's other end.
+        # OpenSSL would block on a FIFO.
         try:
             os.close(open_regular(path))
         except OSError as error:
@@ -57,7 +57,7 @@ def tls_context(config: TlsConfig, folder: Path) -> ssl.SSLContext:
     context.verify_mode = _VERIFY[config.client_auth_type]
     cert, key = folder / config.cert_file, folder / config.key_file
     try:
-        # Without a password given, OpenSSL would ask for one on the terminal.
+        # Without a password, OpenSSL would prompt for one on the terminal.
         context.load_cert_chain(cert, key, password=b"")
     except OSError as error:
         raise WebConfigError(
@@ -80,7 +80,7 @@ def _reason(error: OSError) -> str:
 
 
 def names_of_peer(connection: ssl.SSLObject) -> Iterable[str]:
-    """Subject alternative names of the client's verified certificate."""
+    """Return the subject alternative names of the client's verified certificate."""
     certificate = connection.getpeercert() or {}
     for entry in certificate.get("subjectAltName", ()):
         if isinstance(entry, tuple) and len(entry) == 2:

@@ -1,4 +1,4 @@
-"""Counters by tag that never go back while a runtime of the tag lives."""
+"""Counters by tag that do not decrease while a runtime of the tag is alive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _plus(one: Histogram | None, other: Histogram | None) -> Histogram | None:
 
 
 def _newest(known: Counters, new: Counters) -> Counters:
-    """What cannot be read now stands where it last stood."""
+    """Return the newest known values: a value that cannot be read now keeps its previous state."""
     return Counters(
         known.errors if new.errors is None else new.errors,
         known.executions if new.executions is None else new.executions,
@@ -35,7 +35,7 @@ def _newest(known: Counters, new: Counters) -> Counters:
 
 
 class _Tag:
-    """The runtimes of one tag: those alive, and what those counted that ended while another lived on."""
+    """The runtimes of one tag: the live ones, and the counts of those that ended while another one was alive."""
 
     def __init__(self, since_seconds: float) -> None:
         self.live: dict[_Key, Counters] = {}
@@ -56,15 +56,15 @@ class _Tag:
 
 
 class Totals:
-    """Follows runtimes from report to report; what ended for good is forgotten, so churn costs no memory."""
+    """Tracks runtimes over reports; tags without live runtimes are dropped, so that churn does not use memory."""
 
     def __init__(self) -> None:
         self._tags: dict[str, _Tag] = {}
 
     def update(self, seen: Iterable[RuntimeSeen]) -> dict[str, TagView]:
-        """Take the runtimes that live now; gives what each tag shows.
+        """Process the live runtimes, and return the state of each tag.
 
-        A tag none of whose runtimes was there before begins anew, from zero and with its own start.
+        A tag without a runtime from the previous report starts again from zero, with a new start time.
         """
         by_tag: dict[str, list[RuntimeSeen]] = {}
         for runtime in seen:

@@ -1,4 +1,4 @@
-"""Basic auth with bcrypt: as slow for who guesses as bcrypt makes it, and fast for who scrapes."""
+"""Basic authentication with bcrypt: slow for guesses, but fast for clients that scrape repeatedly."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from neuron_console.extras import requires
 _CACHED = 256
 _MAX_WAITING = 32
 _MAX_PASSWORD_BYTES = 72
-"""bcrypt looks at no more."""
+"""bcrypt ignores further bytes."""
 
 
 class TooManyGuessesError(Exception):
-    """So many passwords wait to be checked that another is not taken."""
+    """Too many passwords are waiting to be checked."""
 
 
 class Users:
-    """Checks ``Authorization`` headers. Hashes are computed one at a time, beside the server and the collection."""
+    """Checks ``Authorization`` headers. Hashes are computed one at a time, in a thread beside server and collection."""
 
     def __init__(self, hashes: Mapping[str, str]) -> None:
-        """``hashes``: user -> bcrypt hash of the password.
+        """Create a checker; ``hashes``: user -> bcrypt hash of the password.
 
         Raises:
             MissingExtraError: bcrypt is not installed.
@@ -36,7 +36,7 @@ class Users:
             from bcrypt import checkpw
         self._checkpw = checkpw
         self._hashes = {user.encode(): text.encode() for user, text in hashes.items()}
-        # An unknown user takes as long to refuse as a wrong password: names cannot be found by the clock.
+        # Refusing an unknown user takes as long as refusing a wrong password, so timing does not reveal user names.
         self._nobody = max(self._hashes.values(), key=lambda text: text[4:6])
         self._secret = secrets.token_bytes(32)
         self._known: dict[bytes, bool] = {}
@@ -44,19 +44,19 @@ class Users:
         self._waiting = 0
 
     def close(self) -> None:
-        """Nobody is checked any more."""
+        """Stop the thread."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def knows(self, header: str) -> bool:
-        """Whether a header names a user with the right password.
+        """Return whether a header has a user with the right password.
 
         Raises:
-            TooManyGuessesError: ask again later.
+            TooManyGuessesError: too many checks are waiting; the client may retry later.
         """
         credentials = _credentials(header)
         if credentials is None:
             return False
-        # The cache holds no passwords, and its keys cannot be computed from outside.
+        # The cache contains no passwords, and its keys cannot be computed from outside.
         key = hmac.digest(self._secret, b"\0".join((hashlib.sha256(credentials[0]).digest(), credentials[1])), "sha256")
         known = self._known.get(key)
         if known is not None:
@@ -69,7 +69,7 @@ class Users:
         finally:
             self._waiting -= 1
         if len(self._known) >= _CACHED:
-            # Wrong guesses go first: they can't push out who is known.
+            # Wrong passwords are evicted first, so they cannot displace known users.
             stale = next((k for k, good in self._known.items() if not good), next(iter(self._known)))
             del self._known[stale]
         self._known[key] = right

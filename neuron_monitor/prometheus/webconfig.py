@@ -1,7 +1,7 @@
-"""TLS and users as a file, in the format of Prometheus' exporter-toolkit (``--web.config.file``).
+"""The configuration file for TLS and users, in the format of Prometheus' exporter-toolkit (``--web.config.file``).
 
-Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. A setting that Python's ssl does not support
-is refused by name, never ignored.
+Source: https://prometheus.io/docs/prometheus/latest/configuration/https/. Settings that Python's ssl does not support
+are refused with an error that names them, and never ignored.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _HEADERS = (
     "X-Frame-Options",
     "X-XSS-Protection",
 )
-"""The headers that the toolkit lets a file set."""
+"""The headers that the toolkit allows in the file."""
 
 BcryptHash = Annotated[str, msgspec.Meta(pattern=r"^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$")]
 
 
 class WebConfigError(NeuronError):
-    """A web configuration that cannot be used; names the file, the place and what was expected."""
+    """A web configuration cannot be used; the error names the file, the location and the expected value."""
 
 
 class ClientAuth(enum.StrEnum):
-    """What is required of a client's certificate."""
+    """Requirements for a client's certificate."""
 
     NONE = "NoClientCert"
     IF_GIVEN = "VerifyClientCertIfGiven"
@@ -44,14 +44,14 @@ _STRENGTH = {ClientAuth.NONE: 0, ClientAuth.IF_GIVEN: 1, ClientAuth.REQUIRED: 2}
 
 
 class TlsVersion(enum.StrEnum):
-    """The supported versions of TLS."""
+    """Supported versions of TLS."""
 
     TLS12 = "TLS12"
     TLS13 = "TLS13"
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``tls_server_config``; file names are relative to the configuration's folder."""
+    """``tls_server_config``; file names are relative to the directory of the configuration."""
 
     cert_file: str
     key_file: str
@@ -65,7 +65,7 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``http_server_config``; ``http2`` is accepted and has no effect: clients fall back to HTTP/1.1."""
+    """``http_server_config``; ``http2`` is accepted without effect: clients fall back to HTTP/1.1."""
 
     http2: bool = True
     headers: dict[str, str] = {}
@@ -80,14 +80,14 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_web_config(content: bytes, name: str) -> WebConfig:
-    """Read a configuration.
+    """Parse a configuration.
 
     Args:
         content: YAML; empty: no TLS and no users.
-        name: the file's name in messages.
+        name: name of the file for messages.
 
     Raises:
-        WebConfigError: naming the file, the place and what was expected.
+        WebConfigError: the configuration is invalid.
         MissingExtraError: PyYAML is not installed.
     """
     with requires("web"):
@@ -132,7 +132,7 @@ def _check(config: WebConfig) -> None:
 
 
 def read_web_config(path: Path) -> bytes:
-    """The content of a configuration file.
+    """Read the content of a configuration file.
 
     Raises:
         WebConfigError: the file cannot be read.
@@ -145,7 +145,7 @@ def read_web_config(path: Path) -> bytes:
 
 
 def load_web_config(path: Path) -> WebConfig:
-    """Read a configuration file.
+    """Read and parse a configuration file.
 
     Raises:
         WebConfigError: the file cannot be read, or is invalid.
@@ -154,9 +154,9 @@ def load_web_config(path: Path) -> WebConfig:
 
 
 def lowered(before: WebConfig, after: WebConfig) -> list[str]:
-    """The settings by which ``after`` protects less than ``before``; empty: by none.
+    """Return the settings with less protection in ``after`` than in ``before``; empty if there are none.
 
-    Removing one user of several, or one allowed name of several, lets fewer clients in: that is not less protection.
+    Removing one of several users or allowed names does not count, because it admits fewer clients.
     """
     lost = []
     old, new = before.tls_server_config, after.tls_server_config

@@ -1,4 +1,4 @@
-"""Reads lines of any neuron-monitor: every field may be missing, null, renamed or of a neighbouring type."""
+"""Read lines of any neuron-monitor, whose fields may be missing, null, renamed or of a similar type."""
 
 from neuron_monitor.reading.reader import Problem, ReportReader
 

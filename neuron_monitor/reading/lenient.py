@@ -1,4 +1,4 @@
-"""Builds the records of a report from any JSON: what is there is taken, what is missing or wrong is ``None``."""
+"""Build the records of a report from any JSON: valid fields are used, missing or invalid ones are ``None``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _OPTIONAL_MEASURES = frozenset({Kind.INTEGER, Kind.NUMBER})
 
 
 class Notes:
-    """What could not be used of a line.
+    """The fields of a line that could not be used.
 
     Attributes:
-        missing: fields that are not there, without the indices and keys on the way.
-        mistyped: fields that hold something else than they should.
+        missing: names of missing fields, without indices and keys.
+        mistyped: names of fields with a value of another type.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ def _integer(value: object) -> int | None:
         return None
     if isinstance(value, int) and value >= 0:
         return value
-    # Encoders without integers write them as floats.
+    # Encoders without integers write integers as floats.
     return round(value) if isinstance(value, float) and math.isfinite(value) and value >= 0 else None
 
 
@@ -52,7 +52,7 @@ def _number(value: object) -> float | None:
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
-    # A tag that is a pid comes as a number from some.
+    # Some releases write a tag that is a pid as a number.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -69,7 +69,7 @@ _SCALARS: dict[Kind, Callable[[object], object]] = {
 
 
 def _nothing(shape: Shape) -> object:
-    """What stands for a field that is not there."""
+    """Return the value of a missing field."""
     match shape.kind:
         case _ if shape.may_be_absent:
             return UNSET
@@ -86,7 +86,7 @@ def _nothing(shape: Shape) -> object:
 
 
 def _value(value: object, shape: Shape, notes: Notes | None, path: str) -> object:
-    """The value as its field wants it; the field's ``nothing`` where that cannot be."""
+    """Convert a value to the type of its field, or return the value of a missing field."""
     if value is None:
         return _nothing(shape)
     if shape.kind is Kind.RECORD and shape.record is not None:
@@ -126,11 +126,11 @@ def _record(fields: dict[str, object], record: type[R], notes: Notes | None, pat
 
 
 def build_hardware(value: object) -> HardwareInfo:
-    """The hardware that a decoded ``neuron_hardware_info`` names."""
+    """Return the hardware in a decoded ``neuron_hardware_info``."""
     return _record(value if isinstance(value, dict) else {}, HardwareInfo, None, "")
 
 
 def build_report(fields: dict[str, object]) -> tuple[Report, Notes]:
-    """The report that a decoded line holds, and what of it could not be used."""
+    """Return the report in a decoded line, and the fields that could not be used."""
     notes = Notes()
     return _record(fields, Report, notes, ""), notes

@@ -1,6 +1,7 @@
-"""Names that other releases use for fields of a report.
+"""Names of report fields in other releases.
 
-Sources: recorded streams of Inf1 (Runtime 2.x, 2023) and Inf2 (Runtime 2.30), the user guides of Runtime 1.x and 2.x.
+Sources: recorded streams of Inf1 (Runtime 2.x, 2023) and Inf2 (Runtime 2.30), and the user guides of Runtime 1.x and
+2.x.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ OTHER_NAMES: dict[type[msgspec.Struct], dict[str, str]] = {
     out.UsedBytes: {"device": "neuron_device"},
     out.SystemData: {"hw_counters": "neuron_hw_counters"},
 }
-"""Record -> name of another release -> name of the field."""
+"""Record -> name in another release -> name of our field."""
 
 COSTS_NOTHING = frozenset(
     {"period", "address", "error", "logical_neuroncore_config", "model_id", "is_running", "loaded_models"}
 )
-"""Fields without which no metric is missing."""
+"""Fields that no metric requires."""

@@ -1,4 +1,4 @@
-"""One reader for every program that reads the stream."""
+"""The reader used by all programs that read the stream."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = 4
 
 
 class Problem(enum.StrEnum):
-    """Why a figure of a line cannot be used."""
+    """Reason why a value of a line cannot be used."""
 
     MISSING = "missing"
     MISTYPED = "mistyped"
@@ -28,24 +28,24 @@ _WORDS = {
 
 
 class ReportReader:
-    """Decodes lines. Our own are decoded in one step; others field by field.
+    """Decodes lines: our own in one step, those of other releases field by field.
 
     Attributes:
-        problems: how many figures could not be used so far, by reason.
+        problems: number of values that could not be used so far, by reason.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
-        """``warn`` takes one sentence per kind of problem, when it is first met."""
+        """Create a reader; ``warn`` is called with one sentence when each kind of problem first occurs."""
         self._warn = warn
         self._exact = msgspec.json.Decoder(Report)
         self._any = msgspec.json.Decoder(dict[str, object])
         self.problems = dict.fromkeys(Problem, 0)
 
     def read(self, line: bytes) -> Report:
-        """The report in a line.
+        """Return the report in a line.
 
         Raises:
-            msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the line is no report.
+            msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the line is not a report.
         """
         try:
             report = self._exact.decode(line)
@@ -64,10 +64,10 @@ class ReportReader:
         return report
 
     def read_hardware(self, value: bytes) -> HardwareInfo:
-        """The hardware in the value of ``neuron_hardware_info``, which may be anything.
+        """Return the hardware in the value of ``neuron_hardware_info``, which may have any type.
 
         Raises:
-            msgspec.MsgspecError, RecursionError: it is no JSON.
+            msgspec.MsgspecError, RecursionError: the value is not JSON.
         """
         return build_hardware(msgspec.json.decode(value))
 

@@ -94,7 +94,7 @@ def test_what_could_not_be_sent_by_the_end_is_said(stream):
     done = run(stream, "--namespace", "Neuron", "--region", REGION, "--endpoint-url", "http://127.0.0.1:9")
     assert done.returncode == 1
     waits, lost = done.stderr.splitlines()
-    assert "wait to be sent" in waits
+    assert "sending failed, and will be retried" in waits
     assert "could not be sent" in lost
 
 

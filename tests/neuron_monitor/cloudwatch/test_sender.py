@@ -43,12 +43,12 @@ def test_an_outage_is_said_once_and_nothing_is_lost(sending):
     for value in (1, 2):
         window.add([figure(value)], 0.0)
         sender._send()
-    assert said == ["figures wait to be sent: no route"]
+    assert said == ["sending failed, and will be retried: no route"]
     endpoint.problem = None
     window.add([figure(3)], 0.0)
     assert sender.finish() == 0
     assert endpoint.values == [1, 2, 3]
-    assert said[1:] == ["figures are being sent again"]
+    assert said[1:] == ["sending works again"]
 
 
 def test_what_is_refused_is_left_out_and_the_rest_goes_on(sending):
@@ -60,7 +60,7 @@ def test_what_is_refused_is_left_out_and_the_rest_goes_on(sending):
     window.add([figure(2)], 0.0)
     assert sender.finish() == 0
     assert endpoint.values == [2]
-    assert said == ["1 figures were refused, and are left out: bad value"]
+    assert said == ["1 values were rejected and dropped: bad value"]
 
 
 def test_a_long_outage_loses_the_oldest_and_says_so(sending, monkeypatch):
@@ -70,7 +70,7 @@ def test_a_long_outage_loses_the_oldest_and_says_so(sending, monkeypatch):
     for start in range(0, 4000, 1000):
         window.add([figure(start, f"m{n}") for n in range(1000)], 0.0)
         sender._send()
-    assert said[-1] == "1000 figures waited too long to be sent, and are lost"
+    assert said[-1] == "the oldest 1000 values were dropped: too many are waiting to be sent"
     endpoint.problem = None
     assert sender.finish() == 0
     assert min(endpoint.values) == 1000
