@@ -1,4 +1,4 @@
-"""What can happen to a stream, as data: the bytes to write, when, and what a good agent does with them."""
+"""Disturbances of a stream as data: the bytes to write, their times, and the expected reaction of a good agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neuron_tools.check_agent.world import AFTER, BEFORE, UNAVAILABLE, line_of, 
 
 OUR_FORM = "neuron-monitor"
 FORMS: dict[str, Compat | None] = {OUR_FORM: None, **{compat.value: compat for compat in Compat}}
-"""Name of a form -> what to write it with."""
+"""Name of a form -> the release to encode lines with."""
 
 _HUGE_RUNTIMES = 300
 _PIECES = 6
@@ -20,20 +20,20 @@ _SLOW_SECONDS = 0.25
 
 
 class Piece(NamedTuple):
-    """Bytes to write, after a pause."""
+    """Bytes to write after a pause."""
 
     data: bytes
     pause_seconds: float = 0.02
 
 
 class Trouble(NamedTuple):
-    """What happens.
+    """A disturbance of the stream.
 
     Attributes:
-        summary: in a few words.
+        summary: short description.
         pieces: the stream in one form.
-        shows_after: figures of the application that comes last should reach the agent's output.
-        may_fail: an exit status other than 0 is right.
+        shows_after: figures of the last application should reach the agent's output.
+        may_fail: an exit status other than 0 is acceptable.
     """
 
     summary: str
@@ -76,7 +76,7 @@ def _unavailable(compat: Compat | None) -> Iterator[Piece]:
 
 
 def _restart(compat: Compat | None) -> Iterator[Piece]:
-    # The same tag under another pid, and with counts that begin anew.
+    # The same tag with another pid, and counts that start again.
     for report in reports_of(BEFORE._replace(pid=BEFORE.pid + 1), count=2):
         yield Piece(line_of(report, compat))
 
@@ -113,7 +113,9 @@ def _slow(compat: Compat | None) -> Iterator[Piece]:
 TROUBLES: dict[str, Trouble] = {
     "steady": Trouble("nothing goes wrong", _between(_nothing)),
     "idle": Trouble("no application, then one that executes nothing (null latency)", _between(_idle)),
-    "unavailable": Trouble("counters that the source does not have (0, and an error in words)", _between(_unavailable)),
+    "unavailable": Trouble(
+        "counters that the source does not provide (0, with an error message)", _between(_unavailable)
+    ),
     "restart": Trouble("an application restarts: same tag, another pid, counts from 0", _between(_restart)),
     "empty-line": Trouble("an empty line and an empty object", _between(_empty)),
     "torn-line": Trouble("half a line", _between(_torn)),

@@ -38,17 +38,17 @@ def check_agent(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="URL", help="Page where the agent shows its figures; {port} is a free port."),
     ] = None,
-    stays: Annotated[bool, typer.Option("--stays", help="The agent is not meant to end with its input.")] = False,
+    stays: Annotated[bool, typer.Option("--stays", help="Do not expect the agent to end with its input.")] = False,
     junit: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Also write a JUnit report to this file."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Test a program that reads neuron-monitor's stream, or scrapes its metrics, with everything that can go wrong.
+    """Test a program that reads neuron-monitor's stream or scrapes its metrics.
 
     The program gets the stream on standard input, in the forms of several releases, with restarts, empty, huge and torn
-    lines, and slow writers. It is graded by its exit status, whether it hangs, its memory, and what it lost.
+    lines, and slow writers. It is graded by its exit status, hangs, memory, and lost figures.
     """
     from neuron_tools.check_agent.command import Plan, run_check
 

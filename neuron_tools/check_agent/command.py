@@ -1,4 +1,4 @@
-"""``neuron-sim check-agent``: choose cases, run the agent in each, print the grades."""
+"""``neuron-sim check-agent``: select cases, run the agent in each, and print the grades."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _STEADY = "steady"
 
 
 class Plan(NamedTuple):
-    """What to check.
+    """Options of a check.
 
     Attributes:
         command: the agent and its arguments. ``{url}`` among them makes it a scraper; ``{port}`` is a free port.
-        forms, cases: which; none: all.
-        timeout_seconds: for the agent to end after its input, or to scrape three times.
-        memory_bytes: more is a failure.
-        observe: a URL where the agent shows what it has taken, ``None``: on its output.
-        stays: the agent is not meant to end with its input.
+        forms, cases: names to check; empty: all.
+        timeout_seconds: time for the agent to end after its input, or to scrape three times.
+        memory_bytes: highest acceptable memory use.
+        observe: URL where the agent shows its figures; ``None``: they are in its output.
+        stays: the agent does not end with its input.
     """
 
     command: tuple[str, ...]
@@ -64,7 +64,7 @@ def _free_port() -> int:
 
 
 def _fetcher(url: str | None) -> Callable[[], str]:
-    """Fetches a page until it shows the application that comes last, or the time is over."""
+    """Return a function that fetches a page until it shows the last application, or the time is over."""
     if url is None:
         return lambda: ""
 
@@ -95,15 +95,15 @@ def check(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Iterator[
     """Run the agent in each case, and grade it.
 
     Args:
-        plan: what to check.
-        tell: takes the name of the case that begins.
+        plan: options of the check.
+        tell: called with the name of each case when it begins.
 
     Raises:
         UsageError: a case or a form is unknown, or the observed URL is not HTTP.
         NeuronError: the agent cannot be started.
     """
     if plan.observe is not None and not plan.observe.startswith(("http://", "https://")):
-        raise UsageError(f"--observe {plan.observe!r}", mend="give a URL with http:// or https://")
+        raise UsageError(f"invalid URL {plan.observe!r}", where="--observe", mend="give a URL with http:// or https://")
     names = _chosen(plan.cases, list(PAGE_TROUBLES if plan.scrapes else TROUBLES), "case")
     for form in _chosen(plan.forms, list(FORMS), "form"):
         shows_figures: bool | None = None
@@ -117,14 +117,14 @@ def check(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Iterator[
                 trouble = TROUBLES[case]
                 expected = Expectation(trouble.shows_after, trouble.may_fail, plan.memory_bytes)
             if shows_figures is None:
-                # What an agent shows when nothing goes wrong decides whether a loss can be seen at all.
+                # The output without a disturbance shows whether a loss can be detected at all.
                 shows_figures = shows(seen)
             if case in names:
                 yield grade(case, form, seen, expected, shows_figures=shows_figures)
 
 
 def run_check(plan: Plan, *, as_json: bool, junit: Path | None) -> int:
-    """Check, print the grades and return the exit status: 0 when the agent passed every case, else 1."""
+    """Run the check, print the grades, and return the exit status: 0 if the agent passed every case, else 1."""
     telling = sys.stderr.isatty()
 
     def tell(name: str) -> None:

@@ -1,4 +1,4 @@
-"""From what an agent did to a grade."""
+"""Grade the behaviour of an agent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _DETAIL_CHARACTERS = 160
 
 
 class Expectation(NamedTuple):
-    """What a good agent does.
+    """Expected behaviour of a good agent.
 
     Attributes:
-        shows_after: figures that come last reach its output, where its output shows any.
-        may_fail: an exit status other than 0 is right.
-        memory_bytes: it uses no more.
+        shows_after: the last figures reach its output, if its output shows any figures.
+        may_fail: an exit status other than 0 is acceptable.
+        memory_bytes: highest acceptable memory use.
     """
 
     shows_after: bool
@@ -27,13 +27,13 @@ class Expectation(NamedTuple):
 
 
 class Grade(NamedTuple):
-    """How an agent did in one case.
+    """Grade of an agent in one case.
 
     Attributes:
-        case, form: which.
-        problems: what was wrong; none: it passed.
-        lost: whether the last figures reached its output; ``None`` where its output never shows any.
-        observation: what it did.
+        case, form: the case, and the form of the stream.
+        problems: descriptions of the failures; empty if it passed.
+        lost: whether the last figures are missing from its output; ``None`` if its output never shows any.
+        observation: behaviour of the agent.
         detail: the last line that it wrote to stderr.
     """
 
@@ -46,21 +46,21 @@ class Grade(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was wrong."""
+        """Whether there were no problems."""
         return not self.problems
 
 
 def shows(observation: Observation, marks: tuple[str, ...] = AFTER.marks) -> bool:
-    """Whether the agent's output holds figures of the application that comes last."""
+    """Return whether the agent's output contains figures of the last application."""
     return any(mark in text for text in (observation.output, observation.seen) for mark in marks)
 
 
 def _end(seen: Observation, expected: Expectation) -> list[str]:
     if seen.exit_status is None:
-        return ["hangs: it did not end with its input, and had to be killed"]
+        return ["hangs: it did not end after its input, and had to be killed"]
     problems = []
     if seen.early:
-        problems.append("ended before its input did")
+        problems.append("ended before its input")
     if seen.exit_status < 0:
         problems.append(f"killed by signal {-seen.exit_status}")
     elif seen.exit_status and not expected.may_fail:
@@ -72,11 +72,11 @@ def grade(case: str, form: str, seen: Observation, expected: Expectation, *, sho
     """Grade one run.
 
     Args:
-        case: name of the trouble.
-        form: of the stream.
-        seen: what the agent did.
-        expected: what a good agent does.
-        shows_figures: its output holds figures when nothing goes wrong.
+        case: name of the disturbance.
+        form: form of the stream.
+        seen: behaviour of the agent.
+        expected: expected behaviour of a good agent.
+        shows_figures: its output contains figures when there is no disturbance.
     """
     problems = _end(seen, expected)
     if _CRASHES.search(seen.errors):
@@ -85,7 +85,7 @@ def grade(case: str, form: str, seen: Observation, expected: Expectation, *, sho
         problems.append(f"used {seen.peak_bytes >> 20} MiB of memory")
     lost = not shows(seen) if shows_figures and expected.shows_after else None
     if lost:
-        problems.append("lost the figures that came after the trouble")
+        problems.append("lost the figures that followed the disturbance")
     lines = [line.strip() for line in seen.errors.splitlines() if line.strip()]
     detail = lines[-1][:_DETAIL_CHARACTERS] if lines else ""
     return Grade(case, form, tuple(problems), lost, seen, detail)

@@ -1,4 +1,4 @@
-"""Grades as a table, as JSON and as JUnit XML."""
+"""Format grades as a table, as JSON and as JUnit XML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADINGS = ("CASE", "FORM", "RESULT", "EXIT", "SECONDS", "MIB", "LOST")
 
 
 def render_table(grades: Sequence[Grade]) -> str:
-    """One line per case, and what failing agents wrote to stderr."""
+    """Return one line per case, and the stderr output of agents that failed."""
     rows = [_HEADINGS, *(_row(grade) for grade in grades)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -42,7 +42,7 @@ def render_table(grades: Sequence[Grade]) -> str:
 
 
 def render_json(command: Sequence[str], grades: Sequence[Grade]) -> str:
-    """All grades as one object."""
+    """Return all grades as one object."""
     cases = [
         {
             "case": grade.case,
@@ -61,7 +61,7 @@ def render_json(command: Sequence[str], grades: Sequence[Grade]) -> str:
 
 
 def render_junit(command: Sequence[str], grades: Sequence[Grade]) -> bytes:
-    """A JUnit report: a suite named after the command, a test per case."""
+    """Return a JUnit report: a suite named after the command, with a test per case."""
     failed = sum(not grade.passed for grade in grades)
     seconds = sum(grade.observation.seconds for grade in grades)
     suite = ElementTree.Element(

@@ -1,4 +1,4 @@
-"""An endpoint that misbehaves, and agents that scrape it: once per start, or for as long as they live."""
+"""An endpoint that misbehaves, and a runner for agents that scrape it, once per start or repeatedly."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _GRACE_SECONDS = 0.5
 
 
 class PageTrouble(NamedTuple):
-    """What happens to the second scrape.
+    """Disturbance of the second scrape.
 
     Attributes:
-        summary: in a few words.
-        status: of the answer.
-        cut: the connection closes in the middle of the body.
-        slow: the body comes in pieces.
+        summary: short description.
+        status: status of the response.
+        cut: the connection is closed in the middle of the body.
+        slow: the body is sent in pieces.
         body: ``before``, ``empty`` or ``huge``.
     """
 
@@ -77,7 +77,7 @@ class _Endpoint(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A scraper that goes away is no error of ours."""
+        """Ignore scrapers that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: stderr is for the report."""
+        """Log nothing: stderr is for the report."""
 
 
 @contextmanager
@@ -131,9 +131,9 @@ def watch_scraper(
     trouble: PageTrouble,
     timeout_seconds: float,
 ) -> Observation:
-    """Run an agent against the endpoint until it has scraped three times: a page, the trouble, another page.
+    """Run an agent against the endpoint until it has scraped three times: a page, the disturbance, another page.
 
-    One that ends after a scrape is started again. ``{url}`` in its arguments is the endpoint's address.
+    An agent that ends after a scrape is restarted. ``{url}`` in its arguments is the endpoint's address.
     """
     with _serving(compat, trouble) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/metrics"

@@ -1,4 +1,4 @@
-"""Runs an agent, and watches its output, its memory and its end."""
+"""Run an agent, and observe its output, its memory and its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDED_BY_SIGTERM = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 class Fed(enum.Enum):
-    """How writing a stream to an agent ended."""
+    """Result of writing a stream to an agent."""
 
     WHOLE = "whole"
     ENDED = "the agent ended first"
@@ -36,16 +36,16 @@ class Fed(enum.Enum):
 
 
 class Observation(NamedTuple):
-    """What an agent did.
+    """Behaviour of an agent.
 
     Attributes:
         exit_status: negative: killed by that signal; ``None``: it had to be killed.
-        early: it ended before its input did.
-        seconds: from start to end.
-        peak_bytes: most resident memory, of it and its children.
-        output: what it printed on both streams, the last 4 MiB.
-        errors: of that, on stderr.
-        seen: what an observer fetched at the end of the input.
+        early: it ended before its input.
+        seconds: time from start to end.
+        peak_bytes: highest resident memory of the agent and its children.
+        output: the last 4 MiB of its output on both streams.
+        errors: its output on stderr.
+        seen: content fetched by an observer at the end of the input.
     """
 
     exit_status: int | None
@@ -78,13 +78,13 @@ class _Tail:
 
 
 class Agent:
-    """A running agent, in a process group of its own."""
+    """A running agent, in its own process group."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], *, reads: bool) -> None:
-        """Start it; ``reads``: it gets a stream on standard input.
+        """Start the agent; ``reads``: it gets a stream on standard input.
 
         Raises:
-            NeuronError: it cannot be started.
+            NeuronError: the agent cannot be started.
         """
         self._began = time.monotonic()
         try:
@@ -107,7 +107,7 @@ class Agent:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """Return whether the agent has ended."""
         return self._process.poll() is not None
 
     def _watch_memory(self) -> None:
@@ -118,7 +118,7 @@ class Agent:
                 self._peak_bytes = max(self._peak_bytes, sum(_resident(member) for member in family))
 
     def feed(self, pieces: Iterable[Piece], timeout_seconds: float) -> Fed:
-        """Write each piece when the agent has read the one before; it may take ``timeout_seconds`` for each."""
+        """Write each piece after the agent has read the previous one, within ``timeout_seconds`` for each."""
         stream = self._process.stdin
         assert stream is not None  # noqa: S101
         os.set_blocking(stream.fileno(), False)
@@ -147,13 +147,13 @@ class Agent:
         return Fed.STUCK
 
     def close_input(self) -> None:
-        """End its stream."""
+        """Close the agent's input."""
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; False when it goes on."""
+        """Wait for the agent to end; return False if it is still running."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -161,10 +161,10 @@ class Agent:
         return True
 
     def terminate(self) -> bool:
-        """Ask it to end; False when it has to be killed."""
+        """Terminate the agent; return False if it had to be killed."""
         self._signal(signal.SIGTERM)
         ended = self.wait(_KILL_SECONDS)
-        # Also what it left behind.
+        # Also end its remaining child processes.
         self._signal(signal.SIGKILL)
         self.wait(_KILL_SECONDS)
         return ended
@@ -174,7 +174,7 @@ class Agent:
             os.killpg(self._process.pid, number)
 
     def observation(self, *, early: bool, killed: bool, seen: str = "") -> Observation:
-        """What it did; it has ended."""
+        """Return the behaviour of the agent, which has ended."""
         seconds = time.monotonic() - self._began
         self._watching.set()
         self._watcher.join()
@@ -185,7 +185,7 @@ class Agent:
 
 
 def _unread_bytes(fd: int) -> int:
-    """What the reader of a pipe has not read yet."""
+    """Return the number of bytes that the reader of a pipe has not read yet."""
     count: int = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
     return count
 
@@ -210,11 +210,11 @@ def watch_reader(
 
     Args:
         command: the agent.
-        environment: set beside ours.
+        environment: environment variables in addition to ours.
         pieces: the stream.
-        timeout_seconds: it may take so long to read a piece, and to end after its input.
-        observe: fetches what the agent shows elsewhere than on its output; called before the stream ends.
-        stays: it is not meant to end with its input.
+        timeout_seconds: time to read a piece, and to end after the input.
+        observe: fetches figures that the agent shows elsewhere than in its output; called before the stream ends.
+        stays: the agent does not end with its input.
     """
     agent = Agent(command, environment, reads=True)
     fed = agent.feed(pieces, timeout_seconds)

@@ -1,4 +1,4 @@
-"""The node that agents are shown: reports of two applications, one before and one after whatever goes wrong."""
+"""The node shown to agents: reports of two applications, one before and one after the disturbance."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ INSTANCE_TYPE = "inf1.6xlarge"
 
 
 class Application(NamedTuple):
-    """An application on the node; its figures are its marks in what an agent prints.
+    """An application on the node; its figures identify it in an agent's output.
 
     Attributes:
-        pid, tag: who it is.
-        core: that it uses.
-        utilization_ratio: of the core.
-        tensor_bytes: of device memory.
-        unavailable: the source knows nothing of its counters.
+        pid, tag: identity of its process.
+        core: the core that it uses.
+        utilization_ratio: utilization of the core.
+        tensor_bytes: tensors in device memory.
+        unavailable: the source does not provide its counters.
     """
 
     pid: int
@@ -57,7 +57,7 @@ class Application(NamedTuple):
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Texts that show that an agent has taken this application's figures."""
+        """Return texts whose presence shows that an agent has processed this application's figures."""
         percent = f"{100 * self.utilization_ratio:.2f}"
         return self.tag, str(self.tensor_bytes), percent, f"{self.utilization_ratio:.4f}"
 
@@ -117,7 +117,7 @@ def _snapshot(seconds: int, apps: tuple[Application, ...], *, idle: bool) -> Sna
 
 
 class _Source:
-    """Shows snapshots one after the other."""
+    """Returns snapshots one after the other."""
 
     name = "check-agent"
 
@@ -129,19 +129,19 @@ class _Source:
         return found if host else found._replace(host=None)
 
     def pin(self, pid: int, start_ns: int) -> int:
-        raise NodeError(f"process {pid} is made up")
+        raise NodeError(f"process {pid} is simulated")
 
     def close(self) -> None:
         pass
 
 
 def reports_of(*apps: Application, count: int, first_seconds: int = 5, idle: bool = False) -> list[Report]:
-    """Reports on a node with these applications, five seconds apart."""
+    """Return reports on a node with these applications, five seconds apart."""
     times = [first_seconds + _PERIOD_SECONDS * number for number in range(count + 1)]
     collector = Collector(_Source([_snapshot(t, apps, idle=idle) for t in times]), default_config(), 0)
     return [collector.collect(t * _SECOND_NS, everything=True).report for t in times[1:]]
 
 
 def line_of(report: Report, compat: Compat | None) -> bytes:
-    """The line of a report, with its end."""
+    """Return the line of a report, including the newline."""
     return (encode_report(report) if compat is None else encode_compat(report, compat)) + b"\n"

@@ -1,1 +1,1 @@
-"""``neuron-tools export``: writes the dashboards, rules and deployment files that an installation ships."""
+"""``neuron-tools export``: write the dashboards, rules and deployment files of an installation."""

@@ -1,4 +1,4 @@
-"""The files that an installation ships for other programs: Grafana, Prometheus, systemd, Kubernetes."""
+"""The files of an installation that other programs read: Grafana, Prometheus, systemd, Kubernetes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILD_FROM_A_WHEEL = "context: ../container # put the suite's wheel there, besi
 
 
 class Bundle(NamedTuple):
-    """A kind of file: the package that holds it, and the folder inside that."""
+    """A kind of files: the package and the directory that contain them."""
 
     package: str
     folder: str
@@ -41,7 +41,7 @@ def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosix
 
 
 def _adapted(path: PurePosixPath, text: str, runbooks: str) -> str:
-    """A shipped file as somebody without a checkout needs it."""
+    """Adapt a file for use without a checkout."""
     if str(path) == _COMPOSE:
         if _BUILD_IN_A_CHECKOUT not in text:
             raise NeuronError("the file does not build the image as expected", where=str(path))
@@ -50,11 +50,11 @@ def _adapted(path: PurePosixPath, text: str, runbooks: str) -> str:
 
 
 def contents(kind: str, runbooks: str = RUNBOOKS) -> dict[PurePosixPath, str]:
-    """Each file of a bundle: its path below the target folder, and its text.
+    """Return each file of a bundle: its path below the target directory, and its text.
 
     Args:
         kind: a key of :data:`BUNDLES`.
-        runbooks: URL of the page that the alerts' runbook links point to.
+        runbooks: URL of the page that the alerts' runbook links refer to.
 
     Raises:
         UsageError: ``runbooks`` is not an absolute URL.
@@ -69,14 +69,14 @@ def contents(kind: str, runbooks: str = RUNBOOKS) -> dict[PurePosixPath, str]:
 
 
 def write(kind: str, target: Path, *, runbooks: str = RUNBOOKS, overwrite: bool = False) -> list[Path]:
-    """Write a bundle below ``target``, which is created where it is missing; returns the paths of the files.
+    """Write a bundle to ``target``, which is created if it is missing; return the paths of the files.
 
-    A file that already has the right content is left alone, so a repeated export succeeds.
+    A file that already has the right content is not written again, so a repeated export succeeds.
 
     Raises:
         UsageError: ``runbooks`` is not an absolute URL.
-        NeuronError: a different file is in the way and ``overwrite`` is off (nothing is written then), or a file or
-            folder cannot be written.
+        NeuronError: a file with different content exists and ``overwrite`` is false (then nothing is written), or a
+            file or directory cannot be written.
     """
     wanted = {target / path: text.encode() for path, text in contents(kind, runbooks).items()}
     try:
@@ -84,7 +84,7 @@ def write(kind: str, target: Path, *, runbooks: str = RUNBOOKS, overwrite: bool 
         changed = [path for path in missing if path.exists() or path.is_symlink()]
         if changed and not overwrite:
             raise NeuronError(
-                f"{len(changed)} file(s) with other content exist", where=str(changed[0]), mend="use --overwrite"
+                f"{len(changed)} file(s) with different content exist", where=str(changed[0]), mend="use --overwrite"
             )
         for path in missing:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""neuron-tools: what belongs to the suite as a whole."""
+"""neuron-tools: commands for the suite as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.runbooks import RUNBOOKS
 from neuron_console.command import JsonFlag, VersionFlag, examples_epilog, new_app, run
 
 app = new_app(
-    "Work with the suite as a whole. Each tool has a command of its own: neuron-sim, neuron-ls, neuron-top, "
+    "Work with the suite as a whole. Each tool has its own command: neuron-sim, neuron-ls, neuron-top, "
     "neuron-monitor and others.",
     """neuron-tools export dashboards /var/lib/grafana/dashboards
 neuron-tools export rules /etc/prometheus/rules --runbooks https://wiki.internal/neuron/
@@ -21,11 +21,11 @@ neuron-tools export deploy ./neuron-deploy""",
 export_app = new_app("Write the files that Grafana, Prometheus, systemd and Kubernetes read; no checkout is required.")
 app.add_typer(export_app, name="export")
 
-Target = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to; created where it is missing.")]
+Target = Annotated[Path, typer.Argument(metavar="DIR", help="The directory to write to; created if it is missing.")]
 Runbooks = Annotated[
-    str, typer.Option(metavar="URL", help="Page that the alerts' runbook links point to; each adds #ALERTNAME.")
+    str, typer.Option(metavar="URL", help="Page for the alerts' runbook links; each link adds #ALERTNAME.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that have other content.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that have different content.")]
 
 
 @app.callback()

@@ -28,7 +28,7 @@ _VARIABLE_PREFIXES = ("NEURON", "AWS_NEURON", "PYTHON", "XDG_RUNTIME_DIR")
 
 
 def _read(path: Path) -> str | None:
-    """The text of a small file that is not a link."""
+    """Return the text of a small regular file, not followed through a link."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -41,7 +41,7 @@ def _read(path: Path) -> str | None:
 
 
 def _tree(root: Path) -> Iterator[str]:
-    """Every file of a sysfs tree as ``path: value``."""
+    """Yield every file of a sysfs tree as ``path: value``."""
     count = 0
     for folder, directories, names in os.walk(root, followlinks=False):
         directories.sort()
@@ -62,7 +62,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def contents(around: Surroundings, findings: list[Finding]) -> Iterator[tuple[str, str]]:
-    """Name and text of every file of the archive, before scrubbing."""
+    """Yield name and text of every file in the archive, before scrubbing."""
     yield "report.txt", render_text(findings) + "\n"
     yield "report.json", render_json(findings, around.source) + "\n"
     variables = {n: v for n, v in sorted(around.environment.items()) if n.startswith(_VARIABLE_PREFIXES)}
@@ -93,11 +93,11 @@ def _archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def write_bundle(path: Path, around: Surroundings, findings: list[Finding], scrubber: Scrubber) -> list[str]:
-    """Write the archive, readable by its owner alone; returns the names of the files in it.
+    """Write the archive, readable only by its owner; return the names of the files in it.
 
     Raises:
-        UsageError: ``path`` exists, even as a link.
-        OSError: it cannot be written.
+        UsageError: ``path`` exists, possibly as a link.
+        OSError: the archive cannot be written.
     """
     files = {name: scrubber.scrub(text).encode() for name, text in contents(around, findings)}
     try:

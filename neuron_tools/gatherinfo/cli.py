@@ -1,4 +1,4 @@
-"""neuron-gatherinfo: check the node, and pack an archive for support."""
+"""neuron-gatherinfo: check the node, and create an archive for support."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neuron_console.command import JsonFlag, VersionFlag, examples_epilog, new_a
 EXAMPLES = """neuron-gatherinfo
 neuron-gatherinfo --json
 neuron-gatherinfo --bundle neuron-info.tgz
-neuron-gatherinfo --health        # for Slurm's HealthCheckProgram and the like
+neuron-gatherinfo --health        # for example as Slurm's HealthCheckProgram
 neuron-gatherinfo --source sysfs:/tmp/tree --monitor 127.0.0.1:9000"""
 SUMMARY = (
     "Check the node and its environment. Each check reports pass, warn or fail, and how to fix a problem. "
@@ -34,7 +34,7 @@ EXIT_STATUS = (
 def gather(
     source: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="sim, sysfs or sysfs:ROOT; default: a real node, else the simulated one."),
+        typer.Option(help="Node to read: sim, sysfs or sysfs:ROOT. Default: a real node if present, else sim."),
     ] = None,
     monitor: Annotated[
         Optional[str],  # noqa: UP045

@@ -1,4 +1,4 @@
-"""Runs the checks, prints their findings, and writes the archive."""
+"""Run the checks, print their findings, and write the archive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXIT_STATUS = {Verdict.PASS: 0, Verdict.WARN: 1, Verdict.FAIL: 2}
 def gather_info(
     source: str | None, monitor: str | None, bundle: Path | None, *, keep_hosts: bool, as_json: bool
 ) -> int:
-    """Run everything; returns the exit status.
+    """Run the checks; return the exit status.
 
     Raises:
         UsageError: an unknown source, or the bundle's file exists.

@@ -32,8 +32,8 @@ class Surroundings(NamedTuple):
     """The data that checks use.
 
     Attributes:
-        source: of the snapshot, e.g. ``sim:/run/neuron-sim``; "" if no source could be opened.
-        snapshot: the node; ``None`` when it cannot be read, then ``problem`` says why.
+        source: location of the snapshot, e.g. ``sim:/run/neuron-sim``; "" if no source could be opened.
+        snapshot: the node; ``None`` if it cannot be read, with the reason in ``problem``.
         root: the simulated node's directory; ``None`` for a sysfs tree.
         environment: variables of the process.
         monitor: address of the metrics exporter; ``monitor_named``: the user set it.

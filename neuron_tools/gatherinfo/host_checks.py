@@ -27,7 +27,7 @@ _METRICS_BYTES = 1 << 20
 
 
 def check_limits(around: Surroundings) -> Iterator[Finding]:
-    """Whether the limits on open files and threads are high enough."""
+    """Check that the limits on open files and threads are high enough."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     tasks = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     low = []
@@ -43,7 +43,7 @@ def check_limits(around: Surroundings) -> Iterator[Finding]:
 
 
 def check_variables(around: Surroundings) -> Iterator[Finding]:
-    """Whether the runtime would accept the environment's variables."""
+    """Check that the runtime would accept the environment's variables."""
     named = sorted(name for name in around.environment if name.startswith(("NEURON", "AWS_NEURON")))
     try:
         config = read_config(around.environment)
@@ -57,7 +57,7 @@ def check_variables(around: Surroundings) -> Iterator[Finding]:
 
 
 def _connect(address: str) -> str:
-    """Connect to ``unix:/path`` or ``host:port``; returns the error, "" if it succeeded."""
+    """Connect to ``unix:/path`` or ``host:port``; return the error, or "" on success."""
     try:
         if address.startswith("unix:"):
             with socket.socket(socket.AF_UNIX) as end:
@@ -72,7 +72,7 @@ def _connect(address: str) -> str:
 
 
 def check_rtd(around: Surroundings) -> Iterator[Finding]:
-    """Whether the neuron-rtd daemons in use respond."""
+    """Check that the neuron-rtd daemons in use respond."""
     listed = [runtime.address for runtime in around.snapshot.runtimes] if around.snapshot else []
     addresses = [address for address in (around.environment.get(_RTD_VARIABLE, ""), *listed) if address]
     if not addresses:
@@ -88,7 +88,7 @@ def check_rtd(around: Surroundings) -> Iterator[Finding]:
 
 
 def _check_access(address: str) -> Iterator[Finding]:
-    """Whether other hosts can use a daemon without a certificate or a token."""
+    """Check whether other hosts can use a daemon without a certificate or a token."""
     try:
         import grpc
 
@@ -98,7 +98,7 @@ def _check_access(address: str) -> Iterator[Finding]:
         from runtime_core.rtd.proto import common_pb2
         from runtime_core.rtd.status import RtdError
     except ImportError:
-        return  # Without the extra, this host has no client to ask with.
+        return  # Without the extra, there is no client for the check.
     if address.startswith("unix:") or is_local(address):
         return
     try:
@@ -110,15 +110,15 @@ def _check_access(address: str) -> Iterator[Finding]:
         return
     yield warned(
         "neuron-rtd access",
-        f"other hosts reach {address}, and it accepts every client",
+        f"other hosts can reach {address}, and it accepts every client",
         "set tls_cert_file, tls_key_file and token_file in its configuration, or listen on a Unix socket",
     )
 
 
 def check_monitor(around: Surroundings) -> Iterator[Finding]:
-    """Whether the metrics exporter returns the node's metrics."""
+    """Check that the metrics exporter returns the node's metrics."""
     host, _, port = around.monitor.rpartition(":")
-    mend = "start it with 'neuron-monitor --prometheus', or name its address with --monitor HOST:PORT"
+    mend = "start it with 'neuron-monitor --prometheus', or give its address with --monitor HOST:PORT"
     connection = None
     try:
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_PATIENCE_SECONDS)
@@ -140,23 +140,23 @@ def check_monitor(around: Surroundings) -> Iterator[Finding]:
     elif around.monitor_named:
         yield failed("exporter", f"{around.monitor} returns status {answer.status} without metrics of the node", mend)
     else:
-        yield passed("exporter", f"something else listens on {around.monitor}")
+        yield passed("exporter", f"another program listens on {around.monitor}")
 
 
 def requirements() -> list[Requirement]:
-    """Requirements of the installed suite, its extras included."""
+    """Return the requirements of the installed suite, including its extras."""
     from packaging.requirements import Requirement
 
     return [Requirement(line) for line in metadata.requires(DISTRIBUTION) or ()]
 
 
 def _extra(requirement: Requirement) -> bool:
-    """Whether only an extra requires it."""
+    """Return whether only an extra requires it."""
     return requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})
 
 
 def installed_version(name: str) -> str | None:
-    """Version of an installed distribution."""
+    """Return the version of an installed distribution."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -164,7 +164,7 @@ def installed_version(name: str) -> str | None:
 
 
 def check_versions(around: Surroundings) -> Iterator[Finding]:
-    """Whether the packages that the suite requires are installed, in supported versions."""
+    """Check that the packages required by the suite are installed, in supported versions."""
     try:
         wanted = requirements()
     except metadata.PackageNotFoundError:

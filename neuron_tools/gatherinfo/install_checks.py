@@ -1,4 +1,4 @@
-"""Whether programs that look for the suite in a fixed directory find it."""
+"""Check that programs which look for the suite in a fixed directory find it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PROGRAM = "bin/neuron-ls"
 
 
 def check_installation(around: Surroundings) -> Iterator[Finding]:
-    """Whether every file that ``neuron-sim install`` created below the prefix exists, unchanged, with its target."""
+    """Check that every file created by ``neuron-sim install`` below the prefix exists, unchanged, with its target."""
     prefix = around.prefix
     try:
         record = read_record(prefix)
         if record is None:
             there = seen(prefix / _PROGRAM) is not None
-            other = f"{prefix / _PROGRAM} is not of this suite"
+            other = f"{prefix / _PROGRAM} does not belong to this suite"
             yield passed("installation", other if there else f"none in {prefix}; 'neuron-sim install' creates one")
             return
         broken = [

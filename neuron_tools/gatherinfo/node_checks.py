@@ -1,4 +1,4 @@
-"""Checks of the node: source, driver, permissions, ownership, devices, room, clock."""
+"""Checks of the node: source, driver, permissions, ownership, devices, free space, clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROOM_FOR_PROCESSES = 8
 
 
 def check_source(around: Surroundings) -> Iterator[Finding]:
-    """Whether the node exists, and its size."""
+    """Check that the node exists, and report its size."""
     if around.problem is not None:
         yield failed_by("source", around.problem, "choose another with --source")
     if around.snapshot is None:
@@ -39,7 +39,7 @@ def check_source(around: Surroundings) -> Iterator[Finding]:
 
 
 def check_driver(around: Surroundings) -> Iterator[Finding]:
-    """Whether Runtime 2.x accepts the driver."""
+    """Check that Runtime 2.x accepts the driver."""
     if around.snapshot is None:
         return
     version = around.snapshot.driver_version
@@ -68,7 +68,7 @@ def _directory_permissions(root: Path) -> Finding:
 
 
 def check_permissions(around: Surroundings) -> Iterator[Finding]:
-    """Whether this user, and no other, can access the node."""
+    """Check that this user, and no other, can access the node."""
     if around.root is not None:
         yield _directory_permissions(around.root)
         return
@@ -76,12 +76,14 @@ def check_permissions(around: Surroundings) -> Iterator[Finding]:
     there = [path for path in devices if path.exists()]
     closed = [path for path in there if not os.access(path, os.R_OK | os.W_OK)]
     if closed:
-        yield failed("permissions", f"no access to {closed[0]}", f"add the user to the group of {closed[0]}")
+        yield failed("permissions", f"no access to {closed[0]}", f"add your user to the group of {closed[0]}")
     elif there:
         yield passed("permissions", f"{len(there)} device files can be opened")
     elif devices:
         yield warned(
-            "permissions", f"no device files in {around.dev}", "fine for a copy of a tree; else load the driver"
+            "permissions",
+            f"no device files in {around.dev}",
+            "nothing to do for a copy of a tree; otherwise load the driver",
         )
 
 
@@ -90,7 +92,7 @@ _CORES = struct.Struct("<Q")
 
 
 def _pages(store: Datastore) -> tuple[int, int, int]:
-    """Pages of live runtimes, pages of dead ones, and the cores that live ones own as a bit mask."""
+    """Count pages of live runtimes and of dead ones, and return the cores that live ones own as a bit mask."""
     live = dead = owned = 0
     for index in range(min(store.header.backed_pages, layout.PAGE_COUNT)):
         offset = layout.page_offset(index)
@@ -106,7 +108,7 @@ def _pages(store: Datastore) -> tuple[int, int, int]:
 
 
 def check_ownership(around: Surroundings) -> Iterator[Finding]:
-    """Whether the locks of processes agree with the process table."""
+    """Check that the locks of processes agree with the process table."""
     for runtime in around.snapshot.runtimes if around.snapshot else ():
         if runtime.error:
             yield warned("ownership", runtime.error, f"continue or stop process {runtime.pid}")
@@ -126,26 +128,24 @@ def check_ownership(around: Surroundings) -> Iterator[Finding]:
     if nameless:
         pids = sorted({str(held[core]) for core in nameless})
         found = f"cores {', '.join(map(str, nameless))} are held by process {', '.join(pids)}, which has no entry"
-        yield warned("ownership", found, "check again: it may be starting; else stop that process")
+        yield warned("ownership", found, "check again, because it may be starting; otherwise stop that process")
     if dead > layout.PAGE_COUNT // 2:
-        found = f"{dead} of {layout.PAGE_COUNT} entries are of processes that died"
+        found = f"{dead} of {layout.PAGE_COUNT} entries belong to processes that died"
         yield warned("ownership", found, "the next runtimes reuse them; or run 'neuron-sim down' and 'neuron-sim up'")
     elif not nameless:
-        also = f", {dead} entries of dead processes wait to be reused" if dead else ""
+        also = f", {dead} entries of dead processes can be reused" if dead else ""
         yield passed("ownership", f"{live} runtimes{also}")
 
 
 def check_devices(around: Surroundings) -> Iterator[Finding]:
-    """Whether devices report memory errors."""
+    """Check the devices for memory errors."""
     if around.snapshot is None:
         return
     devices = around.snapshot.devices
     bad = [d.index for d in devices if (d.ecc.mem_ecc_uncorrected or 0) + (d.ecc.sram_ecc_uncorrected or 0)]
     if bad:
         found = f"uncorrected ECC events on Neuron Device {', '.join(map(str, bad))}"
-        yield warned(
-            "devices", found, f"reset it ('neuron-sim reset {bad[0]}'); replace the instance if they come back"
-        )
+        yield warned("devices", found, f"reset it ('neuron-sim reset {bad[0]}'); replace the instance if they recur")
         return
     silent = [d.index for d in devices if d.ecc.mem_ecc_uncorrected is None or d.ecc.sram_ecc_uncorrected is None]
     if not silent:
@@ -156,11 +156,11 @@ def check_devices(around: Surroundings) -> Iterator[Finding]:
 
 
 def check_room(around: Surroundings) -> Iterator[Finding]:
-    """Whether the disk has space for runtimes, and shared memory for tensors."""
+    """Check that the disk has space for runtimes, and shared memory for tensors."""
     if around.root is not None and around.root.exists():
         free, page = shutil.disk_usage(around.root).free, datastore_bytes_per_process()
         found = f"{free >> 20} MiB free for the node"
-        mend = f"free some on the file system of {around.root}, or set NEURON_SIM_ROOT"
+        mend = f"free space on the file system of {around.root}, or set NEURON_SIM_ROOT"
         if free < page:
             yield failed("disk", f"{found}: no space for another runtime", mend)
         elif free < page * _ROOM_FOR_PROCESSES:
@@ -180,7 +180,7 @@ def check_room(around: Surroundings) -> Iterator[Finding]:
 
 
 def check_clock(around: Surroundings) -> Iterator[Finding]:
-    """Whether the node's times are plausible."""
+    """Check that the node's times are plausible."""
     if around.root is None or around.snapshot is None:
         return
     try:

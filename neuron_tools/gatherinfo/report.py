@@ -14,7 +14,7 @@ _PLAIN = "\x1b[0m"
 
 
 def render_text(findings: Sequence[Finding], *, colour: bool = False) -> str:
-    """A line per finding, its remedy below it, and a last line with the counts."""
+    """Return a line per finding, with its remedy below it, and a last line with the counts."""
     width = max(len(finding.check) for finding in findings)
     lines = []
     for finding in findings:
@@ -29,7 +29,7 @@ def render_text(findings: Sequence[Finding], *, colour: bool = False) -> str:
 
 
 def render_json(findings: Sequence[Finding], source: str) -> str:
-    """One object: the worst verdict and every finding."""
+    """Return one object with the worst verdict and every finding."""
     facts = {
         "status": worst(list(findings)).value,
         "version": __version__,

@@ -1,4 +1,4 @@
-"""Removes confidential data from a text: secrets always, names and addresses of hosts unless kept."""
+"""Remove confidential data from a text: secrets always, names and addresses of hosts unless kept."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _COMMON_NAMES = {"localhost", "localhost.localdomain", "(none)", ""}
 
 
 def own_host_names() -> set[str]:
-    """The names of this host, without common ones such as localhost."""
+    """Return the names of this host, without common ones such as localhost."""
     names = {socket.gethostname()}
     names |= {name.partition(".")[0] for name in names}
     return {name for name in names if name.lower() not in _COMMON_NAMES}
 
 
 class Scrubber:
-    """Replaces equal values by equal words, so that related places can still be matched."""
+    """Replaces equal values by equal words, so that related occurrences can still be matched."""
 
     def __init__(self, *, keep_hosts: bool = False, host_names: Iterable[str] = (), known: Iterable[str] = ()) -> None:
-        """Scrub texts.
+        """Create a scrubber.
 
         Args:
             keep_hosts: keep names and addresses of hosts.
             host_names: names to remove wherever they appear as words.
-            known: texts that look like addresses but are not, such as versions of four numbers.
+            known: texts that look like addresses but are not, such as versions with four numbers.
         """
         self._keep_hosts = keep_hosts
         names = sorted((re.escape(name) for name in host_names if name), key=len, reverse=True)
@@ -62,7 +62,7 @@ class Scrubber:
         return self._word("address", text)
 
     def scrub(self, text: str) -> str:
-        """The text without secrets, and without hosts unless they are kept."""
+        """Return the text without secrets, and without hosts unless they are kept."""
         text = without_secrets(text)
         if self._keep_hosts:
             return text

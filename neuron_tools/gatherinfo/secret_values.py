@@ -1,7 +1,7 @@
-"""Finds secret values by the name before them and by their form. One pass each, linear in the text.
+"""Find secret values by the name before them and by their form, in one linear pass each.
 
 Names decide first (``DB_PWD=``, ``--api-key``, ``"tokens": [...]``, ``Authorization:``), because most secrets have no
-recognisable form. Forms come from detect-secrets if it is installed, and from a few patterns of our own.
+recognisable form. Forms come from detect-secrets if it is installed, and from some patterns of our own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 SECRET = "[secret]"  # noqa: S105 - what stands for one
 
-# Possessive throughout: no backtracking.
+# All quantifiers are possessive, so there is no backtracking.
 _NAMED = re.compile(
     r"(?<![\w.$-])(?P<name>-*+\w[\w.-]*+)"
     r"(?P<between>\\*+[\"']?[ \t]*+(?:=>|:=|=|:(?!//))[ \t]*+|\\*+[\"'],[ \t\r\n]*+(?=\\*+[\"'])|[ \t]++(?![=:]))"
@@ -77,14 +77,14 @@ _DETECTORS = frozenset((
     "SendGridDetector", "SlackDetector", "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector",
     "TwilioKeyDetector",
 ))  # fmt: skip
-"""The detectors of detect-secrets that know a form. Its others use names, entropy or addresses."""
+"""The detectors of detect-secrets that recognise a form. Its others use names, entropy or addresses."""
 _LONGEST_LINE = 4096
 _LONGEST_LEAD = 64
-"""Text before a name at the start of its line."""
+"""Longest text before a name at the start of its line."""
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value of this name is a secret."""
+    """Return whether a value with this name is a secret."""
     bare = name.strip("-.")
     lower = bare.lower()
     if lower in _HARMLESS_NAMES:
@@ -99,7 +99,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _quoted_end(text: str, at: int) -> tuple[int, int, int] | None:
-    """Content start, content end and end of a quoted value at ``at``; ``None`` if there is none."""
+    """Return content start, content end and end of a quoted value at ``at``, or ``None`` if there is none."""
     start = at
     while start < len(text) and text[start] == "\\":
         start += 1
@@ -121,7 +121,7 @@ def _quoted_end(text: str, at: int) -> tuple[int, int, int] | None:
 
 
 def _value(text: str, name: re.Match[str]) -> tuple[int, int, str]:
-    """Start and end of the value after a name, and its replacement."""
+    """Return start and end of the value after a name, and its replacement."""
     at = name.end()
     header = name["name"].strip("-").lower() in _HEADERS
     quoted = _quoted_end(text, at)
@@ -167,7 +167,7 @@ def _named(text: str) -> Iterator[tuple[int, int, str]]:
         name, between = found["name"], found["between"]
         by_flag = name.startswith("-")
         if not by_flag and (not between.strip(" \t") or "," in between):
-            # Only a flag has its value after a blank, or as the next string of a list.
+            # Only a flag has its value after a space, or as the next string of a list.
             at = found.end("name")
             continue
         if not is_secret_name(name):
@@ -178,7 +178,7 @@ def _named(text: str) -> Iterator[tuple[int, int, str]]:
         if value.lower() in _HARMLESS_VALUES or (first.isdigit() and len(first) <= 5 and not by_flag):
             continue
         if value.startswith("-") and not between.strip(" \t"):
-            # The next flag: this one had no value.
+            # Another flag follows: this one has no value.
             continue
         if instead.strip(" \n\"'") == SECRET and value.strip("\"' \n") == SECRET:
             at = max(at, end)
@@ -202,7 +202,7 @@ def _detectors() -> tuple[_Detector, ...]:
 
 
 def detector_is_installed() -> bool:
-    """Whether detect-secrets is installed; without it only our own patterns are used."""
+    """Return whether detect-secrets is installed; without it only our own patterns are used."""
     return bool(_detectors())
 
 
@@ -224,7 +224,7 @@ def _by_detectors(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text with each secret replaced by ``[secret]``."""
+    """Return the text with each secret replaced by ``[secret]``."""
     for pattern in (_BLOCKS, _PUTTY, _HOOKS, _BEARER):
         text = pattern.sub(lambda match: f"{match[1]}{SECRET}" if match[2] else match[1], text)
     text = _URL.sub(lambda match: f"{match[1]}{SECRET}", text)

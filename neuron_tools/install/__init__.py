@@ -1,6 +1,6 @@
-"""``neuron-sim install``: puts the suite where programs look for the Neuron tools, and takes it away again."""
+"""``neuron-sim install``: install the suite where other programs look for the Neuron tools, and uninstall it."""
 
 from pathlib import Path
 
 DEFAULT_PREFIX = Path("/opt/aws/neuron")
-"""Where Ray, vLLM and AWS's samples look for ``bin/neuron-ls``."""
+"""Directory in which Ray, vLLM and AWS's samples look for ``bin/neuron-ls``."""

@@ -1,4 +1,4 @@
-"""Installs below a prefix, and uninstalls: only what the record lists is ever replaced or removed."""
+"""Install and uninstall below a prefix; only files in the record are ever replaced or removed."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from runtime_core.files import write_atomically
 
 
 class Entry(NamedTuple):
-    """A file to make: a link to ``target``, or a program with ``content``."""
+    """A file to create: a link to ``target``, or a program with ``content``."""
 
     target: Path
     content: bytes | None = None
 
     @property
     def shape(self) -> str:
-        """As :func:`neuron_tools.install.record.seen` tells it."""
+        """Its state, in the form of :func:`neuron_tools.install.record.seen`."""
         if self.content is None:
             return f"link {self.target}"
         return f"file {hashlib.sha256(self.content).hexdigest()}"
 
 
 class Removal(NamedTuple):
-    """What an uninstallation did: paths removed, and paths left because somebody changed them."""
+    """Result of an uninstallation: removed paths, and paths kept because they were changed."""
 
     removed: list[str]
     left: list[str]
 
 
 def _with_root(program: Path, root: Path) -> bytes:
-    """A program that runs ``program`` on the node in ``root``, unless the environment names another."""
+    """Return a script that runs ``program`` on the node in ``root``, unless the environment names another node."""
     lines = (
         "#!/bin/sh",
         "# Made by neuron-sim install.",
@@ -69,7 +69,7 @@ def _reported(prefix: Path) -> Iterator[None]:
 
 
 def _make_folders(prefix: Path, names: list[str]) -> list[str]:
-    """Create the folders of files below the prefix; returns those that were missing, outermost first."""
+    """Create the directories of files below the prefix; return those that were missing, outermost first."""
     wanted = {str(parent) for name in names for parent in Path(name).parents} - {"."}
     made = []
     if not prefix.is_dir():
@@ -90,15 +90,15 @@ def _place(path: Path, entry: Entry) -> None:
 
 
 def install(prefix: Path, root: Path | None = None, parts: tuple[Part, ...] = PARTS) -> list[str]:
-    """Put the suite below ``prefix``; returns the paths of its files. A repeated installation brings it up to date.
+    """Install the suite below ``prefix``; return the paths of its files. A repeated installation updates it.
 
     Args:
-        prefix: an absolute path; created where it is missing.
-        root: directory of the node that the commands use unless ``NEURON_SIM_ROOT`` is set; ``None`` gives none.
-        parts: what to install.
+        prefix: an absolute path; created if it is missing.
+        root: directory of the node that the commands use unless ``NEURON_SIM_ROOT`` is set; ``None``: no such node.
+        parts: the parts to install.
 
     Raises:
-        NeuronError: a file that the suite did not make is in the way (nothing is changed then), or a file cannot be
+        NeuronError: a file that the suite did not create is in the way (then nothing is changed), or a file cannot be
             written.
     """
     entries = _entries(parts, root)
@@ -107,14 +107,14 @@ def install(prefix: Path, root: Path | None = None, parts: tuple[Part, ...] = PA
         for name in entries:
             standing = seen(prefix / name)
             if standing is not None and standing != old.files.get(name):
-                what = "was not made by neuron-sim install, or was changed since"
+                what = "was not created by neuron-sim install, or has been changed since"
                 raise NeuronError(what, where=str(prefix / name), mend="move it away, or use another --prefix")
         folders = [*old.folders, *_make_folders(prefix, list(entries))]
         shapes = {name: entry.shape for name, entry in entries.items()}
         for name, shape in old.files.items():
             if shapes.get(name) != shape and seen(prefix / name) == shape:
                 (prefix / name).unlink()
-        # Before any file: an installation that is interrupted can be repeated or removed.
+        # Written before any file, so that an interrupted installation can be repeated or removed.
         write_record(prefix, Record(shapes, folders))
         for name, entry in entries.items():
             if seen(prefix / name) is None:
@@ -123,14 +123,14 @@ def install(prefix: Path, root: Path | None = None, parts: tuple[Part, ...] = PA
 
 
 def uninstall(prefix: Path) -> Removal:
-    """Remove what :func:`install` made below ``prefix``. What was changed since stays, and is reported.
+    """Remove the files that :func:`install` created below ``prefix``. Changed files are kept and reported.
 
     Raises:
         NeuronError: nothing is installed there, or a file cannot be removed.
     """
     record = read_record(prefix)
     if record is None:
-        raise NeuronError("nothing that neuron-sim install made is here", where=str(prefix))
+        raise NeuronError("no installation of neuron-sim install found", where=str(prefix))
     removed, left = [], []
     with _reported(prefix):
         for name, shape in record.files.items():
@@ -142,6 +142,6 @@ def uninstall(prefix: Path) -> Removal:
                 left.append(str(prefix / name))
         (prefix / RECORD).unlink()
         for folder in reversed(record.folders):
-            with contextlib.suppress(OSError):  # somebody else's files are in it, or it is gone
+            with contextlib.suppress(OSError):  # it contains other files, or does not exist any more
                 (prefix / folder).rmdir()
     return Removal(removed, left)

@@ -1,4 +1,4 @@
-"""What an installation puts below its prefix, folder by folder."""
+"""The parts of an installation, by directory below its prefix."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from runtime_core.libnrt.declarations import INCLUDE
 
 
 class Part(NamedTuple):
-    """A folder below the prefix.
+    """A directory below the prefix.
 
     Attributes:
-        folder: its name, such as ``bin``.
-        entries: returns each path below the folder (``nrt/nrt.h``, ``neuron-ls``) with the absolute path of the file
-            that a link there points to. It may build that file first. An empty mapping leaves the part out.
-        executable: whether the entries are programs, which can be given a node's root.
+        folder: name of the directory, such as ``bin``.
+        entries: returns each path below the directory (``nrt/nrt.h``, ``neuron-ls``) with the absolute path of its link
+            target. It may build that file first. An empty mapping omits the part.
+        executable: whether the entries are programs, for which a node can be set.
     """
 
     folder: str
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 def commands() -> dict[str, Path]:
-    """Each console script of the suite, in the environment that this Python runs in.
+    """Return each console script of the suite in the environment of this Python.
 
     Raises:
         NeuronError: the suite is not installed as a package, or a script is missing.
@@ -46,18 +46,18 @@ def commands() -> dict[str, Path]:
 
 
 def library() -> dict[str, Path]:
-    """``libnrt.so`` and its link, built for this Python; nothing, and a line on stderr, where it cannot be built."""
+    """Build ``libnrt.so`` and its links for this Python; on failure, print the reason on stderr and return nothing."""
     try:
         built = up_to_date_build(environment_prefix())
     except BuildError as error:
         print(f"neuron-sim install: libnrt.so is omitted: {error}", file=sys.stderr)
         return {}
-    # The links of programs stand as the linker and the loader look for them, each to the one file.
+    # The names that the linker and the loader look for all link to the one file.
     return {LINK_NAME: built.with_name(SONAME), SONAME: built}
 
 
 def headers() -> dict[str, Path]:
-    """The C headers of the runtime."""
+    """Return the C headers of the runtime."""
     return {str(path.relative_to(INCLUDE)): path for path in INCLUDE.rglob("*.h")}
 
 
@@ -66,4 +66,4 @@ PARTS: tuple[Part, ...] = (
     Part("lib", library),
     Part("include", headers),
 )
-"""In the order in which they are installed."""
+"""The parts, in the order in which they are installed."""

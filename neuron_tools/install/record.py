@@ -1,4 +1,4 @@
-"""What an installation made below its prefix, so that it can be checked and removed."""
+"""The record of files that an installation created below its prefix, used to check and remove them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from runtime_core.errors import NeuronError
 from runtime_core.files import write_atomically
 
 RECORD = ".neuron-tools-sim.json"
-"""The file of the prefix that lists what the installation made."""
+"""File in the prefix that lists the created files."""
 
 _RECORD_BYTES = 1 << 20
 _PROGRAM_BYTES = 1 << 16
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What was made.
+    """The created files and directories.
 
     Attributes:
-        files: path below the prefix -> what stands there, as :func:`seen` tells it.
-        folders: folders that did not exist before, outermost first; ``""`` is the prefix.
+        files: path below the prefix -> its state, in the form of :func:`seen`.
+        folders: directories that did not exist before, outermost first; ``""`` is the prefix.
     """
 
     files: dict[str, str]
@@ -33,10 +33,10 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def seen(path: Path) -> str | None:
-    """What stands at ``path``: ``link TARGET``, ``file SHA256``, ``other``, or ``None`` where nothing does.
+    """Return the state of ``path``: ``link TARGET``, ``file SHA256``, ``other``, or ``None`` if it does not exist.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the path cannot be read.
     """
     try:
         kind = path.lstat()
@@ -50,10 +50,10 @@ def seen(path: Path) -> str | None:
 
 
 def read_record(prefix: Path) -> Record | None:
-    """The record of ``prefix``; ``None`` where there is none.
+    """Return the record of ``prefix``, or ``None`` if there is none.
 
     Raises:
-        NeuronError: it cannot be read, or lists a path outside the prefix.
+        NeuronError: the record cannot be read, or lists a path outside the prefix.
     """
     path = prefix / RECORD
     try:
@@ -70,16 +70,20 @@ def read_record(prefix: Path) -> Record | None:
     names = [*record.files, *(name for name in record.folders if name)]
     wrong = [n for n in names if n != str(PurePosixPath(n)) or n.startswith("/") or {"..", "."} & {*n.split("/")}]
     if record.version != 1 or wrong:
-        what = f"lists {wrong[0]!r}, outside of the prefix" if wrong else f"has the unknown version {record.version}"
+        what = (
+            f"lists {wrong[0]!r}, which is outside of the prefix"
+            if wrong
+            else f"has the unknown version {record.version}"
+        )
         raise NeuronError(what, where=str(path), mend="remove it by hand")
     return record
 
 
 def write_record(prefix: Path, record: Record) -> None:
-    """Keep the record.
+    """Write the record.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the record cannot be written.
     """
     content = msgspec.json.format(msgspec.json.encode(record), indent=1)
     write_atomically(prefix / RECORD, content + b"\n", mode=0o644)

@@ -1,4 +1,4 @@
-"""What ``neuron-sim install`` does and prints."""
+"""The output of ``neuron-sim install``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runtime_core.errors import UsageError
 
 
 def installed(prefix: Path, *, bake_root: bool, uninstall: bool, as_json: bool) -> str:
-    """Install or uninstall; returns the report.
+    """Install or uninstall, and return the report.
 
     Raises:
-        UsageError: both were asked for.
-        NeuronError: it cannot be done.
+        UsageError: both were requested.
+        NeuronError: the installation or uninstallation failed.
     """
     prefix = prefix.absolute()
     if uninstall:
         if bake_root:
-            raise UsageError("--bake-root has no meaning with --uninstall", mend="omit one of them")
+            raise UsageError("--bake-root cannot be used with --uninstall", mend="omit one of them")
         return _removal(prefix, as_json=as_json)
     root = node_root().absolute() if bake_root else None
     paths = command.install(prefix, root)
@@ -35,5 +35,5 @@ def _removal(prefix: Path, *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"prefix": str(prefix), **removal._asdict()})
     lines = [f"{len(removal.removed)} files removed below {prefix}"]
-    lines += [f"left, because it was changed since: {path}" for path in removal.left]
+    lines += [f"kept, because it was changed: {path}" for path in removal.left]
     return "\n".join(lines)

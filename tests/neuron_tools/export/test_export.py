@@ -67,7 +67,7 @@ def test_a_repeated_export_succeeds_and_a_changed_file_stays(tmp_path):
     mine.write_text("groups: []\n")
     other = tmp_path / "neuron-recordings.yml"
     other.unlink()
-    with pytest.raises(NeuronError, match="with other content") as caught:
+    with pytest.raises(NeuronError, match="with different content") as caught:
         write("rules", tmp_path)
     assert caught.value.where == str(mine)
     assert not other.exists(), "nothing is written when one file is in the way"

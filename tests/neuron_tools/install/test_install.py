@@ -79,7 +79,7 @@ def test_a_file_of_somebody_else_stops_the_installation_before_anything_changes(
     theirs = prefix / "bin/neuron-top"
     {"file": theirs.touch, "link": lambda: theirs.symlink_to("/bin/true"), "folder": theirs.mkdir}[kind]()
     before = tree(prefix)
-    with pytest.raises(NeuronError, match="was not made by neuron-sim install") as caught:
+    with pytest.raises(NeuronError, match="was not created by neuron-sim install") as caught:
         install(prefix)
     assert caught.value.where == str(theirs)
     assert tree(prefix) == before
