@@ -1,4 +1,4 @@
-"""Writes files that the user named."""
+"""Write files named by the user."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from runtime_core.files import PRIVATE, write_atomically
 
 
 def write_output(path: Path, content: bytes, *, mode: int | None = PRIVATE) -> None:
-    """Write a file that the user named, atomically.
+    """Write a file named by the user, atomically.
 
     Args:
-        path: the file; its folder exists.
-        content: its bytes.
-        mode: permissions; ``None`` for those that the umask gives to new files.
+        path: the file; its directory exists.
+        content: bytes to write.
+        mode: permissions; ``None``: the default for new files, from the umask.
 
     Raises:
-        NeuronError: it cannot be written; the error has the reason.
+        NeuronError: the file cannot be written; the error contains the reason.
     """
     try:
         write_atomically(path, content, mode=mode)

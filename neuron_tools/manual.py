@@ -1,4 +1,4 @@
-"""Man pages of the suite's commands, from the text of ``--help``: ``python -m neuron_tools.manual DIRECTORY``."""
+"""Generate man pages of all commands from the text of ``--help``: ``python -m neuron_tools.manual DIRECTORY``."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from runtime_core import __version__
 
 _DISTRIBUTION = "neuron-tools-sim"
 _NOT_IN_PAGES = {"--install-completion", "--show-completion"}
-"""Typer adds them to every command; completion has a section of its own."""
+"""Options that Typer adds to every command; completion has its own section."""
 
 _EXIT_STATUS = (("0", "success"), ("1", "failure: one line on stderr says what is wrong, where, and what to do"),
                 ("2", "invalid command line"), ("130", "stopped by Ctrl-C"))  # fmt: skip
 
 
 def _modules() -> dict[str, ModuleType]:
-    """Name of each console script of the suite -> its module."""
+    """Return name of each console script of the suite -> its module."""
     scripts = [e for e in distribution(_DISTRIBUTION).entry_points if e.group == "console_scripts"]
     return {script.name: import_module(script.module) for script in scripts}
 
 
 def applications() -> dict[str, typer.Typer]:
-    """Name of each console script of the suite -> its application."""
+    """Return name of each console script of the suite -> its application."""
     found = {name: getattr(module, "app", None) for name, module in _modules().items()}
     return {name: app for name, app in sorted(found.items()) if isinstance(app, typer.Typer)}
 
@@ -48,7 +48,7 @@ def _entry(term: str, text: str) -> Iterator[str]:
 
 
 def _examples(epilog: str | None) -> Iterator[str]:
-    """The examples below the options of ``--help``, unchanged."""
+    """Yield the examples below the options of ``--help``, unchanged."""
     lines = [line.strip() for line in (epilog or "").replace("\b", "").splitlines()]
     examples = [line for line in lines if line and line != "Examples:"]
     if examples:
@@ -75,10 +75,10 @@ def _subcommands(group: TyperGroup, context: typer.Context) -> Iterator[str]:
 
 
 def man_page(name: str, app: typer.Typer) -> str:
-    """The page of section 1 for a command, as roff.
+    """Return the page of section 1 for a command, as roff.
 
     Args:
-        name: of the command, e.g. ``neuron-ls``.
+        name: name of the command, e.g. ``neuron-ls``.
         app: its application.
     """
     command = get_command(app)
@@ -97,7 +97,7 @@ def man_page(name: str, app: typer.Typer) -> str:
         lines += [".SH COMMANDS", *_subcommands(command, context)]
     lines += _examples(command.epilog)
     lines.append(".SH EXIT STATUS")
-    # A command with exit codes of its own declares them beside its application.
+    # A command with its own exit codes declares them beside its application.
     for code, meaning in getattr(_modules().get(name), "EXIT_STATUS", _EXIT_STATUS):
         lines += _entry(code, meaning)
     lines += [".SH COMPLETION", _escaped(f"{name} --install-completion sets up the completion of bash, zsh or fish.")]
@@ -107,7 +107,7 @@ def man_page(name: str, app: typer.Typer) -> str:
 
 
 def write_pages(directory: Path) -> list[Path]:
-    """Write the page of every command; returns the files.
+    """Write the page of every command; return the files.
 
     Raises:
         OSError: the directory cannot be written.

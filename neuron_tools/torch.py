@@ -1,8 +1,8 @@
-"""PyTorch modules to NEFF files, by way of ONNX. Requires the extra ``torch``.
+"""Convert PyTorch modules to NEFF files, through ONNX. Requires the extra ``torch``.
 
 =================  ===========================================================================
-:func:`trace`      a NEFF from a module and example inputs
-:func:`load_pt2`   the ONNX model of a program that ``torch.export.save`` wrote
+:func:`trace`      returns a NEFF for a module and example inputs
+:func:`load_pt2`   returns the ONNX model of a program written by ``torch.export.save``
 =================  ===========================================================================
 
 Example::
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 def trace(
     module: torch.nn.Module, example_inputs: Sequence[torch.Tensor], options: CompileOptions | None = None
 ) -> Neff:
-    """Compile a module for inference on inputs of the shapes and types of ``example_inputs``.
+    """Compile a module for inference on inputs with the shapes and types of ``example_inputs``.
 
     Args:
-        module: in evaluation mode, as for any inference.
-        example_inputs: the positional arguments of its ``forward``; their values do not matter.
-        options: see :class:`CompileOptions`; ``batch`` must be the example's, which tracing fixes.
+        module: the module, in evaluation mode.
+        example_inputs: the positional arguments of its ``forward``; their values are not used.
+        options: see :class:`CompileOptions`; ``batch`` must be that of the example, because tracing fixes it.
 
     Raises:
         ModelFileError: the module cannot be exported or compiled.
@@ -55,9 +55,9 @@ def trace(
 
 
 def load_pt2(path: Path) -> ModelProto:
-    """The ONNX form of a program that ``torch.export.save`` wrote.
+    """Return the ONNX model of a program written by ``torch.export.save``.
 
-    Torch reads parts of such a file with its unpickler: open only files from people you trust.
+    Torch reads parts of such a file with its unpickler: only open files from people you trust.
 
     Raises:
         ModelFileError: the file cannot be read or exported.
@@ -94,7 +94,7 @@ def _exported(
         with _quiet():
             exported = torch.onnx.export(program, inputs, dynamo=True, verbose=False)
     except Exception as error:
-        # Exporting runs the module's own code, which may raise anything.
+        # Exporting runs the module's own code, which may raise any exception.
         raise ModelFileError(f"cannot export it to ONNX: {_reason(error)}", where=where) from None
     if exported is None:
         raise ModelFileError("cannot export it to ONNX: torch's exporter returned nothing", where=where)
@@ -103,7 +103,7 @@ def _exported(
 
 
 def _reason(error: Exception) -> str:
-    """The root cause in torch's chain of errors."""
+    """Return the root cause in torch's chain of exceptions."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
     return one_line(error)
@@ -111,7 +111,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Discard what torch's exporter prints about its own libraries."""
+    """Suppress the output of torch's exporter about its own libraries."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Advice as JSON and as tables: the cheapest, the runner-up, and batching against pipelining."""
+"""Print advice as JSON and as tables: the cheapest setup, the runner-up, and batching compared with pipelining."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from runtime_core.instance import instance_type
 
 
 def serving(found: Sequence[Advice]) -> list[Advice]:
-    """The cheapest setup that serves the demand, and the runner-up; fewer where there are fewer."""
+    """Return the cheapest setup that serves the demand and the runner-up, as far as they exist."""
     return [advice for advice in found if advice.finding is Finding.SERVES][:2]
 
 
 def as_json(model: str, demand: Demand, found: Sequence[Advice]) -> str:
-    """One JSON object; ``best`` and ``runner_up`` are null where there are none."""
+    """Return one JSON object; ``best`` and ``runner_up`` are null if they do not exist."""
     best, runner_up = (*serving(found), None, None)[:2]
     facts = {
         "model": model,
@@ -37,7 +37,7 @@ def as_json(model: str, demand: Demand, found: Sequence[Advice]) -> str:
 
 
 def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: Console) -> None:
-    """The two best, and what else was considered on the size of the best."""
+    """Print the two best setups, and the other setups considered for the size of the best."""
     wanted = f"{demand.rate_per_second:g} samples/s, 99 % within {demand.p99_ns / 1e6:g} ms"
     wanted += f" (times + {demand.margin:.0%})" if demand.margin else ""
     best = serving(found)
@@ -51,7 +51,7 @@ def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: C
     console.print()
     console.print(f"Batching against pipelining on {_instances(shown)}: the fewest cores that serve, and their p99")
     console.print(_grid(same))
-    console.print("Other cells: p99 with all cores; too slow: one execution alone; too little: cores or vCPUs")
+    console.print("Other cells: p99 with all cores; too slow: a single execution; too little: cores or vCPUs")
 
 
 def _instances(advice: Advice) -> str:
@@ -59,7 +59,7 @@ def _instances(advice: Advice) -> str:
 
 
 def _best_table(best: Sequence[Advice]) -> Table:
-    """A column each, a row a figure."""
+    """Return a table with a column per setup and a row per figure."""
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
     table.add_column("")
     for heading, _ in zip(("cheapest", "runner-up"), best, strict=False):
@@ -82,7 +82,7 @@ def _best_table(best: Sequence[Advice]) -> Table:
 
 
 def _grid(found: Sequence[Advice]) -> Table:
-    """A row a batch, a column a pipeline."""
+    """Return a table with a row per batch and a column per pipeline."""
     pipelines = sorted({a.pipeline for a in found})
     cells = {(a.batch, a.pipeline): _cell(a) for a in found}
     table = Table(box=None, pad_edge=False, header_style="bold")

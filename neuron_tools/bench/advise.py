@@ -1,7 +1,8 @@
-"""The cheapest setup that serves a demand: batch x pipeline x cores x instance size, tried under the virtual clock.
+"""Find the cheapest setup that serves a demand: batch x pipeline x cores x instance size, under the virtual clock.
 
-Sizes are tried from the cheapest, until two setups serve the demand. A setup is not tried if the time of one execution,
-or the throughput of all cores or vCPUs, rules it out. Every time is taken at the pessimistic end of its interval.
+Sizes are tried from the cheapest on, until two setups serve the demand. A setup is not tried if the time of one
+execution, or the throughput of all cores or vCPUs, rules it out. All times are at the pessimistic end of their
+interval.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from runtime_core.status import NrtError
 from runtime_core.topology import topology
 
 _NO_DRAM = 1e-6
-"""Active cores for :func:`instruction_seconds` that leave the time of the engines alone."""
+"""Number of active cores for :func:`instruction_seconds` with which only the time of the engines counts."""
 
 
 class Finding(enum.StrEnum):
-    """The result of considering a setup."""
+    """Result for a setup."""
 
     SERVES = "serves"
     TOO_SLOW = "too slow"
-    """One execution alone, with the gathering of its batch, takes longer than allowed."""
+    """A single execution, including the formation of its batch, takes longer than allowed."""
     TOO_LITTLE = "too little"
     """The throughput of all cores, or of the vCPUs, is less than the rate."""
     TOO_LATE = "too late"
-    """The 99th percentile missed the limit."""
+    """The 99th percentile exceeds the limit."""
     NO_ROOM = "no room"
     """The copies do not fit in the devices' memory."""
     NO_SUCH_CUT = "no such cut"
@@ -46,10 +47,11 @@ class Finding(enum.StrEnum):
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """A setup beside a demand; figures are ``None`` where it was not tried.
+    """A setup and how it serves a demand; figures are ``None`` if it was not tried.
 
-    ``workers``: clients that each copy needs. Latency is of samples, gathering into batches included. ``cores``: the
-    fewest that serve; those of the whole instance where none do. Prices are of all ``instances``.
+    ``workers``: clients that each copy needs. Latency is that of samples, including the formation of batches.
+    ``cores``: the fewest cores that serve the demand, or those of the whole instance if none do. Prices are for all
+    ``instances``.
     """
 
     finding: Finding
@@ -68,7 +70,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class Space(NamedTuple):
-    """What is searched."""
+    """The setups to search."""
 
     batches: Sequence[int]
     pipelines: Sequence[int]
@@ -77,23 +79,23 @@ class Space(NamedTuple):
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """Pipelines and batches, batches ascending."""
+        """Return pairs of pipeline and batch, in ascending order of the batch."""
         return [(pipeline, batch) for pipeline in self.pipelines for batch in sorted(self.batches)]
 
     def offers(self) -> list[tuple[InstanceType, int]]:
-        """Sizes and how many of them, from the cheapest on."""
+        """Return sizes and numbers of instances, the cheapest first."""
         made = [(size, count) for size in self.types for count in range(1, self.max_instances + 1)]
         return sorted(made, key=lambda o: (o[0].price_usd_per_hour * o[1], o[1]))
 
 
 def search(networks: Networks, demand: Demand, space: Space, tell: Callable[[int, str], None]) -> list[Advice]:
-    """All setups that were considered, the cheapest that serves first.
+    """Return all setups that were considered; the cheapest that serves the demand is first.
 
     Args:
         networks: the model.
-        demand: what the setup must serve.
-        space: what to search.
-        tell: called with the number of shapes done, and a description of the next.
+        demand: the demand.
+        space: the setups to search.
+        tell: called with the number of completed shapes, and a description of the next one.
     """
     found: list[Advice] = []
     for done, (size, count) in enumerate(space.offers()):
@@ -105,7 +107,7 @@ def search(networks: Networks, demand: Demand, space: Space, tell: Callable[[int
             if pipeline > size.core_count:
                 continue
             if pipeline in too_slow:
-                # A larger batch takes longer still.
+                # A larger batch takes even longer.
                 advice = _unserved(Finding.TOO_SLOW, size, batch, pipeline)
             else:
                 advice = _best_cores(networks, share, size, batch, pipeline)
@@ -130,11 +132,11 @@ def _rank(advice: Advice) -> tuple[bool, float, int, float]:
 
 
 def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: int, pipeline: int) -> Advice:
-    """The fewest copies that serve the demand, or why there are none."""
+    """Return the fewest copies that serve the demand, or the reason why none do."""
     gathering_ns = (batch - 1) / demand.rate_per_second * 1e9
     executions_per_second = demand.rate_per_second / batch
     if not networks.fixed:
-        # Compiling for many shapes takes longer than simulating few.
+        # Compiling for many shapes takes longer than simulating a few.
         floor_ns = engines_ns(networks.get(batch, 1).graph) * (1 + demand.margin)
         if floor_ns + gathering_ns > demand.p99_ns:
             return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
@@ -175,13 +177,13 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
 
 
 def engines_ns(graph: Graph) -> int:
-    """Time of the engines for one execution, without DRAM: no pipeline works less, or ends sooner."""
+    """Return the time of the engines for one execution, without DRAM: a lower bound for every pipeline."""
     nodes = (node for node in graph.nodes if node.kind is NodeKind.NEURON)
     return round(sum(sum(instruction_seconds(node, 0, _NO_DRAM)) for node in nodes) * 1e9)
 
 
 def bottleneck_ns(plan: Plan) -> int:
-    """Time between two executions of a copy that is never idle, on an otherwise idle chip."""
+    """Return the time between two executions of a copy that is never idle, on an otherwise idle chip."""
     by_core: dict[int, int] = {}
     for stage in plan.stages:
         by_core[stage.core] = by_core.get(stage.core, 0) + stage.duration_ns[0]

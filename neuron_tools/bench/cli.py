@@ -1,4 +1,4 @@
-"""neuron-bench: measure a model on Inf1, or ask which instance serves it best."""
+"""neuron-bench: measure a model on Inf1, or find the cheapest instance for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def bench(
         ),
     ] = None,
     data_parallel: Annotated[
-        bool, typer.Option("--data-parallel", help="Split each request over all copies, not send it to one.")
+        bool, typer.Option("--data-parallel", help="Split each request over all copies instead of sending it to one.")
     ] = False,
     pipeline: Annotated[
         Optional[str],  # noqa: UP045
@@ -83,7 +83,7 @@ def bench(
         int, typer.Option(min=1, max=1000, help="With --advise: consider up to this many instances of a size.")
     ] = 1,
     jitter: Annotated[
-        bool, typer.Option("--jitter/--no-jitter", help="Spread execution times as the host and DMA do.")
+        bool, typer.Option("--jitter/--no-jitter", help="Vary execution times as on real hosts and DMA.")
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the jitter and of random arrivals.")] = 0,
     plot: Annotated[

@@ -1,4 +1,4 @@
-"""What ``neuron-bench`` does with its options."""
+"""Process the options of ``neuron-bench``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runtime_core.instance import DEFAULT_INSTANCE_TYPE, INSTANCE_TYPES, instanc
 
 
 class Request(NamedTuple):
-    """The command line."""
+    """Options of the command line."""
 
     model: Path
     batch: str | None
@@ -48,11 +48,11 @@ def bench_command(request: Request) -> None:
     """Measure the requested setups and print the results.
 
     Raises:
-        UsageError: options that contradict each other.
+        UsageError: the options contradict each other.
         NeuronError: the model or the node cannot be used.
     """
     _check(request)
-    # Temporary nodes are removed on the way out.
+    # Temporary nodes are removed at exit.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     networks = Networks(request.model)
     own_node = request.clock is ClockKind.VIRTUAL or request.instance_type is not None
@@ -77,7 +77,7 @@ def bench_command(request: Request) -> None:
 
 
 class Question(NamedTuple):
-    """The question of ``--advise``, beside the rate."""
+    """Options of ``--advise``, except the rate."""
 
     p99: str | None
     max_instances: int
@@ -88,10 +88,10 @@ PIPELINES = "1,2,4,8,16"
 
 
 def advise_command(request: Request, question: Question) -> int:
-    """Find the cheapest setup and print it with the runner-up; returns the exit status: 1 if no setup serves.
+    """Find the cheapest setup and print it with the runner-up; return the exit status: 1 if no setup serves the demand.
 
     Raises:
-        UsageError: options that contradict each other.
+        UsageError: the options contradict each other.
         NeuronError: the model cannot be used.
     """
     from neuron_tools.bench.advise import Space, search
@@ -99,7 +99,7 @@ def advise_command(request: Request, question: Question) -> int:
 
     _check(request)
     if request.rate is None or question.p99 is None:
-        raise UsageError("--advise requires --rate and --p99, like --rate 3000 --p99 20ms")
+        raise UsageError("--advise requires --rate and --p99", mend="add for example --rate 3000 --p99 20ms")
     found_out = {
         "--cores": request.cores,
         "--models": request.models,
@@ -111,7 +111,7 @@ def advise_command(request: Request, question: Question) -> int:
         if value is not None:
             raise UsageError(f"{option} cannot be used with --advise", mend="omit it")
     if request.clock is not ClockKind.VIRTUAL or request.as_csv or request.plot is not None:
-        raise UsageError("--advise cannot be used with --clock real, --csv or --plot: omit them")
+        raise UsageError("--advise cannot be used with --clock real, --csv or --plot", mend="omit them")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     demand = Demand(request.rate, parse_time_ns(question.p99), request.seed, request.jitter, INTERVAL_RATIO)
     networks = Networks(request.model)
@@ -142,10 +142,10 @@ _NANOSECONDS = {"us": 1e3, "ms": 1e6, "s": 1e9}
 
 
 def parse_time_ns(text: str) -> int:
-    """Nanoseconds of a time like ``20ms``, ``1.5s`` or ``800us``.
+    """Return the nanoseconds of a time like ``20ms``, ``1.5s`` or ``800us``.
 
     Raises:
-        UsageError: not such a time.
+        UsageError: the text is not such a time.
     """
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s)", text.strip(), re.ASCII)
     time_ns = round(float(found[1]) * _NANOSECONDS[found[2]]) if found else 0
@@ -196,7 +196,7 @@ def _setups(request: Request, networks: Networks, type_name: str) -> list[Setup]
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on a terminal's stderr, nothing elsewhere; yields the function that updates it."""
+    """Show a progress bar if stderr is a terminal; yield the function that updates it."""
     if not sys.stderr.isatty():
         yield lambda done, doing: None
         return

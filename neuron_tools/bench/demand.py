@@ -1,4 +1,4 @@
-"""A setup under a demand: samples arrive at random and form batches for the copy that is free first."""
+"""Simulate a setup under a demand: samples arrive at random and form batches for the copy that is free first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from runtime_core.virtual.clock import Process
 from runtime_core.virtual.node import VirtualNode
 
 _SAMPLES = 8_000
-"""Samples of a trial: 80 of them lie beyond the 99th percentile."""
+"""Samples of a trial: 80 of them are beyond the 99th percentile."""
 _WARM_UP_SHARE = 0.1
 _SLICES = 16
 
 
 class Demand(NamedTuple):
-    """What a setup must serve: Poisson arrivals of ``rate_per_second`` samples, from ``seed``; 99 % within ``p99_ns``.
+    """A demand: Poisson arrivals of ``rate_per_second`` samples, from ``seed``; 99 % of them within ``p99_ns``.
 
-    ``jitter``: execution times are spread. ``margin``: every time is taken to be longer by this part of it.
+    ``jitter``: vary execution times. ``margin``: share by which every time is increased.
     """
 
     rate_per_second: float
@@ -36,12 +36,12 @@ class Demand(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """How a setup served a demand.
+    """Result of a setup under a demand.
 
     Attributes:
-        latencies_ns: of samples, from arrival to answer: latency -> how many.
-        utilization: of the used cores, 0..1.
-        in_flight: most executions of one copy at a time: clients that it needs.
+        latencies_ns: latency of samples, from arrival to response -> number of samples.
+        utilization: utilization of the used cores, 0..1.
+        in_flight: most simultaneous executions of one copy, which is the number of clients that it needs.
         failures: executions that failed.
     """
 
@@ -52,13 +52,13 @@ class Trial(NamedTuple):
 
 
 def try_setup(setup: Setup, neff: Neff, demand: Demand, *, give_up: bool = False) -> Trial:
-    """Simulate the demand under the virtual clock, for some thousands of samples.
+    """Simulate the demand under the virtual clock, for several thousand samples.
 
     Args:
-        setup: what serves.
-        neff: the model in the setup's shape.
-        demand: what is served.
-        give_up: end as soon as more than 1 % of the samples are late.
+        setup: the setup.
+        neff: the model in the shape of the setup.
+        demand: the demand.
+        give_up: stop as soon as more than 1 % of the samples are late.
 
     Raises:
         NrtError: the copies do not fit in the devices' memory.
@@ -86,7 +86,7 @@ def try_setup(setup: Setup, neff: Neff, demand: Demand, *, give_up: bool = False
 
 
 def _batches(demand: Demand, size: int) -> Iterator[list[int]]:
-    """Arrival times of samples, in full batches."""
+    """Yield the arrival times of samples, in full batches."""
     rng = random.Random(demand.seed)  # noqa: S311 - chance that can be repeated
     at_seconds = 0.0
     gathered: list[int] = []
@@ -116,7 +116,7 @@ class _Dispatcher:
         self.last_end_ns = 0
 
     def serve(self, batches: Iterator[list[int]]) -> Process:
-        """Place each batch when its last sample has arrived; its end is then known."""
+        """Place each batch when its last sample has arrived; the end of its execution is then known."""
         engine, models = self._engine, self._models
         free_at_ns = [(0, copy) for copy in range(len(models))]
         running: list[list[int]] = [[] for _ in models]

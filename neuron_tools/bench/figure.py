@@ -1,4 +1,4 @@
-"""A figure of throughput against latency, as SVG."""
+"""Plot throughput against latency, as SVG."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from neuron_tools.bench.result import Result
 
 _MARKERS = "osD^vP*X"
 _COLOURS = (DEEP_BLUE, WARNING, GOOD, PINK, CALM, "#000000")
-"""The product's palette without vermilion, which is for faults, and yellow, which is faint on white."""
+"""The palette of the suite, without vermilion, which is for faults, and yellow, which is hard to see on white."""
 
 
 def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
-    """Write the figure: a line for each place (size, cores, pipeline), a point for each batch.
+    """Write the figure: a line for each placement (size, cores, pipeline), a point for each batch.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -28,7 +28,7 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
     for r in results:
         if r.p99_ms is not None and r.p50_ms is not None:
             lines.setdefault((r.instance_type, r.cores, r.pipeline, r.models, r.workers), []).append(r)
-    # Text stays text, and equal results give an equal file.
+    # Text is not converted to paths, and equal results give an equal file.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "neuron-bench"}):
         figure = Figure(figsize=(8, 5), layout="constrained")
         axes = figure.add_subplot()
@@ -52,7 +52,7 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
                 axes.annotate(f"{r.batch}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=8)
         axes.set_xlabel("latency in ms: p50, whisker to p99")
         axes.set_ylabel("throughput in samples per second")
-        axes.set_title(f"{model}: numbers at the points are batches")
+        axes.set_title(f"{model}: the numbers at the points are batch sizes")
         axes.set_xlim(left=0)
         axes.margins(y=0.08)
         axes.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""The model under test: an ONNX file is read once, and compiled once for each batch and pipeline that is requested."""
+"""The model to measure: an ONNX file is read once, and compiled once for each requested batch and pipeline."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Networks:
-    """One model file in as many shapes as are requested."""
+    """A model file, compiled to the requested shapes."""
 
     def __init__(self, path: Path) -> None:
-        """Take a NEFF, whose shape is fixed, or an ONNX file.
+        """Open a NEFF, whose shape is fixed, or an ONNX file.
 
         Raises:
-            UsageError: there is no such file.
+            UsageError: the file does not exist.
         """
         if not path.is_file():
             raise UsageError("model file not found", where=str(path))
@@ -30,26 +30,26 @@ class Networks:
         self._model: ReadModel | None = None
 
     def fixed_shape(self) -> tuple[int, int]:
-        """Batch and pipeline of a NEFF; a model without a batch counts one sample per execution."""
+        """Return batch and pipeline of a NEFF; a model without a batch counts one sample per execution."""
         graph = self._read().graph
         return max(1, graph.batch), graph.core_count
 
     def own_batch(self) -> int:
-        """The batch that an ONNX file was made for; 1 if it is open or the model has none."""
+        """Return the batch of an ONNX file; 1 if it is dynamic or the model has none."""
         made = self._compile(None, 1)
         batch = max(1, made.graph.batch)
         self._known[batch, 1] = made
         return batch
 
     def known(self, batch: int, pipeline: int) -> bool:
-        """Whether the shape is available without compiling."""
+        """Return whether the shape is available without compiling."""
         return self.fixed or (batch, pipeline) in self._known
 
     def get(self, batch: int, pipeline: int) -> Neff:
-        """The model for ``batch`` samples per execution over ``pipeline`` cores or fewer, without its parameters.
+        """Return the model for ``batch`` samples per execution on at most ``pipeline`` cores, without its parameters.
 
         Raises:
-            ModelFileError: it cannot be read or compiled.
+            ModelFileError: the model cannot be read or compiled.
             UsageError: a NEFF has another shape.
         """
         if self.fixed:

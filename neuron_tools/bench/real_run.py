@@ -1,4 +1,4 @@
-"""A setup under the wall clock: one thread per client, on a node that every tool can watch."""
+"""Measure a setup under the wall clock: one thread per client, on a node that other tools can observe."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from runtime_core.nrt import NrtError, Runtime
 
 _RETRY_SECONDS = 0.001
 _STACK_BYTES = 256 * 1024
-"""Clients of a large node are many threads that need little stack."""
+"""Stack size of client threads; a large node has many clients, which need little stack."""
 
 
 @contextlib.contextmanager
 def node_for(type_name: str | None) -> Iterator[Path | None]:
-    """A temporary node of a size; ``None``: the environment's."""
+    """Yield the directory of a temporary node of a size; ``None``: use the environment's node."""
     if type_name is None:
         yield None
         return
@@ -53,15 +53,15 @@ def run_real(
     """Measure a setup.
 
     Args:
-        setup: what to run.
-        neff: the model in the setup's shape.
-        root: the node's directory, default: the environment's node.
-        seconds: after the warm-up; ``None``: 10, or what a slow model needs for a good figure.
+        setup: the setup to run.
+        neff: the model in the shape of the setup.
+        root: directory of the node; default: the environment's node.
+        seconds: duration after the warm-up; ``None``: 10, or longer if a slow model requires it.
         rate_per_second: samples offered, evenly spaced; ``None``: back to back.
-        jitter: spread execution times, from the node's seed.
+        jitter: vary execution times, from the node's seed.
 
     Raises:
-        NrtError: not enough free cores, or the copies do not fit in the devices' memory.
+        NrtError: there are not enough free cores, or the copies do not fit in the devices' memory.
     """
     environment = dict(os.environ)
     environment.setdefault("NEURON_PROCESS_TAG", "neuron-bench")
@@ -89,7 +89,7 @@ def _sleep_until(deadline_ns: int) -> None:
 
 
 class _Clients:
-    """Threads that send requests back to back, or as they fall due."""
+    """Threads that send requests back to back, or at given times."""
 
     def __init__(self, runtime: Runtime, setup: Setup, models: list[LoadedModel], rate: float | None) -> None:
         self._runtime = runtime
@@ -101,10 +101,10 @@ class _Clients:
         self._requests_per_second = None if rate is None else rate / setup.request_samples
         self._started_ns = 0
         work: Callable[[int, list[tuple[int, int]]], None] = self._back_to_back if rate is None else self._as_due
-        # Executions of a request beside the first, which its client runs itself.
+        # Runs all executions of a request except the first, which the client runs itself.
         helpers = setup.clients * (setup.request_executions - 1)
         self._helpers = ThreadPoolExecutor(helpers) if helpers else None
-        # Each thread fills its own list with (end, latency), so that threads share nothing.
+        # Each thread has its own list of (end, latency), so that threads share no data.
         self._logs: list[list[tuple[int, int]]] = []
         self._threads: list[threading.Thread] = []
         for client in range(setup.clients):
@@ -113,7 +113,7 @@ class _Clients:
             self._threads.append(threading.Thread(target=work, args=(client, log), daemon=True))
 
     def start(self) -> int:
-        """Start; returns when, by CLOCK_MONOTONIC."""
+        """Start the threads; return the CLOCK_MONOTONIC time of the start."""
         self._started_ns = time.monotonic_ns()
         before = threading.stack_size(_STACK_BYTES)
         try:
@@ -124,7 +124,7 @@ class _Clients:
         return self._started_ns
 
     def stop(self) -> None:
-        """Let running executions end."""
+        """Stop the threads after their running executions."""
         self._stop.set()
         for thread in self._threads:
             if thread.ident is not None:
@@ -133,7 +133,7 @@ class _Clients:
             self._helpers.shutdown()
 
     def latencies_between(self, first_ns: int, last_ns: int) -> Counter[int]:
-        """Latencies of the requests that ended after the first time and not after the last."""
+        """Return the latencies of requests that ended after the first time and not after the last."""
         return Counter(latency_ns for log in self._logs for end_ns, latency_ns in log if first_ns < end_ns <= last_ns)
 
     def _execute(self, client: int, number: int, since_ns: int, log: list[tuple[int, int]]) -> None:
@@ -144,7 +144,7 @@ class _Clients:
             for execution in started:
                 execution.result()
         except NrtError:
-            # Counted by the runtime. The pause avoids a busy loop of refused executions.
+            # The runtime counts it. The pause avoids a busy loop of refused executions.
             self._stop.wait(_RETRY_SECONDS)
             return
         end_ns = time.monotonic_ns()
@@ -169,5 +169,5 @@ class _Clients:
     def _next_due(self) -> int:
         with self._guard:
             number, self._taken = self._taken, self._taken + 1
-        # Computed from the start: a late request does not delay the next.
+        # Computed from the start, so that a late request does not delay the next one.
         return self._started_ns + round(number * 1e9 / (self._requests_per_second or 1.0))

@@ -1,4 +1,4 @@
-"""Results as a table with bars, as JSON and as CSV."""
+"""Print results as a table with bars, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from neuron_tools.bench.result import Result
 
 _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
           "workers": "workers", "client_batch": "request"}  # fmt: skip
-"""Fields that distinguish setups, and their headings."""
+"""Fields that distinguish setups, and their column titles."""
 _SERVED = 0.98
-"""Share of the offered rate that counts as served: requests of the window end a little later."""
+"""Share of the offered rate that counts as served, because requests of the window end slightly later."""
 _FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "vCPUs", "$/million")
 
 
 def as_json(model: str, results: Sequence[Result]) -> str:
-    """One JSON object with ``results[]``."""
+    """Return one JSON object with ``results[]``."""
     return json.dumps(rounded({"model": model, "results": msgspec.to_builtins(results)}))
 
 
 def as_csv(results: Sequence[Result]) -> str:
-    """A header and a line per result; a figure that is not available is empty."""
+    """Return a header and a line per result; figures that are not available are empty."""
     out = io.StringIO()
     writer = csv.DictWriter(out, Result.__struct_fields__, lineterminator="\n")
     writer.writeheader()
@@ -40,7 +40,7 @@ def as_csv(results: Sequence[Result]) -> str:
 
 
 def print_report(model: str, results: Sequence[Result], console: Console) -> None:
-    """The table, the chart below it, and remarks. What all results share is in the title, not in a column."""
+    """Print the table, the chart and remarks. Values that all results share are in the title instead of a column."""
     varying = [name for name in _PLACE if len({getattr(result, name) for result in results}) > 1]
     console.print(_title(model, results[0], varying), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -80,7 +80,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Three significant digits; ``N/A`` if nothing ran."""
+    """Format with three significant digits; ``N/A`` if nothing ran."""
     if value is None:
         return "N/A"
     return f"{value:.1f}" if value >= 100 else f"{value:.2f}" if value >= 10 else f"{value:.3f}"
@@ -98,7 +98,7 @@ def _figures(result: Result) -> list[str]:
 
 
 def _chart(results: Sequence[Result], varying: Sequence[str]) -> RenderableType:
-    """A bar of throughput and a bar of latency for each result."""
+    """Return a bar of throughput and a bar of latency for each result."""
     fastest = max(result.throughput_per_second for result in results) or 1.0
     slowest = max(result.p99_ms or 0.0 for result in results) or 1.0
     chart = Table(box=None, pad_edge=False, header_style="bold", expand=True)

@@ -14,15 +14,15 @@ from runtime_core.instance import instance_type
 
 
 class Observed(NamedTuple):
-    """What was observed in a window of time.
+    """Observations in a time window.
 
     Attributes:
-        seconds: its length.
-        latencies_ns: latency -> requests that ended in the window with it.
-        failures: executions that failed in it.
-        utilization: mean share of time that the used cores were busy, 0..1.
+        seconds: length of the window.
+        latencies_ns: latency -> number of requests that ended in the window.
+        failures: executions that failed in the window.
+        utilization: mean busy share of the used cores, 0..1.
         generator_cpu_seconds: CPU time of the load generator; ``None`` under the virtual clock.
-        vcpu_utilization: mean share of the simulated vCPUs' time; ``None`` under the real clock.
+        vcpu_utilization: mean busy share of the simulated vCPUs; ``None`` under the real clock.
     """
 
     seconds: float
@@ -36,12 +36,12 @@ class Observed(NamedTuple):
 class Result(msgspec.Struct, frozen=True):
     """One line of the report.
 
-    Throughput is in samples. Latency is of a client's request, which is one execution unless ``client_batch`` says
-    otherwise; ``None`` if nothing ran. ``cost_per_million_usd``: of a million samples, for the whole instance at its
-    hourly price. ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual
-    clock. ``vcpu_utilization``: of the simulated vCPUs; ``None`` under the real clock. ``interval_ratio``: the likely
-    error of throughput and latency, as a part of them (``docs/explanation/timing.md``). ``pipeline_used``: cores of
-    the pipeline that have work.
+    Throughput is in samples. Latency is that of a client's request, which is one execution unless ``client_batch``
+    differs; ``None`` if nothing ran. ``cost_per_million_usd``: cost of a million samples at the hourly price of the
+    whole instance. ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual
+    clock. ``vcpu_utilization``: that of the simulated vCPUs; ``None`` under the real clock. ``interval_ratio``: the
+    likely relative error of throughput and latency (``docs/explanation/timing.md``). ``pipeline_used``: cores of the
+    pipeline that have work.
     """
 
     instance_type: str
@@ -71,7 +71,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
-    """The smallest value that ``ratio`` (0..1) of the counted values do not exceed; ``None`` without values."""
+    """Return the smallest value that ``ratio`` (0..1) of the counted values do not exceed; ``None`` without values."""
     total = sum(counts.values())
     rank = max(1, math.ceil(ratio * total))
     seen = 0
@@ -83,20 +83,20 @@ def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
 
 
 def cost_per_million(price_usd_per_hour: float, throughput_per_second: float) -> float | None:
-    """US dollars for a million samples."""
+    """Return the cost of a million samples in US dollars."""
     return price_usd_per_hour / 3600 / throughput_per_second * 1e6 if throughput_per_second else None
 
 
 def result_of(
     setup: Setup, clock: ClockKind, rate_per_second: float | None, seen: Observed, pipeline_used: int | None = None
 ) -> Result:
-    """The line of a setup.
+    """Return the line of a setup.
 
     Args:
-        setup: what ran.
-        clock: under which it ran.
+        setup: the setup that ran.
+        clock: the clock under which it ran.
         rate_per_second: samples offered; ``None``: back to back.
-        seen: what was observed.
+        seen: the observations.
         pipeline_used: cores of each pipeline that have work; default: all.
     """
     requests = sum(seen.latencies_ns.values())

@@ -1,4 +1,4 @@
-"""What a benchmark runs: one setup per combination of the options."""
+"""The setups of a benchmark: one per combination of the options."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class ClockKind(enum.StrEnum):
 
 
 class Setup(NamedTuple):
-    """One thing to measure.
+    """A setup to measure.
 
     Attributes:
         instance_type: EC2 name of the size.
         batch: samples per execution.
         pipeline: cores that one copy of the model is spread over.
-        cores: cores that are used.
-        models: copies of the model, dealt over the cores.
+        cores: number of cores to use.
+        models: number of copies of the model, assigned to the cores in turn.
         workers: clients of each copy; with ``data_parallel``, calls in flight.
         client_batch: samples of a client's request, split over executions that start together; ``None``: one execution
-            per copy that the request goes to.
-        data_parallel: each request is split over all copies, not sent to one.
+            per copy that receives the request.
+        data_parallel: split each request over all copies instead of sending it to one.
     """
 
     instance_type: str
@@ -43,7 +43,7 @@ class Setup(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """Places for copies of the model."""
+        """Number of places for copies of the model."""
         return self.cores // self.pipeline
 
     @property
@@ -58,24 +58,24 @@ class Setup(NamedTuple):
 
     @property
     def clients(self) -> int:
-        """Clients of all copies together."""
+        """Number of clients of all copies together."""
         return self.workers if self.data_parallel else self.workers * self.models
 
     @property
     def executions_per_copy(self) -> int:
-        """Executions that are in flight on a copy at most, on average over the copies."""
+        """Return the maximum number of executions in flight per copy, averaged over the copies."""
         return -(-self.clients * self.request_executions // self.models)
 
     def first_core(self, copy: int) -> int:
-        """First core of a copy, among the cores that are used."""
+        """Return the first core of a copy, among the used cores."""
         return copy % self.groups * self.pipeline
 
     def copies_of(self, client: int, number: int) -> list[int]:
-        """Copies that execute a client's request, one per execution.
+        """Return the copies that execute a client's request, one per execution.
 
         Args:
             client: 0 to ``clients - 1``.
-            number: of the request, counted by the client.
+            number: sequence number of the client's request.
         """
         count = self.request_executions
         if self.data_parallel:
@@ -85,7 +85,7 @@ class Setup(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What the command line asks for. ``None`` for ``cores`` or ``models``: derived from the other."""
+    """Combinations requested on the command line. ``None`` for ``cores`` or ``models``: derived from the other."""
 
     batches: Sequence[int]
     pipelines: Sequence[int] = (1,)
@@ -97,10 +97,10 @@ class Wanted(NamedTuple):
 
 
 def parse_counts(text: str, option: str) -> tuple[int, ...]:
-    """The numbers of a list like ``1,2,4``, each once, in order.
+    """Return the numbers in a list like ``1,2,4``, without duplicates, in order.
 
     Raises:
-        UsageError: not such a list.
+        UsageError: the text is not such a list.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 0 < len(part) <= 6 and int(part) for part in parts):
@@ -109,10 +109,10 @@ def parse_counts(text: str, option: str) -> tuple[int, ...]:
 
 
 def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
-    """Every valid combination, in the order of the lists; a pipeline must fit on some of the cores.
+    """Return every valid combination, in the order of the lists; a pipeline must fit on some of the cores.
 
     Raises:
-        UsageError: unknown size, more cores than it has, or a pipeline that does not fit.
+        UsageError: the size is unknown, has too few cores, or a pipeline does not fit.
     """
     available = instance_type(type_name).core_count
     found: dict[Setup, None] = {}
@@ -120,7 +120,7 @@ def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
         places = _places(wanted, pipeline)
         most = max(cores for cores, _ in places)
         if most > available:
-            raise UsageError(f"{most} NeuronCores: an {type_name} has {available}")
+            raise UsageError(f"{most} NeuronCores requested, but an {type_name} has {available}")
         if most < pipeline:
             raise UsageError(f"a pipeline of {pipeline} NeuronCores does not fit on {most}", mend="give more --cores")
         for cores, models in places:
@@ -143,7 +143,7 @@ def setups_of(wanted: Wanted, type_name: str) -> list[Setup]:
 
 
 def _places(wanted: Wanted, pipeline: int) -> list[tuple[int, int]]:
-    """Pairs of cores and copies."""
+    """Return pairs of cores and copies."""
     if wanted.cores is None:
         return [(models * pipeline, models) for models in wanted.models or (1,)]
     return [(cores, models) for cores in wanted.cores for models in wanted.models or (max(1, cores // pipeline),)]

@@ -1,4 +1,4 @@
-"""Measures one setup after the other, and reports progress."""
+"""Measure setups one after another, and report progress."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from neuron_tools.bench.virtual_run import run_virtual
 
 
 class Run(NamedTuple):
-    """How setups are measured.
+    """Options of the measurements.
 
     Attributes:
         clock: real or virtual.
-        seconds: length of a measurement; ``None``: what the model needs.
+        seconds: duration of a measurement; ``None``: as the model requires.
         rate_per_second: samples offered; ``None``: back to back.
-        own_node: on a temporary node of the setup's size; the virtual clock always makes one.
-        jitter: spread execution times.
-        seed: of the jitter, under the virtual clock.
+        own_node: use a temporary node of the setup's size, as always under the virtual clock.
+        jitter: vary execution times.
+        seed: seed of the jitter, under the virtual clock.
     """
 
     clock: ClockKind
@@ -36,7 +36,7 @@ def measure(networks: Networks, setup: Setup, run: Run) -> Result:
     """Measure one setup.
 
     Raises:
-        NrtError: it does not fit on the node.
+        NrtError: the setup does not fit on the node.
         ModelFileError: the model cannot be read or compiled.
     """
     neff = networks.get(setup.batch, setup.pipeline)
@@ -63,7 +63,7 @@ def measure(networks: Networks, setup: Setup, run: Run) -> Result:
 
 
 def sweep(networks: Networks, setups: Sequence[Setup], run: Run, tell: Callable[[int, str], None]) -> list[Result]:
-    """Measure every setup; calls ``tell`` with the number of setups done and a description of the next."""
+    """Measure every setup; call ``tell`` with the number of completed setups and a description of the next one."""
     results = []
     for number, setup in enumerate(setups):
         doing = "" if networks.known(setup.batch, setup.pipeline) else "compiling, "

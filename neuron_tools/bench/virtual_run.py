@@ -1,4 +1,4 @@
-"""A setup under the virtual clock."""
+"""Measure a setup under the virtual clock."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def run_virtual(
     """Measure a setup.
 
     Args:
-        setup: what to run.
-        neff: the model in the setup's shape.
-        seconds: of virtual time, after the warm-up; ``None``: 10, or what a slow model needs for a good figure.
+        setup: the setup to run.
+        neff: the model in the shape of the setup.
+        seconds: virtual time after the warm-up; ``None``: 10, or longer if a slow model requires it.
         rate_per_second: samples offered, evenly spaced; ``None``: back to back.
-        jitter: spread execution times.
-        seed: of the jitter.
+        jitter: vary execution times.
+        seed: seed of the jitter.
 
     Raises:
         NrtError: the copies do not fit in the devices' memory.
@@ -72,16 +72,16 @@ def spawn_requests(
     rate: float | None = None,
     end_ns: int = 0,
 ) -> None:
-    """Start the clients of a setup, each with requests of one or more executions.
+    """Start the clients of a setup, whose requests have one or more executions.
 
     Args:
-        node: under its virtual clock.
-        runtime: on the node.
-        setup: what to run.
-        models: its copies.
-        latencies_ns: counts the requests that succeed, by latency.
+        node: a node under its virtual clock.
+        runtime: a runtime on the node.
+        setup: the setup to run.
+        models: copies of the model.
+        latencies_ns: counts successful requests by latency.
         rate: samples offered per second; ``None``: back to back.
-        end_ns: of the offered samples.
+        end_ns: end of the offered samples.
     """
     queue = None if rate is None else RequestQueue(evenly(rate / setup.request_samples, end_ns))
     for client in range(setup.clients):
@@ -96,7 +96,7 @@ def spawn_requests(
 def _spawn_back_to_back(node: VirtualNode, runtime: Runtime, setup: Setup, models: list[LoadedModel]) -> None:
     for copy, model in enumerate(models):
         for worker in range(setup.workers):
-            # Clients of real programs do not all begin in the same nanosecond.
+            # Clients of real programs do not all start in the same nanosecond.
             start_ns = (worker * setup.models + copy) * 1000
             node.spawn(closed_loop(runtime.engine, model, start_ns=start_ns), model)
 
@@ -111,7 +111,7 @@ def _spawn_pool(
 
 
 def evenly(per_second: float, end_ns: int) -> Iterator[int]:
-    """Arrival times at equal distances, each computed from the start so that rounding does not add up."""
+    """Yield evenly spaced arrival times, each computed from the start so that rounding errors do not accumulate."""
     number = 0
     while (at_ns := round(number * 1e9 / per_second)) < end_ns:
         yield at_ns

@@ -1,4 +1,4 @@
-"""When a measurement begins and ends, and a look at the runtime at both times, as any viewer has it."""
+"""The time window of a measurement, and readings of the runtime at its start and end through the telemetry."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from runtime_core.telemetry import open_source
 
 _DEFAULT_SECONDS = 10.0
 _ENOUGH_ROUNDS = 300
-"""Requests of each client, so that those at the borders of the window are less than 0.5 %."""
+"""Number of requests per client with which those at the borders of the window are less than 0.5 %."""
 _WARM_UP_ROUNDS = 3
 _WARM_UP_SECONDS = 0.2
 
 
 class Window(NamedTuple):
-    """Times from the start of the clients, in nanoseconds."""
+    """Times relative to the start of the clients, in nanoseconds."""
 
     start_ns: int
     end_ns: int
 
 
 class Look(NamedTuple):
-    """A runtime at one time, from its telemetry.
+    """State of a runtime at one time, from its telemetry.
 
     Attributes:
-        time_ns: of the node.
-        busy_ns: of each core.
+        time_ns: time of the node.
+        busy_ns: busy time of each core.
         failures: executions that failed.
         vcpu_seconds: busy time of all simulated vCPUs; ``None`` under the real clock.
-        vcpu_count: of the instance.
+        vcpu_count: vCPUs of the instance.
     """
 
     time_ns: int
@@ -45,13 +45,13 @@ class Look(NamedTuple):
 
 
 def round_ns(setup: Setup, plan: Plan) -> int:
-    """About how long all clients of a core take for one request each, with every neighbour busy."""
+    """Estimate the time for one request of every client of a core, with all neighbours busy."""
     crowded_ns = sum(max(s.duration_ns) - s.duration_ns[0] for s in plan.stages)
     return (plan.alone_ns + crowded_ns) * setup.executions_per_copy * -(-setup.models // setup.groups)
 
 
 def window_of(setup: Setup, plan: Plan, seconds: float | None) -> Window:
-    """``seconds`` after a warm-up; by default enough for the model."""
+    """Return a window of ``seconds`` after a warm-up; by default long enough for the model."""
     one_round_ns = round_ns(setup, plan)
     start_ns = max(int(_WARM_UP_SECONDS * 1e9), _WARM_UP_ROUNDS * one_round_ns)
     wanted_ns = max(int(_DEFAULT_SECONDS * 1e9), _ENOUGH_ROUNDS * one_round_ns)
@@ -59,7 +59,7 @@ def window_of(setup: Setup, plan: Plan, seconds: float | None) -> Window:
 
 
 def look(root: Path, pid: int | None = None) -> Look:
-    """Look at the runtime of process ``pid`` on the node in ``root``; ``None``: the only one, under a virtual clock."""
+    """Read the runtime of process ``pid`` on the node in ``root``; ``None``: the only one, under a virtual clock."""
     source = open_source(f"sim:{root}")
     try:
         snapshot = source.snapshot(host=pid is None)
@@ -74,7 +74,7 @@ def look(root: Path, pid: int | None = None) -> Look:
 
 
 def observed(before: Look, after: Look, latencies_ns: Counter[int], cpu_seconds: float | None) -> Observed:
-    """What two looks and the latencies of the requests that ended between them give."""
+    """Compute the observations from two readings and the latencies of the requests that ended between them."""
     seconds = (after.time_ns - before.time_ns) / 1e9
     busy_ns = [after.busy_ns[core] - before.busy_ns[core] for core in after.busy_ns]
     utilization = sum(busy_ns) / len(busy_ns) / 1e9 / seconds

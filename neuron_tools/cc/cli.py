@@ -39,7 +39,7 @@ def compile_command(
     ] = None,
     framework: Annotated[
         Optional[Framework],  # noqa: UP045
-        typer.Option(case_sensitive=False, help="Framework of the model. Default: by its file name."),
+        typer.Option(case_sensitive=False, help="Framework of the model. Default: derived from the file name."),
     ] = None,
     pipeline_cores: Annotated[
         int, typer.Option("--neuroncore-pipeline-cores", help="Number of NeuronCores to spread the model over.")
@@ -52,7 +52,8 @@ def compile_command(
         ),
     ] = False,
     fp32_cast: Annotated[
-        Fp32Cast, typer.Option(help="What is cast to 16 bits: weights and matrix inputs, matrix inputs, or nothing.")
+        Fp32Cast,
+        typer.Option(help="Values that are cast to 16 bits: weights and matrix inputs, only matrix inputs, or none."),
     ] = Fp32Cast.ALL,
     cast_type: Annotated[CastType, typer.Option(help="The 16-bit type that FP32 is cast to.")] = CastType.BF16,
     fast_math: Annotated[

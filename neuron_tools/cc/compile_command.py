@@ -1,4 +1,4 @@
-"""``neuron-cc compile``: compiles with a progress display, writes the NEFF, describes it."""
+"""``neuron-cc compile``: compile with a progress display, write the NEFF, and describe it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compile_to_file(
     with_report: bool = False,
     as_json: bool = False,
 ) -> str:
-    """Compile ``model`` to ``target``; returns the text to print."""
+    """Compile ``model`` to ``target``; return the text to print."""
     if not target.parent.is_dir():
         raise UsageError("not a directory", where=str(target.parent), mend="choose another --output")
     started = time.monotonic()

@@ -18,7 +18,7 @@ from runtime_core.neff.reader import hash_matches, map_file, read_neff
 
 
 class NodeReport(msgspec.Struct, frozen=True):
-    """One node: instructions by engine, FLOPs of an execution, bytes of parameters."""
+    """One node: instructions per engine, FLOPs per execution, bytes of parameters."""
 
     name: str
     kind: str
@@ -34,9 +34,9 @@ class NeffReport(msgspec.Struct, frozen=True):
     """Summary of a NEFF file.
 
     Attributes:
-        cores_per_node: the header's list: cores of the first 64 nodes, without the CPU nodes at its end.
-        device_memory_bytes: DRAM of the loaded model.
-        device_ns: the modelled device time of an execution on an idle chip.
+        cores_per_node: list in the header: cores of the first 64 nodes, without the CPU nodes at its end.
+        device_memory_bytes: DRAM used by the loaded model.
+        device_ns: modelled device time of an execution on an idle chip.
     """
 
     file: str
@@ -148,12 +148,12 @@ def _node_lines(nodes: list[NodeReport]) -> list[str]:
 
 
 def json_report(report: NeffReport) -> str:
-    """The report as one JSON object."""
+    """Return the report as one JSON object."""
     return json.dumps(rounded(msgspec.to_builtins(report)))
 
 
 def format_report(report: NeffReport) -> str:
-    """The report as text: lines of field and value, then a table of the nodes."""
+    """Return the report as text: lines of field and value, then a table of the nodes."""
     fields = {
         "file": f"{report.file} ({_mib(report.file_size_bytes)})",
         "name": report.name,

@@ -1,4 +1,4 @@
-"""The compilation report as text."""
+"""Format the compilation report as text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _MOST_OPERATIONS = 4
 
 
 def _operations(counts: dict[str, int]) -> str:
-    """The most frequent kinds, and the number of other kinds."""
+    """Return the most frequent kinds of operators, and the number of other kinds."""
     shown = [f"{name} x{count}" for name, count in list(counts.items())[:_MOST_OPERATIONS]]
     left = len(counts) - len(shown)
     return ", ".join([*shown, *([f"{left} more"] if left else [])])
 
 
 def format_report(report: CompileReport) -> str:
-    """Nodes with their operators and FLOPs, the share on NeuronCores, and the reason for each CPU operator."""
+    """Return nodes with their operators and FLOPs, the share on NeuronCores, and the reason for each CPU operator."""
     total = sum(n.flops for n in report.nodes)
     rows = [
         (

@@ -1,4 +1,4 @@
-"""The API server, through the official client: the calls that the plugin, the scheduler and the detector make."""
+"""Calls to the API server by the plugin, the scheduler and the detector, through the official client."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ class ClusterError(NeuronError):
     """The API server refused a call, or did not answer.
 
     Attributes:
-        status: HTTP status of the refusal, 0 without an answer.
+        status: HTTP status of the refusal; 0 if there was no answer.
     """
 
     def __init__(self, what: str, *, status: int = 0, where: str = "", mend: str = "") -> None:
-        """Carry the status beside the words."""
+        """Create an error with a status."""
         super().__init__(what, where=where, mend=mend)
         self.status = status
 
 
 class Cluster(Protocol):
-    """What is asked of an API server."""
+    """The calls that are made to an API server."""
 
     def list(self, kind: str, node: str | None = None) -> bytes:
-        """The JSON list of ``pods`` or ``nodes``; with ``node``, its pods alone.
+        """Return the JSON list of ``pods`` or ``nodes``; with ``node``, only the pods of that node.
 
         Raises:
-            ClusterError: there was no good answer.
+            ClusterError: there was no valid answer.
         """
         ...
 
     def watch(self, kind: str, version: str, node: str | None = None) -> Iterator[bytes]:
-        """The changes since ``version``, a JSON line each, until the server ends the stream.
+        """Yield the changes since ``version``, one JSON line each, until the server ends the stream.
 
         Raises:
-            ClusterError: the stream was refused or broke.
+            ClusterError: the stream was refused or interrupted.
         """
         ...
 
@@ -59,7 +59,7 @@ class Cluster(Protocol):
         ...
 
     def patch_node_status(self, name: str, patch: Mapping[str, object]) -> None:
-        """Apply a strategic merge patch to a node's status: conditions are merged by their type."""
+        """Apply a strategic merge patch to the status of a node: conditions are merged by type."""
         ...
 
     def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
@@ -67,7 +67,7 @@ class Cluster(Protocol):
         ...
 
     def evict(self, namespace: str, name: str) -> None:
-        """Evict a pod, as its disruption budget allows."""
+        """Evict a pod, if its disruption budget allows it."""
         ...
 
     def event(self, namespace: str, event: Mapping[str, object]) -> None:
@@ -76,24 +76,24 @@ class Cluster(Protocol):
 
 
 def _patching(client: Any, configuration: Any, content_type: str) -> Any:  # noqa: ANN401 - the client is untyped
-    """An API whose patches are of one type: the client itself has no way to say so that all its versions share."""
+    """Return an API whose patches have one content type; versions of the client have no common way to set it."""
     api_client = client.ApiClient(configuration)
     api_client.set_default_header("Content-Type", content_type)
     return client.CoreV1Api(api_client)
 
 
 class OfficialCluster:
-    """A cluster behind the official client."""
+    """A cluster accessed through the official client."""
 
     def __init__(self, server: str | None = None) -> None:
-        """Connect.
+        """Connect to the cluster.
 
         Args:
-            server: URL of an API server without authentication (a test's, or ``kubectl proxy``); ``None``: the file
-                of ``KUBECONFIG`` or ``~/.kube/config``, else the account of the pod that this runs in.
+            server: URL of an API server without authentication (for tests, or ``kubectl proxy``). ``None``: the file in
+                ``KUBECONFIG`` or ``~/.kube/config``, or else the service account of the pod.
 
         Raises:
-            ClusterError: none of them is there.
+            ClusterError: none of these exists.
         """
         import kubernetes.config
         from kubernetes import client
@@ -121,7 +121,7 @@ class OfficialCluster:
 
     @contextlib.contextmanager
     def _answers(self, doing: str) -> Iterator[None]:
-        """Turn every way in which a call fails into one error."""
+        """Convert every failure of a call to a ClusterError."""
         from kubernetes.client.exceptions import ApiException, OpenApiException
         from urllib3.exceptions import HTTPError
 

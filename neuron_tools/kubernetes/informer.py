@@ -1,4 +1,4 @@
-"""A local copy of the cluster's pods or nodes, kept up to date by a watch that may break anywhere."""
+"""A local copy of the cluster's pods or nodes, kept up to date by a watch that may be interrupted at any time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Bare(msgspec.Struct):
 
 
 class ExpiredError(Exception):
-    """The version that a watch was to start from is too old: list again."""
+    """The start version of a watch is too old: the objects must be listed again."""
 
 
 class Informer(Generic[T]):
@@ -59,14 +59,14 @@ class Informer(Generic[T]):
         changed: Callable[[tuple[str, str], T | None], None],
         node: str | None = None,
     ) -> None:
-        """Say what to copy; :meth:`start` begins.
+        """Create an informer; :meth:`start` starts it.
 
         Args:
-            cluster: where it is.
+            cluster: the API server.
             kind: ``pods`` or ``nodes``.
-            of: the record of one.
-            changed: called with the key and the object as it is now, ``None`` when it is gone; one call at a time.
-            node: copy the pods of this node alone.
+            of: type of the records.
+            changed: called with the key and the current object (``None`` if it was deleted), one call at a time.
+            node: copy only the pods of this node.
         """
         self._cluster = cluster
         self._kind = kind
@@ -80,7 +80,7 @@ class Informer(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=f"watch {kind}", daemon=True)
 
     def start(self) -> None:
-        """List and watch in a thread of its own."""
+        """List and watch in a separate thread."""
         self._thread.start()
 
     def close(self) -> None:
@@ -105,15 +105,15 @@ class Informer(Generic[T]):
                 self._stop.wait(pause)
                 pause = min(2 * pause, _MAX_PAUSE_SECONDS)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                log.warning("watching %s: the server sent what cannot be read (%s), listing again", self._kind, error)
+                log.warning("watching %s: invalid data from the server (%s), listing again", self._kind, error)
                 self._version = ""
                 self._stop.wait(pause)
 
     def list(self) -> None:
-        """Take over the whole list; what is not in it is gone.
+        """Replace the copy by a new list; objects that are not in it were deleted.
 
         Raises:
-            ClusterError: there was no good answer.
+            ClusterError: there was no valid answer.
         """
         found = msgspec.json.decode(self._cluster.list(self._kind, self._node), type=_List)
         items = [msgspec.json.decode(item, type=self._of) for item in found.items]
@@ -128,11 +128,11 @@ class Informer(Generic[T]):
         self.synced.set()
 
     def follow(self) -> None:
-        """Take over changes until the stream ends.
+        """Apply changes until the stream ends.
 
         Raises:
             ExpiredError: changes may have been missed.
-            ClusterError: the stream broke; the next one goes on where it did.
+            ClusterError: the stream was interrupted; the next call continues from there.
         """
         for line in self._cluster.watch(self._kind, self._version, self._node):
             if self._stop.is_set():

@@ -1,4 +1,4 @@
-"""Names that Kubernetes, the Neuron device plugin and the scheduler extension share.
+"""Names shared by Kubernetes, the Neuron device plugin and the scheduler extension.
 
 Source: ``contracts/kubernetes.md`` (kubelet protos, the Neuron Helm chart, public cluster logs).
 """
@@ -14,7 +14,7 @@ OLD_DEVICE_RESOURCE = "aws.amazon.com/neurondevice"
 
 DEVICE_RESOURCES = (DEVICE_RESOURCE, OLD_DEVICE_RESOURCE)
 RESOURCES = (DEVICE_RESOURCE, CORE_RESOURCE)
-"""What the device plugin offers."""
+"""The resources that the device plugin advertises."""
 
 # Annotations of a pod.
 IDS = "AWS_NEURON_IDS"

@@ -1,4 +1,4 @@
-"""What is read of pods and nodes: the few fields that matter here, from the API server's JSON."""
+"""The fields of pods and nodes that are read from the API server's JSON."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ class NodeObject(msgspec.Struct):
 
 
 class Request(NamedTuple):
-    """What a pod asks for.
+    """A request of a pod for Neuron resources.
 
     Attributes:
         resource: ``aws.amazon.com/neuron`` or ``aws.amazon.com/neuroncore``.
-        amount: over its containers.
-        by_container: of each container that asks for any, in order.
+        amount: sum over its containers.
+        by_container: amount of each container with a request, in order.
     """
 
     resource: str
@@ -102,7 +102,7 @@ class Request(NamedTuple):
 
 
 def quantity(value: str | int | float | None) -> int:
-    """A count of an extended resource, which is always a whole number; 0 for anything else."""
+    """Return a count of an extended resource, which is always an integer; 0 for any other value."""
     try:
         return max(0, int(str(value)))
     except ValueError:
@@ -116,7 +116,7 @@ def _asked(container: _Container, resource: str) -> int:
 
 
 def requests_of(pod: PodObject) -> tuple[Request, ...]:
-    """What a pod asks for of each resource; init containers run one by one and give back what they had."""
+    """Return the requests of a pod per resource; init containers run one after another and release their share."""
     found = []
     for resource in names.RESOURCES:
         counts = tuple(count for c in pod.spec.containers if (count := _asked(c, resource)))
@@ -127,12 +127,12 @@ def requests_of(pod: PodObject) -> tuple[Request, ...]:
 
 
 def has_ended(pod: PodObject) -> bool:
-    """Whether it holds nothing any more."""
+    """Return whether a pod has ended and holds no resources."""
     return pod.status.phase in _ENDED
 
 
 def chosen_ids(pod: PodObject) -> tuple[int, ...] | None:
-    """The ids in a pod's annotation, ascending; ``None`` without one, or with one that is not a list of indices."""
+    """Return the ids in a pod's annotation, ascending; ``None`` if it is missing or not a list of indices."""
     annotations = pod.metadata.annotations or {}
     text = annotations.get(names.IDS) or annotations.get(names.OLD_CORE_IDS)
     if not text or len(text) > _MAX_IDS_CHARACTERS:

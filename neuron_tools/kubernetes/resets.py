@@ -1,4 +1,4 @@
-"""Resets of devices, done and counted: a simulated node's in its datastore, a real one's through the driver's file."""
+"""Reset devices and count resets: for a simulated node in its datastore, for a real one through the driver's file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Resetter(Protocol):
         """Reset a device that no process uses.
 
         Raises:
-            NeuronError: it cannot be reset.
+            NeuronError: the reset failed.
         """
         ...
 
 
 def reset_counts(source: Source) -> Callable[[int], int | None]:
-    """How often each device was reset; a real node's files do not tell."""
+    """Return a function for the number of resets of a device, which is ``None`` for real nodes (unknown)."""
     kind, _, root = source.name.partition(":")
     if kind != _SIMULATED:
         return lambda _device: None
@@ -36,10 +36,10 @@ def reset_counts(source: Source) -> Callable[[int], int | None]:
 
 
 def resetter_for(source: Source) -> Resetter:
-    """What resets the devices of a source's node.
+    """Return a resetter for the devices of a source's node.
 
     Raises:
-        NodeError: there is no such node.
+        NodeError: the node does not exist.
     """
     kind, _, root = source.name.partition(":")
     if kind == _SIMULATED:
@@ -51,10 +51,10 @@ class SimulatedResetter:
     """Resets devices of a simulated node."""
 
     def __init__(self, root: Path) -> None:
-        """Say which.
+        """Select the node in ``root``.
 
         Raises:
-            NodeError: there is none.
+            NodeError: the node does not exist.
         """
         from runtime_core.driver.datastore import Datastore
 
@@ -68,10 +68,10 @@ class SimulatedResetter:
 
 
 class DriverResetter:
-    """Resets devices through ``neuron<N>/reset``, which the driver lets root write while nobody uses the device."""
+    """Resets devices through ``neuron<N>/reset``, which only root may write, while no process uses the device."""
 
     def __init__(self, root: Path = REAL_NODE) -> None:
-        """Say where the driver's tree is."""
+        """Select the driver's tree in ``root``."""
         self._root = root
 
     def reset(self, device: int) -> None:

@@ -1,4 +1,4 @@
-"""The Neuron Devices of a node as Kubernetes hands them out: how many, how they are linked, which sets are contiguous.
+"""The Neuron Devices of a node as Kubernetes allocates them: their number, their links, and the contiguous sets.
 
 Source of the rules: ``contracts/kubernetes.md``, "Contiguity rules". An id is the global index, as in the metrics.
 """
@@ -14,7 +14,7 @@ _TORUS_DEVICES = 16
 
 
 class Shape(enum.Enum):
-    """How the links join the devices of a node."""
+    """The shape of the links between the devices of a node."""
 
     SEPARATE = "separate"
     LINE = "line"
@@ -23,12 +23,12 @@ class Shape(enum.Enum):
 
 
 class Silicon(NamedTuple):
-    """What a node has to hand out.
+    """The devices and cores of a node.
 
     Attributes:
-        device_count: Neuron Devices; their ids are 0 to ``device_count - 1``.
-        cores_per_device: NeuronCores of each (logical ones, where the chip joins several).
-        shape: of the links.
+        device_count: number of Neuron Devices; their ids are 0 to ``device_count - 1``.
+        cores_per_device: NeuronCores per device (logical cores, if the chip combines several).
+        shape: shape of the links.
     """
 
     device_count: int
@@ -37,15 +37,15 @@ class Silicon(NamedTuple):
 
     @property
     def core_count(self) -> int:
-        """NeuronCores of the node."""
+        """Number of NeuronCores of the node."""
         return self.device_count * self.cores_per_device
 
     def cores_of(self, device: int) -> range:
-        """Global indices of a device's cores."""
+        """Return the global indices of a device's cores."""
         return range(device * self.cores_per_device, (device + 1) * self.cores_per_device)
 
     def devices_of(self, cores: Iterable[int]) -> tuple[int, ...]:
-        """The devices that hold these cores, ascending."""
+        """Return the devices that contain these cores, ascending."""
         return tuple(sorted({core // self.cores_per_device for core in cores}))
 
 
@@ -66,14 +66,14 @@ INSTANCES: Mapping[str, Silicon] = {
     "trn2.48xlarge": Silicon(16, 4, _T),
     "trn2u.48xlarge": Silicon(16, 4, _T),
 }
-"""By EC2 instance type, for a scheduler that sees no more of a node than its label."""
+"""By EC2 instance type, for a scheduler that knows only the label of a node."""
 
 
 def shape_of(links: Mapping[int, Iterable[int]]) -> Shape:
-    """The shape that links form.
+    """Return the shape that links form.
 
     Args:
-        links: device to the devices that it is linked to; a device whose links are unknown has none.
+        links: device -> the devices it is linked to; empty if its links are unknown.
     """
     joined = {device: set(others) & links.keys() - {device} for device, others in links.items()}
     count = len(joined)
@@ -89,7 +89,7 @@ def shape_of(links: Mapping[int, Iterable[int]]) -> Shape:
 
 
 def device_sets(silicon: Silicon, count: int) -> list[tuple[int, ...]]:
-    """Every set of ``count`` devices that may be handed out together; empty where the number is not supported."""
+    """Return every set of ``count`` devices that may be allocated together; empty if the number is not supported."""
     total = silicon.device_count
     if not 0 < count <= total:
         return []
@@ -107,10 +107,10 @@ def device_sets(silicon: Silicon, count: int) -> list[tuple[int, ...]]:
 
 
 def core_sets(silicon: Silicon, count: int) -> list[tuple[int, ...]]:
-    """Every set of ``count`` cores that may be handed out together.
+    """Return every set of ``count`` cores that may be allocated together.
 
-    Fewer than a device has lie within one device. More are whole neighbouring devices, and where they do not fill the
-    last one, its first cores.
+    Fewer cores than a device has are on one device. More are whole neighbouring devices, and if these are too many,
+    only the first cores of the last device.
     """
     each = silicon.cores_per_device
     if not 0 < count <= silicon.core_count:
@@ -132,7 +132,7 @@ def core_sets(silicon: Silicon, count: int) -> list[tuple[int, ...]]:
 
 
 def _runs(free: frozenset[int], total: int, *, wraps: bool) -> dict[int, int]:
-    """For each free index, the length of the run of free indices that it lies in."""
+    """Return, for each free index, the length of the run of free indices that contains it."""
     runs: list[list[int]] = []
     for index in sorted(free):
         if runs and runs[-1][-1] == index - 1:
@@ -154,16 +154,16 @@ def _best(
 def choose_devices(
     silicon: Silicon, count: int, free: Iterable[int], must: Iterable[int] = ()
 ) -> tuple[int, ...] | None:
-    """The contiguous set that leaves the longest runs to others: the tightest gap, then the lowest index.
+    """Return the contiguous set that leaves the longest runs free: the smallest gap, then the lowest index.
 
     Args:
-        silicon: of the node.
-        count: devices to choose.
+        silicon: devices of the node.
+        count: number of devices to choose.
         free: ids that may be chosen.
-        must: ids that have to be among them.
+        must: ids that must be chosen.
 
     Returns:
-        The ids, or ``None`` where no such set is free.
+        The ids, or ``None`` if no such set is free.
     """
     available = frozenset(free)
     left = _runs(available, silicon.device_count, wraps=silicon.shape is Shape.RING)
@@ -171,7 +171,7 @@ def choose_devices(
 
 
 def choose_cores(silicon: Silicon, count: int, free: Iterable[int], must: Iterable[int] = ()) -> tuple[int, ...] | None:
-    """As :func:`choose_devices`, for cores: devices that are in use already are filled up first."""
+    """Like :func:`choose_devices`, for cores; devices that are already in use are filled first."""
     available = frozenset(free)
     if count < silicon.cores_per_device:
         left: dict[int, int] = {}
@@ -185,17 +185,17 @@ def choose_cores(silicon: Silicon, count: int, free: Iterable[int], must: Iterab
 
 
 def are_contiguous_devices(silicon: Silicon, devices: Iterable[int]) -> bool:
-    """Whether these devices may be handed out together."""
+    """Return whether these devices may be allocated together."""
     wanted = set(devices)
     return any(wanted == set(found) for found in device_sets(silicon, len(wanted)))
 
 
 def are_contiguous_cores(silicon: Silicon, cores: Iterable[int]) -> bool:
-    """Whether these cores may be handed out together."""
+    """Return whether these cores may be allocated together."""
     wanted = set(cores)
     return any(wanted == set(found) for found in core_sets(silicon, len(wanted)))
 
 
 def supported_counts(silicon: Silicon) -> Iterator[int]:
-    """How many devices a pod may ask for."""
+    """Yield the numbers of devices that a pod may request."""
     return (count for count in range(1, silicon.device_count + 1) if device_sets(silicon, count))

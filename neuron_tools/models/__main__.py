@@ -14,7 +14,7 @@ app = new_app("Write a reference network with seeded random weights as an ONNX f
 
 
 class Element(enum.StrEnum):
-    """Element types that a network can be built in."""
+    """Element types of a network."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"

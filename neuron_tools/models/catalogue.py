@@ -1,4 +1,4 @@
-"""The networks by name."""
+"""The reference networks by name."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ModelOptions(NamedTuple):
 
     Attributes:
         batch: samples per execution.
-        sequence: tokens per sample; image networks ignore it.
-        seed: of the weights.
+        sequence: tokens per sample; ignored by image networks.
+        seed: seed of the weights.
         dtype: element type of weights and activations, ``float32`` or ``float16``.
     """
 
@@ -61,14 +61,14 @@ NETWORKS: dict[str, Network] = {
     "yolov4": partial(_image, build_yolov4),
     "openpose": partial(_image, build_openpose),
 }
-"""Name -> how it is built."""
+"""Name -> function that builds the network."""
 
 
 def build(name: str, options: ModelOptions | None = None) -> ModelProto:
     """Build a network.
 
     Raises:
-        UsageError: an unknown name, or an option out of range.
+        UsageError: the name is unknown, or an option is out of range.
     """
     options = options or ModelOptions()
     if name not in NETWORKS:

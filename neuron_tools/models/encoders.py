@@ -1,4 +1,4 @@
-"""Transformer encoders with a classification head: BERT base and two distillations of half its depth."""
+"""Transformer encoders with a classification head: BERT base and two distilled models with half its layers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MASKED = -10000.0
 
 
 class Encoder(NamedTuple):
-    """What differs between the encoders.
+    """Parameters in which the encoders differ.
 
     Attributes:
         vocabulary: rows of the word embedding.
         positions: rows of the position embedding.
-        first_position: row of the first token (RoBERTa keeps two for padding).
-        segments: rows of the segment embedding; 0: it has none.
-        layers: encoder layers.
+        first_position: row of the first token (RoBERTa reserves two rows for padding).
+        segments: rows of the segment embedding; 0: none.
+        layers: number of encoder layers.
         pooler: activation of the dense layer over the first token, before the classifier.
     """
 
@@ -43,7 +43,7 @@ DISTILROBERTA = Encoder(50265, 514, 2, 1, 6, "Tanh")
 
 
 def build_encoder(name: str, encoder: Encoder, batch: int, sequence: int, seed: int, dtype: str) -> ModelProto:
-    """The encoder over int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids``), giving ``logits``."""
+    """Build the encoder: int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids``) to ``logits``."""
     net = NetworkBuilder(name, seed, dtype)
     x, mask = _embed(net, encoder, batch, sequence, dtype)
     for _ in range(encoder.layers):
@@ -56,7 +56,7 @@ def build_encoder(name: str, encoder: Encoder, batch: int, sequence: int, seed: 
 
 
 def _embed(net: NetworkBuilder, encoder: Encoder, batch: int, sequence: int, dtype: str) -> tuple[str, str]:
-    """Embedded tokens, and what is added to the attention scores of masked ones."""
+    """Return the embedded tokens, and the term added to the attention scores to mask tokens."""
     tokens = net.indices("input_ids", (batch, sequence))
     mask = net.indices("attention_mask", (batch, sequence))
     words = net.op("Gather", net.weight((encoder.vocabulary, HIDDEN), HIDDEN), tokens)

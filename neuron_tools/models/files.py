@@ -1,4 +1,4 @@
-"""Writes models to files, atomically."""
+"""Write models to files, atomically."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from runtime_core.files import write_atomically
 
 
 def save_model(model: ModelProto, target: Path) -> int:
-    """Write ``model`` to ``target``; returns the file's size in bytes.
+    """Write ``model`` to ``target``; return the size of the file in bytes.
 
     Raises:
-        UsageError: the folder is not there.
+        UsageError: the directory does not exist.
     """
     if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is no directory", mend="choose another --output")
+        raise UsageError(f"{target.parent} is not a directory", mend="choose another --output")
     data = model.SerializeToString(deterministic=True)
     write_atomically(target, data)
     return len(data)

@@ -1,4 +1,4 @@
-"""OpenPose, the two-branch body network of COCO: ten layers of VGG-19, then six stages of part fields and heat maps."""
+"""OpenPose, the two-branch body network for COCO: ten layers of VGG-19, six stages of part fields and heat maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LATER_STAGES = 5
 
 
 def build_openpose(batch: int, seed: int, dtype: str) -> ModelProto:
-    """The network over ``image`` [batch, 3, 368, 656], giving ``maps`` [batch, 57, 46, 82]."""
+    """Build the network with input ``image`` [batch, 3, 368, 656] and output ``maps`` [batch, 57, 46, 82]."""
     net = NetworkBuilder("openpose", seed, dtype)
     x, channels = net.features("image", (batch, 3, HEIGHT, WIDTH)), 3
     for block, widths in enumerate(_VGG):

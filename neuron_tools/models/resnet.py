@@ -1,4 +1,4 @@
-"""ResNet-50 for 224x224 images, the stride in the 3x3 convolutions (v1.5), batch normalisation folded in."""
+"""ResNet-50 for 224x224 images, with strides in the 3x3 convolutions (v1.5) and folded batch normalisation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXPANSION = 4
 
 
 def build_resnet50(batch: int, seed: int, dtype: str) -> ModelProto:
-    """The network over ``image`` [batch, 3, 224, 224], giving ``logits``."""
+    """Build the network with input ``image`` [batch, 3, 224, 224] and output ``logits``."""
     net = NetworkBuilder("resnet50", seed, dtype)
     x = net.op("Relu", net.conv(net.features("image", (batch, 3, SIZE, SIZE)), 3, 64, 7, stride=2))
     x = net.max_pool(x, 3, 2, padding=1)

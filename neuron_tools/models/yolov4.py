@@ -1,4 +1,4 @@
-"""YOLOv4 for 608x608 images and the 80 classes of COCO: CSPDarknet53, SPP, PANet, and boxes decoded on the core."""
+"""YOLOv4 for 608x608 images and the 80 classes of COCO: CSPDarknet53, SPP, PANet, with boxes decoded on the core."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STAGES = ((128, 2), (256, 8), (512, 8), (1024, 4))
 
 
 def build_yolov4(batch: int, seed: int, dtype: str) -> ModelProto:
-    """The network over ``image`` [batch, 3, 608, 608], giving ``boxes`` [batch, 22743, 4] and ``scores`` [.., 80]."""
+    """Build the network: ``image`` [batch, 3, 608, 608] to ``boxes`` [batch, 22743, 4] and ``scores`` [.., 80]."""
     net = NetworkBuilder("yolov4", seed, dtype)
     small, middle, large = _backbone(net, net.features("image", (batch, 3, SIZE, SIZE)))
     small, middle, large = _neck(net, small, middle, large)
@@ -42,7 +42,7 @@ def _leaky(net: NetworkBuilder, x: str, channels: int, out: int, kernel: int, st
 
 
 def _backbone(net: NetworkBuilder, image: str) -> tuple[str, str, str]:
-    """Features at an eighth, a sixteenth and a thirty-second of the image: 256, 512 and 1024 channels."""
+    """Return features at 1/8, 1/16 and 1/32 of the image size: 256, 512 and 1024 channels."""
     x = _mish(net, image, 3, 32, 3)
     x = _mish(net, x, 32, 64, 3, stride=2)
     side = _mish(net, x, 64, 64, 1)
@@ -63,7 +63,7 @@ def _backbone(net: NetworkBuilder, image: str) -> tuple[str, str, str]:
 
 
 def _narrow(net: NetworkBuilder, x: str, channels: int, times: int) -> str:
-    """1x1 and 3x3 convolutions in turn, from ``2 * channels`` to ``channels``."""
+    """Append alternating 1x1 and 3x3 convolutions, from ``2 * channels`` to ``channels``."""
     x = _leaky(net, x, 2 * channels, channels, 1)
     for _ in range(times):
         x = _leaky(net, _leaky(net, x, channels, 2 * channels, 3), 2 * channels, channels, 1)
@@ -71,7 +71,7 @@ def _narrow(net: NetworkBuilder, x: str, channels: int, times: int) -> str:
 
 
 def _neck(net: NetworkBuilder, small: str, middle: str, large: str) -> tuple[str, str, str]:
-    """SPP on the coarsest features, then down to the finest and back: 128, 256 and 512 channels."""
+    """Append SPP on the coarsest features, then the top-down and bottom-up paths: 128, 256 and 512 channels."""
     x = _narrow(net, large, 512, 1)
     pooled = [net.max_pool(x, kernel, 1, padding=kernel // 2) for kernel in (13, 9, 5)]
     x = _leaky(net, net.op("Concat", *pooled, x, axis=1), 2048, 512, 1)
@@ -84,7 +84,7 @@ def _neck(net: NetworkBuilder, small: str, middle: str, large: str) -> tuple[str
 
 
 def _meet(net: NetworkBuilder, coarse: str, fine: str, channels: int) -> str:
-    """Coarse features, enlarged, beside fine ones, each narrowed to ``channels``."""
+    """Concatenate enlarged coarse features and fine features, each reduced to ``channels``."""
     scales = net.constant(np.asarray([1, 1, 2, 2], np.float32))
     enlarged = net.op(
         "Resize",
@@ -99,7 +99,7 @@ def _meet(net: NetworkBuilder, coarse: str, fine: str, channels: int) -> str:
 
 
 def _decode(net: NetworkBuilder, raw: str, step: int) -> tuple[str, str]:
-    """Boxes (centre, size, as parts of the image) and class scores of one scale."""
+    """Return boxes (centre and size, relative to the image) and class scores of one scale."""
     side = SIZE // step
     apart = net.reshape(raw, 0, 3, _FIELDS, side, side)
     rows = net.op("Transpose", apart, perm=[0, 1, 3, 4, 2])

@@ -1,4 +1,4 @@
-"""The commands of neuron-cli: each makes a few calls and returns the text to print."""
+"""The commands of neuron-cli: each makes some calls and returns the text to print."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _told(text: str, facts: dict[str, int | str], *, as_json: bool) -> str:
 
 
 def list_groups(address: str | None, *, as_json: bool) -> str:
-    """The daemon's groups."""
+    """Return the daemon's groups."""
     with Client(address) as client:
         rows = [(group.eg.id, group.nc_count, group.mla_start_index, group.nc_start_index) for group in client.groups()]
     if as_json:
@@ -44,7 +44,7 @@ def destroy_group(address: str | None, group: int, *, as_json: bool) -> str:
 
 
 def list_models(address: str | None, *, as_json: bool) -> str:
-    """The daemon's networks."""
+    """Return the daemon's networks."""
     with Client(address) as client:
         models = client.models()
     if as_json:

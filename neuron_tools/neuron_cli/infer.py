@@ -1,4 +1,4 @@
-"""``neuron-cli infer``: tensors from files, inferences, tensors to files."""
+"""``neuron-cli infer``: read tensors from files, run inferences, write tensors to files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from runtime_core.status import Nerr
 
 
 def _read_tensor(path: Path, info: inspection_pb2.tensor_info) -> bytes:
-    """A tensor's bytes; an .npy file must have the shape and type of the network's input.
+    """Return the bytes of a tensor; an .npy file must have the shape and type of the network's input.
 
     The daemon checks the number of samples, because it knows whether the network's batch is dynamic.
     """
@@ -64,13 +64,13 @@ def _parse_inputs(given: Sequence[str], model: inspection_pb2.model_info) -> dic
 
 
 def _to_array(data: bytes, info: inspection_pb2.tensor_info) -> NDArray[np.generic]:
-    """An output; with a dynamic batch it has as many samples as the inputs."""
+    """Return an output as an array; with a dynamic batch it has as many samples as the inputs."""
     values, shape = np.frombuffer(data, numpy_dtype(DType(info.dtype))), tuple(info.shape)
     return values.reshape(shape if values.size == math.prod(shape) else (-1, *shape[1:]))
 
 
 def _target(directory: Path, name: str) -> Path:
-    """A file for an output. The NEFF's author chose the name: it must not lead out of the directory."""
+    """Return the file for an output, whose name comes from the NEFF and must not lead out of the directory."""
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "output"
     return directory / f"{safe}.npy"
 
@@ -86,11 +86,11 @@ def _facts(name: str, array: NDArray[np.generic]) -> dict[str, object]:
 def infer(
     address: str | None, network: int, inputs: Sequence[str], output_dir: Path | None, count: int, *, as_json: bool
 ) -> str:
-    """Run ``count`` inferences; returns the text to print.
+    """Run ``count`` inferences; return the text to print.
 
     Raises:
-        UsageError: a missing or invalid input.
-        NeuronError: with the status that the daemon returned.
+        UsageError: an input is missing or invalid.
+        NeuronError: the daemon returned an error status.
     """
     with Client(address) as client:
         model = next((m for m in client.models() if m.h_nn.id == network), None)

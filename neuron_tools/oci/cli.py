@@ -1,4 +1,4 @@
-"""neuron-oci-hook: makes the requested Neuron Devices visible in a container."""
+"""neuron-oci-hook: make the requested Neuron Devices visible in a container."""
 
 from __future__ import annotations
 

@@ -45,10 +45,10 @@ class Container(NamedTuple):
     """A container that is being created.
 
     Attributes:
-        pid: of its first process, as the runtime sees it; its namespaces exist already.
-        bundle: the bundle's directory; ``rootfs`` will be its root.
-        uid: user of its process, as the container sees it.
-        environment: variables of its process.
+        pid: its first process, in the runtime's pid namespace; its namespaces exist already.
+        bundle: directory of the bundle; ``rootfs`` becomes the container's root.
+        uid: user of its process, in the container.
+        environment: environment variables of its process.
     """
 
     container_id: str

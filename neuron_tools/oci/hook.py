@@ -1,4 +1,4 @@
-"""Mounts the devices that a container requests."""
+"""Mount the devices that a container requests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MAX_STATE_BYTES = 8 << 20
 
 
 def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
-    """The devices that a container requests.
+    """Return the devices that a container requests.
 
     Args:
-        text: the variable's value: ``ALL``, or ids like ``0,2-3``.
-        present: the devices that the node has.
+        text: value of the variable: ``ALL``, or ids like ``0,2-3``.
+        present: the devices of the node.
 
     Raises:
-        UsageError: the value is malformed, or names a device that the node lacks.
+        UsageError: the value is malformed, or names a device that the node does not have.
     """
     if text.strip().upper() == ALL:
         return tuple(present)
@@ -40,12 +40,12 @@ def wanted_devices(text: str, present: Sequence[int]) -> tuple[int, ...]:
     missing = sorted(set(wanted) - set(present))
     if missing:
         has = format_ranges(sorted(present)) or "none"
-        raise UsageError(f"{VARIABLE}={text.strip()} names Neuron Device {missing[0]}, the node has {has}")
+        raise UsageError(f"{VARIABLE}={text.strip()} names Neuron Device {missing[0]}, but the node has {has}")
     return tuple(sorted(set(wanted)))
 
 
 def device_files(dev: Path) -> list[int]:
-    """The Neuron Devices that have files in ``dev``."""
+    """Return the Neuron Devices that have files in ``dev``."""
     try:
         found = (_DEVICE_FILE.fullmatch(entry.name) for entry in dev.iterdir())
     except OSError:
@@ -54,26 +54,27 @@ def device_files(dev: Path) -> list[int]:
 
 
 def real_binds(dev: Path, devices: Sequence[int]) -> list[Bind]:
-    """Mounts for a real node's devices, at their usual paths."""
+    """Return mounts for a real node's devices, at their usual paths."""
     return [Bind(dev / f"neuron{d}", PurePosixPath(f"/dev/neuron{d}"), device=True) for d in devices]
 
 
 def simulated_binds(container: Container, root: Path, devices: Sequence[int], device_count: int) -> list[Bind]:
-    """Mounts for the node's directory at the runtime's default path, and for the list of visible devices over it."""
+    """Return mounts of the node's directory at the runtime's default path, and of the list of visible devices in it."""
     target = PurePosixPath(container.environment.get(ROOT_VARIABLE) or f"/tmp/neuron-sim-{container.uid}")  # noqa: S108
     visible = container.bundle / _BUNDLE_FILE
     write_visible(visible, devices)
-    # A mount needs an existing file.
+    # A bind mount requires an existing file.
     if not (root / VISIBLE_FILE).exists():
         write_visible(root / VISIBLE_FILE, range(device_count))
     return [Bind(root, target), Bind(visible, target / VISIBLE_FILE, read_only=True)]
 
 
 def run_hook(node: Path | None, dev: Path) -> None:
-    """Read the container's state from stdin and mount the requested devices; no effect without the variable.
+    """Read the container's state from stdin and mount the requested devices; do nothing without the variable.
 
     Args:
-        node: a simulated node; ``None``: a real node if ``dev`` has device files, else the environment's node.
+        node: directory of a simulated node; ``None``: a real node if ``dev`` has device files, else the environment's
+            node.
         dev: directory of device files.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Bind mounts inside a container that is being created, safe from its image.
+"""Bind mounts inside a container that is being created, protected against its image.
 
-The image controls the files below the container's root, symbolic links included, while the hook runs with the rights
-of the host. Therefore every directory from the root to a mount's target is opened by itself and must not be a link.
+The image controls the files below the container's root, including symbolic links, while the hook has the privileges of
+the host. Therefore every directory from the root to a mount's target is opened separately and must not be a link.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Bind(NamedTuple):
 
     Attributes:
         source: a file or directory of the host.
-        target: its absolute path in the container.
-        read_only: not writable, whatever the modes.
-        device: it is a device file.
+        target: absolute path in the container.
+        read_only: mount it read-only.
+        device: the source is a device file.
     """
 
     source: Path
@@ -41,7 +41,9 @@ class Bind(NamedTuple):
 def _check(result: int, what: str) -> None:
     if result:
         number = ctypes.get_errno()
-        raise NodeError(f"{os.strerror(number)}; the hook needs the rights of the container's runtime", where=str(what))
+        raise NodeError(
+            f"{os.strerror(number)}; the hook requires the privileges of the container's runtime", where=str(what)
+        )
 
 
 @contextlib.contextmanager
@@ -75,10 +77,10 @@ def _make(name: str, fd: int, *, directory: bool) -> None:
 
 
 def open_below(root: Path, target: PurePosixPath, *, directory: bool) -> int:
-    """A descriptor (O_PATH) of ``target`` below ``root``; missing parts are created.
+    """Return a descriptor (O_PATH) of ``target`` below ``root``; create missing parts.
 
     Raises:
-        NodeError: the target is not an absolute path without ``..``, or leads over a symbolic link.
+        NodeError: the target is not an absolute path without ``..``, or leads through a symbolic link.
     """
     parts = target.parts[1:]
     if not target.is_absolute() or not parts or ".." in parts:

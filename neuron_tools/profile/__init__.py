@@ -1,1 +1,1 @@
-"""neuron-profile: shows where the time of one execution goes."""
+"""neuron-profile: show how the time of one execution is spent."""

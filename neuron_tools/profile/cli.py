@@ -1,4 +1,4 @@
-"""neuron-profile: shows where the time of one execution goes."""
+"""neuron-profile: show how the time of one execution is spent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from neuron_console.command import JsonFlag, VersionFlag, new_app, run
 
 app = new_app(
-    "Show where the time of one execution goes: engines, DRAM, links, CPU nodes.",
+    "Show how the time of one execution is spent: engines, DRAM, links, CPU nodes.",
     """neuron-profile view resnet50.neff
 neuron-profile capture resnet50.neff -o resnet50.trace.json.gz
 neuron-profile capture resnet50.neff --tensorboard logs""",
@@ -18,7 +18,9 @@ neuron-profile capture resnet50.neff --tensorboard logs""",
 _ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")]
 _StartCoreOption = Annotated[
     int,
-    typer.Option(min=0, help="First NeuronCore of the model. It decides where a pipeline crosses from chip to chip."),
+    typer.Option(
+        min=0, help="First NeuronCore of the model. It determines where a pipeline crosses from chip to chip."
+    ),
 ]
 
 

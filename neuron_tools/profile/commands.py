@@ -21,12 +21,12 @@ _INSTANCE = "inf1.24xlarge"
 
 
 def load_timeline(path: Path, start_core: int = 0) -> Timeline:
-    """The timeline of a model file (NEFF, or ONNX to compile) on cores from ``start_core`` on.
+    """Return the timeline of a model file (NEFF, or ONNX to compile) on cores from ``start_core`` on.
 
     Raises:
         ModelFileError: the file cannot be read or compiled.
-        NrtError: it is not a NEFF.
-        UsageError: the model needs more cores.
+        NrtError: the file is not a NEFF.
+        UsageError: the model requires more cores.
     """
     from neuron_tools.sim.load import neff_bytes
 
@@ -43,10 +43,10 @@ def load_timeline(path: Path, start_core: int = 0) -> Timeline:
 
 
 def capture(path: Path, output: Path | None, tensorboard: Path | None, start_core: int) -> str:
-    """Write the timeline of one execution; returns the names of the files.
+    """Write the timeline of one execution; return the names of the files.
 
     Raises:
-        NeuronError: as :func:`load_timeline`, or a file cannot be written.
+        NeuronError: as for :func:`load_timeline`, or a file cannot be written.
     """
     timeline = load_timeline(path, start_core)
     written: list[Path] = []
@@ -61,7 +61,7 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
     if tensorboard is not None:
         with requires("profile"):
             from neuron_tools.profile.xplane import profile_path, xspace
-        # A folder per capture: TensorBoard caches its results per folder.
+        # One directory per capture, because TensorBoard caches its results per directory.
         run = datetime.datetime.now(datetime.UTC).strftime("%Y_%m_%d_%H_%M_%S")
         target = profile_path(tensorboard, f"{path.stem}_{run}", "neuron-sim")
         try:
@@ -80,10 +80,10 @@ def _name(row: Hot) -> str:
 
 
 def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
-    """The slowest operators of one execution and what limits each, as text.
+    """Return the slowest operators of one execution and their bottlenecks, as text.
 
     Raises:
-        NeuronError: as :func:`load_timeline`.
+        NeuronError: as for :func:`load_timeline`.
     """
     timeline = load_timeline(path, start_core)
     hot, shares = hottest(timeline), shares_by_bound(timeline)

@@ -1,4 +1,4 @@
-"""The operators that take the most time, and what limits each."""
+"""The operators that take the most time, and the bottleneck of each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ class Hot(NamedTuple):
     """One operator over the whole execution.
 
     Attributes:
-        operator: its name in the source model, or the activity.
-        opcode: of its longest instruction, "" if it has none.
-        duration_ns: in total; ``share`` of the execution's total, 0..1.
-        bound: the limit of most of that time.
+        operator: name in the source model, or the activity.
+        opcode: opcode of its longest instruction; "" if it has none.
+        duration_ns: total time.
+        share: share of the execution's total time, 0..1.
+        bound: bottleneck of most of that time.
         flops: floating-point operations; ``None`` if they are not counted.
         instructions: number of spans.
     """
@@ -29,7 +30,7 @@ class Hot(NamedTuple):
 
 
 def hottest(timeline: Timeline) -> list[Hot]:
-    """Operators by their time, the longest first; their shares add up to 1."""
+    """Return operators by time, the longest first; their shares add up to 1."""
     durations: dict[str, dict[Bound, int]] = {}
     flops: dict[str, int] = {}
     counts: dict[str, int] = {}
@@ -59,7 +60,7 @@ def hottest(timeline: Timeline) -> list[Hot]:
 
 
 def shares_by_bound(timeline: Timeline) -> dict[Bound, float]:
-    """Share of the execution's time that each bound limits."""
+    """Return the share of the execution's time per bottleneck."""
     found = dict.fromkeys(Bound, 0)
     for span in timeline.spans:
         if not span.detail:

@@ -1,4 +1,4 @@
-"""Writes a timeline as a TensorBoard profile: an XSpace at the path that the plugin reads."""
+"""Write a timeline as a TensorBoard profile: an XSpace at the path that the plugin reads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _STATS = ("operator", "bound", "flops", "bytes")
 
 
 def profile_path(log_folder: Path, run: str, host: str) -> Path:
-    """The path that TensorBoard's profile plugin reads: ``LOGDIR/plugins/profile/RUN/HOST.xplane.pb``."""
+    """Return the path that TensorBoard's profile plugin reads: ``LOGDIR/plugins/profile/RUN/HOST.xplane.pb``."""
     return log_folder / "plugins" / "profile" / run / f"{host}.xplane.pb"
 
 
 def xspace(timeline: Timeline) -> bytes:
-    """The serialised XSpace: a plane for the host and per device, a line per track."""
+    """Return the serialised XSpace: a plane for the host and for each device, with a line per track."""
     space = XSpace(hostnames=["neuron-sim"])
     devices = sorted({span.track.device for span in timeline.spans}, key=lambda d: -1 if d is None else d)
     for number, device in enumerate(devices, 1):

@@ -1,1 +1,1 @@
-"""The frameworks that models come from; one module per framework."""
+"""The frameworks of source models; one module per framework."""

@@ -1,4 +1,4 @@
-"""Detects a model's framework and reads the model."""
+"""Detect the framework of a model, and read the model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _EXPORTS = {
 
 
 def framework_of(model: Path) -> Framework:
-    """The framework, by a file's name or a directory's contents; default: ONNX."""
+    """Return the framework, from the name of a file or the content of a directory; default: ONNX."""
     if (model / "saved_model.pb").is_file():
         return Framework.TENSORFLOW
     if model.name.endswith("-symbol.json"):
@@ -48,15 +48,15 @@ def framework_of(model: Path) -> Framework:
 
 
 def read_model(model: Path, framework: Framework | None) -> Path | ModelProto:
-    """The compiler's input for a model.
+    """Return the compiler's input for a model.
 
     Args:
         model: the file.
-        framework: ``None``: detect it from the file.
+        framework: the framework; ``None``: detect it from the file.
 
     Raises:
-        UsageError: the framework must export to ONNX first; says how.
-        ModelFileError: a PyTorch program that cannot be read.
+        UsageError: the model must be exported to ONNX first; the error says how.
+        ModelFileError: the PyTorch program cannot be read.
     """
     framework = framework or framework_of(model)
     if framework in _EXPORTS:
@@ -64,7 +64,7 @@ def read_model(model: Path, framework: Framework | None) -> Path | ModelProto:
     if framework is Framework.PYTORCH:
         if model.suffix.lower() in (".pt", ".pth"):
             raise UsageError(
-                "weights or a pickled module hold no graph",
+                "weights or a pickled module contain no graph",
                 where=str(model),
                 mend=(
                     "write the program with torch.export.save(torch.export.export(module.eval(), "

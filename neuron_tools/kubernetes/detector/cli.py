@@ -15,7 +15,7 @@ neuron-problem-detector --node-name $NODE_NAME --recover --journal
 neuron-problem-detector --once --json"""
 SUMMARY = (
     "Watch a node's Neuron Devices and write the node condition NeuronHealth and events. With --recover: cordon and "
-    "drain an unhealthy node, reset its devices, and uncordon it when it is well again."
+    "drain an unhealthy node, reset its devices, and uncordon it when it is healthy again."
 )
 
 app = new_app(SUMMARY)
@@ -36,25 +36,27 @@ def detect(
     recover: Annotated[bool, typer.Option("--recover", help="Cordon, drain, reset and uncordon.")] = False,
     log: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="A log that receives NEURON_HW_ERR lines, such as a simulated node's."),
+        typer.Option(metavar="FILE", help="Log file with NEURON_HW_ERR lines, such as that of a simulated node."),
     ] = None,
     journal: Annotated[bool, typer.Option("--journal", help="Read the kernel's messages from the journal.")] = False,
     npd_polarity: Annotated[
         bool,
         typer.Option(
             "--npd-polarity",
-            help="Write NeuronHealth as node-problem-detector does: True is a problem. Default: True is healthy.",
+            help="Polarity of node-problem-detector: NeuronHealth is True for a problem. Default: True is healthy.",
         ),
     ] = False,
-    period: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two looks.")] = 2.0,
+    period: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two checks.")] = 2.0,
     source: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--source", metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."
+            "--source",
+            metavar="SOURCE",
+            help="Node to read: sim, or sysfs[:ROOT]. Default: a real node if present, else sim.",
         ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Look for two seconds, print the verdict; exit status 1: unhealthy.")
+        bool, typer.Option("--once", help="Watch for two seconds and print the verdict. Exit status 1: unhealthy.")
     ] = False,
     json: JsonFlag = False,
     version: VersionFlag = False,

@@ -1,4 +1,4 @@
-"""The detector: from looks and log lines to the node's state, and from a problem to a node that is back."""
+"""The detector: derives the state of the node from snapshots and log lines, and recovers the node."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from runtime_core.telemetry.health import HealthWatch
 
 HEARTBEAT_NS = 300 * 10**9
 SETTLE_NS = 10 * 10**9
-"""How long a node has to be well after a reset before it takes pods again."""
+"""Time without a problem after a reset before the node accepts pods again, in nanoseconds."""
 DRAIN_NS = 300 * 10**9
-"""How long pods are waited for before a reset is given up."""
+"""Longest wait for pods to leave before the recovery is given up, in nanoseconds."""
 
 log = logging.getLogger("neuron-problem-detector")
 log.addHandler(logging.NullHandler())
 
 
 class Stage(enum.StrEnum):
-    """Where recovery stands."""
+    """Stage of the recovery."""
 
     WATCHING = "watching"
     DRAINING = "draining"
@@ -35,11 +35,11 @@ class Stage(enum.StrEnum):
 
 
 class State(NamedTuple):
-    """What the detector makes of the node.
+    """State of the node.
 
     Attributes:
-        problems: what is wrong now, the oldest first.
-        since_ns: wall time when the node became healthy or unhealthy.
+        problems: current problems, the oldest first.
+        since_ns: wall time at which the node became healthy or unhealthy.
     """
 
     problems: tuple[Problem, ...]
@@ -48,12 +48,12 @@ class State(NamedTuple):
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
 
 class Detector:
-    """The problems of one node, and what is done about them. One call at a time."""
+    """Tracks the problems of one node, and recovers it. Not thread-safe."""
 
     def __init__(
         self,
@@ -64,14 +64,14 @@ class Detector:
         drain_ns: int = DRAIN_NS,
         resets: Callable[[int], int | None] = lambda _device: None,
     ) -> None:
-        """Start with nothing wrong.
+        """Create a detector without problems.
 
         Args:
-            reporter: writes to the cluster; ``None``: nobody is told.
-            resetter: mends devices; ``None``: the node is watched only.
+            reporter: reports to the cluster; ``None``: no reports.
+            resetter: resets devices; ``None``: the node is only observed.
             settle_ns: see :data:`SETTLE_NS`.
             drain_ns: see :data:`DRAIN_NS`.
-            resets: how often a device was reset; ``None`` where nothing tells.
+            resets: returns the number of resets of a device; ``None`` if unknown.
         """
         self._reporter = reporter
         self._resetter = resetter
@@ -90,15 +90,15 @@ class Detector:
 
     @property
     def stage(self) -> Stage:
-        """Where recovery stands."""
+        """Stage of the recovery."""
         return self._stage
 
     def look(self, snapshot: Snapshot, lines: Iterable[str] = ()) -> State:
-        """Take a look and the log's new lines in, and act.
+        """Process a snapshot and new log lines, and act.
 
         Args:
-            snapshot: of the node.
-            lines: of the kernel's log since the last look.
+            snapshot: snapshot of the node.
+            lines: lines of the kernel's log since the last call.
         """
         now_ns = snapshot.wall_time_ns
         self._see_resets(snapshot)
@@ -119,7 +119,7 @@ class Detector:
             self._write_condition(now_ns)
             self._recover(now_ns)
         except ClusterError as error:
-            # The API server is asked again at the next look.
+            # The API server is called again at the next snapshot.
             log.warning("%s", error)
         return State(tuple(self._open.values()), self._since_ns, self._stage)
 
@@ -132,7 +132,7 @@ class Detector:
                 self.was_reset(device.index)
 
     def was_reset(self, device: int | None = None) -> None:
-        """A device was reset (``None``: all, as by a driver reload): what lasted until then is over."""
+        """Record a reset of a device (``None``: of all, as by a driver reload), which ends its lasting problems."""
         self._lasting = {
             k: p for k, p in self._lasting.items() if device is not None and p.device not in (device, None)
         }
@@ -166,7 +166,7 @@ class Detector:
         match self._stage:
             case Stage.WATCHING if self._open:
                 self._reporter.cordon(wanted=True)
-                self._event("NeuronNodeCordoned", "new pods are kept from the node", now_ns, warning=True)
+                self._event("NeuronNodeCordoned", "the node accepts no new pods", now_ns, warning=True)
                 self._to(Stage.DRAINING, now_ns)
                 self._drain(now_ns)
             case Stage.DRAINING:
@@ -176,7 +176,7 @@ class Detector:
             case Stage.SETTLING if now_ns - self._stage_ns >= self._settle_ns:
                 self._back(now_ns)
             case Stage.GIVEN_UP if not self._open:
-                # Repaired by hand.
+                # The node was repaired manually.
                 self._to(Stage.SETTLING, now_ns)
             case _:
                 pass
@@ -214,7 +214,7 @@ class Detector:
     def _back(self, now_ns: int) -> None:
         assert self._reporter is not None  # noqa: S101 - the caller looked
         self._reporter.cordon(wanted=False)
-        self._event("NeuronNodeRecovered", "the node takes pods again", now_ns, warning=False)
+        self._event("NeuronNodeRecovered", "the node accepts pods again", now_ns, warning=False)
         self._to(Stage.WATCHING, now_ns)
 
     def _give_up(self, why: str, now_ns: int) -> None:

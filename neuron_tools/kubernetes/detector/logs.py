@@ -1,4 +1,4 @@
-"""New lines of a log: a file that may be rotated or not exist yet, or the kernel's messages in the systemd journal."""
+"""New lines of a log: a file that may be rotated or missing, or the kernel's messages in the systemd journal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_LINE_BYTES = 16 << 10
 
 
 class Log(Protocol):
-    """Where lines come from."""
+    """A source of lines."""
 
     def lines(self) -> Iterator[str]:
-        """Those since the last call; none is waited for."""
+        """Return the lines since the last call, without waiting."""
         ...
 
     def close(self) -> None:
@@ -27,7 +27,7 @@ class Log(Protocol):
 
 
 class _Lines:
-    """Cuts bytes into lines; what exceeds a line's limit is dropped."""
+    """Splits bytes into lines; lines are truncated at a limit."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -40,13 +40,13 @@ class _Lines:
 
 
 class FileLog:
-    """A file that lines are appended to. It starts at the file's end; a new or shorter file is read from its start."""
+    """A growing file, read from its current end; a new or shorter file is read from its start."""
 
     def __init__(self, path: Path) -> None:
         """Start at the end of ``path``.
 
         Raises:
-            NeuronError: it is not a regular file.
+            NeuronError: ``path`` is not a regular file.
         """
         self._path = path
         self._fd = -1
@@ -55,7 +55,7 @@ class FileLog:
 
     def _open(self, *, at_end: bool) -> None:
         try:
-            # A FIFO must not hang the detector.
+            # Opening a FIFO must not block the detector.
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return
@@ -63,7 +63,7 @@ class FileLog:
             raise NeuronError(f"cannot be read: {error.strerror}", where=str(self._path)) from None
         if not os.path.isfile(self._path):
             os.close(fd)
-            raise NeuronError("not a regular file", where=str(self._path), mend="name a log file")
+            raise NeuronError("not a regular file", where=str(self._path), mend="give a log file")
         if at_end:
             os.lseek(fd, 0, os.SEEK_END)
         self._fd = fd
@@ -106,14 +106,14 @@ class JournalLog:
         """Start the program.
 
         Raises:
-            NeuronError: it is not installed.
+            NeuronError: the program is not installed.
         """
         command = [program, "--dmesg", "--follow", "--lines=0", "--output=cat", "--quiet"]
         try:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)  # noqa: S603
         except OSError as error:
             raise NeuronError(
-                f"cannot be started: {error.strerror}", where=program, mend="use --log FILE where there is no systemd"
+                f"cannot be started: {error.strerror}", where=program, mend="use --log FILE if there is no systemd"
             ) from None
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         os.set_blocking(self._process.stdout.fileno(), False)

@@ -1,7 +1,8 @@
-"""What makes a node unhealthy: verdicts of health and lines of the kernel's log, as problems with a reason.
+"""Problems that make a node unhealthy, derived from health verdicts and lines of the kernel's log.
 
-Source of the published reasons and of the line: ``contracts/kubernetes.md``, "Node problem detector". Where the
-original has no reason (a lost device, a link that is down, a core that hangs outside collectives) the reason is ours.
+Source of the published reasons and of the line: ``contracts/kubernetes.md``, "Node problem detector". For problems that
+the original does not report (a lost device, a link that is down, a core that hangs outside collectives) the reason is
+our own.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ _OWN_REASONS = {
 
 
 class Problem(NamedTuple):
-    """Something that makes the node unhealthy.
+    """A problem that makes the node unhealthy.
 
     Attributes:
-        error: the part of the reason after ``NeuronHasError_``.
-        device: that it concerns, ``None`` for the node.
-        message: a few words.
-        lasting: it stays until the device is reset; other problems end when they are no longer seen.
+        error: part of the reason after ``NeuronHasError_``.
+        device: affected device; ``None`` for the node.
+        message: short description.
+        lasting: the problem lasts until the device is reset; other problems end when they are no longer observed.
     """
 
     error: str
@@ -48,12 +49,12 @@ class Problem(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Of the node's condition."""
+        """Reason in the node's condition."""
         return REASON_PREFIX + self.error
 
 
 def problem_of_verdict(verdict: Verdict, now_ns: int) -> Problem | None:
-    """The problem that a verdict stands for; ``None`` where it does not make the node unhealthy."""
+    """Return the problem for a verdict, or ``None`` if the verdict does not make the node unhealthy."""
     if verdict.severity < Severity.CRITICAL:
         return None
     message, device = phrase(verdict, now_ns), verdict.where.device
@@ -67,9 +68,9 @@ def problem_of_verdict(verdict: Verdict, now_ns: int) -> Problem | None:
 
 
 def problem_of_line(line: str) -> Problem | None:
-    """The problem that a line of the kernel's log tells of; ``None`` for any other line.
+    """Return the problem in a line of the kernel's log, or ``None`` for any other line.
 
-    The published rules want text and a space before ``NEURON_HW_ERR=`` on its line.
+    The published rules require text and a space before ``NEURON_HW_ERR=``.
     """
     found = _LINE.search(line)
     if found is None:

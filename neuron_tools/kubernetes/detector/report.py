@@ -27,15 +27,15 @@ def _time(unix_ns: int) -> str:
 
 
 class Reporter:
-    """Writes about one node."""
+    """Writes reports about one node."""
 
     def __init__(self, cluster: Cluster, node: str, *, problem_is_true: bool = False) -> None:
-        """Say where.
+        """Create a reporter.
 
         Args:
-            cluster: its API server.
-            node: the node's name.
-            problem_is_true: write the condition as node-problem-detector does: status True is a problem.
+            cluster: the cluster's API server.
+            node: name of the node.
+            problem_is_true: use the polarity of node-problem-detector, where status True is a problem.
         """
         self._cluster = cluster
         self._node = node
@@ -83,7 +83,7 @@ class Reporter:
         )
 
     def cordon(self, *, wanted: bool) -> None:
-        """Keep new pods from the node, or let them come again.
+        """Cordon or uncordon the node.
 
         Raises:
             ClusterError: the API server refused.
@@ -91,10 +91,10 @@ class Reporter:
         self._cluster.patch_node(self._node, {"spec": {"unschedulable": True if wanted else None}})
 
     def neuron_pods(self) -> list[PodObject]:
-        """Pods of the node that hold Neuron resources.
+        """Return the pods of the node that hold Neuron resources.
 
         Raises:
-            ClusterError: the API server refused, or sent what cannot be read.
+            ClusterError: the API server refused, or its answer is invalid.
         """
         raw = self._cluster.list("pods", self._node)
         try:
@@ -104,9 +104,9 @@ class Reporter:
         return [pod for pod in pods if requests_of(pod) and not has_ended(pod)]
 
     def evict(self, pod: PodObject) -> None:
-        """Evict a pod, as its disruption budget allows.
+        """Evict a pod, if its disruption budget allows it.
 
         Raises:
-            ClusterError: the API server refused, for now (429) or for good.
+            ClusterError: the API server refused, temporarily (429) or permanently.
         """
         self._cluster.evict(pod.metadata.namespace, pod.metadata.name)

@@ -1,4 +1,4 @@
-"""Runs the detector."""
+"""Run the detector."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ONCE_SECONDS = 2.0
 
 
 class Settings(NamedTuple):
-    """How the detector runs.
+    """Settings of the detector.
 
     Attributes:
-        node: name of the node in the cluster, "" without one.
+        node: name of the node in the cluster; "" without a cluster.
         server: URL of an API server without authentication; ``None``: KUBECONFIG or the pod's account.
-        cluster: whether a cluster is told.
-        log_file, journal: where the kernel's lines come from, if anywhere.
-        recover: cordon, drain, reset, uncordon.
-        npd_polarity: write the condition as node-problem-detector does.
+        cluster: whether to report to a cluster.
+        log_file, journal: source of the kernel's log lines, if any.
+        recover: cordon, drain, reset and uncordon the node.
+        npd_polarity: use the polarity of node-problem-detector.
     """
 
     node: str = ""
@@ -49,14 +49,14 @@ class Settings(NamedTuple):
 
 
 def _empty(source: Source) -> Snapshot:
-    """A look at a node that is not there: no device, no driver."""
+    """Return a snapshot of a missing node: no devices, no driver."""
     from runtime_core.telemetry.snapshot import Instance
 
     return Snapshot(time.monotonic_ns(), time.time_ns(), source.name, Instance("", ""), "", (), (), None)
 
 
 def look(source: Source) -> Snapshot:
-    """A snapshot; of a node that is gone one without devices."""
+    """Take a snapshot; if the node does not exist, return one without devices."""
     try:
         return source.snapshot()
     except NodeNotFoundError:
@@ -64,7 +64,7 @@ def look(source: Source) -> Snapshot:
 
 
 def source_is_there(source: Source) -> bool:
-    """Whether there is a node to look at now."""
+    """Return whether the node exists now."""
     try:
         source.snapshot()
     except NodeNotFoundError:
@@ -73,7 +73,7 @@ def source_is_there(source: Source) -> bool:
 
 
 def as_json(state: State) -> str:
-    """The state as one JSON object."""
+    """Return the state as one JSON object."""
     first = next(iter(state.problems), None)
     return json.dumps(
         {
@@ -87,18 +87,18 @@ def as_json(state: State) -> str:
 
 
 def serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT, or look once.
+    """Run until SIGTERM or SIGINT, or check once.
 
     Returns:
-        The exit status: with ``once`` 1 for an unhealthy node.
+        The exit status: with ``once``, 1 for an unhealthy node.
 
     Raises:
-        NeuronError: no cluster, no such log, or invalid settings.
+        NeuronError: the cluster or the log is not available, or the settings are invalid.
     """
     if settings.cluster and not settings.once and not settings.node:
         raise UsageError("the node's name is missing", mend="set NODE_NAME or --node-name, or use --no-cluster")
     if settings.recover and not settings.cluster:
-        raise UsageError("--recover needs a cluster", mend="omit --no-cluster")
+        raise UsageError("--recover requires a cluster", mend="omit --no-cluster")
     source = open_source(settings.source)
     logs: list[Log] = []
     if settings.log_file is not None:
@@ -130,7 +130,7 @@ def _watch(settings: Settings, source: Source, logs: list[Log], detector: Detect
             text = as_json(state)
             if settings.once:
                 if looks == 1:
-                    # A core that hangs shows between two looks only.
+                    # A hung core is visible only in the difference of two snapshots.
                     signals.wait(_ONCE_SECONDS)
                     continue
                 print(text if settings.as_json else sentence(state))
@@ -144,7 +144,7 @@ def _watch(settings: Settings, source: Source, logs: list[Log], detector: Detect
 
 
 def sentence(state: State) -> str:
-    """The state in one line."""
+    """Return the state as one line."""
     if state.healthy:
         return f"{HEALTHY_REASON}: {HEALTHY_MESSAGE}"
     return "; ".join(f"{problem.reason}: {problem.message}" for problem in state.problems)

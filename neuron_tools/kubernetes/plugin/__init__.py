@@ -1,1 +1,1 @@
-"""neuron-device-plugin: offers the Neuron Devices and NeuronCores of a node to the kubelet."""
+"""neuron-device-plugin: advertises the Neuron Devices and NeuronCores of a node to the kubelet."""

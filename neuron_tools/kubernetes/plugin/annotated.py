@@ -1,7 +1,7 @@
-"""The choices of the scheduler extension, read from the annotations of this node's pods and noted there once used.
+"""The ids chosen by the scheduler extension, read from the annotations of this node's pods.
 
-The kubelet's own choice stands in the end: it is what the pod-resources service lists. So the extension's choice goes
-to the kubelet as a preference, and where the kubelet took other ids, the annotation is corrected.
+The kubelet makes the final choice, which the pod-resources service lists. Therefore the extension's choice is passed to
+the kubelet as a preference, and if the kubelet chose other ids, the annotation is corrected.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ log = logging.getLogger("neuron-device-plugin")
 
 
 class AnnotatedPods:
-    """See :class:`neuron_tools.kubernetes.plugin.pods.PendingPods`. Safe for threads."""
+    """Implements :class:`neuron_tools.kubernetes.plugin.pods.PendingPods`. Thread-safe."""
 
     def __init__(self, cluster: Cluster, node: str, silicon: Silicon) -> None:
-        """Begin to copy the node's pods.
+        """Start copying the node's pods.
 
         Args:
             cluster: the API server.
             node: name of this node.
-            silicon: of this node.
+            silicon: devices of this node.
         """
         self._cluster = cluster
         self._silicon = silicon
@@ -44,7 +44,7 @@ class AnnotatedPods:
         self._writer.start()
 
     def close(self) -> None:
-        """Watch no more, and write what is left."""
+        """Stop watching, and write pending annotations."""
         self._informer.close()
         self._notes.put(None)
         self._writer.join(5)
@@ -55,7 +55,7 @@ class AnnotatedPods:
                 self._used.pop(key, None)
 
     def _waiting(self, resource: str) -> list[tuple[Key, list[int], tuple[int, ...]]]:
-        """Pods that wait for their ids, the oldest first: key, ids not used yet, what their containers ask for."""
+        """Return pods that wait for their ids, the oldest first: key, unused ids, amounts requested by containers."""
         found = []
         for key, pod in list(self._informer.objects.items()):
             annotations = pod.metadata.annotations or {}
@@ -66,7 +66,7 @@ class AnnotatedPods:
             if wanted:
                 left = [index for index in ids if index not in self._used.get(key, ())]
                 found.append((annotations.get(names.ALLOCATION_TIME, ""), key, left, wanted))
-        # Unix nanoseconds have the same number of digits for centuries.
+        # Unix times in nanoseconds all have the same number of digits, so they sort as text.
         return [(key, left, wanted) for _, key, left, wanted in sorted(found, key=lambda entry: entry[:2])]
 
     def ids_for(self, resource: str, size: int, free: Collection[int], must: Collection[int]) -> tuple[int, ...] | None:
@@ -96,7 +96,7 @@ class AnnotatedPods:
                 self._notes.put((key, {names.ALLOCATED: "true"}))
 
     def _note_other(self, key: Key, left: Sequence[int], ids: Sequence[int]) -> None:
-        """The kubelet took other ids than those that were chosen for a pod."""
+        """Record that the kubelet chose other ids for a pod than the extension."""
         pod = self._informer.objects[key]
         kept = [index for index in chosen_ids(pod) or () if index not in left[: len(ids)]]
         now = sorted({*kept, *ids})

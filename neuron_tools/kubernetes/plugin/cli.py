@@ -1,4 +1,4 @@
-"""neuron-device-plugin: offer a node's Neuron Devices and NeuronCores to the kubelet."""
+"""neuron-device-plugin: advertise a node's Neuron Devices and NeuronCores to the kubelet."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ EXAMPLES = """neuron-device-plugin
 neuron-device-plugin --kubelet-dir /tmp/kubelet --source sim
 neuron-device-plugin --resource neuroncore --cdi-dir /var/run/cdi"""
 SUMMARY = (
-    "Offer the Neuron Devices (aws.amazon.com/neuron) and NeuronCores (aws.amazon.com/neuroncore) of this node to the "
-    "kubelet. Runs until SIGTERM; SIGHUP registers again."
+    "Advertise the Neuron Devices (aws.amazon.com/neuron) and NeuronCores (aws.amazon.com/neuroncore) of this node to "
+    "the kubelet. Runs until SIGTERM; SIGHUP registers again."
 )
 
 app = new_app(SUMMARY)
 
 
 class Offer(enum.StrEnum):
-    """What ``--resource`` takes."""
+    """Values of ``--resource``."""
 
     NEURON = "neuron"
     NEURONCORE = "neuroncore"
@@ -36,32 +36,32 @@ _NAMES = {Offer.NEURON: DEVICE_RESOURCE, Offer.NEURONCORE: CORE_RESOURCE}
 @app.command(epilog=examples_epilog(EXAMPLES), help=SUMMARY)
 def plugin(
     kubelet_dir: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of kubelet.sock and of the plugin's sockets.")
+        Path, typer.Option(metavar="DIR", help="Directory of kubelet.sock and of the plugin's sockets.")
     ] = Path("/var/lib/kubelet/device-plugins"),
     pod_resources_socket: Annotated[
         Path, typer.Option(metavar="PATH", help="Socket of the kubelet's pod-resources service.")
     ] = Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
     state_dir: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Folder of the files that containers mount, at the same path on the host."),
+        typer.Option(metavar="DIR", help="Directory of the files that containers mount, at the same path on the host."),
     ] = Path("/run/neuron-device-plugin"),
     resource: Annotated[
         Optional[list[Offer]],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="Offer only this resource. Default: both, over the same silicon."),
+        typer.Option(help="Advertise only this resource. Default: both, for the same hardware."),
     ] = None,
     cdi_dir: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="DIR", help="Write a CDI specification here and hand out CDI devices."),
+        typer.Option(metavar="DIR", help="Write a CDI specification to this directory and allocate CDI devices."),
     ] = None,
     period: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two looks at devices and pods.")
+        float, typer.Option(metavar="SECONDS", min=0.1, max=60, help="Time between two checks of devices and pods.")
     ] = 2.0,
     node_name: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             envvar="NODE_NAME",
-            help="Name of this node: prefer the ids that neuron-scheduler chose for its pods. Default: ask no cluster.",
+            help="Name of this node, to prefer the ids that neuron-scheduler chose for its pods. Default: no cluster.",
         ),
     ] = "",
     server: Annotated[
@@ -73,7 +73,9 @@ def plugin(
     source: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--source", metavar="SOURCE", help="sim, or sysfs[:ROOT]. Default: a real node where there is one."
+            "--source",
+            metavar="SOURCE",
+            help="Node to read: sim, or sysfs[:ROOT]. Default: a real node if present, else sim.",
         ),
     ] = None,
     version: VersionFlag = False,

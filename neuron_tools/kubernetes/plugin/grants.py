@@ -1,4 +1,4 @@
-"""The container's share for the ids that the kubelet chose: variables, mounts, device files, CDI devices."""
+"""What a container receives for the ids that the kubelet chose: variables, mounts, device files, CDI devices."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from runtime_core.driver.visibility import write_visible
 from runtime_core.files import write_atomically
 
 CONTAINER_ROOT = "/run/neuron-sim"
-"""Where a container finds its simulated node."""
+"""Path of the simulated node in a container."""
 CDI_VERSION = "0.6.0"
 CDI_FILE = "aws.amazon.com-neuron.json"
 _RENUMBERED_FROM = (2, 12, 14)
-"""The driver from which a container's device files are numbered from 0."""
+"""First driver version that numbers a container's device files from 0."""
 
 
 class Mounted(NamedTuple):
-    """A file or folder of the host in the container."""
+    """A mount of a file or directory of the host in the container."""
 
     host_path: str
     container_path: str
@@ -32,7 +32,7 @@ class Mounted(NamedTuple):
 
 
 class DeviceFile(NamedTuple):
-    """A device file of the host in the container, with ``rw`` rights."""
+    """A device file of the host in the container, with ``rw`` permissions."""
 
     host_path: str
     container_path: str
@@ -57,16 +57,16 @@ def _renumbers(driver_version: str) -> bool:
 
 
 class Grants:
-    """Makes grants on one node."""
+    """Builds the grants of one node."""
 
     def __init__(self, node: Node, state_dir: Path, *, cdi_dir: Path | None = None, dev: Path = Path("/dev")) -> None:
-        """Write the CDI file, where CDI is wanted.
+        """Write the CDI file, if CDI is used.
 
         Args:
             node: the node.
-            state_dir: folder of the plugin's files that containers mount, on the host.
-            cdi_dir: where the container runtime looks for CDI files; ``None``: no CDI.
-            dev: where the device files are.
+            state_dir: directory of the plugin's files that containers mount, on the host.
+            cdi_dir: directory of the container runtime's CDI files; ``None``: no CDI.
+            dev: directory of the device files.
 
         Raises:
             OSError: a file cannot be written.
@@ -92,18 +92,18 @@ class Grants:
         if self._node.simulated is None:
             path = str(self._dev / f"neuron{device}")
             return {"deviceNodes": [{"path": f"/dev/neuron{device}", "hostPath": path, "permissions": "rw"}]}
-        # The mounts stay in the answer: a runtime adds these edits last, and would cover the list of devices.
+        # The mounts are not in the CDI edits, which runtimes apply last: they would hide the list of devices.
         return {"env": [f"{ROOT_VARIABLE}={CONTAINER_ROOT}"]}
 
     def grant(self, resource: str, ids: Sequence[int]) -> Grant:
-        """What a container with these ids gets.
+        """Return the grant of a container with these ids.
 
         Args:
-            resource: that the ids are of.
+            resource: the resource of the ids.
             ids: global indices of devices or cores.
 
         Raises:
-            OSError: a file that the container is to mount cannot be written.
+            OSError: a file that the container mounts cannot be written.
         """
         silicon = self._node.silicon
         by_core = resource == CORE_RESOURCE
@@ -125,19 +125,19 @@ class Grants:
             each = silicon.cores_per_device
             envs["NEURON_RT_VISIBLE_CORES"] = _text([number[core // each] * each + core % each for core in ids])
         if self._cdi:
-            # The runtime makes the files from the CDI specification.
+            # The container runtime creates the files from the CDI specification.
             return Grant(envs, mounts, (), tuple(f"{DEVICE_RESOURCE}={device}" for device in devices))
         return Grant(envs, mounts, files, ())
 
     def _simulated_mounts(self, root: Path, devices: Sequence[int]) -> tuple[Mounted, ...]:
-        """The node's directory, and over its list of visible devices that of the container."""
+        """Return mounts for the node's directory, and over its list of visible devices the list of the container."""
         folder = self._state_dir / "visible"
         folder.mkdir(parents=True, exist_ok=True)
         visible = folder / "-".join(map(str, devices))
         write_visible(visible, devices)
         visible.chmod(0o644)
         if not (root / VISIBLE_FILE).exists():
-            # A mount needs a file to lie on.
+            # A bind mount needs an existing file as its target.
             write_visible(root / VISIBLE_FILE, range(self._node.silicon.device_count))
         return (
             Mounted(str(root), CONTAINER_ROOT, read_only=False),

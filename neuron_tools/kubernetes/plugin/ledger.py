@@ -1,4 +1,4 @@
-"""Which NeuronCores containers hold, through whichever resource: the two resources describe the same silicon."""
+"""The NeuronCores that containers hold through either resource; both resources describe the same hardware."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from neuron_tools.kubernetes.silicon import Silicon
 from runtime_core.errors import NeuronError
 
 GRACE_SECONDS = 10.0
-"""How long an allocation counts that the kubelet does not list yet: it lists a pod as soon as it has admitted it."""
+"""Time for which an allocation counts before the kubelet lists it; the kubelet lists a pod once it has admitted it."""
 
 
 class TakenError(NeuronError):
-    """A core that is asked for is held through the other resource."""
+    """A requested core is held through the other resource."""
 
 
 class Hold(NamedTuple):
-    """Who holds a core.
+    """A hold on a core.
 
     Attributes:
-        resource: the resource that it was allocated by.
-        since: time of the allocation (monotonic, seconds).
+        resource: the resource through which the core was allocated.
+        since: monotonic time of the allocation in seconds.
     """
 
     resource: str
@@ -32,14 +32,14 @@ class Hold(NamedTuple):
 
 
 class Ledger:
-    """The holds on a node's cores. Safe for threads."""
+    """The holds on a node's cores. Thread-safe."""
 
     def __init__(self, silicon: Silicon, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with every core free.
+        """Create a ledger with all cores free.
 
         Args:
-            silicon: of the node.
-            clock: seconds that only go forward.
+            silicon: devices of the node.
+            clock: returns seconds that never decrease.
         """
         self._silicon = silicon
         self._clock = clock
@@ -48,16 +48,16 @@ class Ledger:
         self._listed: dict[int, str] = {}
 
     def cores(self, resource: str, ids: Iterable[int]) -> list[int]:
-        """The cores that ids of a resource stand for."""
+        """Return the cores that belong to ids of a resource."""
         if resource == CORE_RESOURCE:
             return list(ids)
         return [core for device in ids for core in self._silicon.cores_of(device)]
 
     def allocate(self, resource: str, ids: Iterable[int]) -> None:
-        """Note an allocation. The kubelet alone decides over one resource, so what that resource held before is over.
+        """Record an allocation. It replaces earlier holds through the same resource, which only the kubelet allocates.
 
         Raises:
-            TakenError: a core is held through the other resource; nothing is noted.
+            TakenError: a core is held through the other resource; nothing is recorded.
         """
         cores = self.cores(resource, ids)
         with self._lock:
@@ -66,19 +66,19 @@ class Ledger:
             if taken:
                 raise TakenError(
                     f"NeuronCore {taken[0]} is already allocated as {held[taken[0]]}",
-                    mend="let the kubelet choose again, or offer one of the two resources only",
+                    mend="let the kubelet choose again, or advertise only one of the two resources",
                 )
             now = self._clock()
             for core in cores:
                 self._holds[core] = Hold(resource, now)
 
     def reconcile(self, listed: Iterable[tuple[str, Iterable[int]]], asked: float) -> None:
-        """Take over what the kubelet lists as allocated.
+        """Update the holds from the kubelet's list of allocations.
 
         Args:
             listed: (resource, ids) of each container.
-            asked: time (monotonic, seconds) at which the kubelet was asked. An allocation after it may be missing from
-                the list, and a core of it may still be listed for the pod that held it before.
+            asked: monotonic time in seconds at which the kubelet was queried. A later allocation may be missing from
+                the list, and its cores may still be listed for the pod that held them before.
         """
         found: dict[int, str] = {}
         for resource, ids in listed:
@@ -101,11 +101,11 @@ class Ledger:
         return {**self._listed, **recent}
 
     def held(self) -> dict[int, str]:
-        """Core to the resource that it is held through."""
+        """Return core -> resource through which it is held."""
         with self._lock:
             return self._current()
 
     def blocked(self, resource: str) -> set[int]:
-        """Ids of ``resource`` that cannot be offered, since a core of theirs is held through the other resource."""
+        """Return the ids of ``resource`` that cannot be allocated: the other resource holds one of their cores."""
         cores = {core for core, other in self.held().items() if other != resource}
         return cores if resource == CORE_RESOURCE else set(self._silicon.devices_of(cores))

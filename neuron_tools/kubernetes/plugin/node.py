@@ -1,4 +1,4 @@
-"""What the plugin knows of its node: its silicon, where each device is near to, and which devices are healthy."""
+"""The plugin's view of its node: devices, NUMA nodes and health."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SIMULATED = "sim:"
 
 
 class Node(NamedTuple):
-    """The node as it was when the plugin started.
+    """The node at the start of the plugin.
 
     Attributes:
-        silicon: what there is to hand out.
-        numa: device to its NUMA node, where that is known.
+        silicon: devices and cores.
+        numa: device -> NUMA node, if known.
         simulated: directory of a simulated node; ``None`` for a real one.
-        driver_version: "" where unknown.
+        driver_version: version of the driver; "" if unknown.
     """
 
     silicon: Silicon
@@ -33,7 +33,7 @@ def node_of(snapshot: Snapshot) -> Node:
     """Describe a node.
 
     Raises:
-        NodeNotFoundError: it has no Neuron Device, or devices of unequal core counts.
+        NodeNotFoundError: the node has no Neuron Device, or devices with different numbers of cores.
     """
     devices = snapshot.devices
     counts = {len(device.core_ids) for device in devices}
@@ -47,7 +47,7 @@ def node_of(snapshot: Snapshot) -> Node:
     shape = shape_of({device.index: device.connected for device in devices})
     known = INSTANCES.get(snapshot.instance.instance_type)
     if shape is Shape.SEPARATE and known is not None and known.device_count == count:
-        # Older drivers let only root read the links.
+        # With older drivers only root can read the links.
         shape = known.shape
     root = snapshot.source.removeprefix(_SIMULATED) if snapshot.source.startswith(_SIMULATED) else None
     return Node(
@@ -63,18 +63,18 @@ def node_of(snapshot: Snapshot) -> Node:
 
 
 class Health:
-    """Which devices can be handed out.
+    """The health of the devices.
 
-    A device is unhealthy once its uncorrected ECC events rise or while it is missing, and healthy again after a reset:
-    its reset count rises, or its counters start again.
+    A device is unhealthy once its uncorrected ECC events increase or while it is missing. It is healthy again after a
+    reset: its reset count has increased, or its counters have started again.
     """
 
     def __init__(self, node: Node, resets: Callable[[int], int | None] = lambda _device: None) -> None:
-        """Start with all devices healthy.
+        """Create the state with all devices healthy.
 
         Args:
             node: the node.
-            resets: how often a device was reset; ``None`` where nothing tells.
+            resets: returns the number of resets of a device; ``None`` if unknown.
         """
         self._count = node.silicon.device_count
         self._resets = resets
@@ -83,10 +83,10 @@ class Health:
         self._missing: set[int] = set()
 
     def update(self, snapshot: Snapshot) -> Mapping[int, str]:
-        """Look again.
+        """Process a snapshot.
 
         Returns:
-            Device to the reason why it is unhealthy.
+            Unhealthy device -> reason.
         """
         present = {device.index: device for device in snapshot.devices}
         self._missing = set(range(self._count)) - present.keys()
@@ -106,12 +106,12 @@ class Health:
         return self.unhealthy()
 
     def unhealthy(self) -> Mapping[int, str]:
-        """Device to the reason, as of the last look."""
+        """Return unhealthy device -> reason, as of the last snapshot."""
         return {**self._failed, **dict.fromkeys(self._missing, "the device is missing")}
 
 
 def look(source: Source) -> Snapshot | None:
-    """A snapshot, or ``None`` while there is no node."""
+    """Take a snapshot, or return ``None`` if the node does not exist."""
     try:
         return source.snapshot()
     except NodeNotFoundError:

@@ -1,4 +1,4 @@
-"""Pods on this node that the scheduler extension has chosen ids for."""
+"""Pods on this node for which the scheduler extension has chosen ids."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol
 
 
 class PendingPods(Protocol):
-    """The choices of the scheduler extension for pods whose containers have not started."""
+    """Ids chosen by the scheduler extension for pods whose containers have not started."""
 
     def ids_for(self, resource: str, size: int, free: Collection[int], must: Collection[int]) -> tuple[int, ...] | None:
-        """The ids chosen for the oldest pod that waits for ``size`` of ``resource``, if they are free."""
+        """Return the ids chosen for the oldest pod that waits for ``size`` of ``resource``, if they are free."""
         ...
 
     def used(self, resource: str, ids: Sequence[int]) -> None:
-        """The kubelet has allocated these ids: note it on the pod that they were chosen for."""
+        """Record an allocation by the kubelet on the pod for which these ids were chosen."""
         ...

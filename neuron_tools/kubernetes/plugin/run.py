@@ -1,4 +1,4 @@
-"""Runs the plugin: reads the node, keeps the ledger, and stays registered until it is stopped."""
+"""Run the plugin: read the node, maintain the ledger, and stay registered until the plugin is stopped."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ log.addHandler(logging.NullHandler())
 
 
 class Settings(NamedTuple):
-    """How the plugin runs.
+    """Settings of the plugin.
 
     Attributes:
-        kubelet_dir: folder of the kubelet's socket and of the plugin's.
+        kubelet_dir: directory of the kubelet's socket and of the plugin's.
         pod_resources: socket of the kubelet's pod-resources service.
-        state_dir: folder of the files that containers mount; a path of the host.
-        cdi_dir: where CDI files go; ``None``: containers get device files and mounts.
-        resources: what is offered.
-        period_seconds: from look to look.
-        source: as ``--source`` of the viewers.
-        node: name of this node, to read the scheduler extension's choices from its pods; "": they are not read.
+        state_dir: directory of the files that containers mount; a path of the host.
+        cdi_dir: directory for CDI files; ``None``: containers get device files and mounts.
+        resources: resources to advertise.
+        period_seconds: time between checks of the node.
+        source: as for ``--source`` of the viewers.
+        node: name of this node, to read the scheduler extension's choices from its pods; "": do not read them.
         server: URL of an API server without authentication; ``None``: KUBECONFIG or the pod's account.
     """
 
@@ -64,16 +64,16 @@ class Plugin:
         pending: PendingPods | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look at the node.
+        """Read the node.
 
         Args:
-            settings: how the plugin runs.
-            source: where the node is looked at.
-            pending: pods that the scheduler extension has chosen ids for.
-            clock: seconds that only go forward.
+            settings: settings of the plugin.
+            source: source of snapshots.
+            pending: pods for which the scheduler extension has chosen ids.
+            clock: returns seconds that never decrease.
 
         Raises:
-            NodeError: there is none, or it cannot be read.
+            NodeError: the node does not exist, or cannot be read.
         """
         self._settings = settings
         self._source = source
@@ -105,14 +105,14 @@ class Plugin:
             service.wake()
 
     def reconcile(self) -> None:
-        """Bring the ledger up to date with what the kubelet lists; without an answer it stays as it is."""
+        """Update the ledger from the kubelet's list; without an answer the ledger is not changed."""
         with self._kubelet_lock:
             asked = self._clock()
             try:
                 holdings = self._kubelet.holdings()
             except KubeletError as error:
                 if self._kubelet_told:
-                    log.warning("%s: what ended pods held stays taken until it answers", error)
+                    log.warning("%s: resources of ended pods stay allocated until it answers", error)
                 self._kubelet_told = False
                 return
             self._kubelet_told = True
@@ -130,7 +130,7 @@ class Plugin:
         return known or None
 
     def look(self) -> None:
-        """Look at devices and pods, and tell the kubelet what is new."""
+        """Read devices and pods, and report changes to the kubelet."""
         try:
             snapshot = look(self._source)
         except NodeError as error:
@@ -153,12 +153,12 @@ class Plugin:
             server.keep()
 
     def register_again(self) -> None:
-        """Register anew, as SIGHUP asks."""
+        """Register again, for SIGHUP."""
         for server in self.servers:
             server.forget()
 
     def close(self) -> None:
-        """End the streams, remove the sockets."""
+        """Close the streams and remove the sockets."""
         for service in self.services:
             service.close()
         for server in self.servers:
@@ -168,7 +168,7 @@ class Plugin:
 
 
 def ticks(period_seconds: float) -> Iterator[bool]:
-    """One item per second, at most: whether it is time to look again."""
+    """Yield at most one item per second: whether it is time to check the node."""
     passed = period_seconds
     while True:
         due = passed >= period_seconds
@@ -180,7 +180,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP registers again.
 
     Raises:
-        NeuronError: there is no node, or the folder of the kubelet cannot be used.
+        NeuronError: the node does not exist, or the kubelet's directory cannot be used.
     """
     source = open_source(settings.source)
     pending = None

@@ -1,4 +1,4 @@
-"""The plugin's sockets: a gRPC server for each resource beside the kubelet's socket, and its registration."""
+"""The sockets of the plugin: a gRPC server per resource beside the kubelet's socket, and its registration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _encode(message: Message) -> bytes:
 
 
 class SocketId(NamedTuple):
-    """What tells one socket file from the one that replaces it."""
+    """Identity of a socket file, which distinguishes it from a replacement."""
 
     device: int
     inode: int
@@ -44,7 +44,7 @@ class SocketId(NamedTuple):
 
 
 def socket_id(path: Path) -> SocketId | None:
-    """The identity of a socket file; ``None`` while there is none."""
+    """Return the identity of a socket file, or ``None`` if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -53,7 +53,7 @@ def socket_id(path: Path) -> SocketId | None:
 
 
 class _Handlers:
-    """Binds the calls of the service: failures become statuses, so that no request ends the plugin."""
+    """Binds the calls of the service; failures become statuses, so that no request ends the plugin."""
 
     def __init__(self, service: PluginService) -> None:
         self._service = service
@@ -65,7 +65,7 @@ class _Handlers:
         }
 
     def generic(self) -> grpc.GenericRpcHandler:
-        """The handlers of every call of the service."""
+        """Return the handlers of all calls of the service."""
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
         for name, call in _CALLS.items():
             if call.server_streams:
@@ -98,14 +98,14 @@ class _Handlers:
 
 
 class ResourceServer:
-    """The server of one resource: listens beside the kubelet's socket and registers there."""
+    """The server of one resource; it listens beside the kubelet's socket and registers there."""
 
     def __init__(self, service: PluginService, kubelet_dir: Path) -> None:
-        """Say where; :meth:`start` listens.
+        """Create a server; :meth:`start` starts it.
 
         Args:
-            service: what answers.
-            kubelet_dir: the folder of ``kubelet.sock``.
+            service: answers the calls.
+            kubelet_dir: directory of ``kubelet.sock``.
         """
         self.service = service
         self._dir = kubelet_dir
@@ -116,10 +116,10 @@ class ResourceServer:
         self._registered: SocketId | None = None
 
     def start(self) -> None:
-        """Listen; a socket that an earlier plugin left is replaced.
+        """Listen, and replace a socket left by an earlier plugin.
 
         Raises:
-            NeuronError: the folder is missing or not writable.
+            NeuronError: the directory is missing or not writable.
         """
         self.stop()
         with contextlib.suppress(FileNotFoundError):
@@ -140,7 +140,7 @@ class ResourceServer:
         self._registered = None
 
     def keep(self) -> None:
-        """Listen again where the kubelet deleted the socket; register with a kubelet that does not know this plugin."""
+        """Listen again if the kubelet deleted the socket; register with a kubelet that does not know this plugin."""
         if socket_id(self.path) != self._mine or self._server is None:
             log.info("%s: the socket was removed, listening again", self.endpoint)
             self.start()
@@ -154,7 +154,7 @@ class ResourceServer:
 
     @property
     def registered(self) -> bool:
-        """Whether the kubelet that listens now knows this plugin."""
+        """Whether the kubelet that is listening now knows this plugin."""
         return self._registered is not None
 
     def _register(self) -> bool:

@@ -42,7 +42,7 @@ def _answer(grant: Grant) -> pb.ContainerAllocateResponse:
 
 
 class PluginService:
-    """One resource of a node. Safe for threads."""
+    """One resource of a node. Thread-safe."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class PluginService:
         changed: Callable[[], None],
         pending: PendingPods | None = None,
     ) -> None:
-        """Offer a resource.
+        """Create the service.
 
         Args:
-            resource: its name.
+            resource: name of the resource.
             node: the node.
-            ledger: the holds on the node's cores, shared with the other resource.
-            grants: what containers get.
-            refresh: brings the ledger up to date with what the kubelet lists.
-            changed: called after an allocation, since the other resource has less to offer now.
-            pending: pods that the scheduler extension has chosen ids for.
+            ledger: holds on the node's cores, shared with the other resource.
+            grants: builds the grants of containers.
+            refresh: updates the ledger from the kubelet's list.
+            changed: called after an allocation, which reduces the free ids of the other resource.
+            pending: pods for which the scheduler extension has chosen ids.
         """
         self.resource = resource
         self._node = node
@@ -78,17 +78,17 @@ class PluginService:
         self._version = 0
         self._closing = False
 
-    # What the plugin tells of the node
+    # State of the node
 
     def update(self, unhealthy: Mapping[int, str]) -> None:
-        """Take over which devices are unhealthy, and tell the kubelet what is new."""
+        """Set the unhealthy devices, and report changes to the kubelet."""
         with self._wake:
             self._unhealthy = unhealthy
             self._version += 1
             self._wake.notify_all()
 
     def close(self) -> None:
-        """End the streams."""
+        """Close the streams."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
@@ -105,7 +105,7 @@ class PluginService:
         return index // self._node.silicon.cores_per_device if self._by_core else index
 
     def listed(self) -> pb.ListAndWatchResponse:
-        """Every id, with its health: what is held through the other resource cannot be offered either."""
+        """Return every id with its health; ids held through the other resource are unhealthy."""
         blocked = self._ledger.blocked(self.resource)
         answer = pb.ListAndWatchResponse()
         for index in range(self._count):
@@ -116,20 +116,20 @@ class PluginService:
                 entry.topology.nodes.add(ID=self._node.numa[device])
         return answer
 
-    # The calls
+    # Calls
 
     def options(self) -> pb.DevicePluginOptions:
-        """What the kubelet may ask."""
+        """Return the calls that the kubelet may use."""
         return pb.DevicePluginOptions(pre_start_required=False, get_preferred_allocation_available=True)
 
     def watch(self, is_active: Callable[[], bool]) -> Iterator[pb.ListAndWatchResponse]:
-        """The full list now, and again whenever it changes, until the caller is gone."""
+        """Yield the full list now and after each change, until the caller disconnects."""
         last = None
         version = -1
         while is_active() and not self._closing:
             with self._wake:
                 if self._version == version and not self._closing:
-                    # The time limit lets the stream of a caller that is gone end.
+                    # The timeout lets the stream end after its caller has disconnected.
                     self._wake.wait(timeout=1.0)
                 version = self._version
             answer = self.listed()
@@ -138,16 +138,16 @@ class PluginService:
                 yield answer
 
     def wake(self) -> None:
-        """Have the streams look whether the list changed, e.g. when their caller is gone."""
+        """Make the streams check for changes, e.g. after a caller has disconnected."""
         with self._wake:
             self._version += 1
             self._wake.notify_all()
 
     def preferred(self, request: pb.PreferredAllocationRequest) -> pb.PreferredAllocationResponse:
-        """For each container the contiguous set that fits best; an empty list where there is none.
+        """Return the best contiguous set for each container; an empty list if there is none.
 
         Raises:
-            UsageError: an id is not of this node.
+            UsageError: an id does not exist on this node.
         """
         answer = pb.PreferredAllocationResponse()
         choose = choose_cores if self._by_core else choose_devices
@@ -163,22 +163,22 @@ class PluginService:
         return answer
 
     def allocate(self, request: pb.AllocateRequest) -> pb.AllocateResponse:
-        """Hand ids out.
+        """Allocate ids.
 
         Raises:
-            UsageError: an id is not of this node, asked for twice, or the ids are not contiguous.
+            UsageError: an id does not exist on this node or is requested twice, or the ids are not contiguous.
             TakenError: a core is held through the other resource.
         """
         wanted = [self._ids(container.devices_ids) for container in request.container_requests]
         every = [index for ids in wanted for index in ids]
         if len(set(every)) != len(every):
-            raise UsageError("an id is asked for twice in one request", where=self.resource)
+            raise UsageError("an id is requested twice in one request", where=self.resource)
         for ids in wanted:
             self._check(ids)
         try:
             self._ledger.allocate(self.resource, every)
         except TakenError:
-            # What held it may have ended since the kubelet was last asked.
+            # The holder may have ended since the kubelet was last queried.
             self._refresh()
             self._ledger.allocate(self.resource, every)
         answer = pb.AllocateResponse()

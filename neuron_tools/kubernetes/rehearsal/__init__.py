@@ -1,1 +1,1 @@
-"""A cluster in one process, to rehearse on without one: an API server and a kubelet, as far as Neuron needs them."""
+"""A minimal cluster in one process for rehearsals: an API server and a kubelet with the functions that Neuron needs."""

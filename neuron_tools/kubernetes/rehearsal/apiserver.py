@@ -1,4 +1,4 @@
-"""An API server over :class:`Store`: what the official client sends for pods, nodes, bindings, evictions and events."""
+"""An API server over :class:`Store`, for the official client's requests about pods, nodes, bindings and events."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: ApiServer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: what matters is in the store."""
+        """Log nothing: the store has the relevant data."""
 
     def _send(self, code: int, body: Mapping[str, Any]) -> None:
         raw = json.dumps(body).encode()
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         return found
 
     def _route(self) -> tuple[str, str, str, str, dict[str, list[str]]]:
-        """(kind, namespace, name, below, query) of the request's path."""
+        """Return (kind, namespace, name, subresource, query) of the request's path."""
         parts = urlsplit(self.path)
         steps = parts.path.strip("/").split("/")
         if steps[:2] != ["api", "v1"]:
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
                 marked = time.monotonic()
                 self._event("BOOKMARK", {"kind": _KINDS[kind], "metadata": {"resourceVersion": str(since)}})
         if generation != self.server.generation:
-            # A broken connection: no last chunk.
+            # An interrupted connection: the last chunk is missing.
             self.close_connection = True
             self.connection.close()
             return
@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, self.server.store.change(kind, (namespace, name), lambda item: how(item, body)))
 
     def do_DELETE(self) -> None:
-        """Remove an object."""
+        """Delete an object."""
         self._answer(self._delete)
 
     def _delete(self) -> None:
@@ -214,12 +214,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Listens on a port of loopback that the system chooses."""
+    """Listens on a free port on loopback."""
 
     daemon_threads = True
 
     def __init__(self, store: Store | None = None) -> None:
-        """Listen; requests are answered from now on."""
+        """Start listening; requests are answered from now on."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.store = store or Store()
         self.generation = 0
@@ -229,14 +229,14 @@ class ApiServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that disconnect."""
 
     def break_watches(self) -> None:
-        """Cut every watch off, wherever it is."""
+        """Interrupt every watch."""
         self.generation += 1
 
     def close(self) -> None:

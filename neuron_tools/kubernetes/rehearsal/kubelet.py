@@ -1,4 +1,4 @@
-"""A kubelet's device manager and pod-resources service on real sockets: it registers plugins, watches and allocates."""
+"""A kubelet's device manager and pod-resources service on real sockets: registers plugins, watches and allocates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CALL_SECONDS = 10.0
 
 
 class Container(NamedTuple):
-    """Who holds ids: pod, namespace and container."""
+    """The holder of ids: pod, namespace and container."""
 
     pod: str
     namespace: str = "default"
@@ -32,7 +32,7 @@ class Container(NamedTuple):
 
 
 class Registered:
-    """A plugin that registered: its channel, and the list that it sent last."""
+    """A registered plugin: its channel, and its latest list."""
 
     def __init__(self, folder: Path, request: pb.RegisterRequest) -> None:
         """Connect to the plugin's socket and watch its list."""
@@ -58,10 +58,10 @@ class Registered:
                     self._changed.notify_all()
 
     def wait(self, condition: Callable[[dict[str, str]], bool], seconds: float = 15.0) -> bool:
-        """Wait until the list is as wanted.
+        """Wait until the list satisfies a condition.
 
         Returns:
-            Whether it is.
+            Whether it does.
         """
         with self._changed:
             return self._changed.wait_for(lambda: condition(self.health), seconds)
@@ -70,7 +70,7 @@ class Registered:
         """Call the plugin.
 
         Raises:
-            grpc.RpcError: it refused.
+            grpc.RpcError: the plugin refused the call.
         """
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_SERVICE + name)
         return ask(request, timeout=_CALL_SECONDS)
@@ -83,10 +83,10 @@ class Registered:
 
 
 class Kubelet:
-    """``admit`` gives a container what it asks for: ids that are free here, the plugin's preference, Allocate."""
+    """``admit`` allocates ids to a container: from the free ids, with the plugin's preference and Allocate."""
 
     def __init__(self) -> None:
-        """Listen in a temporary folder."""
+        """Listen in a temporary directory."""
         # The path of a unix socket is limited to 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="kl"))
         self.plugin_dir = self.folder / "device-plugins"
@@ -100,7 +100,7 @@ class Kubelet:
         self.start()
 
     def start(self) -> None:
-        """As a kubelet starts: it deletes every socket in the folder, then listens."""
+        """Start like a kubelet: delete every socket in the directory, then listen."""
         for path in self.plugin_dir.iterdir():
             path.unlink()
         self._servers = [
@@ -140,7 +140,7 @@ class Kubelet:
         return answer.SerializeToString()
 
     def wait_for(self, *resources: str, seconds: float = 60.0) -> bool:
-        """Wait until plugins have registered these resources and listed them.
+        """Wait until plugins have registered these resources and sent their lists.
 
         Returns:
             Whether they have.
@@ -151,20 +151,20 @@ class Kubelet:
         return all(self.plugins[resource].wait(bool, seconds) for resource in resources)
 
     def wait_for_registrations(self, count: int, seconds: float = 20.0) -> bool:
-        """Wait until there were so many registrations since the start."""
+        """Wait until there were ``count`` registrations since the start."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self.registrations) >= count, seconds)
 
     def free(self, resource: str) -> list[str]:
-        """Ids that are healthy and that no container holds, by this kubelet's own books."""
+        """Return the ids that are healthy and not allocated to a container by this kubelet."""
         held = {index for (_, name), ids in self.held.items() if name == resource for index in ids}
         return [i for i, health in self.plugins[resource].health.items() if health == HEALTHY and i not in held]
 
     def preferred(self, resource: str, free: Collection[str], count: int, must: Sequence[str] = ()) -> list[str]:
-        """The plugin's preference among the free ids.
+        """Return the plugin's preference among the free ids.
 
         Raises:
-            grpc.RpcError: the plugin refused.
+            grpc.RpcError: the plugin refused the call.
         """
         request = pb.PreferredAllocationRequest()
         request.container_requests.add(available_deviceIDs=free, must_include_deviceIDs=must, allocation_size=count)
@@ -172,10 +172,10 @@ class Kubelet:
         return list(pb.PreferredAllocationResponse.FromString(raw).container_responses[0].deviceIDs)
 
     def allocate(self, resource: str, ids: Sequence[str]) -> pb.ContainerAllocateResponse:
-        """What the plugin gives a container for these ids.
+        """Return the plugin's response to an allocation of these ids.
 
         Raises:
-            grpc.RpcError: the plugin refused.
+            grpc.RpcError: the plugin refused the call.
         """
         request = pb.AllocateRequest()
         request.container_requests.add(devices_ids=ids)
@@ -183,10 +183,10 @@ class Kubelet:
         return pb.AllocateResponse.FromString(raw).container_responses[0]
 
     def admit(self, who: Container, resource: str, count: int) -> tuple[pb.ContainerAllocateResponse, list[int]]:
-        """Give a container what it asks for.
+        """Allocate the requested ids to a container.
 
         Returns:
-            What the plugin answers, and the ids.
+            The plugin's response, and the ids.
 
         Raises:
             NeuronError: too few ids are free, or the plugin refuses: the pod is not admitted.
@@ -210,7 +210,7 @@ class Kubelet:
             del self.held[key]
 
     def stop(self) -> None:
-        """Stop listening, as while the kubelet is upgraded."""
+        """Stop listening, as during an upgrade of the kubelet."""
         for plugin in self.plugins.values():
             plugin.close()
         self.plugins.clear()
@@ -219,11 +219,11 @@ class Kubelet:
         self._servers = []
 
     def restart(self) -> None:
-        """As after an upgrade of the kubelet; containers go on."""
+        """Restart, as after an upgrade of the kubelet; containers keep running."""
         self.stop()
         self.start()
 
     def close(self) -> None:
-        """Stop listening and remove the folder."""
+        """Stop listening and remove the directory."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

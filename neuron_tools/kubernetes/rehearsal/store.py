@@ -1,4 +1,4 @@
-"""The objects of the rehearsal's API server: pods, nodes and events, with versions and a history to watch."""
+"""The objects of the rehearsal's API server: pods, nodes and events, with versions and a history for watches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HISTORY = 4096
 
 
 class Change(NamedTuple):
-    """A change of an object: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object after it."""
+    """A change of an object: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object after the change."""
 
     version: int
     kind: str
@@ -23,11 +23,11 @@ class Change(NamedTuple):
 
 
 class ConflictError(Exception):
-    """The object is not in the state that the request needs."""
+    """The object is not in the state that the request requires."""
 
 
 class MissingError(Exception):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class ExpiredError(Exception):
@@ -35,7 +35,7 @@ class ExpiredError(Exception):
 
 
 def merge(target: Object, patch: Mapping[str, Any]) -> None:
-    """Apply a JSON merge patch (RFC 7386): ``None`` removes, objects are merged, all else replaces."""
+    """Apply a JSON merge patch (RFC 7386): ``None`` removes, objects are merged, any other value replaces."""
     for name, value in patch.items():
         if value is None:
             target.pop(name, None)
@@ -49,7 +49,7 @@ def merge(target: Object, patch: Mapping[str, Any]) -> None:
 
 
 def merge_strategic(target: Object, patch: Mapping[str, Any]) -> None:
-    """As :func:`merge`, but ``status.conditions`` are merged by their type."""
+    """Like :func:`merge`, but ``status.conditions`` are merged by type."""
     plain = copy.deepcopy(dict(patch))
     conditions = plain.get("status", {}).pop("conditions", None) if isinstance(plain.get("status"), dict) else None
     merge(target, plain)
@@ -64,13 +64,13 @@ def merge_strategic(target: Object, patch: Mapping[str, Any]) -> None:
 
 
 class Store:
-    """Versioned objects. Safe for threads."""
+    """Versioned objects. Thread-safe."""
 
     def __init__(self, history: int = _HISTORY) -> None:
-        """Start empty.
+        """Create an empty store.
 
         Args:
-            history: changes that a watch can go back.
+            history: number of changes that a watch can go back.
         """
         self._changed = threading.Condition(threading.RLock())
         self._objects: dict[str, dict[Key, Object]] = {"pods": {}, "nodes": {}, "events": {}}
@@ -81,19 +81,19 @@ class Store:
 
     @property
     def version(self) -> int:
-        """Of the last change."""
+        """Version of the last change."""
         return self._version
 
     def all(self, kind: str) -> list[Object]:
-        """Copies of all objects of a kind."""
+        """Return copies of all objects of a kind."""
         with self._changed:
             return copy.deepcopy(list(self._objects[kind].values()))
 
     def get(self, kind: str, key: Key) -> Object:
-        """A copy of one object.
+        """Return a copy of an object.
 
         Raises:
-            MissingError: there is none.
+            MissingError: the object does not exist.
         """
         with self._changed:
             return copy.deepcopy(self._one(kind, key))
@@ -105,10 +105,10 @@ class Store:
         return found
 
     def add(self, kind: str, item: Object) -> Object:
-        """Take a new object in.
+        """Add a new object.
 
         Raises:
-            ConflictError: its name is taken.
+            ConflictError: the name is already used.
         """
         item = copy.deepcopy(item)
         meta = item.setdefault("metadata", {})
@@ -125,8 +125,8 @@ class Store:
         """Change an object in place.
 
         Raises:
-            MissingError: there is none.
-            ConflictError: as ``how`` raises it; nothing is changed then.
+            MissingError: the object does not exist.
+            ConflictError: raised by ``how``; then nothing is changed.
         """
         with self._changed:
             item = copy.deepcopy(self._one(kind, key))
@@ -139,7 +139,7 @@ class Store:
         """Delete an object.
 
         Raises:
-            MissingError: there is none.
+            MissingError: the object does not exist.
         """
         with self._changed:
             item = self._one(kind, key)
@@ -157,7 +157,7 @@ class Store:
             listener(noted)
 
     def forget(self) -> None:
-        """Drop the history: every watch has to list again."""
+        """Drop the history, so that every watch has to list again."""
         with self._changed:
             self._history.clear()
             self._version += 1
@@ -167,13 +167,13 @@ class Store:
         return self._history[0].version - 1 if self._history else self._version
 
     def changes(self, kind: str, since: int, wait_seconds: float) -> tuple[list[Change], int]:
-        """Changes after a version; waits for one where there is none yet.
+        """Return the changes after a version; wait for one if there is none yet.
 
         Returns:
             The changes, and the version up to which they are complete.
 
         Raises:
-            ExpiredError: some may be forgotten.
+            ExpiredError: the history does not reach back that far.
         """
         with self._changed:
             if since < self._oldest():
@@ -186,5 +186,5 @@ class Store:
 
 
 def nodes_of(items: list[Object]) -> Iterator[str]:
-    """Names of the objects."""
+    """Yield the names of the objects."""
     return (str(item["metadata"]["name"]) for item in items)

@@ -1,7 +1,7 @@
-"""A scenario's node as the only node of a cluster: pods are scheduled, started, evicted and started again.
+"""A scenario's node as the only node of a cluster: pods are scheduled, started, evicted and restarted.
 
-Everything between the parts is real: plugin and kubelet speak gRPC over sockets, scheduler and detector HTTP to the API
-server. Only time is the scenario's: once a second of it, each part takes its turn.
+The communication is real: plugin and kubelet use gRPC over sockets, scheduler and detector use HTTP to the API server.
+Only time is simulated: in each second of scenario time, every component takes one step.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class _Deployment(NamedTuple):
 
 
 class ClusterWorld:
-    """A world in a cluster; see :class:`neuron_tools.scenario.world.World` for its methods."""
+    """A world with a cluster; its methods are those of :class:`neuron_tools.scenario.world.World`."""
 
     def __init__(self, world: World) -> None:
         """Start API server, kubelet, plugin, scheduler and detector around ``world``.
 
         Raises:
-            NeuronError: the parts do not find each other.
+            NeuronError: the components do not connect.
         """
         self._world = world
         self.source: Source = world.source
@@ -95,7 +95,7 @@ class ClusterWorld:
             "status": {"capacity": capacity, "allocatable": capacity, "conditions": []},
         }
 
-    # What happens in the cluster, as expectations name it
+    # Events of the cluster, as expectations name them
 
     def _note(self, what: str) -> None:
         self.moments.append(Moment(self._world.now_ns() / 1e9, what))
@@ -112,10 +112,10 @@ class ClusterWorld:
                 self._condition = condition["status"]
                 self._note(f"condition {names.CONDITION} {self._condition}")
 
-    # A second of the cluster
+    # One second of the cluster
 
     def step(self) -> None:
-        """Let each part take its turn."""
+        """Let each component take one step."""
         self._plugin.look()
         self._plugin.keep()
         self._wait_for_lists()
@@ -126,11 +126,11 @@ class ClusterWorld:
         self._start_pods()
 
     def _wait_for_lists(self) -> None:
-        """Until the kubelet has the list that the plugin has: the stream between them takes a moment of real time."""
+        """Wait until the kubelet has the plugin's list, because the stream between them takes some real time."""
         for service in self._plugin.services:
             wanted = {device.ID: device.health for device in service.listed().devices}
             if not self._kubelet.plugins[service.resource].wait(lambda health, w=wanted: health == w, _SETTLE_SECONDS):  # type: ignore[misc]
-                raise NeuronError(f"the kubelet's list of {service.resource} does not follow the plugin's")
+                raise NeuronError(f"the kubelet's list of {service.resource} differs from the plugin's")
 
     def _pods(self) -> dict[str, Object]:
         return {pod["metadata"]["name"]: pod for pod in self._api.store.all("pods")}
@@ -193,12 +193,12 @@ class ClusterWorld:
             self._ran_before.add(tag)
 
     def _fail(self, name: str, message: str) -> None:
-        """A pod that was not admitted has failed; its deployment makes another."""
+        """Mark a pod that was not admitted as failed; its deployment creates another."""
         self._api.store.remove("pods", (NAMESPACE, name))
         self._note(f"pod {name} failed: {message}")
 
     def _placed(self, application: ApplicationSpec, grant: pb.ContainerAllocateResponse) -> ApplicationSpec:
-        """The application as the container's variables place it."""
+        """Return the application with the placement in the container's variables."""
         cores = grant.envs.get("NEURON_RT_VISIBLE_CORES")
         if cores is None:
             silicon = self._plugin.node.silicon
@@ -206,7 +206,7 @@ class ClusterWorld:
             cores = ",".join(str(core) for device in devices for core in silicon.cores_of(device))
         return msgspec.structs.replace(application, cores=cores, pod=None)
 
-    # A world
+    # Methods of a world
 
     def now_ns(self) -> int:
         """See the protocol."""
@@ -217,7 +217,7 @@ class ClusterWorld:
         return self._world.clock_ns()
 
     def advance(self, until_ns: int) -> None:
-        """See the protocol; the cluster takes a turn each second on the way."""
+        """See the protocol; the cluster takes a step in each second."""
         while self._next_ns <= until_ns:
             self._world.advance(self._next_ns)
             self.step()
@@ -242,7 +242,7 @@ class ClusterWorld:
         self._end_pods()
 
     def kill(self, tag: str) -> None:
-        """See the protocol; the kubelet starts the container of a pod again, on the same cores."""
+        """See the protocol; the kubelet restarts the container of a pod on the same cores."""
         self._world.kill(tag)
         for name in [name for name, running in self._running.items() if running == tag]:
             del self._running[name]
@@ -269,7 +269,7 @@ class ClusterWorld:
         self._world.reset(device)
 
     def close_cluster(self) -> None:
-        """End the cluster's parts; the world stays."""
+        """Close the cluster's components, but not the world."""
         self._extender_server.close()
         self._extender.close()
         self._plugin.close()

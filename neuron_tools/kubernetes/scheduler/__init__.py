@@ -1,1 +1,1 @@
-"""neuron-scheduler: the scheduler extension that keeps the devices and cores of a pod together."""
+"""neuron-scheduler: the scheduler extension that keeps the devices and cores of a pod contiguous."""

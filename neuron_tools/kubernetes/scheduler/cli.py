@@ -1,4 +1,4 @@
-"""neuron-scheduler: the scheduler extension that keeps the devices and cores of a pod together."""
+"""neuron-scheduler: the scheduler extension that keeps the devices and cores of a pod contiguous."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = new_app(SUMMARY)
 @app.command(epilog=examples_epilog(EXAMPLES), help=SUMMARY)
 def scheduler(
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen.", envvar="NEURON_SCHEDULER_LISTEN")
+        str, typer.Option(metavar="HOST:PORT", help="Address to listen on.", envvar="NEURON_SCHEDULER_LISTEN")
     ] = "127.0.0.1:12345",
     server: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time

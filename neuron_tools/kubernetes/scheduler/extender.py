@@ -1,4 +1,4 @@
-"""What the scheduler asks the extension: on which of these nodes does a pod fit, and bind it to this one."""
+"""The calls of the scheduler to the extension: filter the nodes on which a pod fits, and bind it to one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log.addHandler(logging.NullHandler())
 
 
 class FilterAnswer(NamedTuple):
-    """Where a pod fits, and why it does not elsewhere."""
+    """The nodes on which a pod fits, and the reasons for the other nodes."""
 
     fits: list[str]
     failed: dict[str, str]
 
 
 def _lowered(raw: bytes) -> dict[str, Any]:
-    """A request's top level, by lower-case names: Go reads names whatever their case."""
+    """Return the top level of a request with lower-case names, because Go ignores their case."""
     try:
         found = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -39,10 +39,10 @@ def _lowered(raw: bytes) -> dict[str, Any]:
 
 
 def the_request(pod: PodObject) -> Request | None:
-    """What a pod asks for; ``None`` where it asks for nothing of Neuron.
+    """Return the Neuron request of a pod, or ``None`` if it has none.
 
     Raises:
-        UsageError: it asks for devices and for cores.
+        UsageError: the pod requests both devices and cores.
     """
     requests = requests_of(pod)
     if len(requests) > 1:
@@ -55,10 +55,10 @@ def the_request(pod: PodObject) -> Request | None:
 
 
 class Extender:
-    """The extension's state and its two verbs. Safe for threads."""
+    """The state of the extension and its two calls. Thread-safe."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Say where the cluster is; :meth:`start` copies its pods and nodes."""
+        """Create an extension for a cluster; :meth:`start` begins to copy its pods and nodes."""
         self._cluster = cluster
         self.usage = Usage()
         self._dirty: set[str] = set()
@@ -69,7 +69,7 @@ class Extender:
         self._writer = threading.Thread(target=self._write_maps, name="usage maps", daemon=True)
 
     def start(self, wait_seconds: float = 30.0) -> bool:
-        """Begin to copy pods and nodes.
+        """Start copying pods and nodes.
 
         Returns:
             Whether both were listed within ``wait_seconds``.
@@ -82,7 +82,7 @@ class Extender:
 
     @property
     def ready(self) -> bool:
-        """Whether pods and nodes are known."""
+        """Whether pods and nodes have been listed."""
         return self.nodes.synced.is_set() and self.pods.synced.is_set()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class Extender:
         self._wake.set()
 
     def _write_maps(self) -> None:
-        """Write the usage maps of nodes whose usage changed, a moment later and in one patch each."""
+        """Write the usage maps of changed nodes after a short delay, in one patch per node."""
         while not self._stop:
             self._wake.wait()
             time.sleep(0.05)
@@ -131,7 +131,7 @@ class Extender:
         """Answer ``/filter``.
 
         Args:
-            raw: ``ExtenderArgs`` of kube-scheduler, with node names (``nodeCacheCapable``) or whole nodes.
+            raw: ``ExtenderArgs`` of kube-scheduler, with node names (``nodeCacheCapable``) or complete nodes.
 
         Raises:
             UsageError: the request is invalid.
@@ -159,11 +159,11 @@ class Extender:
             raise UsageError(f"the Pod of the request cannot be read: {error}") from None
 
     def bind(self, raw: bytes) -> None:
-        """Answer ``/bind``: choose ids, write them on the pod, bind it.
+        """Answer ``/bind``: choose ids, write them on the pod, and bind it.
 
         Raises:
-            UsageError: the request is invalid, or the pod no longer fits there.
-            ClusterError: the API server refused; nothing is taken then.
+            UsageError: the request is invalid, or the pod no longer fits on the node.
+            ClusterError: the API server refused; then nothing is reserved.
         """
         asked = {name: str(value or "") for name, value in _lowered(raw).items()}
         key = (asked.get("podnamespace", ""), asked.get("podname", ""))
@@ -172,7 +172,7 @@ class Extender:
             raise UsageError("the request names no pod or no node", mend="send PodNamespace, PodName and Node")
         pod = self.pods.objects.get(key)
         if pod is None:
-            # It may be newer than the watch.
+            # The pod may be newer than the watch.
             self.pods.synced.wait(1)
             deadline = time.monotonic() + 2.0
             while pod is None and time.monotonic() < deadline:
@@ -200,7 +200,7 @@ class Extender:
 
 
 def annotations_of(request: Request, ids: tuple[int, ...]) -> dict[str, str]:
-    """What the extension writes on a pod before it binds it."""
+    """Return the annotations that the extension writes on a pod before it binds the pod."""
     found = {
         names.IDS: ",".join(map(str, ids)),
         names.ALLOCATED: "false",

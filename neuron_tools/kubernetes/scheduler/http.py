@@ -1,4 +1,4 @@
-"""The extension's HTTP side: ``POST /filter``, ``POST /bind``, ``GET /healthz``."""
+"""The HTTP interface of the extension: ``POST /filter``, ``POST /bind``, ``GET /healthz``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neuron_tools.kubernetes.scheduler.extender import Extender
 from runtime_core.errors import NeuronError, UsageError
 
 MAX_BODY_BYTES = 16 << 20
-"""A request with 5,000 whole nodes has about 10 MiB."""
+"""A request with 5,000 complete nodes has about 10 MiB."""
 _SOCKET_SECONDS = 30.0
 
 log = logging.getLogger("neuron-scheduler")
@@ -27,7 +27,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: ExtenderServer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged one by one."""
+        """Do not log individual requests."""
 
     def _send(self, code: int, body: Mapping[str, object] | str) -> None:
         raw = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def do_GET(self) -> None:
-        """Whether pods and nodes are known."""
+        """Return whether pods and nodes have been listed."""
         if self.path != "/healthz":
             self._send(404, "not found: POST /filter, POST /bind, GET /healthz\n")
         elif self.server.extender.ready:
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ExtenderServer(ThreadingHTTPServer):
-    """Listens and answers, a thread a connection."""
+    """Listens and answers, with a thread per connection."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -93,11 +93,11 @@ class ExtenderServer(ThreadingHTTPServer):
         """Listen.
 
         Args:
-            extender: what answers.
-            address: host and port; port 0: one that the system chooses.
+            extender: answers the requests.
+            address: host and port; port 0 selects a free port.
 
         Raises:
-            OSError: cannot bind the address.
+            OSError: the address cannot be bound.
         """
         super().__init__(address, _Handler)
         self.extender = extender

@@ -1,4 +1,4 @@
-"""Runs the scheduler extension."""
+"""Run the scheduler extension."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log.addHandler(logging.NullHandler())
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``; no host: loopback.
+    """Return host and port of ``HOST:PORT``; without a host, loopback.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text is not in that form.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
@@ -30,7 +30,7 @@ def serve(listen: str, server: str | None) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        NeuronError: no cluster, or the address cannot be bound.
+        NeuronError: there is no cluster, or the address cannot be bound.
     """
     address = parse_listen(listen)
     extender = Extender(OfficialCluster(server))

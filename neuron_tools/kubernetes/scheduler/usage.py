@@ -1,4 +1,4 @@
-"""Which cores of which node are taken, as the pods' annotations say; and where a pod fits."""
+"""The allocated cores of each node, from the pods' annotations, and the nodes on which a pod fits."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Key = tuple[str, str]
 
 
 class Held(NamedTuple):
-    """What a pod holds on its node.
+    """Cores that a pod holds on its node.
 
     Attributes:
         mask: bit ``i`` for core ``i``.
-        unknown: cores that it holds whose ids nobody wrote down.
+        unknown: number of cores that it holds without recorded ids.
     """
 
     node: str
@@ -53,7 +53,7 @@ class _NodeState:
 
 
 def silicon_of(node: NodeObject) -> Silicon | None:
-    """A node's silicon, by its instance type, else by its capacity; ``None`` for a node without Neuron Devices."""
+    """Return a node's devices, from its instance type or else its capacity; ``None`` if it has no Neuron Devices."""
     labels = node.metadata.labels or {}
     capacity = node.status.capacity or {}
     devices = max((quantity(capacity.get(name)) for name in names.DEVICE_RESOURCES), default=0)
@@ -64,7 +64,7 @@ def silicon_of(node: NodeObject) -> Silicon | None:
             return known if devices or cores else None
     if not devices:
         return None
-    # An unknown type: devices in a row are the least that links can promise.
+    # For an unknown type, assume the weakest links: devices in a line.
     return Silicon(devices, max(1, cores // devices), Shape.LINE if devices > 1 else Shape.SEPARATE)
 
 
@@ -74,7 +74,7 @@ def mask_of(cores: Iterable[int]) -> int:
 
 
 def cores_in(silicon: Silicon, resource: str, ids: Iterable[int]) -> list[int]:
-    """The cores that ids of a resource stand for; ids beyond the node stand for none."""
+    """Return the cores that belong to ids of a resource; ids beyond the node have none."""
     if resource == names.CORE_RESOURCE:
         return [core for core in ids if core < silicon.core_count]
     return [core for device in ids if device < silicon.device_count for core in silicon.cores_of(device)]
@@ -82,7 +82,7 @@ def cores_in(silicon: Silicon, resource: str, ids: Iterable[int]) -> list[int]:
 
 @functools.lru_cache(maxsize=65536)
 def place(silicon: Silicon, used: int, resource: str, count: int) -> tuple[int, ...] | None:
-    """The ids that a request gets on a node whose cores ``used`` are taken; ``None`` where it does not fit."""
+    """Return the ids for a request on a node with the allocated cores ``used``, or ``None`` if it does not fit."""
     free = [core for core in range(silicon.core_count) if not used >> core & 1]
     if resource == names.CORE_RESOURCE:
         return choose_cores(silicon, count, free)
@@ -92,7 +92,7 @@ def place(silicon: Silicon, used: int, resource: str, count: int) -> tuple[int, 
 
 
 def why_not(silicon: Silicon, used: int, unknown: int, request: Request, instance: str) -> str:
-    """Why a request does not fit on a node; "" where it does."""
+    """Return why a request does not fit on a node, or "" if it fits."""
     if request.resource != names.CORE_RESOURCE and not device_sets(silicon, request.amount):
         if request.amount > silicon.device_count:
             return f"the node has {silicon.device_count} Neuron Devices, {request.amount} requested"
@@ -107,25 +107,25 @@ def why_not(silicon: Silicon, used: int, unknown: int, request: Request, instanc
     each = 1 if request.resource == names.CORE_RESOURCE else silicon.cores_per_device
     free = silicon.core_count - used.bit_count()
     if free - unknown < request.amount * each:
-        return f"pods without {names.IDS} hold {unknown} NeuronCores of unknown place"
+        return f"pods without {names.IDS} hold {unknown} NeuronCores with unknown ids"
     return ""
 
 
 class Usage:
-    """The state of every node. Safe for threads."""
+    """The state of every node. Thread-safe."""
 
     def __init__(self) -> None:
-        """Know nothing; pods and nodes arrive through :meth:`pod_changed` and :meth:`node_changed`."""
+        """Create an empty state; pods and nodes arrive through :meth:`pod_changed` and :meth:`node_changed`."""
         self._lock = threading.RLock()
         self._nodes: dict[str, _NodeState] = {}
         self._instance: dict[str, str] = {}
         self._where: dict[Key, str] = {}
         self._pods: dict[Key, PodObject] = {}
-        # Pods with ids, whose binding the watch has not shown yet.
+        # Pods with ids whose binding has not appeared in the watch yet.
         self._assumed: set[Key] = set()
 
     def node_changed(self, name: str, node: NodeObject | None) -> None:
-        """A node is new, changed or gone."""
+        """Process a new, changed or deleted node."""
         with self._lock:
             state = self._nodes.setdefault(name, _NodeState())
             state.silicon = None if node is None else silicon_of(node)
@@ -135,7 +135,7 @@ class Usage:
                 self._hold(key, self._pods.get(key))
 
     def pod_changed(self, key: Key, pod: PodObject | None) -> str | None:
-        """A pod is new, changed or gone.
+        """Process a new, changed or deleted pod.
 
         Returns:
             The node whose usage changed, or ``None``.
@@ -188,7 +188,7 @@ class Usage:
         return Held(node, mask_of(cores_in(silicon, requests[0].resource, ids)), 0)
 
     def failures(self, request: Request, nodes: Iterable[str]) -> dict[str, str]:
-        """Of the nodes where a request does not fit, the reason."""
+        """Return the nodes on which a request does not fit, with the reasons."""
         failed = {}
         with self._lock:
             for name in nodes:
@@ -202,10 +202,10 @@ class Usage:
         return failed
 
     def take(self, key: Key, request: Request, node: str) -> tuple[int, ...] | str:
-        """Choose ids for a pod and count them as taken, before anybody else can.
+        """Choose ids for a pod and reserve them at once.
 
         Returns:
-            The ids, or the reason why it does not fit.
+            The ids, or the reason why the request does not fit.
         """
         with self._lock:
             reason = self.failures(request, [node]).get(node)
@@ -224,13 +224,13 @@ class Usage:
             return ids
 
     def give_back(self, key: Key) -> None:
-        """The pod was not bound after all: it holds what its object says."""
+        """Release the reservation of a pod that was not bound; it holds what its object says."""
         with self._lock:
             self._assumed.discard(key)
             self._hold(key, self._pods.get(key))
 
     def maps(self, node: str) -> Mapping[str, str]:
-        """The node's annotations: for each device and core whether it is taken."""
+        """Return the node's annotations, which say for each device and core whether it is allocated."""
         with self._lock:
             state = self._nodes.get(node)
             if state is None or state.silicon is None:
@@ -244,7 +244,7 @@ class Usage:
             }
 
     def supported(self, node: str) -> list[int]:
-        """How many devices a pod may ask for on a node."""
+        """Return the numbers of devices that a pod may request on a node."""
         with self._lock:
             state = self._nodes.get(node)
             return [] if state is None or state.silicon is None else list(supported_counts(state.silicon))
