@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from neuron_console import exit_codes
 from neuron_console.extras import requires
-from neuron_tools.sim.demo_summary import summary
+from neuron_tools.sim.demo_summary import REMOVED, introduction, invitation, summary
 from runtime_core.driver.node import set_up, take_down
 from runtime_core.driver.paths import ROOT_VARIABLE
 from runtime_core.errors import NodeError
@@ -25,6 +26,8 @@ from runtime_core.telemetry import open_source
 _NETWORKS = ("light_resnet50", "light_squeezenet")
 _REPORTS = 5
 _START_SECONDS = 60.0
+_READING_SECONDS = 20.0
+"""Until neuron-top covers the introduction."""
 
 
 class _Application(NamedTuple):
@@ -40,6 +43,11 @@ _APPLICATIONS = (
     _Application("thumbnails", "light_squeezenet", "4", 2, 800.0),
     _Application("nightly-batch", "light_resnet50", "8-11", 8, None),
 )
+
+
+def _line(plan: _Application) -> str:
+    rate = "as fast as possible" if plan.rate_per_second is None else f"{plan.rate_per_second:g} requests per second"
+    return f"{plan.tag:<13}  {plan.network} on NeuronCores {plan.cores}, {rate}"
 
 
 class _Ended(Exception):
@@ -109,7 +117,11 @@ def _wait_for_applications(root: Path) -> None:
 
 def _show(environment: dict[str, str], seconds: float) -> None:
     """neuron-top on a terminal; otherwise neuron-ls, and a summary of neuron-monitor's reports."""
+    print(introduction([_line(plan) for plan in _APPLICATIONS]) + "\n", flush=True)
     if sys.stdout.isatty() and sys.stdin.isatty():
+        print(invitation(environment[ROOT_VARIABLE]))
+        print(f"\nneuron-top opens in {_READING_SECONDS:g} s, or now with Enter; q ends the demo.", flush=True)
+        _wait_for_enter(_READING_SECONDS)
         subprocess.run([sys.executable, "-m", "neuron_top"], env=environment, check=False)
         return
     subprocess.run([sys.executable, "-m", "neuron_ls"], env=environment, check=False)
@@ -128,6 +140,11 @@ def _show(environment: dict[str, str], seconds: float) -> None:
     if not all(lines):
         raise NodeError("neuron-monitor ended before its last report")
     print(summary(lines))
+
+
+def _wait_for_enter(seconds: float) -> None:
+    if select.select([sys.stdin], [], [], seconds)[0]:
+        sys.stdin.readline()
 
 
 def _monitor_configuration(period_seconds: float) -> str:
@@ -166,6 +183,8 @@ def run_demo(seconds: float) -> int:
                 stack.enter_context(_application(plan, neffs[plan.network], environment, log))
             _wait_for_applications(root)
             _show(environment, seconds)
+        if sys.stdout.isatty() and sys.stdin.isatty():
+            print(REMOVED)
     except _Ended:
         return exit_codes.INTERRUPTED
     finally:

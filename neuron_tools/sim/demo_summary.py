@@ -1,4 +1,4 @@
-"""The end of ``neuron-sim demo`` without a terminal: what neuron-monitor reported, and where to look next."""
+"""The words of ``neuron-sim demo``: what runs, what to try, what neuron-monitor reported, and what is left."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency
 from runtime_core.ranges import format_ranges
 
 Report: TypeAlias = Mapping[str, object]
+
+REMOVED = "The node, its applications and their files were removed. Nothing is left."
+
+TRIES = (
+    ("neuron-sim fault inject core-hang --core 9 --for 60", "the health line names the hung core; ! goes to it"),
+    ("neuron-ls", "which process owns which core"),
+    ("neuron-monitor --prometheus", "the metrics, on http://127.0.0.1:8000/metrics"),
+)
+"""For a second terminal while the demo runs."""
 
 NEXT_STEPS = (
     ("neuron-sim up", "set up a node of your own"),
@@ -78,4 +87,17 @@ def summary(lines: Sequence[str]) -> str:
     width = max(len(command) for command, _ in NEXT_STEPS)
     steps = [f"  {command:<{width}}  {purpose}" for command, purpose in NEXT_STEPS]
     head = f"{len(lines)} reports of neuron-monitor, {len(by_tag)} applications on one inf1.6xlarge:"
-    return "\n".join([head, "", *table, "", "The node and its applications were removed. Next:", *steps])
+    return "\n".join([head, "", *table, "", REMOVED, "Next:", *steps])
+
+
+def introduction(applications: Sequence[str]) -> str:
+    """What runs; ``applications``: a line for each."""
+    head = f"A simulated inf1.6xlarge (4 Neuron Devices, 16 NeuronCores) runs {len(applications)} applications:"
+    return "\n".join([head, *(f"  {line}" for line in applications)])
+
+
+def invitation(node: str) -> str:
+    """What to try in a second terminal; ``node``: the node's directory."""
+    width = max(len(command) for command, _ in TRIES)
+    tries = [f"  {command:<{width}}  # {purpose}" for command, purpose in TRIES]
+    return "\n".join(["In a second terminal, try:", f"  export NEURON_SIM_ROOT={node} NEURON_SOURCE=sim", *tries])

@@ -203,6 +203,8 @@ def test_demo_shows_everything_and_cleans_up_after_itself(command, tmp_path):
     done = command("neuron_tools.sim", "demo", "--duration", "1", TMPDIR=str(tmp_path), timeout=110)
     assert done.returncode == 0
     assert "NEURON" in done.stdout
+    assert "nightly-batch  light_resnet50 on NeuronCores 8-11, as fast as possible" in done.stdout
+    assert "Nothing is left." in done.stdout
     _, _, table = done.stdout.partition("5 reports of neuron-monitor, 3 applications")
     rows = {line.split()[0]: line.split() for line in table.splitlines() if line}
     assert {"photo-tags": "0-1", "thumbnails": "4", "nightly-batch": "8-11"}.items() <= {
