@@ -47,7 +47,7 @@ _APPLICATIONS = (
 
 def _line(plan: _Application) -> str:
     rate = "as fast as possible" if plan.rate_per_second is None else f"{plan.rate_per_second:g} requests per second"
-    return f"{plan.tag:<13}  {plan.network} on NeuronCores {plan.cores}, {rate}"
+    return f"{plan.tag:<13}  {plan.network} on NeuronCore{'s' if '-' in plan.cores else ''} {plan.cores}, {rate}"
 
 
 class _Ended(Exception):
