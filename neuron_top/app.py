@@ -93,7 +93,7 @@ class Shell(App[Settings]):
         try:
             self.notify(f"saved {self.save_screenshot(path=str(Path.cwd()))}")
         except OSError as error:
-            self.notify(f"can't write into {Path.cwd()}: {error.strerror}", severity="error")
+            self.notify(f"cannot write to {Path.cwd()}: {error.strerror}", severity="error")
 
     def end(self) -> None:
         """Give the terminal back, and return what is to be remembered."""

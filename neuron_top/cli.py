@@ -51,9 +51,9 @@ def top(
     ] = None,
     interval: Annotated[
         Optional[float],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(min=0.05, max=3600.0, help="Seconds between two looks; default: 1, of a fleet 5."),
+        typer.Option(min=0.05, max=3600.0, help="Seconds between two snapshots; default: 1, for a fleet 5."),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and exit.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --once, of many nodes: print the table as CSV.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once, of many nodes: print the table as JSON.")
@@ -68,7 +68,7 @@ def top(
     ] = None,
     hostfile: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="FILE", help="Watch the nodes in a file, a HOST:PORT a line."),
+        typer.Option(metavar="FILE", help="Watch the nodes in a file, one HOST:PORT per line."),
     ] = None,
     discovery: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
@@ -84,19 +84,19 @@ def top(
     ] = None,
     replay: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="FILE", help="Show a recording of neuron-sim record; < and > go through it."),
+        typer.Option(metavar="FILE", help="Show a recording of neuron-sim record; < and > move in time."),
     ] = None,
     view: Annotated[
         Optional[ViewName],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="The view to begin with; default: the last one."),
+        typer.Option(help="The initial view; default: the last one used."),
     ] = None,
-    plain: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters alone.")] = False,
+    plain: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Send no signals and write no files (settings, screenshots).")
     ] = False,
     serve: Annotated[
         bool,
-        typer.Option("--serve", help="Show it in a browser of this machine, read-only; prints a link to open."),
+        typer.Option("--serve", help="Show it in a browser on this machine, read-only; prints the link to open."),
     ] = False,
     allow_signals: Annotated[
         bool, typer.Option("--allow-signals", help="With --serve: pages may send signals to your processes.")
@@ -104,7 +104,7 @@ def top(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any free port.")] = 8001,
     trust_node: TrustNodeFlag = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Watch NeuronCores, vCPUs, memory and models of this instance, or of many, live."""
@@ -120,7 +120,7 @@ def top(
 
         serve_wish(wish, port, allow_signals=allow_signals)
     elif allow_signals:
-        raise typer.BadParameter("it is for pages: add --serve", param_hint="--allow-signals")
+        raise typer.BadParameter("requires --serve", param_hint="--allow-signals")
     else:
         start(wish)
 

@@ -77,21 +77,17 @@ class ReplayScreen(NodeScreen):
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         *NodeScreen.BINDINGS,
-        Binding("less_than_sign", "seek(-60)", "-1 min", key_display="<", tooltip="Go back a minute of the recording"),
-        Binding("greater_than_sign", "seek(60)", "+1 min", key_display=">", tooltip="Go on a minute of the recording"),
-        Binding(
-            "comma", "seek(-10)", "-10 s", show=False, key_display=",", tooltip="Go back ten seconds of the recording"
-        ),
-        Binding(
-            "full_stop", "seek(10)", "+10 s", show=False, key_display=".", tooltip="Go on ten seconds of the recording"
-        ),
+        Binding("less_than_sign", "seek(-60)", "-1 min", key_display="<", tooltip="Go back one minute"),
+        Binding("greater_than_sign", "seek(60)", "+1 min", key_display=">", tooltip="Go forward one minute"),
+        Binding("comma", "seek(-10)", "-10 s", show=False, key_display=",", tooltip="Go back ten seconds"),
+        Binding("full_stop", "seek(10)", "+10 s", show=False, key_display=".", tooltip="Go forward ten seconds"),
         Binding(
             "left_parenthesis",
             "seek(-3600)",
             "-1 h",
             show=False,
             key_display="(",
-            tooltip="Go back an hour of the recording",
+            tooltip="Go back one hour",
         ),
         Binding(
             "right_parenthesis",
@@ -99,7 +95,7 @@ class ReplayScreen(NodeScreen):
             "+1 h",
             show=False,
             key_display=")",
-            tooltip="Go on an hour of the recording",
+            tooltip="Go forward one hour",
         ),
         Binding("n", "event(1)", "Event", tooltip="Go to the next event"),
         Binding("N", "event(-1)", "Prev event", show=False, tooltip="Go to the previous event"),

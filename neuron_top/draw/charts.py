@@ -146,9 +146,12 @@ def chart_lines(chart: Chart, width: int, height: int, glyphs: Glyphs = UNICODE)
     """A title with the latest values, then ``height - 1`` rows of chart with a scale on the left."""
     rows = max(1, height - 1)
     title = Text().append(f" {chart.title} ", "bold")
-    for curve in (chart.curves[-1], *chart.curves[:-1]):
-        title.append(f" {curve.name} " if curve.name else " ", curve.style)
-        title.append(chart.text(latest(curve.values)).strip())
+    for number, curve in enumerate((chart.curves[-1], *chart.curves[:-1])):
+        name, value = f" {curve.name} " if curve.name else " ", chart.text(latest(curve.values)).strip()
+        # Half a figure would be read as another one.
+        if number and title.cell_len + len(name) + len(value) > width:
+            break
+        title.append(name, curve.style).append(value)
     if not any(v is not None for curve in chart.curves for v in curve.values):
         title.append(f"  {NOT_AVAILABLE} in this span", "dim")
     title.truncate(width, pad=True)

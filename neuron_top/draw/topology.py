@@ -82,11 +82,14 @@ def _middle(box: DeviceBox, inner: int, glyphs: Glyphs) -> tuple[Text, Text, Tex
         crossed = Text(glyphs.cross * inner, FAULT)
         return Text(f"ND{box.device}".ljust(inner), FAULT_STYLE), crossed, Text("LOST".center(inner), HUNG_STYLE)
     name = Text(f"ND{box.device}", "bold")
-    if box.hurt:
+    beside = box.hurt and name.cell_len + len(" ECC") <= inner
+    if beside:
         name.append(" ").append("ECC", HUNG_STYLE)
     name.truncate(inner, pad=True)
     if box.hung:
         return name, _owners(box, inner, glyphs), Text().append("HUNG".center(inner), HUNG_STYLE)
+    if box.hurt and not beside:
+        return name, _owners(box, inner, glyphs), Text().append("ECC".center(inner), HUNG_STYLE)
     share = NOT_AVAILABLE if box.utilization is None else f"{box.utilization * 100:.1f}%"
     return name, _owners(box, inner, glyphs), Text(f"{share:>{inner}}")
 
@@ -196,7 +199,7 @@ def _link_line(link: Link, glyphs: Glyphs) -> Text:
     text = Text().append(f" ND{link.west_end:<2} {middle} ND{link.east_end:<2}", style)
     quiet = "" if link.total else "dim"
     if link.state is LinkState.DOWN:
-        text.append(" ").append("DOWN", HUNG_STYLE).append(" carries nothing", FAULT)
+        text.append(" ").append("DOWN", HUNG_STYLE).append(" no traffic", FAULT)
     else:
         if link.state is LinkState.SLOW:
             text.append(" ").append("SLOW", f"bold reverse {WARNING}")
@@ -208,7 +211,7 @@ def _link_line(link: Link, glyphs: Glyphs) -> Text:
 
 
 _SHAPES = {
-    Shape.SEPARATE: "the source does not know their links",
+    Shape.SEPARATE: "the source does not report links",
     Shape.LINE: "a line: East is to the right",
     Shape.RING: "a ring: East is clockwise",
     Shape.TORUS: "a torus: * is where a link wraps around",
@@ -232,7 +235,7 @@ def topology_lines(view: TopologyView, width: int, glyphs: Glyphs = UNICODE) -> 
     lines += [_link_line(link, glyphs) for link in broken]
     lines += _diagram(view, width, glyphs)
     lines.append(Text(" Owners", "bold"))
-    lines += [_owner_line(owner, glyphs) for owner in view.owners] or [Text(" no core has an owner", "dim")]
+    lines += [_owner_line(owner, glyphs) for owner in view.owners] or [Text(" no core is owned", "dim")]
     if view.links:
         lines.append(Text(" Links", "bold"))
         cells = [_link_line(link, glyphs) for link in view.links]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol, TypeVar
@@ -93,8 +94,13 @@ _Any = TypeVar("_Any", bound=_Suffers)
 
 
 def worst_first(rows: Iterable[_Any]) -> tuple[_Any, ...]:
-    """By what is known to be wrong, then errors, then p99."""
-    return tuple(sorted(rows, key=lambda r: (-(r.grade or 0), -(r.errors_per_second or 0.0), -(r.p99_ns or 0.0))))
+    """By what is known to be wrong, then errors, then p99; one with a problem that ends no execution has no p99."""
+
+    def order(row: _Any) -> tuple[float, float, float]:
+        p99_ns = math.inf if row.p99_ns is None and row.grade is not None else row.p99_ns or 0.0
+        return -(row.grade or 0), -(row.errors_per_second or 0.0), -p99_ns
+
+    return tuple(sorted(rows, key=order))
 
 
 @functools.cache

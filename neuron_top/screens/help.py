@@ -33,7 +33,7 @@ def help_text(sections: Iterable[tuple[str, str, Sequence[Binding]]]) -> Text:
     for title, notes, bindings in sections:
         text.append(f"{title}\n", "bold")
         if notes:
-            text.append(f"  {notes}\n", "dim")
+            text.append(f"{notes}\n", "dim")
         for binding in bindings:
             if binding.description:
                 text.append(f"  {key_name(binding):<12}", "bold")

@@ -54,19 +54,21 @@ class NodeScreen(Screen[None]):
         Binding("question_mark", "help", "Help"),
         Binding("escape", "back", "Fleet", show=False, tooltip="Back to the fleet"),
         Binding("f", "flops", "%/FLOPS", tooltip="Switch between percent and FLOPS"),
-        Binding("space", "pause", "Pause", tooltip="Hold the screen still, or go on"),
-        Binding("slash", "filter", "Filter", tooltip="Narrow processes, models and events to some words"),
+        Binding("space", "pause", "Pause", tooltip="Pause or resume the screen"),
+        Binding("slash", "filter", "Filter", tooltip="Filter processes, models and events"),
         Binding("exclamation_mark", "problem", "Problem", key_display="!", tooltip="Go to the next problem"),
         Binding("a", "tab_by(-1)", "Prev tab", tooltip="Previous tab"),
         Binding("d", "tab_by(1)", "Next tab"),
         *(Binding(e.key, f"view('{e.name}')", e.title, show=False, tooltip=f"View: {e.title}") for e in VIEWS),
-        Binding("1", "tab(0)", "Tab 1", show=False, key_display="1-9", tooltip="Go to a tab; 1 is all of them"),
+        Binding("1", "tab(0)", "Tab 1", show=False, key_display="1-9", tooltip="Select a tab; 1 shows all runtimes"),
         *(Binding(str(n), f"tab({n - 1})", "", show=False) for n in range(2, 10)),
-        Binding("left_square_bracket", "step(-1)", "Back", show=False, tooltip="Pause and step back one look"),
-        Binding("right_square_bracket", "step(1)", "Forward", show=False, tooltip="Step forward one look"),
-        Binding("left_curly_bracket", f"step({-_STEP_FAR})", "Far back", show=False, tooltip="Step back ten looks"),
-        Binding("right_curly_bracket", f"step({_STEP_FAR})", "Far forward", show=False, tooltip="Forward ten looks"),
-        Binding("ctrl+s", "app.save_picture", "Screenshot", show=False, tooltip="Save the screen as SVG here"),
+        Binding("left_square_bracket", "step(-1)", "Back", show=False, tooltip="Pause, and go back one snapshot"),
+        Binding("right_square_bracket", "step(1)", "Forward", show=False, tooltip="Go forward one snapshot"),
+        Binding("left_curly_bracket", f"step({-_STEP_FAR})", "Far back", show=False, tooltip="Back ten snapshots"),
+        Binding(
+            "right_curly_bracket", f"step({_STEP_FAR})", "Far forward", show=False, tooltip="Forward ten snapshots"
+        ),
+        Binding("ctrl+s", "app.save_picture", "Screenshot", show=False, tooltip="Save the screen as an SVG file"),
     ]
 
     def __init__(
@@ -148,7 +150,7 @@ class NodeScreen(Screen[None]):
         if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
             return f"too small: {self.size.width}x{self.size.height}\nneeds {MIN_COLUMNS}x{MIN_ROWS} or more"
         if self.session.moment is None:
-            return f"{self.session.problem}\n\nlooking again every {format_span(self._interval_seconds)}; q quits"
+            return f"{self.session.problem}\n\nretrying every {format_span(self._interval_seconds)}; press q to quit"
         return ""
 
     def _view(self) -> View | None:
@@ -242,7 +244,7 @@ class NodeScreen(Screen[None]):
         """What the command palette offers here: the views and switches."""
         for entry in VIEWS:
             yield SystemCommand(f"View: {entry.title}", f"key {entry.key}", partial(self.action_view, entry.name))
-        yield SystemCommand("Pause or go on", "key space", self.action_pause)
+        yield SystemCommand("Pause or resume", "key space", self.action_pause)
         yield SystemCommand("Percent or FLOPS", "key f", self.action_flops)
 
     def action_back(self) -> None:
@@ -258,7 +260,7 @@ class NodeScreen(Screen[None]):
         self._draw()
 
     def action_pause(self) -> None:
-        """Hold the screen still, or go on."""
+        """Pause or resume the screen."""
         self.session.toggle_pause()
         self._draw()
 
@@ -282,7 +284,7 @@ class NodeScreen(Screen[None]):
         if view is not None and view.FILTERS:
             self._filter.open()
         else:
-            self.notify("processes, models and events can be filtered: p, m or e first")
+            self.notify("only processes, models and events can be filtered: press p, m or e first")
 
     def on_input_changed(self, message: FilterLine.Changed) -> None:
         """Narrow the view while it is typed."""
@@ -299,7 +301,7 @@ class NodeScreen(Screen[None]):
     def on_lines_copied(self, message: Lines.Copied) -> None:
         """Put a row on the clipboard."""
         self.app.copy_to_clipboard(message.text)
-        self.notify("copied the row")
+        self.notify("row copied")
 
     async def on_processes_view_opened(self, message: ProcessesView.Opened) -> None:
         """Show what a process did."""
@@ -326,7 +328,7 @@ class NodeScreen(Screen[None]):
         """Go to a problem: the next one, or the one that was clicked."""
         verdicts = self.session.moment.health if self.session.moment is not None else ()
         if not verdicts:
-            self.notify("nothing is wrong that this screen knows of")
+            self.notify("no known problems")
             return
         following = 0 if self._problem is None else self._problem + 1
         self._problem = (following if number is None else number) % len(verdicts)

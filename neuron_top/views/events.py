@@ -27,12 +27,12 @@ class EventsView(View):
     """What was started, ended, failed, and went wrong; the newest first."""
 
     NOTES = (
-        "The newest event is at the top; what repeats within a minute is one line with its count and its span of time. "
+        "Newest first. Events that repeat within a minute are one line with a count and a time span. "
         f"RUNBOOK names the section of {RUNBOOKS} that says what to do."
     )
     FILTERS = True
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
-        Binding("enter", "open", "Go there", tooltip="Show the core, device, link or process of the event"),
+        Binding("enter", "open", "Go there", tooltip="Show where the event happened"),
     ]
 
     class Opened(Message):
@@ -81,6 +81,6 @@ class EventsView(View):
         """Show where the event under the cursor happened."""
         event = self._events.get(self._table.cursor_key)
         if event is None or event.place is None:
-            self.notify("this event has no place to show")
+            self.notify("this event does not belong to a core, device, link or process")
             return
         self.post_message(self.Opened(event.place))

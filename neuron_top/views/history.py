@@ -38,13 +38,13 @@ class HistoryView(View):
     """Utilization, throughput, latency and device memory of the selected tab."""
 
     NOTES = (
-        "Charts show the selected tab: all runtimes together, or one. Of all, the latency is that of the worst "
-        "runtime, which the title names. A mark on the time axis is a warning or an error."
+        "Charts of the selected tab: all runtimes together, or one. For all runtimes, the latency is that of the "
+        "slowest one, which the title names. Marks on the time axis are warnings and errors."
     )
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         Binding("plus,equals_sign", "zoom(-1)", "Zoom in", key_display="+"),
         Binding("minus", "zoom(1)", "Zoom out", key_display="-"),
-        Binding("0", "zoom_auto", "All", tooltip="Show all there is"),
+        Binding("0", "zoom_auto", "All", tooltip="Show the whole history"),
     ]
 
     def __init__(self, span: int = AUTOMATIC) -> None:
@@ -139,8 +139,8 @@ class HistoryView(View):
         span = format_span(SPANS_SECONDS[self._span_now()])
         whose = tab_names(shown.moment.snapshot)[shown.selected]
         text = Text(f" {shorten(whose, 40, shown.glyphs.ellipsis)}", "bold")
-        auto = " (all there is)" if self.span == AUTOMATIC else ""
-        text.append(f"  Last {span}{auto}, newest at the right; + and - zoom, 0 shows all there is", "not bold dim")
+        auto = " (all data)" if self.span == AUTOMATIC else ""
+        text.append(f"  Last {span}{auto}, newest on the right; + and - zoom, 0 shows all data", "not bold dim")
         text.truncate(width)
         return text
 

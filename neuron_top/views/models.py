@@ -14,13 +14,13 @@ from neuron_top.widgets.memory_tree import MemoryTree
 class ModelsView(View):
     """Processes of the tab, their models, where each is loaded, and its memory."""
 
-    NOTES = "Arrows move in the tree and open it. A model shows its id, name, state and the start of its UUID."
+    NOTES = "Arrow keys move in the tree and open its rows. A model shows id, name, state and the start of its UUID."
     FILTERS = True
 
     def __init__(self) -> None:
         """Nothing to show yet."""
         super().__init__(id="models")
-        nothing = "no model is loaded, or none that the filter names, or the source does not tell them"
+        nothing = "no loaded model matches, or the source does not report models"
         self._tree = MemoryTree("Process / model / NeuronCore", nothing, first_open=True, id="model-tree")
 
     def compose(self) -> ComposeResult:

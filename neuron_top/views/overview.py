@@ -36,8 +36,8 @@ class OverviewView(View):
     """Is it serving? Cores, applications and the memory tree share the height that the others leave."""
 
     NOTES = (
-        "Applications that suffer come first: a click opens their history. "
-        "Tab moves between the cores and the tree; arrows move in the tree and open it."
+        "Applications with problems come first; a click opens their history. "
+        "Tab switches between the cores and the tree; arrow keys move in the tree and open its rows."
     )
     BINDINGS = [Binding("x", "tree", "Expand all")]  # noqa: RUF012 - Textual reads the class attribute
     DEFAULT_CSS = """

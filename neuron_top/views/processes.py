@@ -55,8 +55,8 @@ class ProcessesView(View):
     """All processes, whatever the tab; Enter opens the history of one."""
 
     NOTES = (
-        "Shows the processes of every tab, the one that suffers most first. A click on a title sorts by it, a second "
-        "one turns the order around; the cursor goes to the first row. Columns that say the same of all are hidden."
+        "Processes of all tabs, the worst problem first. A click on a title sorts by that column, a second "
+        "click reverses the order. Columns with the same value in all rows are hidden."
     )
     FILTERS = True
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
@@ -64,8 +64,8 @@ class ProcessesView(View):
         Binding("L", "sort_to('P99')", "By p99", tooltip="Sort by P99"),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column"),
         Binding("S", "sort(-1)", "Sort back", show=False, tooltip="Sort by the previous column"),
-        Binding("r", "reverse", "Reverse", tooltip="Turn the order around"),
-        Binding("k", "signal", "Signal", tooltip="Send SIGTERM or SIGKILL, after a question"),
+        Binding("r", "reverse", "Reverse", tooltip="Reverse the order"),
+        Binding("k", "signal", "Signal", tooltip="Send SIGTERM or SIGKILL, after confirmation"),
         Binding("W", "worst", "Worst first", show=False, tooltip="Sort by problems, then errors, then p99"),
         *(
             Binding(c.sort_key, f"sort_to('{c.title}')", f"By {c.title}", show=False, tooltip=f"Sort by {c.title}")
@@ -99,7 +99,7 @@ class ProcessesView(View):
         self._shown: Shown | None = None
         self._processes: dict[RuntimeKey, Process] = {}
         heads = [Head(c.title, c.width, c.numeric) for c in COLUMNS]
-        self._table = SortableTable(heads, "no Neuron process (or none that the filter names)", id="process-table")
+        self._table = SortableTable(heads, "no matching Neuron process", id="process-table")
 
     def compose(self) -> ComposeResult:
         """One table."""
@@ -200,7 +200,7 @@ class ProcessesView(View):
         self._sort_by(WORST, False)
 
     def action_reverse(self) -> None:
-        """Turn the order around."""
+        """Reverse the order."""
         self._sort_by(self.sort[0], not self.sort[1])
 
     def action_open(self) -> None:

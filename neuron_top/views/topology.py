@@ -17,7 +17,7 @@ from neuron_top.widgets.section import Section
 class TopologyView(View):
     """Who owns what, and what goes over the links."""
 
-    NOTES = "A letter a core tells its owner; the second number of a box is the mean utilization of its cores."
+    NOTES = "Each letter is a core and names its owner. A box shows the mean utilization of its cores."
     DEFAULT_CSS = "TopologyView VerticalScroll { scrollbar-size-vertical: 1; }"
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Input
 class FilterLine(Input):
     """Hidden until it is opened; Enter keeps the filter, Esc drops it."""
 
-    BINDINGS = [Binding("escape", "drop", "Drop the filter", show=False)]  # noqa: RUF012 - Textual reads the class attribute
+    BINDINGS = [Binding("escape", "drop", "Clear the filter", show=False)]  # noqa: RUF012 - Textual reads the class attribute
     DEFAULT_CSS = "FilterLine { display: none; height: 1; border: none; padding: 0 1; dock: bottom; }"
 
     class Done(Message):

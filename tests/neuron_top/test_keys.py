@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from screens import Still, drive, recorded_app, recorded_moments, text, until
+from screens import Still, drive, lines, recorded_app, recorded_moments, text, until
 from worlds import make_runtime
 
 from neuron_top.screens.confirm import SignalScreen
@@ -104,13 +104,13 @@ def test_events_end_at_the_moment_on_show(moments):
 def test_plus_and_minus_zoom_the_charts(moments):
     async def check(app, pilot):
         await pilot.press("h")
-        assert "Last 1 min (all there is)" in text(app)
+        assert "Last 1 min (all data)" in text(app)
         await pilot.press("minus", "minus")
         assert "Last 5 min" in text(app)
         await pilot.press("plus", "equals_sign", "plus", "plus")
         assert "Last 10 s" in text(app)
         await pilot.press("0")
-        assert "Last 1 min (all there is)" in text(app)
+        assert "Last 1 min (all data)" in text(app)
 
     drive(check, (120, 40), moments=moments)
 
@@ -138,7 +138,7 @@ def test_slash_filters_while_one_types_enter_keeps_and_escape_drops(moments):
         assert column(app, "PID") == ["4002"]
         assert "filter: web 8081" in text(app)
         await pilot.press("m")
-        assert "no model is loaded, or none that the filter names" in text(app)
+        assert "no loaded model matches" in text(app)
         await pilot.press("slash", "escape")
         await until(pilot, lambda: "bert-large" in text(app), "every process")
 
@@ -188,6 +188,17 @@ def test_y_copies_the_row(moments):
     drive(check, (120, 40), moments=moments)
 
 
+@pytest.mark.parametrize(("width", "columns"), [(119, 1), (120, 2), (200, 2)])
+def test_the_help_has_two_columns_where_there_is_room(width, columns, moments):
+    async def check(app, pilot):
+        await pilot.press("question_mark")
+        shown = lines(app)
+        views = next(line for line in shown if "Views" in line and "Overview" not in line)
+        assert ("Everywhere" in views) is (columns == 2)
+
+    drive(check, (width, 50), moments=moments)
+
+
 def test_ctrl_s_saves_the_screen_as_svg(moments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -206,7 +217,7 @@ def test_ctrl_s_tells_when_it_cannot_write(moments, monkeypatch):
     async def check(app, pilot):
         monkeypatch.setattr(app, "save_screenshot", refuse)
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "can't write into" in text(app), "the notice")
+        await until(pilot, lambda: "cannot write to" in text(app), "the notice")
 
     drive(check, (120, 40), moments=moments)
 

@@ -30,7 +30,7 @@ def test_a_node_that_goes_is_missed_and_welcomed_back_with_its_history():
         before = len(app.node.session.history._samples)
         source.gone = True
         await until(pilot, lambda: "neuron-sim up" in text(app), "the missing node")
-        assert "looking again every" in text(app)
+        assert "retrying every" in text(app)
         assert "ND0" not in text(app)
         source.gone = False
         await until(pilot, lambda: "ND0" in text(app), "the returned node")
