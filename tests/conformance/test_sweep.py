@@ -33,7 +33,7 @@ def chosen():
         yield from some or every[:1]
 
 
-@pytest.mark.timeout(1800 if ALL else 120)
+@pytest.mark.timeout(5400 if ALL else 120)
 def test_operators_compute_what_onnx_runtime_does_wherever_they_run():
     found = [outcome for case in chosen() for outcome in outcomes(case)]
     listed = differing()
