@@ -30,7 +30,6 @@ REASONS = (
     ("Pillow must be installed", "decodes image files"),
     ("shapes do not fit", "neither evaluator infers shapes for the test's own model"),
     ("batch 0", "an open batch dimension of 0: a NEFF is compiled for one sample or more"),
-    ("ReduceMax", "ONNX Runtime refuses the maximum of no bool"),
     ("could not be broadcast", "operator set 6 broadcasts the slope from the channel on; its converter drops that"),
 )
 NEAR_ZERO = ("test_dft", "test_stft")

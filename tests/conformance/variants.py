@@ -129,6 +129,10 @@ def _unary_with(of: Of) -> Iterator[Variant]:
         if any(isinstance(v, int) and v < 0 for v in attributes.values()) and of.version < 11:
             continue
         yield Variant(str(position), attributes, [of.data(3, 4)])
+    if name == "Transpose":
+        yield Variant("scalar", {}, [of.data()])
+    if name not in ("EyeLike", "MeanVarianceNormalization"):
+        yield Variant("empty", {}, [of.data(0, 4)])
 
 
 @_for("Shape")
@@ -264,6 +268,7 @@ def _softmax(of: Of) -> Iterator[Variant]:
     if _current == "Hardmax":
         yield Variant("ties", {}, [np.ones((2, 3), of.dtype)])
     yield Variant("empty", {}, [of.data(0, 3)])
+    yield Variant("empty rows", {}, [of.data(3, 0)])
 
 
 _REDUCTIONS = (
@@ -293,6 +298,11 @@ def _reduce(of: Of) -> Iterator[Variant]:
         yield Variant("at run time", {}, [x, ints(1)])
     yield Variant("scalar", {}, [of.data(low=low, high=high)])
     yield Variant("one", {"keepdims": 0}, [of.data(1, low=low, high=high)])
+    if _current == "ReduceMean" and not of.is_float:
+        return
+    yield Variant("nothing", {}, [of.data(0, low=low, high=high)])
+    if as_input:
+        yield Variant("empty rows", {}, [of.data(2, 0, 3), ints(1)], fixed=(1,))
 
 
 @_for("ArgMax", "ArgMin")
@@ -708,6 +718,10 @@ def _resize(of: Of) -> Iterator[Variant]:
         yield Variant(rounding, {"nearest_mode": rounding}, [*first, up], fixed=fixed)
         how = {"nearest_mode": rounding, "coordinate_transformation_mode": "asymmetric"}
         yield Variant(f"asymmetric {rounding}", how, [*first, down], fixed=fixed)
+        # Some positions are half-way between two elements, but for the rounding of the scale.
+        for scale in (0.3, 0.6, 0.7, 1.7):
+            row = [of.data(1, 1, 1, 9), *first[1:], np.array([1, 1, 1, scale], np.float32)]
+            yield Variant(f"half-way {rounding} {scale}", {"nearest_mode": rounding}, row, fixed=fixed)
     if of.version >= 13:
         region = np.array([0, 0, 0.2, 0.1, 1, 1, 0.8, 0.9], np.float32)
         crop = {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "extrapolation_value": 7.0}

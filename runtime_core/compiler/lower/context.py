@@ -136,6 +136,11 @@ class Lowering:
         if self.dtype(index) not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
             raise Unsupported(f"no engine computes {self.node.op_type} on {self.dtype(index).value}")
 
+    def require_elements(self) -> None:
+        """An engine that looks for the largest value of a row needs one to be there."""
+        if not all(self.shape()):
+            raise Unsupported(f"{self.inputs[0]!r} has no elements")
+
 
 def _spatial_padding(
     auto_pad: str,

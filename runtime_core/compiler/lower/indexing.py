@@ -84,9 +84,18 @@ def _one_hot(lo: Lowering) -> None:
 
 
 def _hardmax(lo: Lowering) -> None:
-    if lo.opset < 13:
-        raise Unsupported("rows over several axes")
-    lo.emit(EngineKind.POOL, "hardmax", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), axis=_axis(lo, -1))
+    """Before operator set 13, everything from ``axis`` on is one row."""
+    lo.require_float()
+    lo.require_elements()
+    if lo.opset >= 13:
+        lo.emit(EngineKind.POOL, "hardmax", lo.inputs[:1], lo.outputs[:1], flops=lo.out_elements(), axis=_axis(lo, -1))
+        return
+    shape, axis = lo.shape(), _axis(lo, 1)
+    flat = [math.prod(shape[:axis]), math.prod(shape[axis:])]
+    rows, marked = (lo.module.add_value(f"{lo.outputs[0]}.{name}", lo.dtype(), flat) for name in ("rows", "marked"))
+    lo.emit(EngineKind.DMA, "reshape", lo.inputs[:1], [rows], shape=[*flat])
+    lo.emit(EngineKind.POOL, "hardmax", [rows], [marked], flops=lo.out_elements(), axis=1)
+    lo.emit(EngineKind.DMA, "reshape", [marked], lo.outputs[:1], shape=[*shape])
 
 
 def _resize(lo: Lowering) -> None:
@@ -111,9 +120,8 @@ def _resize(lo: Lowering) -> None:
     ]
     if refused:
         raise Unsupported(" and ".join(refused))
+    lo.require_elements()
     before, after = lo.shape(), lo.out_shape()
-    if not all(before):
-        raise Unsupported("an empty tensor")
     axes = lo.integers("axes") or list(range(len(before)))
     given = lo.constant(1 if old else 2) if lo.input(1 if old else 2) else None
     if not old and lo.input(2) and given is None:
@@ -149,7 +157,7 @@ RULES: dict[str, Rule] = {
     "CumSum": Rule(EngineKind.POOL, _cumsum, "axis known when compiling"),
     "TopK": Rule(EngineKind.POOL, _top_k, "count known when compiling, both outputs"),
     "OneHot": Rule(EngineKind.POOL, _one_hot, "depth known when compiling"),
-    "Hardmax": Rule(EngineKind.POOL, _hardmax, "operator set 13 or newer"),
+    "Hardmax": Rule(EngineKind.POOL, _hardmax, "floats"),
     "Resize": Rule(
         EngineKind.POOL, _resize, "floats; nearest and linear; no antialiasing, cropping or kept aspect ratio"
     ),

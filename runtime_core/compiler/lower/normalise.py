@@ -81,6 +81,7 @@ def _instance_norm(lo: Lowering) -> None:
 def _softmax(opcode: str, lo: Lowering) -> None:
     """Before operator set 13, everything from ``axis`` on is one row."""
     lo.require_float()
+    lo.require_elements()
     flat = lo.opset < 13
     axis = lo.integer("axis", 1 if flat else -1) % max(1, len(lo.shape()))
     last = len(lo.shape()) - 1 if flat else axis

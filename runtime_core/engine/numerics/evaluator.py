@@ -114,7 +114,7 @@ def output_types(model: ModelProto) -> dict[str, TensorType] | None:
     return found
 
 
-_LACKS = re.compile("not support|unsupported|not implemented|type mismatch", re.IGNORECASE)
+_LACKS = re.compile("not support|unsupported|not implemented|type mismatch|not defined for", re.IGNORECASE)
 """How ONNX Runtime's kernels say that they do not have a type or mode which they are registered for."""
 _FATAL = 4
 _ELEM_TYPES = {

@@ -135,20 +135,23 @@ def _hardmax(attributes: Attributes, _constants: Sequence[Array | None]) -> Kern
 
 
 def _origins(size: int, out: int, scale: float, coordinates: str) -> Array:
-    """Where each output element lies among the input's, by the coordinate formulas of ONNX's Resize."""
-    x = np.arange(out, dtype=np.float64)
+    """Where each output element lies among the input's, by the coordinate formulas of ONNX's Resize.
+
+    In FP32 and in ONNX Runtime's order of operations: a position half-way between two elements is rounded as there.
+    """
+    x, half, by, length = np.arange(out, dtype=np.float32), np.float32(0.5), np.float32(scale), np.float32(size)
     match coordinates:
         case "align_corners":
-            return x * ((size - 1) / (out - 1)) if out > 1 else np.zeros(out)
+            return x * np.float32(size - 1) / np.float32(out - 1) if out > 1 else np.zeros(out, np.float32)
         case "asymmetric":
-            return x / scale
+            return x / by
         case "pytorch_half_pixel" if out == 1:
-            return np.zeros(out)
+            return np.zeros(out, np.float32)
         case "half_pixel_symmetric":
-            centre = size / 2 * (1 - out / (scale * size))
-            return centre + (x + 0.5) / scale - 0.5
+            offset = length / 2 * (1 - np.float32(out) / (by * length))
+            return offset + (x + half) / by - half
         case _:
-            return (x + 0.5) / scale - 0.5
+            return (x + half) / by - half
 
 
 def _nearest(origins: Array, rule: str, size: int) -> Array:

@@ -17,7 +17,8 @@ def _reshape(attributes: Attributes, _constants: Sequence[Array | None]) -> Kern
 
 def _transpose(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     perm = integers(attributes, "perm")
-    return lambda x: np.ascontiguousarray(np.transpose(x, perm))
+    # Not ascontiguousarray: that makes a scalar a vector of one.
+    return lambda x: np.asarray(np.transpose(x, perm), order="C")
 
 
 def _concat(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:

@@ -155,3 +155,21 @@ def test_a_shape_with_a_negative_extent_is_refused_by_the_name_of_the_value():
                  [value(n, [None]) for n in "abcd"], opset=18)  # fmt: skip
     with pytest.raises(ModelFileError, match=r"do not fit together: '[cd]' would have the shape \[-"):
         compile_model(made)
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Hardmax", "Transpose"])
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_rows_of_nothing_stay_nothing(operator, shape):
+    rep = NeuronBackend.prepare(
+        model(
+            [node(operator, "x", "y")],
+            [value("x", shape)],
+            [value("y", shape[::-1] if operator == "Transpose" else shape)],
+        )
+    )
+    assert rep.run([np.zeros(shape, np.float32)])[0].size == 0
+
+
+def test_a_scalar_stays_a_scalar_when_it_is_transposed():
+    rep = NeuronBackend.prepare(model([node("Transpose", "x", "y")], [value("x", [])], [value("y", [])]))
+    assert rep.run([np.array(3, np.float32)])[0].shape == ()
