@@ -99,11 +99,12 @@ def _clip(attributes: Attributes) -> Kernel:
     high = number(attributes, "max", math.inf) if "max" in attributes else None
 
     def clip(x: Array) -> Array:
-        if low is not None:
-            x = np.maximum(x, np.asarray(low).astype(x.dtype))
+        if low is None:
+            return x if high is None else np.minimum(x, np.asarray(high).astype(x.dtype))
+        y = np.maximum(x, np.asarray(low).astype(x.dtype))
         if high is not None:
-            x = np.minimum(x, np.asarray(high).astype(x.dtype))
-        return x
+            y = np.minimum(y, np.asarray(high).astype(x.dtype), out=y if y.ndim else None)
+        return y
 
     return clip
 
