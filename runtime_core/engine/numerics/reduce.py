@@ -53,38 +53,72 @@ def _pool(attributes: Attributes, combine: Callable[..., Array], neutral: float)
     return pool
 
 
-_DENSE_STRIDE = 2
-"""Up to this stride, every place of a dimension as one long row is faster than every s-th of many short ones."""
-
-
 def _largest(views: list[Array], out: Array) -> None:
-    np.maximum(views[0], views[min(1, len(views) - 1)], out=out)
+    if len(views) == 1:
+        out[...] = views[0]
+        return
+    np.maximum(views[0], views[1], out=out)
     for view in views[2:]:
         np.maximum(out, view, out=out)
+
+
+_DENSE_STRIDE = 2
+"""Up to this stride, all lines of an image as one long row take less time than every s-th line alone."""
+
+
+def _largest_lines(x: Array, out: Array, window: tuple[int, int, int, int]) -> None:
+    """The largest along the first spatial dimension of ``x`` (C, *spatial), at every place of ``out``.
+
+    Args:
+        x: without padding.
+        out: what takes the results.
+        window: extent, stride, dilation, padding before.
+    """
+    extent, stride, dilation, before = window
+    count, size = out.shape[1], x.shape[1]
+    done = range(0)
+    if extent > 1 and stride <= _DENSE_STRIDE:
+        flat, shift = x.reshape(-1), dilation * math.prod(x.shape[2:])
+        views = [flat[p * shift : flat.size - (extent - 1 - p) * shift] for p in range(extent)]
+        lines = scratch(0, x.shape, x.dtype)
+        _largest(views, lines.reshape(-1)[: views[0].size])
+        # Windows that lie within the image.
+        last = size - (extent - 1) * dilation - 1
+        done = range(-(-before // stride), min(count, (last + before) // stride + 1))
+        if done:
+            starts = slice(done[0] * stride - before, done[-1] * stride - before + 1, stride)
+            out[:, done[0] : done[-1] + 1] = lines[:, starts]
+    for place in range(count):
+        if place not in done:
+            start = place * stride - before
+            inside = [i for i in range(start, start + extent * dilation, dilation) if 0 <= i < size]
+            if inside:
+                _largest([x[:, i] for i in inside], out[:, place])
+            else:
+                out[:, place] = -np.inf
 
 
 def _max_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     """The largest of a window, one dimension after the other: the order does not matter to a maximum."""
     kernel, strides, dilations = (integers(attributes, n) for n in ("kernel", "strides", "dilations"))
+    rank = len(kernel)
+    # Whole lines that are left out need neither a frame nor any work in the other dimensions.
+    by_lines = rank > 1 and strides[0] > 1
 
     def largest(x: Array, out: list[int]) -> Array:
-        """Of every window."""
+        """Of every window; each dimension as one long row, as many short ones take longer.
+
+        Windows that reach into the next row are computed, and not read.
+        """
         cut = [slice(None)] * x.ndim
-        for axis, (size, k, s, d) in enumerate(zip(out, kernel, strides, dilations, strict=True), 1):
-            span = (size - 1) * s + 1
-            if s <= _DENSE_STRIDE or axis == len(out):
-                cut[axis] = slice(0, span, s)
-                if k == 1:
-                    continue
+        for axis in range(2 if by_lines else 1, rank + 1):
+            k, s, d = kernel[axis - 1], strides[axis - 1], dilations[axis - 1]
+            cut[axis] = slice(0, (out[axis - 1] - 1) * s + 1, s)
+            if k > 1:
                 flat, shift = x.reshape(-1), d * math.prod(x.shape[axis + 1 :])
                 views = [flat[p * shift : flat.size - (k - 1 - p) * shift] for p in range(k)]
                 x = scratch(axis % 2, x.shape, x.dtype)
                 _largest(views, x.reshape(-1)[: views[0].size])
-            else:
-                before = (slice(None),) * axis
-                views = [x[(*before, slice(p * d, p * d + span, s))] for p in range(k)]
-                x = scratch(axis % 2, views[0].shape, x.dtype)
-                _largest(views, x)
         return x[tuple(cut)]
 
     def max_pool(x: Array) -> Array:
@@ -92,21 +126,28 @@ def _max_pool(attributes: Attributes, _constants: Sequence[Array | None]) -> Ker
         result = np.empty((*x.shape[:2], *out), x.dtype)
         if not result.size:
             return result
-        rank = len(kernel)
         spatial = [size + pads[i] + pads[rank + i] for i, size in enumerate(x.shape[2:])]
-        inner = tuple(slice(pads[i], pads[i] + size) for i, size in enumerate(x.shape[2:]))
+        inner = [slice(pads[i], pads[i] + size) for i, size in enumerate(x.shape[2:])]
+        has_frame = any(pads)
+        if by_lines:
+            spatial[0], inner[0] = out[0], slice(None)
+            has_frame = any((*pads[1:rank], *pads[rank + 1 :]))
         # Some channels at a time, so that what one dimension makes is still near for the next.
         count = min(x.shape[1], max(1, _BLOCK // math.prod(spatial)))
-        around = scratch(2, (count, *spatial), x.dtype)
-        if any(pads):
-            around.fill(-np.inf)
+        framed = scratch(2, (count, *spatial), x.dtype)
+        if has_frame:
+            framed.fill(-np.inf)
         for image, target in zip(x, result, strict=True):
             for start in range(0, len(image), count):
                 piece = image[start : start + count]
-                if any(pads):
-                    framed = around[: len(piece)]
-                    framed[(slice(None), *inner)] = piece
-                    piece = framed
+                if has_frame or by_lines:
+                    around = framed[: len(piece)]
+                    if by_lines:
+                        window = (kernel[0], strides[0], dilations[0], pads[0])
+                        _largest_lines(piece, around[(slice(None), *inner)], window)
+                    else:
+                        around[(slice(None), *inner)] = piece
+                    piece = around
                 target[start : start + count] = largest(piece, out)
         return result
 

@@ -175,3 +175,16 @@ def test_each_thread_has_scratch_memory_of_its_own() -> None:
     assert not np.shares_memory(mine, scratch(1, (5,), dtype))
     # No thread keeps much.
     assert not np.shares_memory(scratch(0, (1 << 21,), dtype), scratch(0, (1 << 21,), dtype))
+
+
+@pytest.mark.parametrize("dilations", [(2, 1), (3, 2)])
+def test_max_pool_with_strides_dilations_and_a_window_in_the_padding(dilations: tuple[int, int]) -> None:
+    x = _values(1, 5, 9, 8)
+    spans = [2 * d + 1 for d in dilations]
+    around = np.pad(x, ((0, 0), (0, 0), (6, 8), (1, 2)), constant_values=-np.inf)
+    out = [(n - s) // 2 + 1 for n, s in zip(around.shape[2:], spans, strict=True)]
+    attributes = {"kernel": [3, 3], "strides": [2, 2], "dilations": list(dilations), "pads": [6, 1, 8, 2],
+                  "out_shape": out}  # fmt: skip
+    views = np.lib.stride_tricks.sliding_window_view(around, spans, (2, 3))[:, :, ::2, ::2]
+    expected = views[..., :: dilations[0], :: dilations[1]].max((4, 5))
+    assert _same(np.asarray(REDUCE["max_pool"](attributes, [None])(x)), np.ascontiguousarray(expected))
