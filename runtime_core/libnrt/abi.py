@@ -1,4 +1,4 @@
-"""What the calls share of the C side: the cffi module of the library, strings, buffers, and results."""
+"""Access of the calls to the C side: the cffi module of the library, strings, buffers and results."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class CData(Protocol):
 
 
 OK = 0
-"""NRT_SUCCESS, what a call that returns a status ends with."""
+"""NRT_SUCCESS, returned by successful calls with a status."""
 
 _MAX_TEXT_BYTES = 4096
 
 ffi: Any
-"""The compiled module's ``ffi`` object (see cffi's reference); set when the library is attached."""
+"""The ``ffi`` object of the compiled module (see cffi's reference); set when the library is attached."""
 
 environ: CData
-"""The host program's ``char **environ``, through a pointer to the variable."""
+"""The host program's ``char **environ``, as a pointer to the variable."""
 
 c: Any
-"""The functions of ``start.h`` that are for Python."""
+"""The functions of ``start.h`` that Python may call."""
 
 
 def set_module(module_ffi: object, lib: Any) -> None:  # noqa: ANN401 - made by cffi
-    """Keep the compiled module's ``ffi``, and what it has of C."""
+    """Set the compiled module's ``ffi`` and its C variables and functions."""
     global ffi, environ, c
     ffi = module_ffi
     environ = ffi.addressof(lib, "environ")
@@ -42,20 +42,20 @@ def set_module(module_ffi: object, lib: Any) -> None:  # noqa: ANN401 - made by 
 
 
 def require(pointer: CData, name: str) -> None:
-    """Refuse a NULL.
+    """Check that a pointer is not NULL.
 
     Raises:
-        NrtError: INVALID, naming the argument.
+        NrtError: INVALID, with the name of the argument.
     """
     if not pointer:
         raise CallError(NrtStatus.INVALID, f"{name} is NULL")
 
 
 def text(pointer: CData, name: str) -> str:
-    """A C string of at most 4096 bytes.
+    """Return a C string of at most 4096 bytes.
 
     Raises:
-        NrtError: INVALID for a NULL.
+        NrtError: INVALID if the pointer is NULL.
     """
     require(pointer, name)
     found: bytes = ffi.string(pointer, _MAX_TEXT_BYTES)
@@ -63,27 +63,27 @@ def text(pointer: CData, name: str) -> str:
 
 
 def optional_text(pointer: CData) -> str:
-    """A C string, ``""`` for a NULL."""
+    """Return a C string, or ``""`` if the pointer is NULL."""
     return text(pointer, "") if pointer else ""
 
 
 def memory(pointer: CData, size_bytes: int, name: str) -> memoryview:
-    """The host program's bytes at ``pointer``, writable.
+    """Return the host program's bytes at ``pointer``, writable.
 
     Raises:
-        NrtError: INVALID for a NULL.
+        NrtError: INVALID if the pointer is NULL.
     """
     require(pointer, name)
     return memoryview(ffi.buffer(pointer, size_bytes)).cast("B")
 
 
 def address(pointer: CData) -> int:
-    """The number behind a pointer."""
+    """Return the address in a pointer."""
     return int(ffi.cast("uintptr_t", pointer))
 
 
 def fill(pointer: CData, value: CData, size_bytes: int) -> int:
-    """Copy as much of the structure that ``value`` points to as the caller has room for; returns how much that is."""
+    """Copy the structure that ``value`` points to, up to the size of the caller's buffer; return the bytes copied."""
     written: int = min(size_bytes, ffi.sizeof(ffi.typeof(value).item))
     ffi.memmove(pointer, value, written)
     return written

@@ -1,4 +1,4 @@
-"""Binds the exported functions to Python ones, and turns what these raise into statuses and log lines."""
+"""Bind the exported functions to Python functions, and convert their exceptions to statuses and log lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.status import NrtError, NrtStatus
 
 _LOGGED_BELOW = {"nrt_init", "nrt_load", "nrt_load_collectives", "nrt_execute", "nrt_execute_repeat"}
-"""The runtime logs the errors of these itself."""
+"""Calls whose errors the runtime logs itself."""
 
 OnError = Callable[[type[BaseException], BaseException, TracebackType | None], int | None]
 
@@ -52,7 +52,7 @@ def attach(module: ModuleType) -> None:
 
 
 def status_of(error: BaseException) -> NrtStatus:
-    """What a call returns that raised ``error``."""
+    """Return the status of a call that raised ``error``."""
     if isinstance(error, NrtError):
         return error.status
     return NrtStatus.RESOURCE if isinstance(error, MemoryError) else NrtStatus.FAILURE

@@ -1,4 +1,4 @@
-"""Compiles ``libnrt.so.1`` with the system's compiler: ``python -m runtime_core.libnrt.build PREFIX``."""
+"""Compile ``libnrt.so.1`` with the system's compiler: ``python -m runtime_core.libnrt.build PREFIX``."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ _HERE = Path(__file__).parent
 
 
 class BuildError(NeuronError):
-    """The library cannot be built here."""
+    """The library cannot be built on this system."""
 
 
 def build(prefix: Path, *, python: str | None = None, environment: Mapping[str, str] | None = None) -> Path:
-    """Build the library and install it and its headers.
+    """Build the library, and install it with its headers.
 
-    ``PREFIX/lib`` receives ``libnrt.so -> libnrt.so.1 -> libnrt.so.VERSION``, ``PREFIX/include`` the headers.
+    The library goes to ``PREFIX/lib`` (``libnrt.so -> libnrt.so.1 -> libnrt.so.VERSION``), the headers to
+    ``PREFIX/include``.
 
     Args:
-        prefix: where to; made when missing.
-        python: the interpreter that programs start, default: the running one. It must be of the running version.
-        environment: variables of the build (``CC``, ``PATH``), default: the process's.
+        prefix: directory to install to; created if it is missing.
+        python: the interpreter that programs start; default: the running one. It must have the running version.
+        environment: environment variables of the build (``CC``, ``PATH``); default: those of the process.
 
     Returns:
         The path of the library file.
 
     Raises:
-        BuildError: no compiler, no shared Python library, no Python headers, cffi missing, or the compiler failed.
+        BuildError: the compiler, the shared Python library, the Python headers or cffi is missing, or the compiler
+            failed.
     """
     variables = os.environ if environment is None else environment
     compiler = _compiler(variables)
@@ -57,7 +59,9 @@ def build(prefix: Path, *, python: str | None = None, environment: Mapping[str, 
         library.mkdir(parents=True, exist_ok=True)
         include.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BuildError(error.strerror or "cannot be made", where=str(prefix), mend="choose another prefix") from error
+        raise BuildError(
+            error.strerror or "cannot be created", where=str(prefix), mend="choose another prefix"
+        ) from error
     target = library / f"{LINK_NAME}.{__version__}"
     with tempfile.TemporaryDirectory(prefix="libnrt-", dir=library) as folder:
         made = _compile(Path(folder), compiler, libpython, headers, python or sys.executable)
@@ -67,15 +71,15 @@ def build(prefix: Path, *, python: str | None = None, environment: Mapping[str, 
 
 
 def environment_prefix() -> Path:
-    """Where the library of this Python's environment is kept, for links to point to."""
+    """Return the directory of the library for this Python's environment, as the target of links."""
     return Path(sys.prefix) / "lib" / "neuron-tools-sim"
 
 
 def up_to_date_build(prefix: Path) -> Path:
-    """As :func:`build`; a library of the same sources, Python and versions is kept as it is.
+    """Build like :func:`build`, unless a library of the same sources, Python and versions exists.
 
     Raises:
-        BuildError: as :func:`build`.
+        BuildError: as for :func:`build`.
     """
     target = prefix / "lib" / f"{LINK_NAME}.{__version__}"
     stamp = prefix / "lib" / ".libnrt-stamp"
@@ -89,7 +93,7 @@ def up_to_date_build(prefix: Path) -> Path:
 
 
 def _key() -> str:
-    """What the built files depend on."""
+    """Return a key of everything that the built files depend on."""
     digest = hashlib.sha256(repr((sys.version, sys.executable, __version__)).encode())
     for source in sorted([*INCLUDE.rglob("*.h"), *_HERE.glob("*.[ch]"), *_HERE.glob("*.py")]):
         digest.update(source.read_bytes())
@@ -110,10 +114,10 @@ def _debian_package() -> str:
 
 
 def _shared_python() -> Path:
-    """The interpreter as a shared library, which the process of a C program can load."""
+    """Return the shared library of the interpreter, which a C program can load."""
     name = sysconfig.get_config_var("INSTSONAME") or ""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    # Debian's interpreter is a static one and has the shared library beside it in a package of its own.
+    # Debian's interpreter is linked statically; its shared library is in a separate package.
     names = [name] if ".so" in name else [f"libpython{version}.so.1.0"]
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     base = Path(sys.base_prefix)
@@ -161,7 +165,7 @@ def _compile(folder: Path, compiler: list[str], libpython: Path, headers: Path, 
         *("-o", str(made)),
         *(str(folder / name) for name in ("exported.c", "cffi.c")),
         str(_HERE / "start.c"),
-        # An own version: LD_LIBRARY_PATH must not bring another Python in, so the path is an RPATH, not a RUNPATH.
+        # RPATH instead of RUNPATH, so that LD_LIBRARY_PATH cannot substitute another Python.
         f"-Wl,-soname,{SONAME},--version-script,{folder / 'exports.map'},-z,nodelete,-z,defs",
         f"-Wl,--disable-new-dtags,-rpath,{libpython.parent}",
         str(libpython),
@@ -188,7 +192,7 @@ def _c_string(text: str) -> str:
 
 
 def _move_in(made: Path, target: Path, library: Path) -> None:
-    """Put the file and its links in place; running programs keep what they have mapped."""
+    """Move the file and its links into place; running programs keep the files that they have mapped."""
     made.chmod(0o755)
     os.replace(made, target)
     for link, points_to in ((SONAME, target.name), (LINK_NAME, SONAME)):
@@ -206,7 +210,7 @@ def _install_headers(include: Path) -> None:
 
 
 def main() -> None:
-    """Build into the prefix of the command line."""
+    """Build into the prefix given on the command line."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print("usage: python -m runtime_core.libnrt.build PREFIX", file=sys.stderr)
         raise SystemExit(2)

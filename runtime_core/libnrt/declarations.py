@@ -1,4 +1,4 @@
-"""The functions and types that the library's own headers declare: the one source of its C interface."""
+"""The functions and types declared in the library's headers, the single source of its C interface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADERS = (
     "nrt/nrt_async.h",
     "nrt/nrt_async_sendrecv.h",
 )
-"""Those that declare something, each after those that it needs."""
+"""Headers with declarations, each after those that it depends on."""
 
 STATUS = "NRT_STATUS"
 
@@ -48,13 +48,13 @@ class Function(NamedTuple):
 
 
 class Declarations(NamedTuple):
-    """What the headers declare.
+    """The declarations in the headers.
 
     Attributes:
-        types: the text of every typedef, for a parser without preprocessor.
+        types: text of every typedef, for a parser without preprocessor.
         functions: every prototype, in the order of the headers.
         handles: names of the opaque types.
-        statuses: enumerators of ``NRT_STATUS`` and their values.
+        statuses: enumerators of ``NRT_STATUS`` with their values.
     """
 
     types: str
@@ -66,7 +66,7 @@ class Declarations(NamedTuple):
 def read_declarations(include: Path = INCLUDE) -> Declarations:
     """Read the headers.
 
-    They are our own and plain: no macros but constants, no nested parentheses in a prototype.
+    They are our own and simple: macros are only constants, and prototypes have no nested parentheses.
     """
     texts = [(include / name).read_text(encoding="utf-8") for name in HEADERS]
     constants = {name: value for text in texts for name, value in _CONSTANT.findall(text)}
@@ -80,7 +80,7 @@ def read_declarations(include: Path = INCLUDE) -> Declarations:
 
 
 def _statements(text: str, constants: dict[str, str]) -> list[str]:
-    """The declarations of one header, without their semicolons."""
+    """Return the declarations in one header, without their semicolons."""
     text = _LINKAGE.sub("", _COMMENT.sub("", text))
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     text = re.sub(r"\b[A-Z]\w+\b", lambda word: constants.get(word[0], word[0]), text)

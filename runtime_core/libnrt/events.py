@@ -1,4 +1,4 @@
-"""What the calls did, for traces and profiles: kept by NeuronCore, up to a limit."""
+"""Records of calls for traces and profiles, kept per NeuronCore up to a limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runtime_core.nrt import Tensor
 
 FORMAT = "neuron-sim-sys-trace-1"
 DEFAULT_MAX_EVENTS = 10_000
-"""Per NeuronCore."""
+"""Limit per NeuronCore."""
 
 EXECUTION_TYPES = ("nrt_execute", "nrt_execute_repeat", "nrta_execute_schedule")
 MODEL_TYPES = ("nrt_load", "nrt_load_collectives", "nrt_unload")
@@ -25,7 +25,7 @@ TENSOR_TYPES = (
     "nrta_tensor_read", "nrta_tensor_write", "nrta_tensor_copy",
 )  # fmt: skip
 EVENT_TYPES = (*MODEL_TYPES, *EXECUTION_TYPES, *TENSOR_TYPES)
-"""The calls that are recorded; an event's type is the call's name."""
+"""The calls that are recorded; the type of an event is the name of the call."""
 
 _NO_CORE = -1
 
@@ -34,13 +34,13 @@ class Event(NamedTuple):
     """One call.
 
     Attributes:
-        event_type: its name.
-        nc_idx: the process's index of the core that it concerns; -1 for none.
-        model_id: of the model that it concerns; -1 for none.
-        start_ns: CLOCK_MONOTONIC.
-        duration_ns: until it returned.
-        thread_id: of the calling thread, as the kernel numbers it.
-        status: what it returned.
+        event_type: name of the call.
+        nc_idx: the process's index of the core that the call uses; -1 for none.
+        model_id: id of the model that the call uses; -1 for none.
+        start_ns: CLOCK_MONOTONIC time.
+        duration_ns: time until the call returned.
+        thread_id: the kernel's id of the calling thread.
+        status: status returned by the call.
     """
 
     event_type: str
@@ -63,7 +63,7 @@ class Recorder:
         without_cores: Iterable[int] = (),
         model_id: int | None = None,
     ) -> None:
-        """Of some types only, without some cores, of one model only."""
+        """Create a recorder, optionally limited to some types, to one model, or to cores not in ``without_cores``."""
         self._types = frozenset(types)
         self._without = frozenset(without_cores)
         self._model_id = model_id
@@ -72,7 +72,7 @@ class Recorder:
         self._guard = threading.Lock()
 
     def add(self, event: Event) -> None:
-        """Keep an event, if it is one of those asked for."""
+        """Add an event, if it is selected."""
         if event.event_type not in self._types or event.nc_idx in self._without:
             return
         if self._model_id is not None and event.model_id != self._model_id:
@@ -81,7 +81,7 @@ class Recorder:
             self._events.setdefault(event.nc_idx, deque(maxlen=self._max_events)).append(event)
 
     def fetch(self, nc_idx: int | None = None, max_events: int | None = None) -> list[Event]:
-        """Take events out, by start: of one core or all, at most so many a core."""
+        """Remove and return events, sorted by start: those of one core or of all, at most ``max_events`` per core."""
         taken: list[Event] = []
         with self._guard:
             for core, events in self._events.items():
@@ -92,7 +92,7 @@ class Recorder:
 
 
 def as_json(events: list[Event]) -> bytes:
-    """Events as one JSON object, with the format's name."""
+    """Return events as one JSON object with the name of the format."""
     return msgspec.json.encode({"format": FORMAT, "events": [event._asdict() for event in events]})
 
 
@@ -100,19 +100,19 @@ _active: tuple[Recorder, ...] = ()
 
 
 def start(recorder: Recorder) -> None:
-    """Give the recorder every event from now on."""
+    """Pass every event to the recorder from now on."""
     global _active
     _active = (*_active, recorder)
 
 
 def stop(recorder: Recorder) -> None:
-    """Give it no more; what it has stays."""
+    """Pass no more events to the recorder, which keeps its events."""
     global _active
     _active = tuple(r for r in _active if r is not recorder)
 
 
 def _subject(handle: object) -> tuple[int, int]:
-    """Core index and model id of the model or tensor that a handle stands for."""
+    """Return core index and model id of the model or tensor behind a handle."""
     found = session.handles.peek(handle) if isinstance(handle, int) else None
     try:
         if isinstance(found, LoadedModel):
@@ -127,7 +127,7 @@ def _subject(handle: object) -> tuple[int, int]:
 def recorded(
     name: str, call: Callable[..., int | None], status_of: Callable[[BaseException], int]
 ) -> Callable[..., int | None]:
-    """The same call, seen by the recorders; without any it costs one look."""
+    """Return the call wrapped for the recorders; without recorders, the overhead is one check."""
 
     def seen(*arguments: object) -> int | None:
         if not _active:

@@ -1,4 +1,4 @@
-"""The C code of the exported functions: each enters the library, calls the Python function of its name, and leaves."""
+"""Generate the C code of the exported functions: each enters the library, calls the Python function, and leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from runtime_core.libnrt.declarations import HEADERS, STATUS, Declarations, Func
 
 MODULE = "_neuron_libnrt"
 READY = "libnrt_ready"
-"""Python answers 1: every function is attached."""
+"""Python function that returns 1 if every function is attached."""
 
 _FROM_C = """
 extern char **environ;
@@ -14,7 +14,7 @@ long libnrt_inside(void);
 void libnrt_set_closing(int closing);
 void libnrt_set_callback(int in_callback);
 """
-"""What Python uses of C: the environment, and start.h."""
+"""The C declarations used by Python: the environment, and start.h."""
 
 _STATUS_TEXT = "nrt_get_status_as_str"
 _CLOSE = "nrt_close"
@@ -22,26 +22,26 @@ _INIT = "nrt_init"
 
 
 def _is_handle(parameter: Parameter, handles: frozenset[str]) -> int:
-    """How many stars follow a handle's type; 0 for anything else."""
+    """Return the number of stars after the type of a handle; 0 if the parameter is not a handle."""
     base = parameter.type.replace("const ", "").rstrip("* ")
     return parameter.type.count("*") if base in handles else 0
 
 
 def _python_type(parameter: Parameter, handles: frozenset[str]) -> str:
-    """Handles cross as numbers: Python finds them in its table and never follows them."""
+    """Return the Python-side type: handles are passed as numbers, which Python looks up and never dereferences."""
     stars = _is_handle(parameter, handles)
     return {0: parameter.type, 1: "uintptr_t", 2: "uintptr_t *"}[stars]
 
 
 def _python_result(function: Function) -> str:
-    """Statuses and addresses are plain numbers in Python."""
+    """Return the Python-side result type: statuses and addresses are plain numbers in Python."""
     if function.result == STATUS:
         return "int"
     return "uintptr_t" if "*" in function.result else function.result
 
 
 def python_functions(declarations: Declarations) -> tuple[Function, ...]:
-    """The functions that Python implements."""
+    """Return the functions that are implemented in Python."""
     return tuple(f for f in declarations.functions if f.name != _STATUS_TEXT)
 
 
@@ -55,18 +55,18 @@ def _python_signature(function: Function, handles: frozenset[str]) -> str:
 
 
 def cffi_declarations(declarations: Declarations) -> str:
-    """What cffi has to know: the types, and the functions that C calls in Python."""
+    """Return the declarations for cffi: the types, and the functions that C calls in Python."""
     calls = "".join(f"{_python_signature(f, declarations.handles)};\n" for f in python_functions(declarations))
     return f'{declarations.types}\n{_FROM_C}extern "Python+C" {{\nint {READY}(void);\n{calls}}}\n'
 
 
 def preamble() -> str:
-    """The includes of every generated C file."""
+    """Return the includes of every generated C file."""
     return '#include <unistd.h>\n#include "start.h"\n' + "".join(f'#include "{name}"\n' for name in HEADERS)
 
 
 def exported_functions(declarations: Declarations) -> str:
-    """The C file of the library's functions."""
+    """Return the C file with the library's functions."""
     parts = [preamble(), _status_text(declarations)]
     for function in python_functions(declarations):
         parts.append(f"extern {_python_signature(function, declarations.handles)};\n")
@@ -75,7 +75,7 @@ def exported_functions(declarations: Declarations) -> str:
 
 
 def _status_text(declarations: Declarations) -> str:
-    """Needs no Python, so that a program can name the status of a library that did not start."""
+    """Return C code that needs no Python, so that a program can print the status of a library that did not start."""
     cases = "".join(f'    case {name}: return "{name}";\n' for name, _ in declarations.statuses)
     return (
         f"const char *{_STATUS_TEXT}(NRT_STATUS status) {{\n    switch (status) {{\n{cases}    }}\n"
@@ -92,7 +92,7 @@ def _exported(function: Function, handles: frozenset[str]) -> str:
     call = f"py_{function.name}({', '.join(arguments)})"
     head = _signature(function.result, function.name, [f"{p.type} {p.name}" for p in function.parameters])
     if function.name == _CLOSE:
-        # Declared void, yet guides and some programs read a status: leave a 0 where they look.
+        # Declared void, but guides and some programs read a status: return 0 for them.
         return (
             "int libnrt_close(void) {\n    libnrt_call call;\n    if (libnrt_started() && libnrt_enter(&call, 0)) {\n"
             f"        {call};\n        libnrt_leave(&call);\n    }}\n    return 0;\n}}\n"
@@ -104,7 +104,7 @@ def _exported(function: Function, handles: frozenset[str]) -> str:
             f"{head} {{\n    libnrt_call call;\n    if (!libnrt_enter(&call, 1)) return;\n    {call};\n"
             "    libnrt_leave(&call);\n}\n"
         )
-    # It waits for a close that waits for all counted calls.
+    # Not counted, because it waits for a close, which waits for all counted calls.
     counted = int(function.name != _INIT)
     failure = "NRT_FAILURE" if function.result == STATUS else "0"
     return (

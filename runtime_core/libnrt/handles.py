@@ -1,4 +1,4 @@
-"""The table behind the opaque handles: a handle is a number of its own, never an address."""
+"""The table of opaque handles. A handle is a number, never an address."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from runtime_core.status import NrtStatus
 T = TypeVar("T")
 
 _FIRST = 0x4E52_0000_0000_0010
-"""No address of a process on x86-64 or arm64: a program that follows a handle fails at once. None is used twice."""
+"""Not an address of any process on x86-64 or arm64, so dereferencing a handle fails at once. Numbers are not reused."""
 _STEP = 16
 
 _KINDS = {"LoadedModel": "model", "TensorSet": "tensor set", "Tensor": "tensor"}
 
 
 class HandleError(CallError):
-    """A handle that is NULL, freed, or of something else."""
+    """A handle is NULL, freed, or of another kind."""
 
 
 class HandleTable:
-    """Live handles. Every operation is atomic among threads."""
+    """Live handles. All operations are atomic."""
 
     def __init__(self) -> None:
         """No handles."""
@@ -34,21 +34,21 @@ class HandleTable:
         return len(self._objects)
 
     def add(self, item: object) -> int:
-        """A new handle for ``item``."""
+        """Return a new handle for ``item``."""
         number = next(self._next)
         self._objects[number] = item
         self._numbers[id(item)] = number
         return number
 
     def peek(self, handle: int) -> object | None:
-        """What a handle stands for, if anything."""
+        """Return the object of a handle, or ``None`` if there is none."""
         return self._objects.get(handle)
 
     def find(self, handle: int, kind: type[T]) -> T:
-        """The object of a handle.
+        """Return the object of a handle.
 
         Raises:
-            HandleError: it is no live handle of this kind.
+            HandleError: the handle is not a live handle of this kind.
         """
         found = self._objects.get(handle)
         if type(found) is not kind:
@@ -56,10 +56,10 @@ class HandleTable:
         return found
 
     def take(self, handle: int, kind: type[T]) -> T:
-        """The object of a handle that ends here; of two threads only one gets it.
+        """Remove a handle and return its object; if two threads do so, only one succeeds.
 
         Raises:
-            HandleError: as :meth:`find`.
+            HandleError: as for :meth:`find`.
         """
         item = self.find(handle, kind)
         if self._objects.pop(handle, None) is None:
@@ -68,10 +68,10 @@ class HandleTable:
         return item
 
     def handle_of(self, item: object) -> int:
-        """The live handle of an object.
+        """Return the live handle of an object.
 
         Raises:
-            HandleError: it has none any more.
+            HandleError: the object has no handle any more.
         """
         number = self._numbers.get(id(item))
         if number is None:
@@ -79,11 +79,11 @@ class HandleTable:
         return number
 
     def every(self, kind: type[T]) -> list[T]:
-        """All live objects of a kind."""
+        """Return all live objects of a kind."""
         return [item for item in list(self._objects.values()) if type(item) is kind]
 
     def clear(self) -> None:
-        """End every handle."""
+        """Remove all handles."""
         self._objects.clear()
         self._numbers.clear()
 
@@ -93,5 +93,5 @@ def _problem(handle: int, kind: type[object], found: object | None) -> str:
     if not handle:
         return f"the {name} is NULL"
     if found is None:
-        return f"{handle:#x} is no live {name}: it was freed, or comes from elsewhere"
+        return f"{handle:#x} is not a live {name}: it was freed, or did not come from this library"
     return f"{handle:#x} is a {_KINDS.get(type(found).__name__, type(found).__name__)}, expected a {name}"

@@ -1,4 +1,4 @@
-"""Lists of strings that a call gives to the host program, which gives them back."""
+"""Lists of strings that a call lends to the host program, which frees them through the library."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def give_list(texts: Sequence[str], out: CData, count: CData) -> None:
     """Lend an array of C strings.
 
     Raises:
-        CallError: INVALID for a NULL.
+        CallError: INVALID if a pointer is NULL.
     """
     require(out, "the list")
     require(count, "count")
     strings = [abi.ffi.new("char[]", text.encode()) for text in texts]
-    # One more than needed: an empty list has an address, too.
+    # One element more than needed, so that an empty list also has an address.
     out[0] = session.keep(abi.ffi.new("char *[]", [*strings, abi.ffi.NULL]), strings)
     count[0] = len(texts)

@@ -1,4 +1,4 @@
-"""The files that profiles and traces are written to."""
+"""Write profiles and traces to files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from runtime_core.libnrt.refusal import CallError
 from runtime_core.status import NrtStatus
 
 _SIZE = INSTANCE_TYPES["inf1.24xlarge"]
-"""Room for every core; all sizes have the same chips and links."""
+"""A size with enough cores for any model; all sizes have the same chips and links."""
 
 _CALLS_PID = 1000
-"""The process of the trace that shows the calls, after the host and the devices."""
+"""Process id of the calls in the trace, after those of host and devices."""
 
 
 def model_profile(model: LoadedModel, calls: list[Event]) -> bytes:
-    """Chrome trace events: the modelled timeline of one execution, and the calls as they were measured."""
+    """Return Chrome trace events: the modelled timeline of one execution, and the calls as measured."""
     events = trace_events(timeline_of(model.graph, _SIZE, model.cores))
     events.append({"ph": "M", "pid": _CALLS_PID, "name": "process_name", "args": {"name": "Calls, as measured"}})
     first_ns = calls[0].start_ns if calls else 0
@@ -42,10 +42,10 @@ def model_profile(model: LoadedModel, calls: list[Event]) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, in a folder that is made when missing.
+    """Write a file; its directory is created if it is missing.
 
     Raises:
-        CallError: FAILURE, naming the file.
+        CallError: FAILURE, with the name of the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

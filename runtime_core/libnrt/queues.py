@@ -1,4 +1,4 @@
-"""Queues of asynchronous requests: each has one worker thread that takes them in order."""
+"""Queues of asynchronous requests; each queue has one worker thread that processes them in order."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from runtime_core.libnrt.refusal import CallError
 from runtime_core.status import NrtStatus
 
 MAX_PENDING = 1024
-"""Requests of one queue that are not completed; more are refused with QUEUE_FULL."""
+"""Maximum number of incomplete requests per queue; further requests are refused with QUEUE_FULL."""
 
 _NUMBER_BITS = 48
 
 Operation = Callable[[], None]
 Failed = Callable[[int, BaseException], NrtStatus]
-"""What a failed request is reported to: its sequence number and the error."""
+"""Callback for a failed request, with its sequence number and the error."""
 Ended = Callable[[int, NrtStatus], None]
 
 
 class Request(NamedTuple):
-    """A request on its way.
+    """A pending request.
 
     Attributes:
-        sequence: its number.
-        operation: what it does.
-        failed: where an error goes.
-        ended: called after it, before it counts as completed.
+        sequence: sequence number.
+        operation: the work to do.
+        failed: called with an error.
+        ended: called after the operation, before the request counts as completed.
     """
 
     sequence: int
@@ -40,10 +40,10 @@ class Request(NamedTuple):
 
 
 class RequestQueue:
-    """One queue of an execution unit. Its sequence numbers hold its own id in the top 16 bits."""
+    """One queue of an execution unit. The top 16 bits of its sequence numbers are its id."""
 
     def __init__(self, unit_id: int) -> None:
-        """Empty; its thread starts with the first request."""
+        """Create an empty queue; its thread starts with the first request."""
         self._base = unit_id << _NUMBER_BITS
         self._items: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -54,11 +54,11 @@ class RequestQueue:
 
     @property
     def last_sequence(self) -> int:
-        """Number of the last request; the queue's id alone before the first."""
+        """Sequence number of the last request; before the first request, only the queue's id."""
         return self._base | self._scheduled
 
     def submit(self, operation: Operation, failed: Failed, ended: Ended | None = None) -> int:
-        """Append a request; returns its sequence number.
+        """Append a request, and return its sequence number.
 
         Raises:
             CallError: QUEUE_FULL.
@@ -74,20 +74,20 @@ class RequestQueue:
         return sequence
 
     def is_completed(self, sequence: int) -> bool:
-        """Whether a request has ended.
+        """Return whether a request has ended.
 
         Raises:
-            CallError: INVALID for a number that was never given out.
+            CallError: INVALID for a number that was never assigned.
         """
         number = self._number(sequence)
         with self._changed:
             return number <= self._completed
 
     def completion_handle(self, sequence: int) -> int:
-        """A new descriptor that is readable once the request has ended; the caller closes it.
+        """Return a new descriptor that becomes readable when the request has ended; the caller must close it.
 
         Raises:
-            CallError: INVALID for a number that was never given out, RESOURCE without descriptors.
+            CallError: INVALID for a number that was never assigned, RESOURCE if there are no free descriptors.
         """
         number = self._number(sequence)
         try:
@@ -99,7 +99,7 @@ class RequestQueue:
                 os.eventfd_write(handle, 1)
             else:
                 try:
-                    # The caller may close its own before the end, and the number be another file's by then.
+                    # The caller may close its descriptor early, and the number may then belong to another file.
                     self._waiting.append((number, os.dup(handle)))
                 except OSError as error:
                     os.close(handle)
@@ -107,13 +107,13 @@ class RequestQueue:
         return handle
 
     def drain(self) -> None:
-        """Wait until every request so far has ended."""
+        """Wait until all requests submitted so far have ended."""
         with self._changed:
             last = self._scheduled
             self._changed.wait_for(lambda: self._completed >= last)
 
     def stop(self) -> None:
-        """End the thread after the requests so far. From the thread itself: without waiting for it."""
+        """End the thread after the requests submitted so far. If called from the thread itself, do not wait."""
         with self._changed:
             worker, self._worker = self._worker, None
         if worker is not None:
@@ -124,7 +124,7 @@ class RequestQueue:
     def _number(self, sequence: int) -> int:
         number = sequence - self._base
         if not 0 <= number <= self._scheduled:
-            raise CallError(NrtStatus.INVALID, f"{sequence:#x} is no sequence number of a request")
+            raise CallError(NrtStatus.INVALID, f"{sequence:#x} is not the sequence number of a request")
         return number
 
     def _work(self) -> None:
@@ -150,7 +150,7 @@ class RequestQueue:
 
 
 def _start(work: Callable[[], None]) -> threading.Thread:
-    """A thread that takes none of the host program's signals."""
+    """Start a thread that receives no signals of the host program."""
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     try:
         worker = threading.Thread(target=work, name="libnrt queue", daemon=True)

@@ -1,4 +1,4 @@
-"""What the library itself refuses, before the runtime sees the call."""
+"""Errors of calls that the library refuses before they reach the runtime."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from runtime_core.status import NrtError
 
 
 class CallError(NrtError):
-    """A call with a wrong argument; the log says which."""
+    """A call has an invalid argument; the log names it."""

@@ -1,4 +1,4 @@
-"""The Python functions behind the C ones, by name."""
+"""The Python functions that implement the C functions, by name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TypeVar
 F = TypeVar("F", bound=Callable[..., "int | None"])
 
 STATUS_CALLS: dict[str, Callable[..., int | None]] = {}
-"""Those that return an NRT_STATUS: an exception becomes its status."""
+"""Functions that return an NRT_STATUS; an exception is converted to its status."""
 
 PLAIN_CALLS: dict[str, Callable[..., int | None]] = {}
-"""Those that return nothing, a size or an address: an exception becomes 0."""
+"""Functions that return nothing, a size or an address; after an exception they return 0."""
 
 
 def status_call(function: F) -> F:

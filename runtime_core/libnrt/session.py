@@ -1,4 +1,4 @@
-"""What the library keeps for the process: the runtime, its handles, and memory that it lent to the host program."""
+"""State of the library in the process: the runtime, its handles, and memory lent to the host program."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.status import NrtError, NrtStatus
 
 handles = HandleTable()
-"""Of the runtime: models, tensors, sets and what belongs to them. They end with nrt_close."""
+"""Handles of the runtime: models, tensors, sets and their parts. nrt_close ends them."""
 
 options = HandleTable()
-"""Configurations and such, which are only memory of the host: legal before nrt_init and after nrt_close."""
+"""Handles of configurations, which exist only in host memory and are valid before nrt_init and after nrt_close."""
 
 lifecycle = threading.RLock()
-"""Held while the runtime is initialized or closed. No other call may wait for it: closing waits for all others."""
+"""Held while the runtime is initialized or closed. Other calls must not wait for it, because closing waits for them."""
 
 guard = threading.RLock()
-"""Held for a moment, while traces, profiles and the like begin or end."""
+"""Held briefly while traces, profiles and similar activities start or stop."""
 
 _CLOSE_POLL_SECONDS = 0.0005
 
@@ -39,7 +39,7 @@ _forgetting: list[Callable[[], None]] = []
 
 
 def runtime() -> Runtime:
-    """The live runtime.
+    """Return the live runtime.
 
     Raises:
         NrtError: UNINITIALIZED before nrt_init, CLOSED after nrt_close.
@@ -50,7 +50,7 @@ def runtime() -> Runtime:
 
 
 def tensor(handle: int) -> Tensor:
-    """The tensor of a handle; the runtime is live.
+    """Return the tensor of a handle; requires a live runtime.
 
     Raises:
         NrtError: INVALID_HANDLE, UNINITIALIZED or CLOSED.
@@ -60,15 +60,15 @@ def tensor(handle: int) -> Tensor:
 
 
 def core_index(core: int) -> int:
-    """The process's index of a global core that it owns."""
+    """Return the process's index of a global core that it owns."""
     return runtime().cores.index(core)
 
 
 def check_core(vnc: int) -> int:
-    """An index into the process's cores.
+    """Check an index into the process's cores, and return it.
 
     Raises:
-        NrtError: INVALID when it owns no such core.
+        NrtError: INVALID if the process owns no such core.
     """
     owned = len(runtime().cores)
     if not 0 <= vnc < owned:
@@ -77,7 +77,7 @@ def check_core(vnc: int) -> int:
 
 
 def read_environment() -> None:
-    """Bring ``os.environ`` up to date: the host program may have called setenv since Python started."""
+    """Update ``os.environ``, because the host program may have called setenv since Python started."""
     entries = abi.environ[0]
     now: dict[str, str] = {}
     at = 0
@@ -94,13 +94,13 @@ def read_environment() -> None:
 
 
 def lend(value: CData) -> CData:
-    """Keep memory that the host program holds a pointer to, until :func:`give_back`."""
+    """Keep memory to which the host program has a pointer, until :func:`give_back`."""
     _lent[abi.address(value)] = value
     return value
 
 
 def keep(owner: CData, *parts: object) -> CData:
-    """As :func:`lend`, of memory that points into ``parts``."""
+    """Keep memory like :func:`lend`; it contains pointers into ``parts``."""
     _lent[abi.address(owner)] = (owner, parts)
     return owner
 
@@ -109,26 +109,26 @@ def give_back(pointer: CData) -> None:
     """Free lent memory.
 
     Raises:
-        NrtError: INVALID_HANDLE when the pointer is none that was lent, or was given back before.
+        NrtError: INVALID_HANDLE if the pointer was not lent, or was returned before.
     """
     if _lent.pop(abi.address(pointer), None) is None:
-        raise CallError(NrtStatus.INVALID_HANDLE, "the pointer is none that the library gave out, or was freed before")
+        raise CallError(NrtStatus.INVALID_HANDLE, "the pointer did not come from this library, or was freed before")
 
 
 def at_close(action: Callable[[], None]) -> None:
-    """Run ``action`` before the runtime closes."""
+    """Register ``action`` to run before the runtime closes."""
     _closing.append(action)
 
 
 def at_fork(action: Callable[[], None]) -> None:
-    """Run ``action`` in a forked child, which has none of its parent's threads."""
+    """Register ``action`` to run in a forked child, which has none of its parent's threads."""
     _forgetting.append(action)
 
 
 def close() -> None:
-    """End everything: what runs in the background, the calls that are under way, the runtime, its handles.
+    """Close everything: background activities, calls in progress, the runtime and its handles.
 
-    Calls that came before end as they would, with their results. Those that come meanwhile wait, and return CLOSED.
+    Calls that started earlier complete normally. Calls that start meanwhile wait, and return CLOSED.
     """
     global _is_closing
     with lifecycle:
@@ -150,7 +150,7 @@ def close() -> None:
 
 
 def is_closing() -> bool:
-    """Whether a call that waits should give up."""
+    """Return whether a waiting call should give up."""
     return _is_closing
 
 

@@ -1,5 +1,5 @@
-/* Starts Python inside the host program, and keeps what is the host's as it was: signal handlers and masks, locale,
- * floating-point environment, errno, stdio. */
+/* Starts Python inside the host program, and preserves the state of the host program: signal handlers and masks,
+ * locale, floating-point environment, errno, stdio. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -16,7 +16,7 @@
 
 #include "start.h"
 
-/* The build gives LIBNRT_PYTHON, the path of the Python that has the runtime's packages, and LIBNRT_INIT. */
+/* The build defines LIBNRT_PYTHON, the path of the Python that has the runtime's packages, and LIBNRT_INIT. */
 #define OVERRIDE "NEURON_SIM_PYTHON"
 
 extern PyObject *LIBNRT_INIT(void);
@@ -46,8 +46,8 @@ static void fail(const char *what, const char *where, const char *mend) {
             (long)syscall(SYS_gettid), where, what, mend);
 }
 
-/* An extension module of Python finds the interpreter's symbols only when they are global, and a program that opens
- * libnrt.so with dlopen makes them local. */
+/* Extension modules of Python require global symbols of the interpreter, but a program that opens libnrt.so with
+ * dlopen makes them local. */
 static void make_python_global(void) {
     Dl_info found;
     if (dladdr((void *)(uintptr_t)&Py_IsInitialized, &found) && found.dli_fname != NULL)
@@ -81,8 +81,8 @@ static int start_python(const char *python) {
     return 1;
 }
 
-/* Importing _signal installs a handler for SIGINT, whatever the configuration says: import it here, once, and give the
- * program's own handlers back. Ctrl-C then ends the program as it does without the library. */
+/* Importing _signal installs a handler for SIGINT, whatever the configuration. Therefore it is imported here, once, and
+ * the program's own handlers are restored. Ctrl-C then ends the program as it does without the library. */
 static void keep_signal_handlers(const struct sigaction *before) {
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *module = PyImport_ImportModule("_signal");
@@ -95,7 +95,7 @@ static void keep_signal_handlers(const struct sigaction *before) {
             sigaction(number, &before[number], NULL);
 }
 
-/* Makes the cffi module, and binds the functions of runtime_core.libnrt to it. */
+/* Creates the cffi module, and binds the functions of runtime_core.libnrt to it. */
 static int attach(const char *python) {
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *module = NULL, *package = NULL, *answer = NULL;
@@ -120,13 +120,13 @@ static int attach(const char *python) {
     }
     Py_XDECREF(answer);
     Py_XDECREF(package);
-    /* The module is kept: it holds the functions. */
+    /* The reference to the module is kept, because it owns the functions. */
     PyGILState_Release(gil);
     return done && libnrt_ready() == 1;
 }
 
-/* A fork must not leave the child with a Python that another thread was inside of. When Python itself forks, it holds
- * the interpreter lock and does the same on its own. */
+/* A fork must not happen while another thread runs Python, because the child could not continue. When Python itself
+ * forks, it holds the interpreter lock and ensures this itself. */
 static int forking_for_host = 0;
 static PyGILState_STATE fork_gil;
 
@@ -164,7 +164,7 @@ static int start(void) {
     if (python == NULL || *python == '\0') python = LIBNRT_PYTHON;
     snprintf(built, sizeof built, "%d.%d.", PY_MAJOR_VERSION, PY_MINOR_VERSION);
     if (strncmp(Py_GetVersion(), built, strlen(built)) != 0) {
-        fail("the process already holds another Python", Py_GetVersion(), "build libnrt.so with that Python");
+        fail("the process already contains another Python", Py_GetVersion(), "build libnrt.so with that Python");
         return 0;
     }
     make_python_global();
@@ -188,7 +188,7 @@ static int start_once(void) {
     int ready;
     pthread_mutex_lock(&guard);
     if (state == NEW && !starting) {
-        /* Threads that libraries make from here on (linear algebra has some) take no signal of the host. */
+        /* Threads that libraries (such as linear algebra) create from here on receive no signals of the host. */
         sigset_t all, before;
         starting = 1;
         sigfillset(&all);

@@ -1,1 +1,1 @@
-"""How long the chip takes: tiles of the PE array, on-chip residency, DRAM, the parameters of the model."""
+"""The timing model of the chip: tiles of the PE array, on-chip residency, DRAM, and the parameters of the model."""

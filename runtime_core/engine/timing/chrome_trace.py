@@ -1,4 +1,4 @@
-"""A timeline as Chrome's trace event JSON, which Perfetto (ui.perfetto.dev) and chrome://tracing open."""
+"""Encode a timeline as Chrome's trace event JSON, for Perfetto (ui.perfetto.dev) and chrome://tracing."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def _thread(track: Track) -> str:
 
 
 def chrome_trace(timeline: Timeline) -> bytes:
-    """The JSON object format: complete events in microseconds, with names for processes and threads."""
+    """Return the timeline in the JSON object format: events in microseconds, with names of processes and threads."""
     return encode_trace(timeline.model, trace_events(timeline))
 
 
 def encode_trace(model: str, events: list[dict[str, object]]) -> bytes:
-    """Events as a file's content."""
+    """Return the content of a file with these events."""
     return msgspec.json.encode({"displayTimeUnit": "ns", "otherData": {"model": model}, "traceEvents": events})
 
 
 def trace_events(timeline: Timeline) -> list[dict[str, object]]:
-    """The timeline's events: complete events in microseconds, with names for processes and threads."""
+    """Return the timeline's events in microseconds, with names of processes and threads."""
     tracks = sorted({span.track for span in timeline.spans}, key=lambda t: (_process(t)[0], _thread(t)))
     threads = {track: number for number, track in enumerate(tracks, 1)}
     events: list[dict[str, object]] = []

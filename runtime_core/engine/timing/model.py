@@ -1,6 +1,6 @@
-"""How long the chip and its host take, from what a graph's instructions compute and move.
+"""Model the time that the chip and its host take, from the computation and data movement of a graph's instructions.
 
-The figures are those of :mod:`runtime_core.engine.timing.parameters`; see ``docs/explanation/timing.md``.
+The figures are in :mod:`runtime_core.engine.timing.parameters`; see ``docs/explanation/timing.md``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NodeTiming(NamedTuple):
     Attributes:
         flops: floating-point operations.
         duration_ns: time on its core when 1, 2, 3 or 4 cores of the chip are active.
-        dram_bytes: what passes between the core and the chip's DRAM.
+        dram_bytes: bytes transferred between the core and the chip's DRAM.
     """
 
     flops: int
@@ -39,11 +39,11 @@ class NodeTiming(NamedTuple):
 
 
 class HostTiming(NamedTuple):
-    """What the host does before or after the nodes of one execution.
+    """Work of the host before or after the nodes of one execution.
 
     Attributes:
         work_ns: work of one thread on an otherwise idle physical core.
-        transfer_ns: PCIe transfer of the tensors, with the link to itself.
+        transfer_ns: PCIe transfer of the tensors on an otherwise idle link.
     """
 
     work_ns: int
@@ -51,7 +51,7 @@ class HostTiming(NamedTuple):
 
     @property
     def alone_ns(self) -> int:
-        """Time of both on an idle instance."""
+        """Return the time of both on an idle instance."""
         return self.work_ns + self.transfer_ns
 
 
@@ -59,9 +59,9 @@ class GraphTiming(NamedTuple):
     """Modelled cost of one execution of a model that is loaded on its cores.
 
     Attributes:
-        nodes: in the graph's order.
-        before: from the call until the first node can start: runtime and framework, and the IFMAPs to the device.
-        after: from the end of the last node until the call returns: the OFMAPs to the host, runtime and framework.
+        nodes: costs of the nodes, in the graph's order.
+        before: from the call to the start of the first node: runtime, framework and transfer of the IFMAPs.
+        after: from the end of the last node to the return of the call: transfer of the OFMAPs, runtime and framework.
     """
 
     nodes: tuple[NodeTiming, ...]
@@ -72,12 +72,12 @@ class GraphTiming(NamedTuple):
 def time_graph(
     graph: Graph, cores: Sequence[int] | None = None, parameters: TimingParameters = PARAMETERS
 ) -> GraphTiming:
-    """Model a graph. The weights of a core's nodes stay on chip between executions as far as there is room.
+    """Model a graph. The weights of a core's nodes stay on chip between executions if there is room.
 
     Args:
-        graph: a NEFF's.
-        cores: the core of each core index that the nodes name; ``None``: each on its own.
-        parameters: of the model.
+        graph: graph of a NEFF.
+        cores: the core for each core index in the nodes; ``None``: a separate core for each index.
+        parameters: parameters of the model.
     """
     places = [node.core if cores is None or node.kind is NodeKind.CPU else cores[node.core] for node in graph.nodes]
     params_bytes: dict[int, int] = {}
@@ -103,9 +103,9 @@ def time_node(
     """Model one node. A CPU node processes each element of its tensors once.
 
     Args:
-        node: of any kind.
+        node: a node of any kind.
         core_params_bytes: weights of all nodes on its core; ``None``: it is the only node there.
-        parameters: of the model.
+        parameters: parameters of the model.
     """
     overhead = parameters.node_overhead_seconds
     if node.kind is NodeKind.CPU:
@@ -122,14 +122,14 @@ def time_node(
 def instruction_seconds(
     node: Node, core_params_bytes: int | None = None, active_cores: float = 1, parameters: TimingParameters = PARAMETERS
 ) -> list[float]:
-    """What each instruction of a Neuron node adds to its time.
+    """Return the time that each instruction adds to a Neuron node, in seconds.
 
     Args:
         node: a Neuron node.
         core_params_bytes: weights of all nodes on its core; ``None``: it is the only node there.
-        active_cores: cores of the chip that share its DRAM bandwidth, this one included. A fraction below 1 gives more
-            bandwidth than the chip has, which shows the time of the engines alone.
-        parameters: of the model.
+        active_cores: cores of the chip that share its DRAM bandwidth, including this one. A fraction below 1 means more
+            bandwidth than the chip has, which isolates the time of the engines.
+        parameters: parameters of the model.
     """
     return _timeline(_costs(node, core_params_bytes, parameters), active_cores, parameters)
 
@@ -151,7 +151,7 @@ class _Cost(NamedTuple):
 
 
 def streamed_bytes(node: Node) -> int:
-    """Weights of a node that instructions read whole; tables that are read by index stay in DRAM."""
+    """Return the bytes of weights that instructions read completely; indexed tables stay in DRAM."""
     by_index = {i.inputs[0] for i in node.instructions if i.opcode.startswith("gather") and i.inputs}
     return sum(p.spec.size_bytes for p in node.parameters if p.spec.name not in by_index)
 
@@ -181,7 +181,7 @@ def _costs(node: Node, core_params_bytes: int | None, parameters: TimingParamete
 
 
 def _divide_memory(weights: int, activations: int, parameters: TimingParameters) -> tuple[int, int]:
-    """On-chip bytes for weights that stay between executions, and for activations, which take precedence."""
+    """Return on-chip bytes for weights that stay between executions, and for activations, which take precedence."""
     spare = parameters.on_chip_bytes - activations
     if weights <= spare:
         return weights, parameters.on_chip_bytes - weights
@@ -200,11 +200,11 @@ def _engine_seconds(
 
 
 def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingParameters) -> list[float]:
-    """Run the instructions one after the other, with DRAM transfers beside them; returns the time that each adds.
+    """Run the instructions one after another, with concurrent DRAM transfers; return the time that each adds, in seconds.
 
-    The compiler knows the order of all instructions, so data is read ahead of its use as far as on-chip memory is free,
-    and written behind it as far as the buffer allows. An instruction ends when its engine is done and the last of its
-    data has arrived; the node ends when all its data is written.
+    The compiler knows the order of all instructions, so data is read before it is needed as far as on-chip memory is
+    free, and written in the background as far as the buffer allows. An instruction ends when its engine is done and all
+    of its data has arrived; the node ends when all its data is written.
     """
     bandwidth = core_dram_bandwidth(active_cores)
     slack = parameters.transfer_buffer_bytes / bandwidth
@@ -236,41 +236,41 @@ def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingPar
 
 
 def input_timing(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> HostTiming:
-    """Time of IFMAPs from the application's memory to a chip: laid out for its partitions, then over PCIe."""
+    """Return the time of IFMAPs from the application to a chip: conversion to the chip's layout, then PCIe."""
     return HostTiming(round(size_bytes / parameters.layout_bytes_per_second * 1e9), pcie_transfer_ns(size_bytes))
 
 
 def output_timing(size_bytes: int, parameters: TimingParameters = PARAMETERS) -> HostTiming:
-    """Time of OFMAPs from a chip to the application's memory: over PCIe in order, then copied by a host thread."""
+    """Return the time of OFMAPs from a chip to the application: PCIe in order, then a copy by a host thread."""
     return HostTiming(round(size_bytes / parameters.copy_bytes_per_second * 1e9), pcie_transfer_ns(size_bytes))
 
 
 def pcie_transfer_ns(size_bytes: int) -> int:
-    """Time of a transfer between host and chip that has the chip's PCIe link to itself."""
+    """Return the time of a transfer between host and chip on an otherwise idle PCIe link."""
     return round(size_bytes / PCIE_BYTES_PER_SECOND * 1e9)
 
 
 def core_dram_bandwidth(active_cores: float) -> float:
-    """Bytes/s between a core and DRAM while ``active_cores`` of the chip work, this one included.
+    """Return bytes/s between a core and DRAM while ``active_cores`` of the chip are active, including this one.
 
-    A core's data lies in the channel near it, so a single core has that channel's bandwidth. For fractions below 1 see
-    :func:`instruction_seconds`.
+    The data of a core is in the channel near it, so a single core has the bandwidth of that channel. For fractions
+    below 1 see :func:`instruction_seconds`.
     """
     shared = DRAM_BYTES_PER_SECOND / active_cores
     return min(CHANNEL_BYTES_PER_SECOND, shared) if active_cores >= 1 else shared
 
 
 def dram_transfer_ns(size_bytes: int, active_cores: float, ratio: float = 1.0) -> int:
-    """Time of a transfer between a core and DRAM that keeps a ``ratio`` of its bandwidth."""
+    """Return the time of a transfer between a core and DRAM with ``ratio`` of the normal bandwidth."""
     return round(size_bytes / (core_dram_bandwidth(active_cores) * ratio) * 1e9)
 
 
 def link_transfer_ns(size_bytes: int, hops: int) -> int:
-    """Time of a transfer over ``hops`` East/West links, store and forward."""
+    """Return the time of a transfer over ``hops`` East/West links (store and forward)."""
     return round(size_bytes / LINK_BYTES_PER_SECOND * 1e9) * hops
 
 
 def estimate_device_ns(graph: Graph) -> int:
-    """Device time of one execution on an otherwise idle chip: the sum over the Neuron nodes."""
+    """Return the device time of one execution on an otherwise idle chip: the sum over the Neuron nodes."""
     timings = time_graph(graph).nodes
     return sum(t.duration_ns[0] for node, t in zip(graph.nodes, timings, strict=True) if node.kind is NodeKind.NEURON)

@@ -1,7 +1,7 @@
-"""The figures that the timing model uses, each with its unit and source.
+"""The figures of the timing model, each with its unit and source.
 
-``python -m benchmarks published_fit`` finds the "fitted" figures on the published rows (see ``timing.md``).
-"Assumed" figures are not published for this chip: they give the order of magnitude.
+"Fitted" figures are fitted to the published rows by ``python -m benchmarks published_fit`` (see ``timing.md``).
+"Assumed" figures are not published for this chip and are orders of magnitude.
 """
 
 from __future__ import annotations
@@ -14,45 +14,46 @@ CHIP_HALF_FLOPS = 64e12
 """FP16/BF16 FLOP/s of a chip (contracts/hardware.md)."""
 CORE_HALF_FLOPS = CHIP_HALF_FLOPS / CORES_PER_DEVICE
 SINGLE_PASSES = 4
-"""Passes of half precision that an FP32 product takes (NKI documentation, NeuronCore-v2)."""
+"""Half-precision passes for an FP32 product (NKI documentation, NeuronCore-v2)."""
 CORE_SINGLE_FLOPS = CORE_HALF_FLOPS / SINGLE_PASSES
 PE_ROWS = PE_COLUMNS = 128
-"""The PE array: elements of the contraction by output channels (NKI documentation, NeuronCore-v2)."""
+"""Size of the PE array: elements of the contraction by output channels (NKI documentation, NeuronCore-v2)."""
 PE_CLOCK_HZ = CORE_HALF_FLOPS / (2 * PE_ROWS * PE_COLUMNS)
-"""Cycles/s at which an array of that size reaches the published rate."""
+"""Clock at which an array of that size reaches the published rate, in cycles/s."""
 DRAM_BYTES_PER_SECOND = 50 * 1024**3
 """DRAM bandwidth of a chip, shared by its active cores (contracts/hardware.md)."""
 CHANNEL_BYTES_PER_SECOND = DRAM_BYTES_PER_SECOND / DRAM_CHANNELS
-"""Bandwidth of one of its two channels, an equal part of it."""
+"""Bandwidth of one of its channels: an equal share."""
 LINK_BYTES_PER_SECOND = 32 * 1024**3
-"""NeuronLink-v1, chip to chip (contracts/hardware.md)."""
+"""Bandwidth of NeuronLink-v1 between two chips (contracts/hardware.md)."""
 PCIE_BYTES_PER_SECOND = 7.9e9
-"""Between host and chip (assumed: PCIe 3.0 x8)."""
+"""Bandwidth between host and chip (assumed: PCIe 3.0 x8)."""
 
 
 class TimingParameters(NamedTuple):
     """Figures of the chip and its host that are not published.
 
     Attributes:
-        pass_columns: columns that stream past a tile of weights before it is loaded again: half of an accumulation bank
-            of 512 FP32 results (form of the model; see ``timing.md``).
-        pass_overhead_cycles: PE cycles that each pass of a tile adds to its columns, to load and drain it (fitted).
-        vector_flops_per_second: element-wise work of ACT or POOL: 128 lanes at the array's clock (form of the model).
-        move_bytes_per_second: DMA rings of a core that rearrange data, read and written bytes together: a read and a
-            write at the pace of DRAM (assumed).
+        pass_columns: columns streamed past a tile of weights before it is loaded again: half of an accumulation bank of
+            512 FP32 results (form of the model; see ``timing.md``).
+        pass_overhead_cycles: PE cycles to load and drain a tile, added to each pass (fitted).
+        vector_flops_per_second: element-wise operations of ACT or POOL: 128 lanes at the array's clock (form of the
+            model).
+        move_bytes_per_second: DMA of a core that rearranges data, bytes read plus bytes written: a read and a write at
+            the rate of DRAM (assumed).
         on_chip_bytes: software-managed memory of a core (assumed: that of NeuronCore-v2, NKI documentation).
-        transfer_buffer_bytes: part of it for data that is read ahead of its use or written behind it (assumed).
+        transfer_buffer_bytes: part of it for data that is read ahead or written in the background (assumed).
         instruction_overhead_seconds: semaphores and DMA latency of a macro-instruction (fitted).
         node_overhead_seconds: start of a node's instruction streams: as for an instruction (assumed).
         execution_overhead_seconds: work of runtime and framework per execution, on one host thread (fitted).
-        layout_bytes_per_second: rate at which one host thread lays IFMAPs out for the chip's partitions (fitted).
+        layout_bytes_per_second: rate at which one host thread converts IFMAPs to the chip's layout (fitted).
         copy_bytes_per_second: rate at which one host thread copies OFMAPs, which arrive in order (assumed).
         vcpu_elements_per_second: tensor elements that a CPU node processes on one vCPU (assumed).
-        hyperthread_ratio: what the second hyperthread adds to a physical core, as a part of that core (assumed: the
+        hyperthread_ratio: additional throughput of the second hyperthread, relative to a physical core (assumed: the
             usual gain of two threads per core on this class of processor).
-        host_jitter_ratio: mean of the exponential delay of host work, as a part of that work (fitted on p99).
-        device_jitter_ratio: standard deviation of a node's time on its core with all neighbours of the chip active, as
-            a part of that time (fitted on p99).
+        host_jitter_ratio: mean of the exponential delay of host work, relative to that work (fitted on p99).
+        device_jitter_ratio: standard deviation of a node's time on its core with all neighbours of the chip active,
+            relative to that time (fitted on p99).
     """
 
     pass_columns: int = 256
@@ -74,5 +75,5 @@ class TimingParameters(NamedTuple):
 
 PARAMETERS = TimingParameters()
 INTERVAL_RATIO = 0.20
-"""Error of throughput and latency that most predictions stay within, for networks that took no part in the fit
+"""Relative error of throughput and latency that most predictions stay within, for networks not used in the fit
 (``python -m benchmarks published_fit``; see ``timing.md``)."""

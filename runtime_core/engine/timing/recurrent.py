@@ -1,4 +1,4 @@
-"""What the steps of a recurrent instruction cost: each is a product and element-wise work behind it."""
+"""The time of recurrent instructions: each step is a product followed by element-wise operations."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from runtime_core.neff.graph import EngineKind, Instruction, TensorSpec
 
 _STATE, _WEIGHT, _SHARES = "state", "weight", "shares"
 _FUNCTIONS = {"lstm": 5, "gru": 3, "rnn": 1}
-"""Sigmoids and hyperbolic tangents of a step, on ACT; see ``engine/numerics/recurrent.py``."""
+"""Sigmoids and hyperbolic tangents per step, on ACT; see ``engine/numerics/recurrent.py``."""
 _ARITHMETIC = {"lstm": 4, "gru": 7, "rnn": 1}
-"""Additions and products of a step on POOL, without those over all gates at once."""
+"""Additions and products per step on POOL, except those over all gates at once."""
 
 
 class Steps(NamedTuple):
     """The work of a recurrent instruction.
 
     Attributes:
-        number: of steps.
-        products: of each step, as the matrix instructions that they are, with their specs.
-        act_instructions, act_flops: of each step on ACT.
-        pool_instructions, pool_flops: of each step on POOL.
+        number: number of steps.
+        products: matrix instructions of each step, with their specs.
+        act_instructions, act_flops: work of each step on ACT.
+        pool_instructions, pool_flops: work of each step on POOL.
     """
 
     number: int
@@ -35,16 +35,16 @@ class Steps(NamedTuple):
 
     @property
     def instructions(self) -> int:
-        """Instructions of all steps on all engines."""
+        """Number of instructions of all steps on all engines."""
         return self.number * (len(self.products) + self.act_instructions + self.pool_instructions)
 
 
 def steps_of(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> Steps | None:
-    """The steps of an ``lstm``, ``gru`` or ``rnn``; ``None`` for another instruction, or malformed operands.
+    """Return the steps of an ``lstm``, ``gru`` or ``rnn``; ``None`` for other instructions or malformed operands.
 
     Args:
-        instruction: of any kind.
-        specs: of its operands.
+        instruction: an instruction of any kind.
+        specs: specs of its operands.
     """
     opcode = instruction.opcode
     if opcode not in _FUNCTIONS:
@@ -54,12 +54,12 @@ def steps_of(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> Steps
         return None
     number, batch, width = specs[names[2]].shape
     hidden = specs[names[1]].shape[0]
-    # A GRU that resets before its product needs the other gates first.
+    # A GRU that resets before its product needs the other gates first, so it has two products.
     before = opcode == "gru" and not instruction.attributes.get("reset_after")
     parts = [2 * hidden, hidden] if before else [width]
     # A rectifier is part of the addition before it.
     functions = 0 if instruction.attributes.get("activation") == "relu" else _FUNCTIONS[opcode]
-    # An LSTM adds the input's share of all gates at once.
+    # An LSTM adds the input's contribution to all gates at once.
     wide = int(opcode == "lstm")
     biases = len(parts) if names[3] else 0
     return Steps(
@@ -94,7 +94,7 @@ def _product(
 
 
 def engine_seconds(steps: Steps, parameters: TimingParameters) -> dict[EngineKind, float]:
-    """Time of all steps on each engine, without what starting an instruction takes."""
+    """Return the time of all steps on each engine, without the overhead of starting instructions."""
     products = sum(pe_seconds(matmul, specs, parameters) for matmul, specs in steps.products)
     rate = parameters.vector_flops_per_second
     return {

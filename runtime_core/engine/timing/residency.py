@@ -1,4 +1,4 @@
-"""What instructions read from and write to DRAM: weights, a node's inputs and outputs, and activations without room."""
+"""DRAM traffic of instructions: weights, inputs and outputs of a node, and activations that do not fit on chip."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import NamedTuple
 from runtime_core.neff.graph import ITEM_BYTES, DType, EngineKind, Instruction, Node, TensorSpec
 
 VIEWS = frozenset({"reshape", "concat", "split", "slice"})
-"""Instructions that only describe where data lies: the next reader follows their strides."""
+"""Instructions that only describe the location of data: the next reader uses their strides."""
 _MOVES = VIEWS | {"transpose", "copy"}
 _BY_INDEX = frozenset({"gather", "gather_elements", "gather_nd"})
 _COMPUTES = (EngineKind.ACT, EngineKind.POOL)
 
 
 class Traffic(NamedTuple):
-    """Bytes that one instruction moves.
+    """Bytes moved by one instruction.
 
     Attributes:
         parameter_bytes: weights that it reads.
-        read_bytes, written_bytes: tensors from and to DRAM: the node's own, and those without room on chip.
-        moved_bytes: read and written on chip by an instruction that rearranges data.
+        read_bytes, written_bytes: tensors read from and written to DRAM: inputs and outputs of the node, and tensors
+            that do not fit on chip.
+        moved_bytes: bytes read and written on chip by an instruction that rearranges data.
         held_bytes: activations that stay on chip after it.
     """
 
@@ -34,10 +35,10 @@ class Traffic(NamedTuple):
 
 
 def traffic(node: Node, room_bytes: int) -> list[Traffic]:
-    """What each instruction of a Neuron node moves.
+    """Return the bytes moved by each instruction of a Neuron node.
 
-    A tensor stays on chip from the instruction that makes it to the last that reads it. If there is no room for all,
-    the tensor that is needed last goes to DRAM, in part or whole, and is read again.
+    A tensor stays on chip from the instruction that produces it to the last one that reads it. If there is no room for
+    all tensors, the one whose next use is furthest away goes to DRAM, partly or completely, and is read again.
 
     Args:
         node: a Neuron node.
@@ -47,12 +48,12 @@ def traffic(node: Node, room_bytes: int) -> list[Traffic]:
 
 
 def peak_bytes(node: Node) -> int:
-    """On-chip memory that holds all activations of a Neuron node."""
+    """Return the on-chip memory required for all activations of a Neuron node."""
     return _run(node, None)[1]
 
 
 def _run(node: Node, room_bytes: int | None) -> tuple[list[Traffic], int]:
-    """What each instruction moves, and the most that is held at a time. ``None``: room without limit."""
+    """Return the bytes moved by each instruction, and the peak of held bytes. ``None``: unlimited room."""
     values = _Values(node)
     memory = _Memory(values)
     result = []
@@ -73,7 +74,7 @@ def _run(node: Node, room_bytes: int | None) -> tuple[list[Traffic], int]:
 
 
 class _Memory:
-    """The on-chip memory while a node runs: how much of each value it holds, and how much of it DRAM holds."""
+    """On-chip memory while a node runs: the bytes of each value that are on chip, and those that are in DRAM."""
 
     def __init__(self, values: _Values) -> None:
         self._values = values
@@ -81,12 +82,12 @@ class _Memory:
         self._stored = {name: values.sizes[name] for name in values.in_dram if name in values.sizes}
         self.held_bytes = 0
         self._touched: set[str] = set()
-        # The value that is needed last comes first; values used since then are listed with a use that has passed.
+        # The value that is needed last comes first; values used meanwhile are listed with an outdated next use.
         self._last_needed: list[tuple[int, str]] = []
         self._next_use: dict[str, int] = {}
 
     def use(self, instruction: Instruction) -> tuple[int, int]:
-        """Hold the values of an instruction; returns the bytes read from DRAM and written to it."""
+        """Make the values of an instruction resident; return the bytes read from DRAM and written to it."""
         values = self._values
         read, written = values.read(instruction), values.written(instruction)
         missing_bytes = sum(values.sizes[name] - self._resident.get(name, 0) for name in read)
@@ -100,7 +101,7 @@ class _Memory:
         self._resident[name] = size_bytes
 
     def make_room(self, position: int, room_bytes: int) -> int:
-        """Drop values without readers, then those that are read last; returns the bytes written to DRAM for that."""
+        """Drop values without readers, then those that are read last; return the bytes written to DRAM."""
         for name in self._touched:
             use = self._values.next_use(name, position)
             if use is None:
@@ -117,7 +118,7 @@ class _Memory:
                 continue
             left = max(0, self._resident[name] - (self.held_bytes - room_bytes))
             self._hold(name, left)
-            # Bytes that DRAM holds already are not written again.
+            # Bytes that are already in DRAM are not written again.
             missing = max(0, self._values.sizes[name] - left - self._stored.get(name, 0))
             self._stored[name] = self._stored.get(name, 0) + missing
             written += missing
@@ -125,7 +126,7 @@ class _Memory:
 
 
 class _Values:
-    """The values of a node: sizes, sources, readers."""
+    """The values of a node: sizes, sources and readers."""
 
     def __init__(self, node: Node) -> None:
         self._instructions = node.instructions
@@ -146,11 +147,11 @@ class _Values:
         self._streamed = {name for i in node.instructions for name in i.outputs if self._streams(name)}
 
     def read(self, instruction: Instruction) -> set[str]:
-        """Values that an instruction takes from memory."""
+        """Return the values that an instruction reads from memory."""
         return {n for n in self._named(instruction.inputs) if n not in self._streamed}
 
     def written(self, instruction: Instruction) -> set[str]:
-        """Values that an instruction puts into memory."""
+        """Return the values that an instruction writes to memory."""
         return {n for n in self._named(instruction.outputs) if n not in self._streamed}
 
     def _named(self, names: tuple[str, ...]) -> set[str]:
@@ -158,13 +159,13 @@ class _Values:
         return {name for name in sources if name in self.sizes}
 
     def parameter_bytes(self, instruction: Instruction) -> int:
-        """Weights that an instruction reads as a whole."""
+        """Return the bytes of weights that an instruction reads completely."""
         if instruction.opcode in _BY_INDEX:
             return 0
         return sum(self._constants.get(name, 0) for name in set(instruction.inputs))
 
     def moved_bytes(self, instruction: Instruction) -> int:
-        """Bytes that an instruction rearranges, read and written."""
+        """Return the bytes that an instruction rearranges, read and written."""
         if instruction.engine is not EngineKind.DMA or instruction.opcode in VIEWS:
             return 0
         out = sum(self.sizes.get(name, 0) for name in instruction.outputs)
@@ -175,13 +176,13 @@ class _Values:
         )
 
     def next_use(self, name: str, position: int) -> int | None:
-        """The next instruction that reads a value."""
+        """Return the next instruction that reads a value."""
         uses = self._uses.get(name, [])
         index = bisect_right(uses, position)
         return uses[index] if index < len(uses) else None
 
     def _narrow(self) -> set[str]:
-        """Values that every reader rounds to 16 bits; they are stored rounded."""
+        """Return the values that every reader rounds to 16 bits; they are stored rounded."""
         narrow: set[str] = set()
         for instruction in reversed(self._instructions):
             for name in instruction.outputs:
@@ -197,7 +198,7 @@ class _Values:
         return reader.opcode in _MOVES and all(name in narrow for name in reader.outputs)
 
     def _streams(self, name: str) -> bool:
-        """Whether a value passes from engine to engine without memory: its only reader comes right after its maker."""
+        """Return whether a value passes between engines without memory: its only reader directly follows its producer."""
         readers = self._readers.get(name, [])
         if len(readers) != 1 or name in self.given or name in self._source:
             return False
@@ -209,7 +210,7 @@ class _Values:
 
 
 def _sources(node: Node) -> Mapping[str, str]:
-    """Reshaped values, with the value whose bytes they share."""
+    """Return reshaped values with the value whose bytes they share."""
     source: dict[str, str] = {}
     for instruction in node.instructions:
         if instruction.opcode == "reshape" and instruction.inputs and instruction.outputs:

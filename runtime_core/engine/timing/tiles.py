@@ -1,4 +1,4 @@
-"""How products and convolutions divide into passes of the PE array: it holds a tile of weights, columns stream past."""
+"""Division of products and convolutions into passes of the PE array: columns stream past a tile of weights."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _HALF_BYTES = ITEM_BYTES[DType.BFLOAT16]
 
 
 class Product(NamedTuple):
-    """A matrix product as the array sees it.
+    """A matrix product from the view of the array.
 
     Attributes:
         products: independent products (heads, groups, samples with their own weights).
         inner: length of the contraction.
         outer: output columns; each tile holds up to 128.
         columns: vectors that stream past each tile.
-        taps: positions of a convolution's window; they join the contraction where its channels leave rows idle.
+        taps: positions of a convolution's window; they extend the contraction if its channels leave rows idle.
     """
 
     products: int
@@ -38,7 +38,7 @@ class Product(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        """Weight tiles of all products."""
+        """Return the number of weight tiles of all products."""
         if self.inner < PE_ROWS:
             rows = _pieces(self.inner * self.taps, PE_ROWS)
         else:
@@ -46,18 +46,18 @@ class Product(NamedTuple):
         return self.products * rows * _pieces(self.outer, PE_COLUMNS)
 
     def cycles(self, parameters: TimingParameters) -> float:
-        """Array cycles in half precision; each pass loads its tile of weights again."""
+        """Return the array cycles in half precision; each pass loads its tile of weights again."""
         passes = _pieces(self.columns, parameters.pass_columns)
         return self.tiles * (self.columns + passes * parameters.pass_overhead_cycles)
 
 
 def pe_seconds(instruction: Instruction, specs: Mapping[str, TensorSpec], parameters: TimingParameters) -> float:
-    """Time of a PE instruction, from its tiles; never less than its FLOPs at the published rate.
+    """Return the time of a PE instruction from its tiles; at least that of its FLOPs at the published rate.
 
     Args:
-        instruction: of the PE engine.
-        specs: of its inputs and outputs.
-        parameters: of the model.
+        instruction: an instruction of the PE engine.
+        specs: specs of its inputs and outputs.
+        parameters: parameters of the model.
     """
     passes = SINGLE_PASSES if _operand_bytes(instruction, specs) > _HALF_BYTES else 1
     product = _product(instruction, specs)
@@ -70,14 +70,14 @@ def _pieces(extent: int, size: int) -> int:
 
 
 def _operand_bytes(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> int:
-    """Item size that the array multiplies: the type that the instruction rounds to, else the widest operand's."""
+    """Return the item size of the multiplication: the type that the instruction rounds to, else the widest operand's."""
     if instruction.attributes.get("cast"):
         return _HALF_BYTES
     return max((ITEM_BYTES[specs[n].dtype] for n in instruction.inputs[:2] if n in specs), default=_HALF_BYTES)
 
 
 def _product(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> Product | None:
-    """The product that an instruction computes; ``None`` for malformed or empty shapes."""
+    """Return the product that an instruction computes; ``None`` for malformed or empty shapes."""
     names = (*instruction.inputs[:2], instruction.outputs[0])
     if any(name not in specs for name in names):
         return None

@@ -1,6 +1,6 @@
-"""One execution of a model as spans of time: engines, DRAM, links, CPU nodes and the runtime's own work.
+"""One execution of a model as spans of time: engines, DRAM, links, CPU nodes and the work of the runtime.
 
-The times are those of the timing model (``docs/explanation/timing.md``) on cores that nothing else uses.
+The times are those of the timing model (``docs/explanation/timing.md``) on otherwise idle cores.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from runtime_core.neff.graph import Graph, Instruction, Node, NodeKind
 from runtime_core.topology import device_of_core, topology
 
 _UNLIMITED = 1e-12
-"""As if hardly any core used the chip's DRAM: what is left of the time is the engines' own."""
+"""Share of DRAM use at which the bandwidth is practically unlimited, so that only the time of the engines remains."""
 
 
 class Bound(enum.StrEnum):
-    """What a span's time is limited by."""
+    """The bottleneck of a span."""
 
     COMPUTE = "compute"
     DRAM = "DRAM"
@@ -28,7 +28,7 @@ class Bound(enum.StrEnum):
 
 
 class Track(NamedTuple):
-    """Where a span is drawn: ``device`` ``None`` is the host; ``core`` is the chip's (0..3), ``None`` for links."""
+    """Position of a span: ``device`` ``None`` is the host; ``core`` is that of the chip (0..3), ``None`` for links."""
 
     device: int | None
     core: int | None
@@ -36,18 +36,19 @@ class Track(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Something that takes time.
+    """An activity that takes time.
 
     Attributes:
-        track: where.
-        name: the instruction, the CPU node, or what is waited for.
-        operator: what it was lowered from.
-        start_ns, duration_ns: from the call.
-        bound: what limits it.
+        track: position in the diagram.
+        name: the instruction, the CPU node, or the wait.
+        operator: source operator of the instruction.
+        start_ns: start, relative to the call.
+        duration_ns: duration.
+        bound: bottleneck.
         flops: floating-point operations.
-        size_bytes: of what is sent, for links.
-        opcode: of an instruction.
-        detail: it only shows a part of another span (waiting for DRAM), and does not add to the time.
+        size_bytes: bytes sent, for links.
+        opcode: opcode of an instruction.
+        detail: shows a part of another span (waiting for DRAM), and does not add to the time.
     """
 
     track: Track
@@ -63,7 +64,7 @@ class Span(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """One execution: its spans by start, and the time from the call to the return."""
+    """One execution: its spans sorted by start, and the time from call to return."""
 
     model: str
     spans: tuple[Span, ...]
@@ -75,12 +76,12 @@ _CPU = Track(None, None, "CPU nodes")
 
 
 def timeline_of(graph: Graph, size: InstanceType, cores: Sequence[int]) -> Timeline:
-    """Lay out one execution.
+    """Compute the timeline of one execution.
 
     Args:
         graph: the model.
-        size: of the instance.
-        cores: global cores, as many as the graph asks for.
+        size: the instance type.
+        cores: global core indices, as many as the graph requires.
     """
     cost = timing.time_graph(graph, cores)
     held = _weights_by_core(graph, cores)
@@ -113,7 +114,7 @@ def _weights_by_core(graph: Graph, cores: Sequence[int]) -> dict[int, int]:
 
 
 def _crossing(node: Node, size: InstanceType, source: int, target: int, now_ns: int) -> list[Span]:
-    """A node's inputs over each link on their way, one after the other."""
+    """Return spans for the transfer of a node's inputs over each link, one after another."""
     size_bytes = sum(t.size_bytes for t in node.inputs)
     spans = []
     for device, eastward in topology(size).path(device_of_core(source), device_of_core(target)):
@@ -134,14 +135,14 @@ def _label(instruction: Instruction) -> str:
 
 
 def _node_spans(node: Node, core: int, held_bytes: int, start_ns: int, duration_ns: int) -> list[Span]:
-    """The node's start, its instructions on their engines, and where they wait for DRAM."""
+    """Return spans for the node's start, its instructions on their engines, and their waits for DRAM."""
     device, place = device_of_core(core), core % 4
     whole = timing.instruction_seconds(node, held_bytes)
     engines = timing.instruction_seconds(node, held_bytes, active_cores=_UNLIMITED)
     overhead_ns = max(0, duration_ns - round(sum(whole) * 1e9))
     sync = Track(device, place, "sync")
     spans = [Span(sync, f"start {node.name}", "node start", start_ns, overhead_ns, Bound.COMPUTE)]
-    # Counted from the node's start, so that rounding never adds up.
+    # Counted from the node's start, so that rounding errors do not accumulate.
     passed = 0.0
     for instruction, seconds, engine_seconds in zip(node.instructions, whole, engines, strict=True):
         at_ns = start_ns + overhead_ns + round(passed * 1e9)

@@ -1,1 +1,1 @@
-"""The exported functions, a file a subject."""
+"""The exported functions; one file per subject."""

@@ -1,4 +1,4 @@
-"""The nrta_* calls: requests on queues, sequence numbers, error trackers, completion descriptors."""
+"""The nrta_* calls: requests on queues, sequence numbers, error trackers and completion descriptors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _callback: tuple[CData, CData] | None = None
 
 
 class ErrorTracker:
-    """Errors of asynchronous requests, in the order in which they came."""
+    """Errors of asynchronous requests, in the order in which they occurred."""
 
     def __init__(self) -> None:
         """No errors."""
@@ -39,16 +39,16 @@ class ErrorTracker:
 
 
 class Context:
-    """A prepared collective operation of one rank: what to copy where."""
+    """A prepared collective operation of one rank: pairs of source and target."""
 
     def __init__(self, core: int, pairs: list[tuple[Tensor, Tensor]]) -> None:
-        """Made by nrta_cc_prepare."""
+        """Create a context, for nrta_cc_prepare."""
         self.core = core
         self.pairs = pairs
 
 
 def _unit_id(core: int, unit: int, number: int) -> int:
-    """16 bits, never 0."""
+    """Return an id of 16 bits that is never 0."""
     return 1 + (core * len(_QUEUES_OF_UNIT) + unit) * _MAX_QUEUES + number
 
 
@@ -70,12 +70,12 @@ def _of_sequence(sequence: int) -> RequestQueue:
     session.runtime()
     found = _queues.get(sequence >> 48)
     if found is None:
-        raise CallError(NrtStatus.INVALID, f"{sequence:#x} is no sequence number of a request")
+        raise CallError(NrtStatus.INVALID, f"{sequence:#x} is not the sequence number of a request")
     return found
 
 
 def _tensor_core(tensor: Tensor) -> int:
-    """The core whose queues a tensor's requests take: that of its device memory, else the first."""
+    """Return the core whose queues process a tensor's requests: that of its device memory, or else the first core."""
     core = tensor.core
     return 0 if core is None else session.core_index(core)
 
@@ -175,7 +175,7 @@ def _report_to(callback: tuple[CData, CData] | None, model: LoadedModel, core: i
     function, params = callback
 
     def ended(sequence: int, status: NrtStatus) -> None:
-        # Its calls go on while nrt_close waits for it.
+        # The calls of the callback are allowed while nrt_close waits for it.
         abi.c.libnrt_set_callback(1)
         function(params, model.model_id, core, sequence, int(status))  # type: ignore[operator]
         abi.c.libnrt_set_callback(0)
@@ -187,7 +187,7 @@ def _report_to(callback: tuple[CData, CData] | None, model: LoadedModel, core: i
 def nrt_register_async_exec_callback(callback: CData, params: CData) -> int:
     global _callback
     session.runtime()
-    # NULL takes the callback back.
+    # NULL removes the callback.
     _callback = (callback, params) if callback else None
     return OK
 
@@ -251,7 +251,7 @@ def nrta_error_tracker_get_list(error_tracker: int, error_list: CData, error_cou
     require(error_list, "error_list")
     require(error_count, "error_count")
     errors = list(found.errors)
-    # The host program reads it until it asks again, or destroys the tracker.
+    # The host program may read it until its next query, or until it destroys the tracker.
     found.listed = abi.ffi.new("nrta_error_t[]", errors) if errors else None
     error_list[0] = abi.ffi.NULL if found.listed is None else found.listed
     error_count[0] = len(errors)

@@ -1,4 +1,4 @@
-"""Collectives of a group of one rank. Larger groups are refused, with a line in the log that says so."""
+"""Collectives for a group of one rank. Larger groups are refused with a line in the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime_core.status import NrtStatus
 
 
 def require_one_rank(call: str, rank: int, count: int) -> None:
-    """Refuse a group of more than one rank.
+    """Check that a group has only one rank.
 
     Raises:
         NrtError: INVALID for a rank outside the group, FAILURE for a group that is not supported.
@@ -18,7 +18,9 @@ def require_one_rank(call: str, rank: int, count: int) -> None:
     if count < 1 or rank >= count:
         raise CallError(NrtStatus.INVALID, f"rank {rank} of {count}: expected 0 to count - 1")
     if count > 1:
-        raise CallError(NrtStatus.FAILURE, f"groups of {count} ranks are not supported, only of 1", where=str(call))
+        raise CallError(
+            NrtStatus.FAILURE, f"groups of {count} ranks are not supported, only groups of 1", where=str(call)
+        )
 
 
 def _check(call: str, vnc: int, rank: int, count: int) -> None:

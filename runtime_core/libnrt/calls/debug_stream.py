@@ -1,4 +1,4 @@
-"""Debug streams: connected and empty, for models of the simulator emit no debug tensors."""
+"""Debug streams. They connect but stay empty, because models of the simulator emit no debug tensors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def nrt_debug_client_connect(logical_nc: int, stream_fd: CData) -> int:
     require(stream_fd, "stream_fd")
     with _guard:
         if logical_nc in _core_of_stream.values():
-            raise CallError(NrtStatus.INVALID, f"core {logical_nc} has a debug client already: one per core")
+            raise CallError(
+                NrtStatus.INVALID, f"core {logical_nc} already has a debug client: only one per core is allowed"
+            )
         try:
-            # Never written: poll(2) sees no event.
+            # Never written, so poll(2) reports no event.
             handle = os.eventfd(0, os.EFD_CLOEXEC)
         except OSError as error:
             raise CallError(NrtStatus.RESOURCE, f"no event descriptor: {error.strerror}") from error
@@ -45,7 +47,7 @@ def nrt_debug_client_read_one_event(stream_fd: int, header: CData, payload: CDat
     require(header, "header")
     require(payload, "payload")
     if stream_fd not in _core_of_stream:
-        raise CallError(NrtStatus.INVALID, f"descriptor {stream_fd} is no debug stream")
+        raise CallError(NrtStatus.INVALID, f"descriptor {stream_fd} is not a debug stream")
     return NrtStatus.QUEUE_EMPTY
 
 

@@ -11,7 +11,7 @@ from runtime_core.status import NrtError
 
 
 def set_of(handle: int) -> TensorSet:
-    """The tensor set of a handle; the runtime is live.
+    """Return the tensor set of a handle; requires a live runtime.
 
     Raises:
         NrtError: INVALID_HANDLE, UNINITIALIZED or CLOSED.
@@ -36,7 +36,7 @@ def nrt_destroy_tensor_set(tensor_set: CData) -> None:
     try:
         session.runtime()
     except NrtError:
-        # nrt_close has destroyed every set.
+        # nrt_close has already destroyed every set.
         return
     session.handles.take(handle, TensorSet).destroyed = True
 

@@ -1,4 +1,4 @@
-"""Inspection: the system trace and a profile of each model, written to a folder when it stops."""
+"""Inspection: the system trace and a profile of each model, written to a directory when the inspection stops."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TRUE = ("1", "true", "on", "yes")
 
 
 class InspectConfig:
-    """What an inspection records, and where to."""
+    """Activities to record in an inspection, and the output directory."""
 
     def __init__(self) -> None:
         """The defaults."""
         self.set_defaults()
 
     def set_defaults(self) -> None:
-        """System and device profiles to ``./output``."""
+        """Enable system and device profiles, with output to ``./output``."""
         self.trace = TraceConfig()
         self.output_dir = DEFAULT_OUTPUT_DIR
         self.session_id = 0
@@ -42,7 +42,7 @@ class InspectConfig:
         self.activities = {"system_profile", "device_profile"}
 
     def read_environment(self) -> None:
-        """Take NEURON_RT_INSPECT_* over the defaults."""
+        """Override the defaults with NEURON_RT_INSPECT_*."""
         self.output_dir = os.environ.get("NEURON_RT_INSPECT_OUTPUT_DIR") or self.output_dir
         for activity in ("system_profile", "device_profile"):
             value = os.environ.get(f"NEURON_RT_INSPECT_{activity.upper()}")
@@ -51,19 +51,19 @@ class InspectConfig:
         self.on_fail = os.environ.get("NEURON_RT_INSPECT_ON_FAIL", "").strip().lower() in _TRUE
 
     def set_activity(self, name: str, enabled: bool) -> None:
-        """Record an activity, or ``all``, or not.
+        """Enable or disable an activity, or ``all``.
 
         Raises:
-            CallError: INVALID for one that does not exist.
+            CallError: INVALID for an unknown activity.
         """
         if name not in (*ACTIVITIES, _ALL):
-            raise CallError(NrtStatus.INVALID, f"no activity {name!r}: there are {', '.join(ACTIVITIES)}, all")
+            raise CallError(NrtStatus.INVALID, f"unknown activity {name!r}: expected {', '.join(ACTIVITIES)} or all")
         names = set(ACTIVITIES) if name == _ALL else {name}
         self.activities = self.activities | names if enabled else self.activities - names
 
 
 class Inspection(NamedTuple):
-    """An inspection that runs."""
+    """A running inspection."""
 
     output_dir: Path
     session_id: int
@@ -96,7 +96,7 @@ def _begin(config: InspectConfig) -> int:
 
 
 def begin_when_asked() -> None:
-    """Begin at nrt_init when NEURON_RT_INSPECT_ENABLE asks for it."""
+    """Begin an inspection at nrt_init if NEURON_RT_INSPECT_ENABLE is set."""
     if os.environ.get("NEURON_RT_INSPECT_ENABLE", "").strip().lower() in _TRUE:
         nrt_inspect_begin()
 

@@ -1,4 +1,4 @@
-"""Initialize and close; the node, the cores, the version."""
+"""Calls to initialize and close the runtime, and for the node, its cores and the version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMOVED_VARIABLE = "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS"
 
 _INF1_FAMILY = 1
 _SIZES = {"inf1.xlarge": 0, "inf1.2xlarge": 1, "inf1.6xlarge": 3, "inf1.24xlarge": 5}
-"""nrt.h's NRT_INSTANCE_SIZE_*."""
+"""Values of NRT_INSTANCE_SIZE_* in nrt.h."""
 assert _SIZES.keys() == INSTANCE_TYPES.keys()  # noqa: S101
 
 
@@ -50,7 +50,7 @@ def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
         name = " ".join(part for part in (_FRAMEWORKS[framework], *versions) if part)
         nrt.init(numerics=numerics, framework=name)
         if not numerics:
-            emit(LogLevel.WARNING, "nrt_init", f"{NUMERICS_VARIABLE} is off: outputs hold no results")
+            emit(LogLevel.WARNING, "nrt_init", f"{NUMERICS_VARIABLE} is off: outputs contain no results")
         if os.environ.get(_REMOVED_VARIABLE, "0").strip() not in ("", "0"):
             emit(LogLevel.WARNING, "nrt_init", f"{_REMOVED_VARIABLE} is ignored: use nrta_execute_schedule")
         inspect.begin_when_asked()
@@ -81,7 +81,7 @@ def _total() -> int:
 
 
 def _visible() -> int:
-    """Of a live runtime, those that it owns; else those that the environment asks for and the node has."""
+    """Return the number of cores that a live runtime owns, or else that the environment requests and the node has."""
     try:
         return len(session.runtime().cores)
     except NrtError:
@@ -174,7 +174,7 @@ def nrt_host_device_id_rid_map_get(count: CData, host_did_to_rid_map: CData) -> 
     session.runtime()
     require(count, "count")
     require(host_did_to_rid_map, "host_did_to_rid_map")
-    # The simulated node numbers its devices in the order of its links: an index is its own routing id.
+    # The simulated node numbers its devices in the order of its links, so an index is its own routing id.
     count[0] = device_of_core(_total() - 1) + 1
     for device in range(count[0]):
         host_did_to_rid_map[device] = device
@@ -188,4 +188,4 @@ def nrt_set_pool_eng_ucode(ucode_info: CData) -> int:
         session.runtime()
     except NrtError:
         return OK
-    raise CallError(NrtStatus.INVALID, "the image can be set before nrt_init only")
+    raise CallError(NrtStatus.INVALID, "the image can only be set before nrt_init")

@@ -1,4 +1,4 @@
-"""Load, unload, and what a model tells of itself."""
+"""Calls to load and unload models, and to query their properties."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _DTYPES = {
     DType.UINT64: 0x1, DType.INT8: 0x2, DType.UINT8: 0x3, DType.INT16: 0x4, DType.UINT16: 0x5, DType.BFLOAT16: 0x6,
     DType.FLOAT16: 0x7, DType.INT32: 0x8, DType.UINT32: 0x9, DType.FLOAT32: 0xA, DType.INT64: 0xC, DType.BOOL: 0x3,
 }  # fmt: skip
-"""nrt_dtype_t. It has no double, which is NRT_DTYPE_UNKNOWN; a bool is a byte."""
+"""Values of nrt_dtype_t. It has no double, which becomes NRT_DTYPE_UNKNOWN; a bool is a byte."""
 
 _NAME_BYTES = 256
 
 
 def model_of(handle: int) -> LoadedModel:
-    """The model of a handle; the runtime is live.
+    """Return the model of a handle; requires a live runtime.
 
     Raises:
         NrtError: INVALID_HANDLE, UNINITIALIZED or CLOSED.
@@ -79,7 +79,7 @@ def nrt_get_model_vnc_count(model: int, vnc_count: CData) -> int:
 def nrt_get_model_instance_count(model: int, instance_count: CData) -> int:
     loaded = model_of(model)
     require(instance_count, "instance_count")
-    # A pipeline works on as many executions at once as it has stages.
+    # A pipeline processes as many executions at once as it has stages.
     instance_count[0] = max(1, len(loaded.distinct_cores))
     return OK
 
@@ -111,10 +111,12 @@ def nrt_get_model_tensor_info(model: int, tensor_info: CData) -> int:
 
 
 def _describe(info: CData, spec: TensorSpec, usage: int) -> CData:
-    """Fill one element; returns the memory of its shape."""
+    """Fill one element; return the memory of its shape."""
     name = spec.name.encode("utf-8", "surrogateescape")
     if len(name) >= _NAME_BYTES:
-        raise CallError(NrtStatus.RESOURCE, f"tensor name {spec.name[:40]!r}... has {len(name)} bytes, 255 fit")
+        raise CallError(
+            NrtStatus.RESOURCE, f"tensor name {spec.name[:40]!r}... has {len(name)} bytes, at most 255 are supported"
+        )
     shape: CData = abi.ffi.new("uint32_t[]", spec.shape or (1,))
     info.name, info.usage, info.size = name, usage, spec.size_bytes
     info.dtype, info.shape, info.ndim = _DTYPES.get(spec.dtype, 0), shape, len(spec.shape)

@@ -1,4 +1,4 @@
-"""Profiles of a model's executions, and traces to a file. Files are Chrome trace events, which Perfetto opens."""
+"""Profiles of a model's executions, and traces to a file. Files contain Chrome trace events, which Perfetto opens."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DEFAULT_OUTPUT_DIR = "./output"
 
 
 class Profile(NamedTuple):
-    """A profile that runs."""
+    """A running profile."""
 
     model: LoadedModel
     recorder: Recorder
 
 
 class ContinuousOptions:
-    """Where continuous profiles go."""
+    """Output directory of continuous profiles."""
 
     def __init__(self) -> None:
-        """The default folder."""
+        """Use the default directory."""
         self.output_dir = DEFAULT_OUTPUT_DIR
 
 
@@ -129,7 +129,7 @@ def nrt_profile_continuous_start(options: int) -> int:
 
 @status_call
 def nrt_profile_continuous_save(vnc: int, options: int) -> int:
-    """Write what ran on a core since the last call: a file a model."""
+    """Write the executions on a core since the last call, to one file per model."""
     runtime = session.runtime()
     session.check_core(vnc)
     folder = Path(_options(options).output_dir if options else DEFAULT_OUTPUT_DIR)
@@ -159,7 +159,7 @@ def nrt_profile_continuous_stop() -> int:
 
 
 def _close() -> None:
-    """Profiles that still run end without a file."""
+    """End running profiles without writing their files."""
     global _trace, _continuous
     for recorder in (*(p.recorder for p in _profiles.values()), _trace, _continuous):
         if recorder is not None:

@@ -1,4 +1,4 @@
-"""Tensors sent between logical NeuronCores; both ends are in this process."""
+"""Tensors sent between logical NeuronCores; both ends must be in this process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from runtime_core.status import NrtStatus
 
 MAX_COMMUNICATORS = 16
 MAX_PENDING = 128
-"""Per core; nothing is published of either."""
+"""Limit per core; the limits of the original are not published."""
 
 _guard = threading.Lock()
 
 
 class TransferRequest:
-    """A tensor's part on its way out or in."""
+    """A part of a tensor to send or receive."""
 
     def __init__(self, tensor: Tensor, offset_bytes: int, size_bytes: int) -> None:
         """Not done."""
@@ -31,17 +31,17 @@ class TransferRequest:
 
 
 class Communicator:
-    """One end of a way from core to core."""
+    """One end of a connection between two cores."""
 
     def __init__(self, core: int, peer: int, *, sends: bool) -> None:
-        """Without its other end."""
+        """Create an end that is not connected yet."""
         self.core, self.peer, self.sends = core, peer, sends
         self.other: Communicator | None = None
         self.pending: deque[TransferRequest] = deque()
 
 
 _ends: dict[int, list[Communicator]] = {}
-"""By core; a core that is there is initialized."""
+"""Ends by core; a core in the mapping is initialized."""
 
 
 @status_call
@@ -63,7 +63,7 @@ def nrt_async_sendrecv_get_max_num_pending_request(max_num_pending_request: CDat
 @status_call
 def nrt_async_sendrecv_init(lnc: int) -> int:
     if lnc not in session.runtime().cores:
-        raise CallError(NrtStatus.INVALID, f"core {lnc} of the node does not belong to the process")
+        raise CallError(NrtStatus.INVALID, f"core {lnc} of the node is not owned by this process")
     with _guard:
         _ends.setdefault(lnc, [])
     return OK
@@ -95,7 +95,7 @@ def _open(peer_ip: CData, peer_lnc: int, lnc: int, comm: CData, *, sends: bool) 
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        raise CallError(NrtStatus.INVALID, f"{name!r} is no IP address") from None
+        raise CallError(NrtStatus.INVALID, f"{name!r} is not an IP address") from None
     if not address.is_loopback or peer_lnc not in session.runtime().cores:
         raise CallError(
             NrtStatus.FAILURE,
@@ -139,12 +139,12 @@ def _transfer(tensor: int, offset: int, length: int, comm: int, request: CData, 
     end = session.handles.find(comm, Communicator)
     require(request, "request")
     if end.sends is not sends:
-        raise CallError(NrtStatus.INVALID, "the communicator is of the other direction")
+        raise CallError(NrtStatus.INVALID, "the communicator has the opposite direction")
     found.view(offset, length)
     made = TransferRequest(found, offset, length)
     with _guard:
         if end.other is None:
-            raise CallError(NrtStatus.INVALID, "the communicator is not connected: nrt_async_sendrecv_test_comm")
+            raise CallError(NrtStatus.INVALID, "the communicator is not connected: call nrt_async_sendrecv_test_comm")
         if len(end.pending) >= MAX_PENDING:
             raise CallError(NrtStatus.RESOURCE, f"{MAX_PENDING} requests are pending")
         end.pending.append(made)
@@ -156,7 +156,7 @@ def _transfer(tensor: int, offset: int, length: int, comm: int, request: CData, 
 
 
 def _move(source: TransferRequest, target: TransferRequest) -> None:
-    """What does not fit the receiver is cut off, as its size tells."""
+    """Copy the data; what exceeds the size of the receiver is truncated."""
     size = min(source.size_bytes, target.size_bytes)
     target.tensor.view(target.offset_bytes, size)[:] = source.tensor.view(source.offset_bytes, size)
     source.moved_bytes = target.moved_bytes = size
@@ -182,7 +182,7 @@ def nrt_async_sendrecv_test_request(request: int, done: CData, size: CData) -> i
     if size:
         size[0] = found.moved_bytes
     if found.done:
-        # A finished request ends with the call that says so.
+        # A finished request is freed by the call that reports it.
         session.handles.take(request, TransferRequest)
     return OK
 
@@ -192,7 +192,7 @@ def nrt_async_sendrecv_flush(lnc: int) -> int:
     session.runtime()
     with _guard:
         _of_core(lnc)
-    # What both sides asked for has moved already.
+    # If both sides had made their requests, the data has been transferred already.
     return OK
 
 

@@ -1,4 +1,4 @@
-"""The system trace: the calls as events in JSON. The published headers name neither events nor shape: both are ours."""
+"""The system trace: calls as events in JSON. The published headers specify neither events nor format; both are ours."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from runtime_core.status import NrtStatus
 
 
 class TraceConfig:
-    """What a system trace records."""
+    """Selection of the events of a system trace."""
 
     def __init__(self) -> None:
         """The defaults."""
         self.set_defaults()
 
     def set_defaults(self) -> None:
-        """Every type, every core."""
+        """Select every type and every core."""
         self.types = set(EVENT_TYPES)
         self.without_cores: set[int] = set()
         self.max_events = events.DEFAULT_MAX_EVENTS
 
     def enable_type(self, name: str, enabled: bool) -> None:
-        """Record events of a type, or not.
+        """Enable or disable a type of events.
 
         Raises:
-            CallError: INVALID for a type that does not exist.
+            CallError: INVALID for an unknown type.
         """
         if name not in EVENT_TYPES:
-            raise CallError(NrtStatus.INVALID, f"no event type {name!r}: there are {', '.join(EVENT_TYPES)}")
+            raise CallError(NrtStatus.INVALID, f"unknown event type {name!r}: expected one of {', '.join(EVENT_TYPES)}")
         (self.types.add if enabled else self.types.discard)(name)
 
     def enable_core(self, core: int, enabled: bool) -> None:
-        """Record events of a core, or not."""
+        """Enable or disable the events of a core."""
         (self.without_cores.discard if enabled else self.without_cores.add)(core)
 
     def recorder(self) -> Recorder:
-        """What keeps these events."""
+        """Return a recorder for the selected events."""
         return Recorder(self.types, max_events=self.max_events, without_cores=self.without_cores)
 
 
 class FetchOptions:
-    """Which events a fetch takes; ``None``: all."""
+    """Selection of the events to fetch; ``None``: all."""
 
     def __init__(self) -> None:
         """All."""

@@ -56,7 +56,7 @@ def nrt_tensor_free(tensor: CData) -> None:
     try:
         runtime = session.runtime()
     except NrtError:
-        # nrt_close has freed every tensor.
+        # nrt_close has already freed every tensor.
         return
     runtime.tensor_free(session.handles.take(handle, Tensor))
 
@@ -79,7 +79,7 @@ def nrt_tensor_write(tensor: int, buf: CData, offset: int, size: int) -> int:
 
 
 def _batch(batches: CData, num_batches: int, call: str) -> None:
-    """Check every part, then move every part: a bad one leaves all tensors and buffers as they were."""
+    """Check all parts first, then copy all parts, so that an invalid part leaves all tensors and buffers unchanged."""
     runtime = session.runtime()
     if num_batches:
         require(batches, "batches")
@@ -138,7 +138,7 @@ def nrt_tensor_memset(tensor: int, offset: int, value: int, size: int) -> int:
 def nrt_tensor_attach_buffer(tensor: int, buffer: CData, size: int) -> int:
     found = session.tensor(tensor)
     if not size:
-        raise CallError(NrtStatus.INVALID, "the buffer has no bytes")
+        raise CallError(NrtStatus.INVALID, "the size of the buffer is 0")
     session.runtime().tensor_attach(found, memory(buffer, size, "buffer"))
     return OK
 
@@ -159,7 +159,7 @@ def nrt_tensor_get_device_allocation_info(tensor: int, alloc_info: CData) -> int
     allocation = found.storage.allocation if found.storage is not None else None
     if allocation is None:
         raise CallError(NrtStatus.INVALID, f"tensor {found.name!r} is not on the device")
-    # The simulated DRAM has no addresses: that of the bytes on the host stands for it, and is unique like it.
+    # The simulated DRAM has no addresses; the address of the bytes on the host is used, because it is unique too.
     alloc_info.physical_address, alloc_info.size = _address(found), found.size_bytes
     alloc_info.hbm_index = max(range(len(allocation.channels)), key=allocation.channels.__getitem__)
     return OK
@@ -176,10 +176,10 @@ def nrt_tensor_check_output_completion(tensor: int, timeout: int, expected: int)
     warn_at = math.inf if timeout >= 0 else started + _WARN_AFTER_SECONDS
     done = found.wait_for_completions(expected, 0)
     while not done and (left := deadline - time.monotonic()) > 0:
-        # In steps, so that nrt_close does not wait for it.
+        # The wait is divided into steps, so that nrt_close does not have to wait for it.
         done = found.wait_for_completions(expected, min(left, _STEP_SECONDS))
         if session.is_closing():
-            raise CallError(NrtStatus.CLOSED, "the runtime was closed meanwhile")
+            raise CallError(NrtStatus.CLOSED, "the runtime was closed during the call")
         if time.monotonic() > warn_at:
             warn_at = math.inf
             message = f"tensor {found.name!r} is not complete after {_WARN_AFTER_SECONDS:g} s: still waiting"
@@ -209,4 +209,4 @@ def nrt_memcpy_to_device(dest: CData, src: CData, size: int) -> int:
         if first <= start and start + size <= first + found.size_bytes:
             found.view(start - first, size)[:] = source
             return OK
-    raise CallError(NrtStatus.INVALID, f"{size} bytes from there on lie in no tensor", where=f"{start:#x}")
+    raise CallError(NrtStatus.INVALID, f"no tensor contains these {size} bytes", where=f"{start:#x}")

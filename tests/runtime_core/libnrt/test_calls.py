@@ -86,7 +86,7 @@ def test_without_numerics_the_log_says_so(compiled, run, node, neff_file, tmp_pa
         program, neff_file, cwd=tmp_path, NEURON_SIM_NUMERICS="off", NEURON_RT_LOG_LEVEL="WARNING",
         NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS="4",
     )  # fmt: skip
-    assert "outputs hold no results" in done.stderr
+    assert "outputs contain no results" in done.stderr
     assert "NEURON_RT_ASYNC_EXEC_MAX_INFLIGHT_REQUESTS is ignored" in done.stderr
 
 
