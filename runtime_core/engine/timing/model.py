@@ -200,7 +200,7 @@ def _engine_seconds(
 
 
 def _timeline(costs: Sequence[_Cost], active_cores: float, parameters: TimingParameters) -> list[float]:
-    """Run the instructions one after another, with concurrent DRAM transfers; return the time that each adds, in seconds.
+    """Run the instructions in order, with concurrent DRAM transfers; return the time that each adds, in seconds.
 
     The compiler knows the order of all instructions, so data is read before it is needed as far as on-chip memory is
     free, and written in the background as far as the buffer allows. An instruction ends when its engine is done and all

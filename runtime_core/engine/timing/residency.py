@@ -198,7 +198,7 @@ class _Values:
         return reader.opcode in _MOVES and all(name in narrow for name in reader.outputs)
 
     def _streams(self, name: str) -> bool:
-        """Return whether a value passes between engines without memory: its only reader directly follows its producer."""
+        """Return whether a value bypasses memory between engines: its only reader directly follows its producer."""
         readers = self._readers.get(name, [])
         if len(readers) != 1 or name in self.given or name in self._source:
             return False

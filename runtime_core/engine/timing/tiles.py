@@ -70,7 +70,7 @@ def _pieces(extent: int, size: int) -> int:
 
 
 def _operand_bytes(instruction: Instruction, specs: Mapping[str, TensorSpec]) -> int:
-    """Return the item size of the multiplication: the type that the instruction rounds to, else the widest operand's."""
+    """Return the item size of the product: that of the type it rounds to, or else of the widest operand."""
     if instruction.attributes.get("cast"):
         return _HALF_BYTES
     return max((ITEM_BYTES[specs[n].dtype] for n in instruction.inputs[:2] if n in specs), default=_HALF_BYTES)

@@ -15,7 +15,7 @@ from runtime_core.neff.graph import Graph, Instruction, Node, NodeKind
 from runtime_core.topology import device_of_core, topology
 
 _UNLIMITED = 1e-12
-"""Share of DRAM use at which the bandwidth is practically unlimited, so that only the time of the engines remains."""
+"""A number of active cores that makes DRAM bandwidth practically unlimited, so that only engine time remains."""
 
 
 class Bound(enum.StrEnum):
