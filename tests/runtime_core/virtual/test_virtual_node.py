@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -270,6 +271,37 @@ def test_clients_stop_when_they_are_told_and_a_closed_runtime_is_gone(virtual, m
     assert caught.value.status is NrtStatus.LOAD_NOT_ENOUGH_NC
     third = node.runtime(cores="1", tag="c")
     assert third.cores == (1,)
+
+
+def closed_clients(node, runtime, model):
+    node.spawn_closed_loop(runtime, model, workers=2)
+
+
+def pooled_clients(node, runtime, model):
+    queue = RequestQueue(iter(range(0, 3 * SECOND, 5 * MS)))
+    node.spawn(open_loop(runtime.engine, [model], queue), model)
+
+
+def requesting_clients(node, runtime, model):
+    node.spawn(clients.request_loop(runtime.engine, lambda _number: [model], Counter()), model)
+
+
+@pytest.mark.parametrize("spawn", [closed_clients, pooled_clients, requesting_clients])
+@pytest.mark.parametrize("cores", [1, 2], ids=["one stage", "pipeline"])
+@pytest.mark.parametrize("before_ns", [-SECOND // 2, MS // 2], ids=["struck before", "struck in progress"])
+def test_a_closed_runtime_drops_what_is_in_progress(virtual, make_neff, spawn, cores, before_ns):
+    node = virtual()
+    runtime = node.runtime(cores="0-1", tag="a")
+    spawn(node, runtime, runtime.load(make_neff(1, cores, 10**11)))
+    # A fault takes the clients off the direct way: they would write to the page of the runtime when they end.
+    fault = FaultSpec(FaultKind.SLOW_CORE, cores=(0,), factor=1.5)
+    seen = []
+    node.clock.call_at(SECOND + before_ns, lambda now_ns: inject(node.store, fault, now_ns))
+    node.clock.call_at(SECOND, lambda now_ns: (node.publish(), seen.append(look(node)), runtime.close()))
+    node.run(2 * SECOND)
+    (open_one,) = seen[0].runtimes
+    assert open_one.executions.completed > 5
+    assert look(node).runtimes == ()
 
 
 def test_a_reset_reaches_running_clients(virtual, make_neff):
