@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -38,40 +39,29 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
     by_onnxruntime = onnxruntime_depthwise(constants[1], group, strides, dilations, pads)
 
     def conv(x: Array, weight: Array, bias: Array | None = None) -> Array:
+        kernel, out_channels = weight.shape[2:], weight.shape[0]
+        by_channel = x.shape[1] == group == out_channels != 1
+        # Windows of one element need no copy: the product reads the image itself, or what its strides leave of it.
+        point = not by_channel and all(k == 1 for k in kernel)
+        if point:
+            x = padded(x, pads)[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
         x = narrow(x)
-        if by_onnxruntime is not None and x.dtype == np.float32 and x.size:
-            y = by_onnxruntime(x)
-            if bias is not None:
-                y += bias.reshape(-1, 1, 1)
-            return finish(y)
         if not fixed:
             weight = narrow(weight)
-        kernel = weight.shape[2:]
-        x = padded(x, pads)
-        batch, channels = x.shape[:2]
-        out_channels = weight.shape[0]
-        if channels == group == out_channels != 1:
+        if by_channel and by_onnxruntime is not None and x.dtype == np.float32 and x.size:
+            y = by_onnxruntime(x)
+        elif by_channel:
+            x = padded(x, pads)
             spans = zip(x.shape[2:], kernel, strides, dilations, strict=True)
-            out = tuple((size - (k - 1) * d - 1) // s + 1 for size, k, s, d in spans)
-            y = depthwise(x, weight, strides, dilations, out)
-            if bias is not None:
-                y += bias.reshape(-1, *([1] * len(out)))
-            return finish(y)
-        # Windows of one element need no copy: the product reads the image itself.
-        point = all(k == 1 for k in kernel)
-        if point:
-            x = x[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
-            out = x.shape[2:]
-            columns = x.reshape(batch, group, channels // group, -1)
+            y = depthwise(x, weight, strides, dilations, [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in spans])
         else:
-            view = windows(x, kernel, strides, dilations)
-            out = view.shape[2 + len(kernel) :]
-            columns = view.reshape(batch, group, channels // group * int(np.prod(kernel)), -1)
-        rows = weight.reshape(group, out_channels // group, -1)
-        y = np.matmul(rows[0], columns[:, 0]) if group == 1 else np.matmul(rows[None], columns)
-        y = y.reshape(batch, out_channels, *out)
+            view = x if point else windows(padded(x, pads), kernel, strides, dilations)
+            columns = view.reshape(len(x), group, x.shape[1] // group * math.prod(kernel), -1)
+            rows = weight.reshape(group, out_channels // group, -1)
+            y = np.matmul(rows[0], columns[:, 0]) if group == 1 else np.matmul(rows[None], columns)
+            y = y.reshape(len(x), out_channels, *view.shape[-len(kernel) :])
         if bias is not None:
-            y += bias.reshape(-1, *([1] * len(out)))
+            y += bias.reshape(-1, *([1] * len(kernel)))
         return finish(y)
 
     return conv

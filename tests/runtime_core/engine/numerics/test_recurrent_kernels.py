@@ -71,7 +71,7 @@ CASES = [
 def test_steps(opcode, attributes, gates, step, reverse, cast, constant, batch):
     rng = np.random.default_rng(7)
     shares, weight, bias, state, cell = (
-        rng.standard_normal(s, np.float32)
+        rng.standard_normal(s, np.float32) * np.float32(0.3)
         for s in ((STEPS, batch, gates * HIDDEN), (HIDDEN, gates * HIDDEN), (gates * HIDDEN,),
                   (1, batch, HIDDEN), (1, batch, HIDDEN))
     )  # fmt: skip
