@@ -17,8 +17,8 @@ is up to date.
 
 The compiler accepts operator sets from {MIN_OPSET} to the newest one of the installed `onnx` package, and converts
 older ones first. No engine computes in float64. An operator outside its limits runs on a CPU node; `neuron-cc compile
---report` lists such operators with the reasons. The compiler evaluates operators whose inputs are all constants, so they
-take no time at run time.
+--report` lists such operators with the reasons. The compiler evaluates operators whose inputs are all constants, so
+they take no time at run time.
 
 ONNX Runtime runs CPU nodes and computes constants. It supports every operator set, and the operators of `com.microsoft`
 and `ai.onnx.ml`. If it has no kernel for a version or an element type, the compiler tries, in this order:
