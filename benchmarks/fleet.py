@@ -1,73 +1,40 @@
 """How neuron-top bears a fleet of 500 nodes: time to a full table, CPU, memory, and how soon it answers a key.
 
-The nodes are one process that serves a real neuron-monitor's page on 500 ports of the loopback interface. There is no
-peer that shows a fleet in a terminal; what asking costs is told beside Prometheus's own client library parsing the
-same pages.
+The nodes are virtual ones (``neuron-sim fleet up``) of the largest kind, with a process on each core. No other program
+shows such a fleet in a terminal. What asking costs is compared with what others do (all-smi, Prometheus's client
+library): fetch the text of the same nodes and parse all of it, in the same run.
 """
 
 from __future__ import annotations
 
-import asyncio
+import http.client
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.busy import busy_node
+from benchmarks.fleet_scale import Plan, fleet_up
 from benchmarks.harness import Figure, report
-from benchmarks.scraping import free_port, page
 from benchmarks.terminal import Terminal, terminal
+from neuron_top.remote.client import Client
+from neuron_top.remote.discovery import read_discovery
+from neuron_top.remote.endpoint import Endpoint
+from neuron_top.remote.node import RemoteLook
+from neuron_top.remote.scrape import FLEET_FAMILIES, Reader
+from neuron_top.remote.summary import JSON, SummaryReader, read_summary, summary_path
 
 NODES = 500
 _INTERVAL_SECONDS = 5.0
 _MEASURED_SECONDS = 20.0
 _KEYS = 40
-
-
-async def _serve(text: str) -> None:
-    """Serve a page on as many free ports as there are nodes; print them; end with stdin."""
-    body = text.encode()
-    head = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-    )
-    answer = head % len(body) + body
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    servers = [await asyncio.start_server(handle, "127.0.0.1", 0) for _ in range(NODES)]
-    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-def _page() -> str:
-    """A busy inf1.24xlarge with a process a core, as its neuron-monitor tells it."""
-    port = free_port()
-    with busy_node():
-        command = [sys.executable, "-m", "neuron_monitor", "--prometheus", "--web.listen-address", f"127.0.0.1:{port}"]
-        monitor = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                time.sleep(0.2)
-                try:
-                    text = page(port).decode()
-                except OSError:
-                    continue
-                if "neuroncore_utilization_ratio{" in text:
-                    # Pages that never change must not tell how old they are.
-                    return re.sub(r"(?m)^neuron_monitor_report_age_seconds .*\n", "", text)
-        finally:
-            monitor.kill()
-            monitor.wait()
-    raise SystemExit("neuron-monitor served nothing")
+_PAGES = 30
+_LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def _key_seconds(running: Terminal) -> list[float]:
@@ -80,60 +47,108 @@ def _key_seconds(running: Terminal) -> list[float]:
     return times
 
 
-def _parse_milliseconds(text: str) -> float:
+def _fetched(endpoint: Endpoint) -> str:
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=30)
+    connection.request("GET", endpoint.path)
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
+
+
+def _plainly(endpoint: Endpoint) -> None:
+    """Fetch a page and parse every line: name, labels, value."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for line in _fetched(endpoint).splitlines():
+        if line and not line.startswith("#") and (parts := _LINE.match(line)):
+            labels = dict(_LABEL.findall(parts[2] or ""))
+            found.setdefault(parts[1], []).append((labels, float(parts[3])))
+
+
+def _with_client_library(endpoint: Endpoint) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
-    started = time.perf_counter()
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(_fetched(endpoint)):
         for _ in family.samples:
             pass
-    return (time.perf_counter() - started) * 1e3
+
+
+def _milliseconds(ask: Callable[[Endpoint], object], endpoints: list[Endpoint]) -> float:
+    """CPU of this process per node, after one to warm up."""
+    ask(endpoints[0])
+    started = time.process_time()
+    for endpoint in endpoints[1:]:
+        ask(endpoint)
+    return (time.process_time() - started) / (len(endpoints) - 1) * 1e3
+
+
+def _ways(endpoints: list[Endpoint]) -> dict[str, float]:
+    """CPU milliseconds per node of each way to ask."""
+    client, reader = Client(), Reader(FLEET_FAMILIES)
+
+    def summary(endpoint: Endpoint) -> None:
+        path = summary_path(endpoint.path)
+        answer = client.get(endpoint, path or "", JSON, 30)
+        found = read_summary(answer.body)
+        if found is None:
+            raise SystemExit(f"{endpoint} has no summary")
+        SummaryReader(str(endpoint), str).row(found, 0, 0.0)
+
+    def text(endpoint: Endpoint) -> None:
+        RemoteLook(endpoint, 30, str, None, reader, client).moment()
+
+    return {
+        "summary": _milliseconds(summary, endpoints * 10),
+        "text": _milliseconds(text, endpoints),
+        "plain": _milliseconds(_plainly, endpoints[:8]),
+        "library": _milliseconds(_with_client_library, endpoints[:4]),
+    }
+
+
+def _on_screen(sd: str, folder: str) -> list[Figure]:
+    environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "XDG_CONFIG_HOME": folder}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "neuron_top", "--sd", sd, f"--interval={_INTERVAL_SECONDS}"]
+    with terminal(command, environment) as running:
+        full = running.seconds_until(b"%d of %d nodes" % (NODES, NODES), 300)
+        first_cpu = running.cpu_seconds()
+        time.sleep(_INTERVAL_SECONDS)
+        share = running.cpu_share(_MEASURED_SECONDS)
+        keys = _key_seconds(running)
+        rss = running.rss_bytes()
+    return [
+        Figure("every node answered once", full, "s", note=f"{first_cpu:.1f} s of CPU, start included"),
+        Figure("CPU, every node once in 5 s", share * 100, "% of a core", 15.0),
+        Figure("key to screen, median", statistics.median(keys) * 1e3, "ms", 50.0),
+        Figure("key to screen, worst", max(keys) * 1e3, "ms", note=f"of {len(keys)}"),
+        Figure("RSS", rss / (1 << 20), "MiB", 120.0),
+    ]
 
 
 def main() -> None:
     """Measure."""
-    text = _page()
-    series = sum(bool(line) and not line.startswith("#") for line in text.splitlines())
-    server = subprocess.Popen(
-        [sys.executable, "-c", f"import asyncio, sys; from benchmarks import fleet; "
-         f"asyncio.run(fleet._serve(sys.stdin.read({len(text)})))"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    if server.stdin is None or server.stdout is None:
-        raise SystemExit("no pipe")
-    server.stdin.write(text)
-    server.stdin.flush()
-    ports = server.stdout.readline().split()
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name:
-        hosts = Path(name) / "hosts"
-        hosts.write_text("".join(f"127.0.0.1:{port}\n" for port in ports))
-        environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "XDG_CONFIG_HOME": name}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        command = [sys.executable, "-m", "neuron_top", "--hostfile", str(hosts), f"--interval={_INTERVAL_SECONDS}"]
-        try:
-            with terminal(command, environment) as running:
-                full = running.seconds_until(b"%d of %d nodes" % (NODES, NODES), 300)
-                first_cpu = running.cpu_seconds()
-                time.sleep(_INTERVAL_SECONDS)
-                share = running.cpu_share(_MEASURED_SECONDS)
-                keys = _key_seconds(running)
-                rss = running.rss_bytes()
-        finally:
-            server.kill()
-            server.communicate()
-    each = share * _INTERVAL_SECONDS / NODES * 1e3
-    stock = _parse_milliseconds(text)
+        plan = Plan(nodes=NODES, instance="inf1.24xlarge", applications=64)
+        with fleet_up(plan, Path(name)) as (address, _):
+            sd = f"http://{address}/sd"
+            endpoints = read_discovery(sd, Client())
+            with urllib.request.urlopen(f"http://{address}{endpoints[0].path}", timeout=60) as answer:
+                text = answer.read().decode()
+            series = sum(bool(line) and not line.startswith("#") for line in text.splitlines())
+            figures = _on_screen(sd, name)
+            ways = _ways(endpoints[:_PAGES])
+    per_core = NODES / _INTERVAL_SECONDS / 1e3 * 100
     report(
         "fleet",
         [
-            Figure("every node answered once", full, "s", note=f"{first_cpu:.1f} s of CPU, {series} series a page"),
-            Figure("CPU, every node once in 5 s", share * 100, "% of a core"),
-            Figure("CPU a page: ask, read, show", each, "ms", note="all of it"),
-            Figure("CPU a page: prometheus_client's parser alone", stock, "ms"),
-            Figure("CPU a page / the parser's", each / stock, "", 1.0),
-            Figure("key to screen, median", statistics.median(keys) * 1e3, "ms"),
-            Figure("key to screen, worst", max(keys) * 1e3, "ms", note=f"of {len(keys)}"),
-            Figure("RSS", rss / (1 << 20), "MiB"),
+            *figures,
+            Figure("CPU a node: summary, as neuron-top asks", ways["summary"], "ms"),
+            Figure(
+                "CPU a node: text, as neuron-top asks", ways["text"], "ms", note=f"{series} series, {len(text)} bytes"
+            ),
+            Figure("CPU a node: all text parsed plainly", ways["plain"], "ms"),
+            Figure("CPU a node: prometheus_client's parser", ways["library"], "ms"),
+            Figure("500 nodes in 5 s by plain parsing", ways["plain"] * per_core, "% of a core", note="asking alone"),
+            Figure("summary / plain parsing", ways["summary"] / ways["plain"], "", 0.1),
         ],
     )
 
