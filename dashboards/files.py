@@ -8,8 +8,8 @@ from dashboards.alerts import ALERTS
 from dashboards.fleet import FLEET
 from dashboards.grafana import to_json
 from dashboards.node import NODE
-from dashboards.recordings import RECORDINGS
-from dashboards.rules import alerts_file, operator_file, recordings_file
+from dashboards.recordings import FLEET_RECORDINGS, RECORDINGS
+from dashboards.rules import FLEET_GROUP, RECORDINGS_GROUP, alerts_file, operator_file, recordings_file
 
 FOLDER = Path(__file__).parent
 KUBERNETES = FOLDER.parent / "deploy" / "kubernetes"
@@ -20,9 +20,11 @@ DASHBOARDS = (NODE, FLEET)
 def contents() -> dict[Path, str]:
     """Each generated file's path and text."""
     made = {FOLDER / "json" / f"{dashboard.uid}.json": to_json(dashboard) for dashboard in DASHBOARDS}
-    made[FOLDER / "rules" / "neuron-recordings.yml"] = recordings_file(RECORDINGS)
+    groups = {RECORDINGS_GROUP: RECORDINGS, FLEET_GROUP: FLEET_RECORDINGS}
+    for name, recordings in groups.items():
+        made[FOLDER / "rules" / f"{name}.yml"] = recordings_file(name, recordings)
     made[FOLDER / "rules" / "neuron-alerts.yml"] = alerts_file(ALERTS)
-    made[KUBERNETES / "prometheusrule.yaml"] = operator_file(RECORDINGS, ALERTS, KUBERNETES_NAMESPACE)
+    made[KUBERNETES / "prometheusrule.yaml"] = operator_file(groups, ALERTS, KUBERNETES_NAMESPACE)
     return made
 
 

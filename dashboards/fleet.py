@@ -5,13 +5,15 @@ from __future__ import annotations
 from dashboards.goto import TO_NODE, TO_TAG
 from dashboards.health import health_section
 from dashboards.objectives import BUDGET_WINDOW, JOB, SUCCESS_OBJECTIVE_RATIO
-from dashboards.recordings import ALL, FAILED
 from dashboards.spec import Dashboard, Kind, Panel, Query, Section, Unit, Variable
 from dashboards.thresholds import ANSWERING, BUDGET_LEFT, ERROR_BUDGET_RATIO, FAILING, FILLING, LATE
 
 HERE = f'job="{JOB}", instance_type=~"$instance_type", availability_zone=~"$zone"'
 TAGGED = f'{HERE}, runtime_tag=~"$tag"'
-RATE = "[$__rate_interval]"
+UTILIZATION = (
+    "sum by ({by}) (fleet:neuroncore_utilization:sumSELECTED) "
+    "/ sum by ({by}) (fleet:neuroncore_utilization:countSELECTED)"
+)
 
 VARIABLES = (
     Variable("instance_type", "Instance type", "instance_type", f'instance_info{{job="{JOB}"}}'),
@@ -24,16 +26,12 @@ CORES = "instance:neuroncores:count"
 PRICE = "instance:price:usd_per_hour"
 
 
-def _tagged(series: str) -> str:
-    """A series with a selector of its own, limited to what the reader chose."""
-    return f"{series[:-1]}, {TAGGED}}}"
-
-
 def _budget_left(window: str, by: str) -> str:
-    spent = (
-        f"sum by ({by}) (increase({_tagged(FAILED)}[{window}])) / sum by ({by}) (increase({_tagged(ALL)}[{window}]))"
+    failed, counted = (
+        f"sum by ({by}) (avg_over_time(fleet:{name}:rate5m{{{TAGGED}}}[{window}]))"
+        for name in ("execution_failures", "executions")
     )
-    return f"1 - ({spent}) / {ERROR_BUDGET_RATIO}"
+    return f"1 - ({failed} / {counted}) / {ERROR_BUDGET_RATIO}"
 
 
 def _by(label: str, legend: str, expr: str) -> Query:
@@ -66,7 +64,7 @@ CAPACITY = Section(
                    f"sum by ({{by}}) ({CORES}{{here}}) - sum by ({{by}}) ({OWNED}{{here}})")),
               "Owned by a runtime, and free.", 8),
         Panel("Cores by tag", Kind.STACK, Unit.COUNT,
-              (_by("runtime_tag", "{{runtime_tag}}", "count by ({by}) (neuroncore_owner_info{tagged})"),),
+              (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:neuroncores_owned:count{tagged})"),),
               "Owned by each application.", 8, links=TO_TAG, many=True),
     ),
 )  # fmt: skip
@@ -79,10 +77,10 @@ SATURATION = Section(
                    f"sum by ({{by}}) ({OWNED}{{here}}) / sum by ({{by}}) ({CORES}{{here}})"),),
               "Share of cores that are owned.", 8, 1.0, FILLING),
         Panel("Utilization by type", Kind.LINES, Unit.RATIO,
-              (_by("instance_type", "{{instance_type}}", "avg by ({by}) (neuroncore_utilization_ratio{here})"),),
+              (_by("instance_type", "{{instance_type}}", UTILIZATION.replace("SELECTED", "{here}")),),
               "Of owned cores, on average.", 8, 1.0),
         Panel("Utilization by tag", Kind.LINES, Unit.RATIO,
-              (_by("runtime_tag", "{{runtime_tag}}", "avg by ({by}) (neuroncore_utilization_ratio{tagged})"),),
+              (_by("runtime_tag", "{{runtime_tag}}", UTILIZATION.replace("SELECTED", "{tagged}")),),
               "Of the application's cores, on average.", 8, 1.0, links=TO_TAG, many=True),
         Panel("Busiest instances", Kind.BARS, Unit.RATIO,
               (_by("instance", "{{instance}}", "topk(10, avg by ({by}) (neuroncore_utilization_ratio{here}))"),),
@@ -107,15 +105,15 @@ SERVICE = Section(
               6, 1.0, BUDGET_LEFT, TO_TAG),
         Panel("Share that fails", Kind.LINES, Unit.RATIO,
               (_by("runtime_tag", "{{runtime_tag}}",
-                   "max by ({by}) (runtime_tag:execution_errors:ratio_rate1h{tagged})"),),
+                   "max by ({by}) (fleet:execution_errors:max_ratio_rate1h{tagged})"),),
               "Over an hour, on the worst instance.", 6, steps=FAILING, links=TO_TAG, many=True),
         Panel("Executions", Kind.STACK, Unit.PER_SECOND,
-              (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (runtime_tag:executions:rate5m{tagged})"),),
+              (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:executions:rate5m{tagged})"),),
               "Over 5 minutes.", 6, links=TO_TAG, many=True),
         Panel("Latency, p99", Kind.LINES, Unit.SECONDS,
               (_by("runtime_tag", "{{runtime_tag}}",
                    "histogram_quantile(0.99, sum by (le, {by}) "
-                   f"(rate(neuron_execution_duration_seconds_bucket{{tagged}}{RATE})))"),),
+                   "(fleet:neuron_execution_duration_seconds_bucket:rate5m{tagged}))"),),
               "Over all instances of an application. The line is the objective.", 6,
               steps=LATE, links=TO_TAG, many=True),
     ),
@@ -131,14 +129,12 @@ COST = Section(
               (_by("", "", f"sum({PRICE}{{here}} * (1 - {OWNED}{{here}} / {CORES}{{here}}))"),),
               "Dollars per hour for cores without an owner.", 4),
         Panel("By tag", Kind.STACK, Unit.USD,
-              (_by("runtime_tag", "{{runtime_tag}}",
-                   "sum by ({by}) (count by (job, instance, {by}) (neuroncore_owner_info{tagged}) "
-                   f"* on (job, instance) group_left () ({PRICE}{{here}} / {CORES}{{here}}))"),),
+              (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:price:usd_per_hour{tagged})"),),
               "Dollars per hour for the cores that an application owns.", 4),
         Panel("A million executions", Kind.LINES, Unit.USD,
               (_by("instance_type", "{{instance_type}}",
                    f"sum by ({{by}}) ({PRICE}{{here}}) / 3600 "
-                   "/ sum by ({by}) (runtime_tag:executions:rate5m{here}) * 1e6"),),
+                   "/ sum by ({by}) (fleet:executions:rate5m{here}) * 1e6"),),
               "Dollars, idle cores included.", 4),
     ),
 )  # fmt: skip
@@ -150,8 +146,7 @@ ZONES = Section(
               (_by("availability_zone", "{{availability_zone}}", "count by ({by}) (instance_info{here})"),),
               "That answer, by availability zone.", 8),
         Panel("Utilization by zone", Kind.LINES, Unit.RATIO,
-              (_by("availability_zone", "{{availability_zone}}",
-                   "avg by ({by}) (neuroncore_utilization_ratio{here})"),),
+              (_by("availability_zone", "{{availability_zone}}", UTILIZATION.replace("SELECTED", "{here}")),),
               "Of owned cores, on average.", 8, 1.0),
         Panel("Dollars per hour by zone", Kind.STACK, Unit.USD,
               (_by("availability_zone", "{{availability_zone}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
@@ -181,7 +176,7 @@ FLEET = Dashboard(
     "Capacity, saturation, error budget and cost of Inf1 instances.",
     VARIABLES,
     (
-        health_section('alertname=~"Neuron.+"', f'job="{JOB}"'),
+        health_section('alertname=~"Neuron.+"', f'job="{JOB}"', "fleet:execution_errors:max_ratio_rate5m"),
         NODES,
         CAPACITY,
         SATURATION,

@@ -7,12 +7,13 @@ from dashboards.spec import Kind, Panel, Query, Section, Unit
 from dashboards.thresholds import ANY_IS_BAD, ERROR_BUDGET_RATIO, FAILING
 
 
-def health_section(selector: str, runtimes: str) -> Section:
+def health_section(selector: str, runtimes: str, errors: str = "runtime_tag:execution_errors:ratio_rate5m") -> Section:
     """Alerts that fire, nodes with one, and errors against the objective.
 
     Args:
         selector: of the alerts shown.
         runtimes: of the runtimes shown.
+        errors: the series of the failed share of executions.
     """
     firing = f'ALERTS{{alertstate="firing", {selector}}}'
     return Section(
@@ -24,7 +25,7 @@ def health_section(selector: str, runtimes: str) -> Section:
                   (Query(f"count(count by (instance) ({firing})) or vector(0)"),),
                   "Instances with at least one alert that fires.", 4, steps=ANY_IS_BAD),
             Panel("Errors against the objective", Kind.NUMBER, Unit.RATIO,
-                  (Query(f'max(runtime_tag:execution_errors:ratio_rate5m{{{runtimes}}})'),),
+                  (Query(f"max({errors}{{{runtimes}}})"),),
                   "Failed share of executions in 5 minutes, of the worst runtime; "
                   f"the objective allows {ERROR_BUDGET_RATIO:.1%}.",
                   4, steps=FAILING),

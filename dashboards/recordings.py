@@ -26,6 +26,39 @@ def _quantile(name: str, quantile: float) -> Recording:
     )
 
 
+_NODE = "instance, instance_name, instance_id, subnet_id"
+_CORE = "neuroncore, neuron_device_index, pid"
+
+FLEET_RECORDINGS = (
+    Recording("fleet:executions:rate5m", f"sum without ({_NODE}, status_type) (rate({ALL}[5m]))"),
+    Recording("fleet:execution_failures:rate5m", f"sum without ({_NODE}, status_type) (rate({FAILED}[5m]))"),
+    *(
+        Recording(
+            f"fleet:execution_errors:max_ratio_rate{window}",
+            f"max without ({_NODE}) (runtime_tag:execution_errors:ratio_rate{window})",
+        )
+        for window in ("5m", "1h")
+    ),
+    Recording(
+        "fleet:neuron_execution_duration_seconds_bucket:rate5m",
+        f"sum without ({_NODE}) (rate(neuron_execution_duration_seconds_bucket[5m]))",
+    ),
+    Recording("fleet:neuroncore_utilization:sum", f"sum without ({_NODE}, neuroncore) (neuroncore_utilization_ratio)"),
+    Recording(
+        "fleet:neuroncore_utilization:count", f"count without ({_NODE}, neuroncore) (neuroncore_utilization_ratio)"
+    ),
+    Recording("fleet:neuroncores_owned:count", f"count without ({_NODE}, {_CORE}) (neuroncore_owner_info)"),
+    Recording(
+        "fleet:price:usd_per_hour",
+        f"sum without ({_NODE}) (count without ({_CORE}) (neuroncore_owner_info) * on (job, instance) group_left () "
+        "(instance:price:usd_per_hour / instance:neuroncores:count))",
+    ),
+)
+"""By application, instance type and zone. A panel of a thousand nodes asks for an hour of these, not of each core.
+
+Apart from :data:`RECORDINGS`, which are computed node by node.
+"""
+
 RECORDINGS: tuple[Recording, ...] = (
     Recording("runtime_tag:executions:rate5m", f"sum without (status_type) (rate({ALL}[5m]))"),
     *map(_error_ratio, BURN_WINDOWS),

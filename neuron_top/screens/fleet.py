@@ -82,6 +82,9 @@ class FleetScreen(Screen[None]):
         self._rows: tuple[NodeRow, ...] = fleet.rows()
         self._shown: list[NodeRow] = []
         self._tiled: list[NodeRow] = []
+        self._cells = 1
+        self._drawn: dict[str, tuple[NodeRow, int, Text]] = {}
+        self._totals = totals(self._rows)
         self._lines: dict[str, tuple[NodeRow, Line]] = {}
         self._sort = (settings.fleet_sort_column % len(COLUMNS), settings.fleet_sort_reverse)
         self._heat = settings.fleet_heat
@@ -118,6 +121,7 @@ class FleetScreen(Screen[None]):
         """Show what is known now; nothing moves while it is paused or behind another screen."""
         if not self._paused and self.is_current:
             self._rows = self._fleet.rows()
+            self._totals = totals(self._rows)
             self._draw()
 
     def on_screen_resume(self) -> None:
@@ -138,7 +142,8 @@ class FleetScreen(Screen[None]):
             # What a tile shows: those that the table has now may be others before the tiles are gone.
             self._tiled = self._shown
             groups = grouped(self._shown) if grouping is None else groups_of(self._shown, grouping)
-            self._tiles.show(groups, tile_cells(self._shown, colour=self._colour))
+            self._cells = tile_cells(self._shown, colour=self._colour)
+            self._tiles.show(groups, self._cells)
         else:
             now = time.monotonic()
             lines = [self._line(row, now) for row in self._shown]
@@ -175,11 +180,17 @@ class FleetScreen(Screen[None]):
         return Line(row.endpoint, tuple(cells), "", ((0, style), (STATE_COLUMN, style)) if style else ())
 
     def _tile(self, number: int, chosen: bool) -> Text:
-        cells = tile_cells(self._tiled, colour=self._colour)
-        return tile(self._tiled[number], cells, self._glyphs, colour=self._colour, chosen=chosen)
+        row = self._tiled[number]
+        known = None if chosen else self._drawn.get(row.endpoint)
+        if known is not None and known[0] is row and known[1] == self._cells:
+            return known[2]
+        text = tile(row, self._cells, self._glyphs, colour=self._colour, chosen=chosen)
+        if not chosen:
+            self._drawn[row.endpoint] = row, self._cells, text
+        return text
 
     def _title_lines(self, width: int) -> list[Text]:
-        text = Text(f"{title_text(None)}  {totals_text(totals(self._rows))}", no_wrap=True)
+        text = Text(f"{title_text(None)}  {totals_text(self._totals)}", no_wrap=True)
         text.truncate(width)
         return [text]
 

@@ -32,7 +32,7 @@ def fleet(tmp_path_factory):
                 stack.enter_context(owner(folder / name, core))
             targets.append(stack.enter_context(monitor(folder / name, *(() if targets else in_cluster))))
         rules = sorted((FOLDER / "rules").glob("*.yml"))
-        assert len(rules) == 2
+        assert len(rules) == 3
         yield stack.enter_context(prometheus(folder, targets, rules))
 
 

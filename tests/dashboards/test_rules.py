@@ -10,7 +10,7 @@ from real_prometheus import REPOSITORY, program
 
 from dashboards.alerts import ALERTS
 from dashboards.files import FOLDER, KUBERNETES
-from dashboards.recordings import RECORDINGS
+from dashboards.recordings import FLEET_RECORDINGS, RECORDINGS
 from dashboards.runbooks import RUNBOOKS
 from runtime_core.telemetry.health import RULES as HEALTH_RULES
 
@@ -28,6 +28,7 @@ def test_promtool_finds_nothing_wrong_with_the_rules():
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALERTS)} rules found" in done.stdout
     assert f"{len(RECORDINGS)} rules found" in done.stdout
+    assert f"{len(FLEET_RECORDINGS)} rules found" in done.stdout
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)

@@ -48,7 +48,7 @@ def test_every_manifest_fits_the_schema(render, simulated):
 def test_what_the_prometheus_operator_reads_is_whole(render):
     manifests = render("monitor.serviceMonitor.enabled=true", "rules.operator=true")
     rules = [m for m in manifests if m["kind"] == "PrometheusRule"]
-    assert {m["metadata"]["name"] for m in rules} == {"neuron-alerts", "neuron-recordings"}
+    assert {m["metadata"]["name"] for m in rules} == {"neuron-alerts", "neuron-fleet", "neuron-recordings"}
     assert all(m["spec"]["groups"] for m in rules)
     assert any(m["kind"] == "ServiceMonitor" for m in manifests)
 

@@ -26,7 +26,7 @@ def test_dashboards_and_rules_are_those_of_the_checkout(tmp_path):
     for source in (REPOSITORY / "dashboards/json").glob("*.json"):
         assert (tmp_path / "new" / "folder" / source.name).read_text() == source.read_text()
     names = {path.name for path in write("rules", tmp_path / "rules")}
-    assert names == {"neuron-alerts.yml", "neuron-recordings.yml"}
+    assert names == {"neuron-alerts.yml", "neuron-fleet.yml", "neuron-recordings.yml"}
 
 
 def test_every_runbook_link_of_rules_and_deploy_has_the_given_base(tmp_path):

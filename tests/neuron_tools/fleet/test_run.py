@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from real_prometheus import program, prometheus
 
+from dashboards.files import FOLDER
 from dashboards.fleet import FLEET as DASHBOARD
 from dashboards.spec import promql
 from neuron_tools.fleet.run import command
@@ -141,8 +142,15 @@ def test_a_real_prometheus_shows_the_run(ran, tmp_path):
             [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q", file, tmp_path / "data"],
             check=True, capture_output=True,
         )  # fmt: skip
+    at = START + SECONDS - 60
     with prometheus(tmp_path, [], [], retention="10y") as server:
-        at = START + SECONDS - 60
+        subprocess.run(
+            [program("promtool"), "tsdb", "create-blocks-from", "rules", f"--start={START}", f"--end={at}",
+             f"--url={server.url}", f"--output-dir={tmp_path / 'data'}", "--eval-interval=60s",
+             FOLDER / "rules/neuron-fleet.yml"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    with prometheus(tmp_path, [], [], retention="10y") as server:
         assert server.get("/api/v1/query", query="count(up)", time=at)["result"][0]["value"][1] == "3"
         rate = server.get("/api/v1/query", query='sum(rate(execution_status_total{runtime_tag="spare"}[5m]))', time=at)
         assert float(rate["result"][0]["value"][1]) == pytest.approx(5.0)
