@@ -144,7 +144,7 @@ def _rnn(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
                 np.add(following, bias, following)
             np.add(following, shares[place], following)
             if rectified:
-                np.maximum(following, zero, following)
+                np.maximum(following, zero, out=following)
             else:
                 np.tanh(following, following)
             state = following
