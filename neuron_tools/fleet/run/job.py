@@ -34,7 +34,7 @@ def run_nodes_job(arguments: bytes) -> bytes:
 
 
 @functools.lru_cache(1)
-def _nodes(text: str, folder: str, seed: int, files: tuple[InputFile, ...]) -> Nodes:
+def nodes_of_run(text: str, folder: str, seed: int, files: tuple[InputFile, ...]) -> Nodes:
     """What jobs of one fleet share: the states that were measured."""
     check_files(files)
     return Nodes(RunSpec(text, folder, seed, 1, 1, 0).fleet, Path(folder))
@@ -54,7 +54,7 @@ def run_nodes(job: NodesJob) -> NodesResult:
         UsageError: the group's applications cannot run as the file says.
     """
     spec, rules = job.spec, node_rules()
-    nodes = _nodes(spec.text, spec.folder, spec.seed, spec.files)
+    nodes = nodes_of_run(spec.text, spec.folder, spec.seed, spec.files)
     group = nodes.fleet.groups[job.group]
     texts = Texts(spec.start_unix_seconds, spec.step_seconds, job.openmetrics_step)
     few = PageSeries({*rules.names, *COUNTED})

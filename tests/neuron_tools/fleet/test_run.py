@@ -13,10 +13,11 @@ from dashboards.files import FOLDER
 from dashboards.fleet import FLEET as DASHBOARD
 from dashboards.spec import promql
 from neuron_tools.fleet.run import command
-from neuron_tools.fleet.run.job import node_rules
+from neuron_tools.fleet.run.job import node_rules, nodes_of_run
 from neuron_tools.fleet.run.rules import NodeRules
 from neuron_tools.fleet.run.spec import jobs_of
-from neuron_tools.scenario.promql.grid import Columns, GridStore
+from neuron_tools.fleet.series import NodeSeries, PageSeries
+from neuron_tools.scenario.promql.grid import Columns, GridStore, evaluate_grid
 from neuron_tools.scenario.promql.rules import AlertRule, RecordingRule
 from neuron_tools.sweep.job import execute
 from neuron_tools.sweep.options import Choice
@@ -162,6 +163,86 @@ def test_a_real_prometheus_shows_the_run(ran, tmp_path):
                         asked = asked.replace(variable, ".*")
                     found = server.get("/api/v1/query_range", query=asked, start=START, end=at, step=300)
                     assert found["result"], (panel.title, asked)
+
+
+BROKEN = """
+fleet: broken
+seed: 4
+age: 1h
+models:
+  small: {milliseconds: 10}
+groups:
+  - name: web
+    count: 1
+    instance: inf1.xlarge
+    applications:
+      - {tag: web, cores: "0-2", models: [small], arrivals: {poisson: 30}, threads: 3}
+      - {tag: batch, cores: "3", models: [small], arrivals: {constant: 20}}
+    failures:
+      - {every: 50m, fault: {fault: core-hang, cores: "3", for: 10m}}
+"""
+
+
+def test_a_real_prometheus_evaluates_the_rules_alike(tmp_path):
+    """Recordings by value, and where the condition of each alert holds, at every minute of two hours."""
+    file, minutes = tmp_path / "fleet.yaml", 119
+    file.write_text(BROKEN)
+    plan = command.RunPlan(file, minutes / 1440, tmp_path, start="2026-01-31T00:00:00Z")
+    spec, fleet = command.spec_of(plan)
+    command.run_fleet(spec, fleet, Inline(), frozenset({0}), 1, tmp_path)
+    (om,) = (tmp_path / "openmetrics").glob("*.om")
+    subprocess.run(
+        [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q", om, tmp_path / "data"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    rules, store = node_rules(), our_series(spec, fleet)
+    recorded = rules.record(store)
+    holding = {alert.name: 0 for alert in rules.alerts}
+    with prometheus(tmp_path, [], [], retention="10y") as server:
+
+        def asked(expression):
+            found = server.get("/api/v1/query_range", query=expression, start=START, end=START + minutes * 60, step=60)
+            return {
+                (frozenset(series["metric"].items()), round((at - START) / 60)): float(value)
+                for series in found["result"]
+                for at, value in series["values"]
+            }
+
+        for rule in rules.recordings:
+            ours = points(recorded[rule.record])
+            theirs = asked(rule.expression)
+            # The labels of a rule are added afterwards.
+            named = {
+                (labels | {("__name__", rule.record)} | {*rule.labels}, at): value
+                for (labels, at), value in nameless(theirs).items()
+            }
+            for key, value in named.items():
+                assert ours.pop(key) == pytest.approx(value, rel=1e-9, nan_ok=True), (rule.record, key)
+            assert not [key for key in ours if {*rule.labels} <= key[0]], rule.record
+        for alert in rules.alerts:
+            ours, theirs = points(evaluate_grid(store, alert.expression)), asked(alert.expression)
+            assert ours.keys() == theirs.keys(), alert.name
+            holding[alert.name] = len(theirs)
+    assert all(holding[name] for name in ("NeuronCoreHung", "NeuronErrorBudgetBurnsFast"))
+
+
+def our_series(spec, fleet):
+    node = nodes_of_run(spec.text, spec.folder, spec.seed, spec.files).by_name["web-0000"]
+    return NodeSeries(node, PageSeries(None), "us-east-1a").over(
+        spec.times_ns(fleet, 0, spec.samples), 3600 * 10**9, 60.0
+    )
+
+
+def points(columns):
+    return {
+        (frozenset(labels), place): float(values[place])
+        for labels, values, present in zip(columns.labels, columns.values, columns.present, strict=True)
+        for place in np.flatnonzero(present).tolist()
+    }
+
+
+def nameless(found):
+    return {(frozenset(p for p in labels if p[0] != "__name__"), at): value for (labels, at), value in found.items()}
 
 
 def test_processes_give_the_same_result(tmp_path):
