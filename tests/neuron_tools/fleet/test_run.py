@@ -179,7 +179,7 @@ groups:
       - {tag: web, cores: "0-2", models: [small], arrivals: {poisson: 30}, threads: 3}
       - {tag: batch, cores: "3", models: [small], arrivals: {constant: 20}}
     failures:
-      - {every: 50m, fault: {fault: core-hang, cores: "3", for: 10m}}
+      - {every: 25m, fault: {fault: core-hang, cores: "3", for: 10m}}
 """
 
 
