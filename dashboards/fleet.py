@@ -23,7 +23,8 @@ VARIABLES = (
 
 OWNED = "instance:neuroncores_in_use:count"
 CORES = "instance:neuroncores:count"
-PRICE = "instance:price:usd_per_hour"
+FLEET_OWNED = "fleet:neuroncores_in_use:count"
+FLEET_CORES = "fleet:neuroncores:count"
 
 
 def _budget_left(window: str, by: str) -> str:
@@ -56,12 +57,12 @@ CAPACITY = Section(
     "Capacity",
     (
         Panel("Instances", Kind.STACK, Unit.COUNT,
-              (_by("instance_type", "{{instance_type}}", "count by ({by}) (instance_info{here})"),),
+              (_by("instance_type", "{{instance_type}}", "sum by ({by}) (fleet:instances:count{here})"),),
               "That answer, by type.", 8),
         Panel("NeuronCores", Kind.STACK, Unit.COUNT,
-              (_by("instance_type", "{{instance_type}} in use", f"sum by ({{by}}) ({OWNED}{{here}})"),
+              (_by("instance_type", "{{instance_type}} in use", f"sum by ({{by}}) ({FLEET_OWNED}{{here}})"),
                _by("instance_type", "{{instance_type}} free",
-                   f"sum by ({{by}}) ({CORES}{{here}}) - sum by ({{by}}) ({OWNED}{{here}})")),
+                   f"sum by ({{by}}) ({FLEET_CORES}{{here}}) - sum by ({{by}}) ({FLEET_OWNED}{{here}})")),
               "Owned by a runtime, and free.", 8),
         Panel("Cores by tag", Kind.STACK, Unit.COUNT,
               (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:neuroncores_owned:count{tagged})"),),
@@ -74,7 +75,7 @@ SATURATION = Section(
     (
         Panel("Cores in use", Kind.BARS, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}",
-                   f"sum by ({{by}}) ({OWNED}{{here}}) / sum by ({{by}}) ({CORES}{{here}})"),),
+                   f"sum by ({{by}}) ({FLEET_OWNED}{{here}}) / sum by ({{by}}) ({FLEET_CORES}{{here}})"),),
               "Share of cores that are owned.", 8, 1.0, FILLING),
         Panel("Utilization by type", Kind.LINES, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}", UTILIZATION.replace("SELECTED", "{here}")),),
@@ -87,8 +88,8 @@ SATURATION = Section(
               "The ten with the highest utilization of owned cores.", 8, 1.0, links=TO_NODE),
         Panel("Device memory", Kind.LINES, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}",
-                   "sum by ({by}) (neuron_device_memory_used_bytes{here}) "
-                   "/ sum by ({by}) (neuron_device_memory_total_bytes{here})"),),
+                   "sum by ({by}) (fleet:neuron_device_memory_used_bytes:sum{here}) "
+                   "/ sum by ({by}) (fleet:neuron_device_memory_total_bytes:sum{here})"),),
               "Used share.", 8, 1.0),
         Panel("Fullest devices", Kind.BARS, Unit.RATIO,
               (_by("", "{{instance}} nd{{neuron_device_index}}", "topk(10, neuron_device:memory_used:ratio{here})"),),
@@ -123,17 +124,17 @@ COST = Section(
     "Cost",
     (
         Panel("Dollars per hour", Kind.STACK, Unit.USD,
-              (_by("instance_type", "{{instance_type}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
+              (_by("instance_type", "{{instance_type}}", "sum by ({by}) (fleet:instance_price:usd_per_hour{here})"),),
               "By instance type, at the effective price of reserved instances.", 6),
         Panel("Paid for idle cores", Kind.NUMBER, Unit.USD,
-              (_by("", "", f"sum({PRICE}{{here}} * (1 - {OWNED}{{here}} / {CORES}{{here}}))"),),
+              (_by("", "", "sum(fleet:idle_price:usd_per_hour{here})"),),
               "Dollars per hour for cores without an owner.", 4),
         Panel("By tag", Kind.STACK, Unit.USD,
               (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:price:usd_per_hour{tagged})"),),
               "Dollars per hour for the cores that an application owns.", 4),
         Panel("A million executions", Kind.LINES, Unit.USD,
               (_by("instance_type", "{{instance_type}}",
-                   f"sum by ({{by}}) ({PRICE}{{here}}) / 3600 "
+                   "sum by ({by}) (fleet:instance_price:usd_per_hour{here}) / 3600 "
                    "/ sum by ({by}) (fleet:executions:rate5m{here}) * 1e6"),),
               "Dollars, idle cores included.", 4),
     ),
@@ -143,13 +144,14 @@ ZONES = Section(
     "By availability zone",
     (
         Panel("Instances by zone", Kind.BARS, Unit.COUNT,
-              (_by("availability_zone", "{{availability_zone}}", "count by ({by}) (instance_info{here})"),),
+              (_by("availability_zone", "{{availability_zone}}", "sum by ({by}) (fleet:instances:count{here})"),),
               "That answer, by availability zone.", 8),
         Panel("Utilization by zone", Kind.LINES, Unit.RATIO,
               (_by("availability_zone", "{{availability_zone}}", UTILIZATION.replace("SELECTED", "{here}")),),
               "Of owned cores, on average.", 8, 1.0),
         Panel("Dollars per hour by zone", Kind.STACK, Unit.USD,
-              (_by("availability_zone", "{{availability_zone}}", f"sum by ({{by}}) ({PRICE}{{here}})"),),
+              (_by("availability_zone", "{{availability_zone}}",
+                   "sum by ({by}) (fleet:instance_price:usd_per_hour{here})"),),
               "By availability zone.", 8),
     ),
     collapsed=True,

@@ -26,33 +26,45 @@ def _quantile(name: str, quantile: float) -> Recording:
     )
 
 
-_NODE = "instance, instance_name, instance_id, subnet_id"
-_CORE = "neuroncore, neuron_device_index, pid"
+_GROUP = "job, instance_type, availability_zone"
+_TAGS = f"{_GROUP}, runtime_tag"
 
-FLEET_RECORDINGS = (
-    Recording("fleet:executions:rate5m", f"sum without ({_NODE}, status_type) (rate({ALL}[5m]))"),
-    Recording("fleet:execution_failures:rate5m", f"sum without ({_NODE}, status_type) (rate({FAILED}[5m]))"),
-    *(
-        Recording(
-            f"fleet:execution_errors:max_ratio_rate{window}",
-            f"max without ({_NODE}) (runtime_tag:execution_errors:ratio_rate{window})",
-        )
-        for window in ("5m", "1h")
-    ),
-    Recording(
-        "fleet:neuron_execution_duration_seconds_bucket:rate5m",
-        f"sum without ({_NODE}) (rate(neuron_execution_duration_seconds_bucket[5m]))",
-    ),
-    Recording("fleet:neuroncore_utilization:sum", f"sum without ({_NODE}, neuroncore) (neuroncore_utilization_ratio)"),
-    Recording(
-        "fleet:neuroncore_utilization:count", f"count without ({_NODE}, neuroncore) (neuroncore_utilization_ratio)"
-    ),
-    Recording("fleet:neuroncores_owned:count", f"count without ({_NODE}, {_CORE}) (neuroncore_owner_info)"),
-    Recording(
-        "fleet:price:usd_per_hour",
-        f"sum without ({_NODE}) (count without ({_CORE}) (neuroncore_owner_info) * on (job, instance) group_left () "
-        "(instance:price:usd_per_hour / instance:neuroncores:count))",
-    ),
+FLEET_RECORDINGS = tuple(
+    Recording(f"fleet:{name}", f"{how} by ({labels}) ({expr})")
+    for name, how, labels, expr in (
+        ("executions:rate5m", "sum", _TAGS, f"rate({ALL}[5m])"),
+        ("execution_failures:rate5m", "sum", _TAGS, f"rate({FAILED}[5m])"),
+        ("execution_errors:max_ratio_rate5m", "max", _TAGS, "runtime_tag:execution_errors:ratio_rate5m"),
+        ("execution_errors:max_ratio_rate1h", "max", _TAGS, "runtime_tag:execution_errors:ratio_rate1h"),
+        (
+            "neuron_execution_duration_seconds_bucket:rate5m",
+            "sum",
+            f"{_TAGS}, le",
+            "rate(neuron_execution_duration_seconds_bucket[5m])",
+        ),
+        ("neuroncore_utilization:sum", "sum", _TAGS, "neuroncore_utilization_ratio"),
+        ("neuroncore_utilization:count", "count", _TAGS, "neuroncore_utilization_ratio"),
+        ("neuroncores_owned:count", "count", _TAGS, "neuroncore_owner_info"),
+        (
+            "price:usd_per_hour",
+            "sum",
+            _TAGS,
+            f"count by (instance, {_TAGS}) (neuroncore_owner_info) * on (job, instance) group_left () "
+            "(instance:price:usd_per_hour / instance:neuroncores:count)",
+        ),
+        ("instances:count", "count", _GROUP, "instance_info"),
+        ("neuroncores:count", "sum", _GROUP, "instance:neuroncores:count"),
+        ("neuroncores_in_use:count", "sum", _GROUP, "instance:neuroncores_in_use:count"),
+        ("instance_price:usd_per_hour", "sum", _GROUP, "instance:price:usd_per_hour"),
+        (
+            "idle_price:usd_per_hour",
+            "sum",
+            _GROUP,
+            "instance:price:usd_per_hour * (1 - instance:neuroncores_in_use:count / instance:neuroncores:count)",
+        ),
+        ("neuron_device_memory_used_bytes:sum", "sum", _GROUP, "neuron_device_memory_used_bytes"),
+        ("neuron_device_memory_total_bytes:sum", "sum", _GROUP, "neuron_device_memory_total_bytes"),
+    )
 )
 """By application, instance type and zone. A panel of a thousand nodes asks for an hour of these, not of each core.
 
