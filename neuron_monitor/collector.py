@@ -16,7 +16,7 @@ from runtime_core.telemetry.snapshot import Runtime
 
 
 class _Group(NamedTuple):
-    """A metric group of a rule (``rule`` -1: a system group; -2: no group, a report without groups)."""
+    """A metric group of a rule (``rule`` -1: a system group; -2: no group, only the parts of every report)."""
 
     rule: int
     metric: RuntimeMetric | SystemMetric | None

@@ -18,11 +18,12 @@ from neuron_monitor.reading import Problem
 from neuron_monitor.report import Report
 
 _GZIP_LEVEL = 1
+"""A higher level would make the page smaller, but cost more CPU time of the node than it saves."""
 _ASKED_SECONDS = 600.0
 """Protobuf is rendered while a client has requested it within this time."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
-"""A larger window would reduce the size, but cost more CPU time of the node than it saves."""
+"""Selects the gzip format in zlib."""
 
 
 class _Rendered:

@@ -178,7 +178,7 @@ def test_processes_of_a_recording_and_of_a_mirror_get_no_signal(owner, command, 
         source.pin(*only_runtime(source).key)
     assert command("neuron_tools.sim", "sysfs", "--export", tmp_path / "tree").returncode == 0
     mirror = SysfsSource(tmp_path / "tree")
-    with pytest.raises(UnprovenError, match="copy of a tree"):
+    with pytest.raises(UnprovenError, match="copy of a sysfs tree"):
         mirror.pin(*only_runtime(mirror).key)
     assert owner.poll() is None
 
