@@ -104,6 +104,7 @@ class _Workers:
 
     def __init__(self, plans: Sequence[LoadPlan]) -> None:
         self._heard: queue.SimpleQueue[tuple[_Worker, Message | None]] = queue.SimpleQueue()
+        self._started = False
         self.all: list[_Worker] = []
         try:
             for number, plan in enumerate(plans, 1):
@@ -113,13 +114,13 @@ class _Workers:
             raise
 
     def listen(self, seconds: float) -> None:
-        """Take what the processes said within the next ``seconds``; those that are lost are reported on stderr."""
+        """Take what the processes said within the next ``seconds``; one that is lost in the run is reported at once."""
         with contextlib.suppress(queue.Empty):
             worker, message = self._heard.get(timeout=seconds)
             while True:
                 known = worker.lost
                 worker.hear(message)
-                if worker.lost is not None and known is None and not isinstance(worker.last, Owning | None):
+                if self._started and worker.lost is not None and known is None:
                     print(f"{command_name()}: {format_lost(worker.lost)}", file=sys.stderr)
                 worker, message = self._heard.get_nowait()
 
@@ -139,6 +140,12 @@ class _Workers:
                     if isinstance(worker.last, Refused):
                         raise NeuronError(worker.last.what, where=worker.last.where or where, mend=worker.last.mend)
                     raise NeuronError(worker.lost.reason, where=where)
+
+    def start(self) -> None:
+        """Let them execute."""
+        self._started = True
+        for worker in self.all:
+            worker.send([])
 
     @property
     def running(self) -> bool:
@@ -190,8 +197,7 @@ def run_processes(plan: LoadPlan, *, quiet: bool) -> LoadSummary:
                 for worker in workers.all:
                     worker.send(paths)
                 workers.await_all(Ready, stopped)
-            for worker in workers.all:
-                worker.send([])
+            workers.start()
             title = ", ".join(path.name for path in plan.models)
             running, look = (lambda: workers.running), workers.look
             watch(

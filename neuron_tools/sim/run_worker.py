@@ -13,6 +13,7 @@ The end of its standard input ends it, at any time. :class:`Refused` takes the p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -61,11 +62,14 @@ Message: TypeAlias = Owning | Ready | Done | Refused
 def main() -> None:
     """Run to the end of the plan, to SIGTERM, or to the end of the standard input."""
     # What else is printed must not mix with the messages.
-    channel = os.dup(sys.stdout.fileno())
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def send(message: Message) -> None:
-        os.write(channel, msgspec.json.encode(message) + b"\n")
+        # A parent that is gone hears nothing more; the end of the standard input says so too.
+        with contextlib.suppress(OSError):
+            channel.write(msgspec.json.encode(message) + b"\n")
+            channel.flush()
 
     try:
         plan = msgspec.json.decode(_line(), type=LoadPlan)

@@ -12,7 +12,7 @@ from runtime_core.driver.datastore import Datastore
 from runtime_core.telemetry import open_source
 
 pytestmark = pytest.mark.e2e
-RUN = ("neuron_tools.sim", "run", "--num-cores", "1", "--duration", "1", "--no-numerics")
+RUN = ("neuron_tools.sim", "run", "--num-cores", "1", "--duration", "0.3", "--no-numerics")
 
 
 def test_a_run_that_works_ends_with_0(command, node, squeezenet_neff):
@@ -66,8 +66,8 @@ def test_a_process_that_cannot_start_ends_all(command, node, squeezenet_neff):
     with nrt.Runtime(environment={"NEURON_RT_VISIBLE_CORES": "3"}):
         done = command("neuron_tools.sim", "run", "--visible-cores", "0-3", "--processes", "2", squeezenet_neff)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("neuron-sim: process 2 of 2: NeuronCore(s) not available")
+    (line,) = [line for line in done.stderr.splitlines() if " NRT:" not in line]
+    assert line.startswith("neuron-sim: process 2 of 2: NeuronCore(s) not available")
 
 
 def executing():
