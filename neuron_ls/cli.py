@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from neuron_console.running import run_to_its_end
 from neuron_ls.listing import View, show
+
+if TYPE_CHECKING:
+    import typer
 
 DEFAULT_WATCH_SECONDS = "2"
 
@@ -41,6 +45,15 @@ def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
         if argument == "--watch" and following.startswith("-") and not following[1:2].isdigit():
             result.append(DEFAULT_WATCH_SECONDS)
     return result
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, the Typer application, imported when it is asked for: manual pages are made from it."""
+    if name != "app":
+        raise AttributeError(name)
+    from neuron_ls.options import app
+
+    return app
 
 
 def main() -> None:
