@@ -125,7 +125,7 @@ def _figures(contender: Contender, cost: Cost, ours: Cost) -> list[Figure]:
     name, own = contender.name, contender.name == "neuron-top"
     slower = f"at {contender.shortest_seconds:g} s, its shortest" if contender.shortest_seconds > _TENTH else ""
     figures = [
-        Figure(f"{name}: CPU at 1 s", cost.share_at_second * 100, "% of a core", 5.0 if own else None),
+        Figure(f"{name}: CPU at 1 s", cost.share_at_second * 100, "% of a core", 3.0 if own else None),
         Figure(f"{name}: CPU at 100 ms", cost.share_at_tenth * 100, "% of a core", note=slower),
         Figure(f"{name}: first frame", cost.first_frame_seconds, "s", 0.6 if own else None,
                note=f"{cost.first_frame_cpu_seconds:.2f} s of CPU"),
@@ -133,7 +133,7 @@ def _figures(contender: Contender, cost: Cost, ours: Cost) -> list[Figure]:
         Figure(f"{name}: RSS later", cost.rss_later_bytes / (1 << 20), "MiB",
                note=f"after {_looks(max(_TENTH, contender.shortest_seconds))} looks, of which ours keeps 300"),
     ]  # fmt: skip
-    if name in {"glances", "nvitop"}:
+    if name in {"glances", "nvitop", "htop"}:
         ratio = ours.share_at_second / cost.share_at_second if cost.share_at_second else float("inf")
         figures.append(Figure(f"neuron-top's CPU at 1 s / {name}'s", ratio, "", 1.0))
     return figures

@@ -214,7 +214,7 @@ _SHAPES = {
     Shape.SEPARATE: "the source does not report links",
     Shape.LINE: "a line: East is to the right",
     Shape.RING: "a ring: East is clockwise",
-    Shape.TORUS: "a torus: * is where a link wraps around",
+    Shape.TORUS: "torus: * is where a link wraps around",
     Shape.OTHER: "links other than a line, ring or torus are listed below",
 }
 _UNNAMED = {Shape.LINE: "a line", Shape.RING: "a ring"}
@@ -225,7 +225,10 @@ def _heading(view: TopologyView) -> str:
     words = "no links" if view.shape is Shape.SEPARATE and count < 2 else _SHAPES[view.shape]
     if view.shape in _UNNAMED and not any(link.named for link in view.links):
         words = _UNNAMED[view.shape]
-    return f" {count} Neuron Device{'' if count == 1 else 's'}, {words}"
+    if view.shape is Shape.TORUS:
+        words = f"a {count // view.columns} x {view.columns} {words}"
+    chip = f" ({view.chip})" if view.chip else ""
+    return f" {count} Neuron Device{'' if count == 1 else 's'}{chip}, {words}"
 
 
 def topology_lines(view: TopologyView, width: int, glyphs: Glyphs = UNICODE) -> list[Text]:

@@ -92,13 +92,14 @@ class Link(NamedTuple):
 
 
 class TopologyView(NamedTuple):
-    """Everything the topology view shows; ``columns``: devices per row of a torus."""
+    """Everything the topology view shows; ``columns``: devices per row of a torus; ``chip``: "" if unknown."""
 
     shape: Shape
     devices: tuple[DeviceBox, ...]
     owners: tuple[Owner, ...]
     links: tuple[Link, ...]
     columns: int = 0
+    chip: str = ""
 
 
 def shape_of(devices: tuple[Device, ...]) -> Shape:
@@ -175,4 +176,5 @@ def make_topology(moment: Moment) -> TopologyView:
         )
     shape = shape_of(moment.devices)
     columns = (torus_columns(moment.devices) or 0) if shape is Shape.TORUS else 0
-    return TopologyView(shape, tuple(boxes), owners, _links(moment, faults), columns)
+    chip = moment.devices[0].chip.name if moment.devices else ""
+    return TopologyView(shape, tuple(boxes), owners, _links(moment, faults), columns, chip)

@@ -20,7 +20,10 @@ from neuron_monitor.config import parse_config
 from neuron_monitor.prometheus.from_node import NodeFeed
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.wire import encode_report
+from neuron_top.draw.topology import topology_lines
 from neuron_top.glyphs import UNICODE
+from neuron_top.model.moment import make_moment
+from neuron_top.model.topology import make_topology
 from neuron_top.once import print_once
 from runtime_core import __version__
 from runtime_core.telemetry.links import torus_columns
@@ -150,6 +153,21 @@ def test_chips_cores_memory_and_links(machine, chip, cores, gib, torus):
     assert [core for d in snapshot.devices for core in d.core_ids] == list(range(cores))
     assert {d.memory_total_bytes for d in snapshot.devices} == {gib << 30}
     assert torus_columns(snapshot.devices) == torus
+
+
+@pytest.mark.parametrize(("machine", "first", "boxes"), [
+    ("inf1.6xlarge", "4 Neuron Devices (Inferentia), a line: East is to the right", (0, 1, 2, 3)),
+    ("inf2.xlarge", "1 Neuron Device (Inferentia2), no links", (0,)),
+    ("trn1.32xlarge", "16 Neuron Devices (Trainium1), a 4 x 4 torus: * is where a link wraps around", (0, 1, 2, 3)),
+    ("trn2.48xlarge", "16 Neuron Devices (Trainium2), a 4 x 4 torus: * is where a link wraps around", (0, 1, 2, 3)),
+], indirect=["machine"])  # fmt: skip
+def test_the_topology_names_the_chip_and_draws_its_links(machine, first, boxes):
+    lines = [line.plain for line in topology_lines(make_topology(make_moment(None, machine.snapshot())), 100)]
+    assert lines[0].strip() == first
+    row = next(line for line in lines if "ND0" in line)
+    assert [int(n) for n in re.findall(r"ND(\d+)", row)] == list(boxes)
+    wrapped = sum(line.startswith("*") for line in lines)
+    assert wrapped == (4 if "torus" in first else 0), "one link around each row of the torus"
 
 
 @pytest.mark.parametrize("machine", ["trn2.48xlarge"], indirect=True)

@@ -7,10 +7,12 @@ from worlds import make_runtime, make_snapshot
 
 from neuron_top.model.models import make_models
 from neuron_top.model.moment import make_moment
-from neuron_top.model.processes import COLUMNS, make_processes, user_name
+from neuron_top.model.processes import COLUMNS, make_processes, user_name, worst_first
 from neuron_top.model.table import Column, matches, sort_rows
+from runtime_core.telemetry import Severity
 
 BUSY = make_moment(make_busy_node(10.0), make_busy_node(11.0))
+BUSY_PROCESSES = make_processes(BUSY)
 VALUE = Column("VALUE", 5, str, lambda row: row)
 
 
@@ -51,6 +53,14 @@ def test_a_process_that_cannot_be_read_has_no_figures():
     cells = {c.title: c.text(process).strip() for c in COLUMNS}
     assert {cells[t] for t in ("UTIL", "EXEC", "P99", "DEVICE", "ERRORS", "ERR/S", "HOST")} == {"N/A"}
     assert cells["COMMAND"] == "stuck"
+
+
+def test_what_has_a_problem_and_ends_nothing_is_worse_than_what_is_slow():
+    one, two, three = (process._replace(errors_per_second=0.0) for process in BUSY_PROCESSES[:3])
+    slow = one._replace(grade=Severity.CRITICAL, p99_ns=9e9)
+    stuck = two._replace(grade=Severity.CRITICAL, p99_ns=None)
+    fine = three._replace(grade=None, p99_ns=None)
+    assert worst_first([fine, slow, stuck]) == (stuck, slow, fine)
 
 
 def test_every_column_sorts_every_process():
