@@ -1,4 +1,4 @@
-"""How many samples an execution takes: open batch dimensions get a size, fixed ones may be given another."""
+"""Sets the batch: the size of open batch dimensions, or another size for fixed ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
     """
     for value in inputs:
         if not value.type.HasField("tensor_type"):
-            raise ModelFileError(f"input {value.name!r} is no tensor", where=where)
+            raise ModelFileError(f"input {value.name!r} is not a tensor", where=where)
     firsts = [v.type.tensor_type.shape.dim[0] for v in inputs if v.type.tensor_type.shape.dim]
     open_firsts = [d for d in firsts if not d.HasField("dim_value")]
     replaced = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Compiled(NamedTuple):
-    """A NEFF, and what was decided on the way to it."""
+    """A NEFF, and the report of its compilation."""
 
     neff: Neff
     report: CompileReport
@@ -58,12 +58,12 @@ def compile_with_report(
     """Compile an ONNX model.
 
     Args:
-        source: an ONNX file, or a model in memory, which stays as it is.
+        source: an ONNX file, or a model in memory, which is not changed.
         options: see :class:`CompileOptions`.
         on_stage: is called at the start of each stage.
 
     Raises:
-        ModelFileError: the model can't be read or compiled.
+        ModelFileError: the model cannot be read or compiled.
         UsageError: an option that makes no sense.
     """
     options = _checked(options)
@@ -132,7 +132,7 @@ def _compile(model: ReadModel, options: CompileOptions, on_stage: OnStage, *, pa
 
 
 def _lowered(module: Module, nodes: list[NodeProto]) -> Module:
-    """The module with its operations; constants and specs that lowering adds do no harm to a second try."""
+    """The module with its operations. Constants and specs that lowering adds do not affect a second attempt."""
     module.ops = [op for node in nodes for op in lower_node(module, node)]
     fuse(module)
     return module
@@ -185,7 +185,7 @@ def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) ->
     for spec in specs:
         if not batch or not spec.shape or spec.shape[0] != batch:
             raise ModelFileError(
-                f"tensor {spec.name!r} has the shape {list(spec.shape)}: a dynamic batch needs the "
+                f"tensor {spec.name!r} has the shape {list(spec.shape)}: a dynamic batch requires the "
                 "batch as the first dimension of every input and output",
                 where=where,
             )

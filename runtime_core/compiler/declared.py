@@ -1,4 +1,4 @@
-"""What a model declares, held against what the onnx package knows: operator sets, operators, shapes of its ends."""
+"""Checks a model's declarations against the onnx package: operator sets, operators, shapes of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_operator_set(model: ModelProto, where: str) -> None:
     opset, newest = default_opset(model), onnx.defs.onnx_opset_version()
     if opset > newest:
         raise ModelFileError(
-            (f"{where} uses operator set {opset}, and the installed onnx package knows {newest} at most"),
+            (f"{where} uses operator set {opset}, and the installed onnx package supports up to {newest}"),
             mend="upgrade it, or export the model with an older one",
         )
 

@@ -69,7 +69,7 @@ def spec_of(module: Module, name: str, where: str) -> TensorSpec:
     spec = module.specs.get(name) or module.open_specs.get(name)
     if spec is None:
         raise UnknownSpecError(
-            f"the type and shape of {name!r} can't be inferred", where=where, mend="export the model with fixed shapes"
+            f"the type and shape of {name!r} cannot be inferred", where=where, mend="export the model with fixed shapes"
         )
     return spec
 

@@ -1,4 +1,4 @@
-"""Composite operators into the simpler ones that ONNX defines them by, where the engines run all of those."""
+"""Replaces composite operators by the simpler ones that define them in ONNX, if the engines run those."""
 
 from __future__ import annotations
 

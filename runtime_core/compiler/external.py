@@ -1,4 +1,4 @@
-"""Tensors that lie in files beside the model: where those may be, and their bytes."""
+"""External data: where the files may be, and their bytes."""
 
 from __future__ import annotations
 

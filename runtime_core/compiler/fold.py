@@ -62,7 +62,7 @@ def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto]
 
 
 def fold_shapes(module: Module, nodes: Iterable[NodeProto]) -> bool:
-    """Turn Shape and Size of values whose shape is known into constants; tells whether there were any."""
+    """Turn Shape and Size of values with a known shape into constants; return whether there were any."""
     found = False
     for node in nodes:
         if node.op_type not in ("Shape", "Size") or node.domain:
@@ -210,7 +210,7 @@ def _check_size(node: NodeProto, shape: tuple[int, ...], item_bytes: int, where:
 
 
 def _output_shapes(single: ModelProto, feeds: dict[str, Array]) -> list[tuple[int, ...]]:
-    """Shapes that inference finds for a node's outputs; none when it can't tell them all."""
+    """Inferred shapes of a node's outputs; empty if any of them is unknown."""
     import onnx
 
     probe = onnx.ModelProto()

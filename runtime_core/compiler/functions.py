@@ -1,4 +1,4 @@
-"""Model-local functions, replaced by what they are made of.
+"""Inlines model-local functions.
 
 The onnx package's inliner loses the defaults of a function's attributes, so this is one of our own.
 """

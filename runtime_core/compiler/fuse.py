@@ -1,4 +1,4 @@
-"""Fewer instructions for the same result: affine maps into convolutions, rectifiers into what comes before them."""
+"""Fuses instructions: affine maps into convolutions, rectifiers into the instruction before them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _affine_from_arithmetic(module: Module) -> None:
 
 
 def _into_producers(module: Module) -> None:
-    """Fold an affine map or a rectifier into the instruction that made its input, when nobody else reads that."""
+    """Fold an affine map or a rectifier into the instruction that writes its input, if nothing else reads it."""
     uses = module.use_counts()
     maker: dict[str, Op] = {}
     kept: list[Op] = []

@@ -1,4 +1,4 @@
-"""Models for the host's evaluator: those of CPU nodes, and those that the compiler itself runs."""
+"""Models for the host's evaluator: CPU nodes, and constants that the compiler computes."""
 
 from __future__ import annotations
 

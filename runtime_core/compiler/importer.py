@@ -1,4 +1,4 @@
-"""ONNX files in: checked, with every shape known and every constant computed."""
+"""Imports ONNX models: checks them, infers shapes and computes constants."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         model that they come from (brought to a newer operator set where it needs one).
 
     Raises:
-        ModelFileError: an old operator set, open dimensions, shapes that do not fit, constants that can't be computed.
+        ModelFileError: an old operator set, open dimensions, shapes that do not fit, constants that cannot be computed.
     """
     model = _modern(source.model, where)
     graph = model.graph
@@ -69,7 +69,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         infer_specs(module, model, rest, inputs, declared, where)
     for name in module.inputs:
         if name not in module.specs:
-            raise ModelFileError(f"the type of input {name!r} is not one a NeuronCore knows", where=where)
+            raise ModelFileError(f"input {name!r} has an element type that a NEFF does not support", where=where)
     for output in graph.output:
         if output.type.tensor_type.elem_type == _TEXT:
             raise ModelFileError(
@@ -100,7 +100,7 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
         onnx.onnx_cpp2py_export.version_converter.ConvertError,
     ):
         raise ModelFileError(
-            f"{where} uses operator set {opset}, which can't be converted", mend=f"export it with {MIN_OPSET} or newer"
+            f"{where} uses operator set {opset}, which cannot be converted", mend=f"export it with {MIN_OPSET} or newer"
         ) from None
 
 

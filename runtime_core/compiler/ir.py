@@ -19,7 +19,7 @@ Array: TypeAlias = NDArray[Any]
 
 @dataclass
 class Op:
-    """One operation. ``node`` is set for an operator that no NeuronCore runs: it goes to a CPU node as it stands."""
+    """One operation. ``node`` is set for an operator that no NeuronCore runs: it goes to a CPU node unchanged."""
 
     engine: EngineKind
     opcode: str
@@ -45,7 +45,7 @@ class Module:
         constants: values that are known.
         ops: in an order in which every value is made before it is used.
         read: names that some operator or the graph's outputs read.
-        notes: what a user of the compiled model has to know.
+        notes: what a user of the compiled model needs to know.
     """
 
     name: str

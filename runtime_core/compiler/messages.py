@@ -1,4 +1,4 @@
-"""Other libraries' messages, cut to what fits a line of ours."""
+"""Shortens messages of other libraries to one line."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class NeuronBackend(Backend):
             options: ``fp32_cast``: ``all``, ``matmult`` or ``none`` (the default here: the suite compares FP32).
 
         Raises:
-            ModelFileError: it can't be compiled.
+            ModelFileError: it cannot be compiled.
         """
         if not cls.supports_device(device):
             raise ValueError(f"device {device!r} is not supported: use {DEVICE!r}")

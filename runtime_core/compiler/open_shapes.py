@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _Dims: TypeAlias = tuple[int | None, ...]
 _DEFAULT_EXTENT = 1024
-"""What an open dimension may hold where nothing tells a bound."""
+"""Largest extent of an open dimension whose bound is unknown."""
 _GROWING = frozenset({"Concat", "Expand", "Flatten", "Pad", "Reshape", "Resize", "Tile"})
 """Operators whose results may be longer than what they read."""
 _MOST_ELEMENTS = 1 << 28
 _MOST_MEASURED_BYTES = 1 << 26
 _LONGEST_S = 2.0
 _FEWEST_RUNS = 2
-"""Runs on made-up inputs that an extent must be the same in, to be taken for fixed."""
+"""Fewest runs on generated inputs with the same extent, for the extent to count as fixed."""
 
 
 def element_type(elem_type: int) -> DType | None:
@@ -42,7 +42,7 @@ def element_type(elem_type: int) -> DType | None:
 
 
 def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto] | None:
-    """What ONNX Runtime infers of values that the onnx package knows nothing of, such as those of com.microsoft.
+    """Types that ONNX Runtime infers for values that the onnx package does not know, such as those of com.microsoft.
 
     ``None`` where it refuses the model.
     """
@@ -59,7 +59,7 @@ def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, Value
 
 
 def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto]:
-    """Types and shapes of values that nobody infers, such as those of ai.onnx.ml, as runs on made-up inputs have them.
+    """Types and shapes of values that no inference covers (ai.onnx.ml, for example), from runs on generated inputs.
 
     An extent is open where two runs differ in it, or where an operator of ai.onnx makes the value: inference knows
     those, so what it leaves open depends on values. A value whose number of dimensions differs is left out.
@@ -77,7 +77,7 @@ def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> 
     except (MissingEvaluatorError, RefusedError):
         return {}
     for feeds in _fillings(specs.values()):
-        # Some operators do not take made-up values, and an evaluator raises whatever its code does.
+        # Some operators reject generated values, and an evaluator may raise any exception.
         with contextlib.suppress(Exception):
             values = evaluator.run(unknown, {**feeds, **constants}, _LONGEST_S)
             for name, value in zip(unknown, values, strict=True):
@@ -119,7 +119,7 @@ def _with_outputs(bare: ModelProto, names: Sequence[str]) -> ModelProto:
 
 
 def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[ValueInfoProto]) -> None:
-    """Enter into ``module.open_specs`` what is known of the values without a spec that the nodes make."""
+    """Enter into ``module.open_specs`` what is known about the nodes' outputs that have no spec."""
     known: dict[str, tuple[DType, _Dims]] = {}
     for value in values:
         tensor = value.type.tensor_type
@@ -129,7 +129,7 @@ def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[Valu
         dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
         before = known.get(value.name)
         if before is None or len(before[1]) != len(dims):
-            # The later source is the inference, and what a model declares of an output's rank may be made up.
+            # The later source is inference; the rank that a model declares for an output may be wrong.
             known[value.name] = dtype, dims
         else:
             known[value.name] = dtype, tuple(b if a is None else a for a, b in zip(before[1], dims, strict=True))
@@ -141,14 +141,14 @@ def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[Valu
 
 
 def varies(node: NodeProto, index: int) -> bool:
-    """Whether the extents of an output change with the values: what a model declares of it is a guess."""
+    """Whether the extents of an output depend on values, so that the shape that a model declares is a guess."""
     if node.op_type == "Loop":
         return index >= len(node.input) - 2
     return node.op_type in ("Compress", "NonMaxSuppression", "NonZero", "Unique")
 
 
 def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[int, ...]:
-    """The largest shape that an output may have, by the operator where its text gives a bound."""
+    """The largest shape that an output may have; uses the operator's own bound if there is one."""
     extent = _bound(module, node, index)
     if extent is None:
         read = [s for n in node.input if (s := module.specs.get(n) or module.open_specs.get(n)) is not None]
@@ -164,7 +164,7 @@ def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[
 
 
 def _bound(module: Module, node: NodeProto, index: int) -> int | None:
-    """The largest extent of an output's open dimensions; ``None`` where the operator tells none."""
+    """The largest extent of an output's open dimensions; ``None`` where the operator sets no bound."""
 
     def elements(position: int) -> int | None:
         spec = module.specs.get(node.input[position]) or module.open_specs.get(node.input[position])

@@ -1,4 +1,4 @@
-"""What runs where: few and large Neuron nodes, CPU nodes for the rest."""
+"""Groups operations into nodes: few, large Neuron nodes, and CPU nodes for the rest."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def kind_of(op: Op) -> NodeKind:
 def partition(module: Module) -> list[tuple[NodeKind, list[Op]]]:
     """Group the operations into nodes, in an order in which they can run.
 
-    Of all operations that are ready, those of the current kind go first: a node ends only when nothing of its kind is
-    left to do.
+    Of all operations that are ready, those of the current kind go first: a node ends only when no operation of its kind
+    is ready.
     """
     makers = {name: op_index for op_index, op in enumerate(module.ops) for name in op.outputs}
     waiting = {index: {makers[name] for name in op.inputs if name in makers} for index, op in enumerate(module.ops)}

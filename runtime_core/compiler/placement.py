@@ -1,4 +1,4 @@
-"""Which core runs which instructions: cuts for the fastest slowest part, over the chips that its memory needs."""
+"""Assigns instructions to cores: the cut whose slowest part is fastest, over as many chips as the memory requires."""
 
 from __future__ import annotations
 

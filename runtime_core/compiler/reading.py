@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 _Message = TypeVar("_Message", "ModelProto", "GraphProto")
 
 MAX_CONSTANT_BYTES = 4 * 1024**3
-"""A constant larger than half a device's memory is no weight: the file is malformed or hostile."""
+"""A constant that is larger than half a device's memory is not a weight: the file is malformed or hostile."""
 _LARGE_BYTES = 4096
 _TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
 _EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
 
 
 class Source(NamedTuple):
-    """A checked model. Its large constants stand beside it, and in it as inputs: what copies or checks it stays light.
+    """A checked model. Its large constants are kept apart and are inputs of the model: copies and checks are cheap.
 
     Attributes:
         model: the model without them.
         constants: the large constants by name.
-        notes: what a user of the compiled model has to know.
+        notes: what a user of the compiled model needs to know.
     """
 
     model: ModelProto
@@ -43,7 +43,7 @@ class Source(NamedTuple):
 
 
 def read_onnx(path: Path) -> Source:
-    """Read and check an ONNX file with its external data, which must lie beside it.
+    """Read and check an ONNX file and its external data, which must be in the same folder or below.
 
     Raises:
         ModelFileError: not there, not ONNX, or malformed.
@@ -60,15 +60,15 @@ def read_onnx(path: Path) -> Source:
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError:
-        raise ModelFileError(f"{path} is no ONNX file, or it is truncated", mend="export the model again") from None
+        raise ModelFileError(f"{path} is not an ONNX file, or it is truncated", mend="export the model again") from None
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(f"{path} can't be read: {one_line(error)}") from None
+        raise ModelFileError(f"{path} cannot be read: {one_line(error)}") from None
     load_external(model, path)
     return check_model(model, str(path))
 
 
 def check_model(model: ModelProto, where: str) -> Source:
-    """Check a copy of a model, which itself stays as it is.
+    """Check a copy of a model; the model itself is not changed.
 
     Raises:
         ModelFileError: naming what is malformed.
@@ -76,7 +76,7 @@ def check_model(model: ModelProto, where: str) -> Source:
     import onnx
 
     if not model.graph.node and not model.graph.output:
-        raise ModelFileError(f"{where} is no ONNX model: it has no graph")
+        raise ModelFileError(f"{where} is not an ONNX model: it has no graph")
     source = _split(model, where)
     name_default_domain(source.model)
     check_operator_set(source.model, where)
@@ -183,4 +183,4 @@ def _check_equation(node: NodeProto, where: str) -> None:
     """The onnx package's inference never ends on some malformed Einsum equations."""
     equation = next((a.s for a in node.attribute if a.name == "equation"), b"")
     if not _EQUATION.fullmatch(equation.replace(b" ", b"")):
-        raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is no such thing")
+        raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is invalid")

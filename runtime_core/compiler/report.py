@@ -1,4 +1,4 @@
-"""What a compilation decided: which operators run where, and why those on the CPU do."""
+"""The report of a compilation: where each operator runs, and the reason for each one on the CPU."""
 
 from __future__ import annotations
 

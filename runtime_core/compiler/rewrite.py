@@ -1,4 +1,4 @@
-"""Operators in a form that every evaluator and engine takes, where their shapes are known."""
+"""Rewrites operators of known shape into forms that every evaluator and engine supports."""
 
 from __future__ import annotations
 

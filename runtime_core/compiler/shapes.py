@@ -1,4 +1,4 @@
-"""Type and shape of every value: by the onnx package's inference, by ONNX Runtime's for what that leaves open."""
+"""Type and shape of every value: inferred by the onnx package, or by ONNX Runtime where that leaves them open."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def infer_specs(
         model: for its operator set versions.
         nodes: the operators that are left.
         inputs: the graph's inputs, with their sizes fixed.
-        declared: types that the model itself states, for values that inference can't tell.
+        declared: types that the model declares, for values that inference does not cover.
         where: the model, for messages.
 
     Raises:

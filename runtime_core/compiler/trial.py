@@ -1,4 +1,4 @@
-"""CPU nodes are tried when compiling: none is made that fails at every execution."""
+"""The compiler runs each CPU node once, so that it makes none that fails at every execution."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FLOATS = frozenset("fV")
 def check_runs(node: Node, group: Sequence[Op], model: ModelProto, where: str) -> None:
     """Prepare the evaluator of a CPU node, and run it once on inputs of its shapes.
 
-    A failure counts only where the inputs are all floats: integers may be shapes, indices or counts, and made-up ones
+    A failure counts only if all inputs are floats: integers may be shapes, indices or counts, and generated ones may
     fail where real ones do not. The run stops after 2 seconds, which counts as a success.
 
     Raises:
@@ -52,7 +52,7 @@ def check_runs(node: Node, group: Sequence[Op], model: ModelProto, where: str) -
 
 
 def _problem(evaluator: Evaluator, node: Node) -> str:
-    """Why no run succeeded, or what is wrong with the shapes of all of them; "" where one is as inferred."""
+    """Why no run succeeded, or how the shapes of all runs are wrong; "" if one run has the inferred shapes."""
     problem = ""
     misfits = []
     for feeds in _fillings(node.inputs):
@@ -71,14 +71,14 @@ def _problem(evaluator: Evaluator, node: Node) -> str:
             misfits.append(misfit)
     if not misfits:
         return problem
-    # A shape that changes with the values is none that made-up values could be right about.
+    # If the shape depends on the values, generated values say nothing about it.
     return misfits[0] if len(misfits) > 1 and len(set(misfits)) == 1 else ""
 
 
 def _misfit(node: Node, found: Sequence[object]) -> str:
-    """What is wrong with the shapes that a run made: others than were inferred; "" where nothing is.
+    """How the shapes of a run differ from the inferred ones; "" if they do not.
 
-    An empty result tells nothing: made-up counts may be 0.
+    An empty result is ignored: generated counts may be 0.
     """
     for spec, value in zip(node.outputs, found, strict=True):
         shape = np.shape(value) if isinstance(value, np.ndarray | np.generic) else None
@@ -91,7 +91,7 @@ def _misfit(node: Node, found: Sequence[object]) -> str:
 
 
 def _fillings(specs: Sequence[TensorSpec]) -> Iterator[dict[str, Array]]:
-    """Inputs to try, the likeliest to work first."""
+    """Inputs to try, the most likely to work first."""
     random = np.random.default_rng(0)
     yield {t.name: random.random(t.shape, np.float32).astype(numpy_dtype(t.dtype)) for t in specs}
     for value in (1, 0):
@@ -118,7 +118,7 @@ def described(node: NodeProto, model: ModelProto) -> str:
 
 
 def _culprit(group: Sequence[Op], model: ModelProto) -> Op:
-    """The first operator that no evaluator takes by itself; the first of all where each is taken."""
+    """The first operator that no evaluator runs by itself; the first of all if each one runs."""
     from onnx import TypeProto, helper, shape_inference
 
     try:

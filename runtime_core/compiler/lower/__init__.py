@@ -48,7 +48,7 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
         if unknown:
             reason = f"the type or shape of {unknown[0]!r} is only known at run time"
         elif wide:
-            reason = "no engine knows float64"
+            reason = "no engine computes float64"
         elif empty and node.op_type != "Concat":
             reason = f"{empty[0]!r} has no elements, and the output has"
         else:
@@ -57,7 +57,7 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
             except Unsupported as why:
                 reason = str(why)
             except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-                # The checker lets attributes pass that do not fit the inputs: the evaluator then tells what is wrong.
+                # The checker accepts attributes that do not fit the inputs; the evaluator reports what is wrong.
                 reason = f"its attributes do not fit its inputs: {one_line(error)}"
             else:
                 return lowering.ops

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Unsupported(Exception):
-    """A NeuronCore can't run this operator as it stands; the message says why."""
+    """A NeuronCore cannot run this operator; the message gives the reason."""
 
 
 class Window(NamedTuple):
@@ -37,7 +37,7 @@ class Lowering:
         self.node = node
         self.opset = module.opset
         self.inputs = list(node.input)
-        # An output that nobody reads asks for nothing.
+        # An output that nothing reads is not computed.
         self.outputs = [o if i == 0 or o in module.read else "" for i, o in enumerate(node.output)]
         while len(self.outputs) > 1 and not self.outputs[-1]:
             self.outputs.pop()
@@ -132,12 +132,12 @@ class Lowering:
         return Window(strides, dilations, pads)
 
     def require_float(self, index: int = 0) -> None:
-        """Only floating-point data has an engine here."""
+        """Require floating-point data."""
         if self.dtype(index) not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
             raise Unsupported(f"no engine computes {self.node.op_type} on {self.dtype(index).value}")
 
     def require_elements(self) -> None:
-        """An engine that looks for the largest value of a row needs one to be there."""
+        """Engines that search a row for its largest value require at least one element."""
         if not all(self.shape()):
             raise Unsupported(f"{self.inputs[0]!r} has no elements")
 

@@ -93,7 +93,7 @@ def _pad(lo: Lowering) -> None:
 def _cast(lo: Lowering) -> None:
     target = lo.module.specs[lo.outputs[0]].dtype
     if DType.FLOAT64 in (target, lo.dtype()):
-        raise Unsupported("no engine knows float64")
+        raise Unsupported("no engine computes float64")
     lo.emit(EngineKind.DMA, "cast", lo.inputs[:1], lo.outputs[:1], to=target.value)
 
 

@@ -101,7 +101,7 @@ def test_the_same_model_gives_the_same_file(command, model, tmp_path):
 def test_a_model_that_cannot_be_compiled_ends_in_one_line_and_leaves_no_file(command, tmp_path):
     junk = tmp_path / "junk.onnx"
     junk.write_bytes(b"this is no model")
-    assert "no ONNX" in one_line(command("neuron_tools.cc", "compile", junk), 1)
+    assert "not an ONNX file" in one_line(command("neuron_tools.cc", "compile", junk), 1)
     assert "no such" in one_line(command("neuron_tools.cc", "compile", tmp_path / "none.onnx"), 1)
     strange = saved(tmp_path / "s.onnx", [helper.make_node("Frob", ["x"], ["y"], name="f1", domain="com.example")])
     said = one_line(command("neuron_tools.cc", "compile", strange), 1)

@@ -145,7 +145,7 @@ def test_an_operator_that_its_operator_set_has_not(tmp_path):
 
 def test_an_operator_set_from_after_the_onnx_package(tmp_path):
     newest = onnx.defs.onnx_opset_version()
-    assert f"knows {newest} at most" in refused(model([RELU], opset=newest + 1), tmp_path)
+    assert f"supports up to {newest}" in refused(model([RELU], opset=newest + 1), tmp_path)
 
 
 def test_an_input_without_a_shape(tmp_path):
