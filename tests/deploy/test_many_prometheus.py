@@ -139,4 +139,5 @@ def test_two_shards_a_store_and_a_federation(tmp_path):
         assert {labels["shard"] for labels, _ in store.ask(up)} == {"0", "1"}
         wait_for(lambda: instances(over, rate) == everywhere, what="recorded rates of all nodes in the federation")
         assert not over.ask("execution_status_total"), "raw series stay in the shards"
+        assert {labels["shard"] for labels, _ in over.ask("runtime_tag:executions:rate5m")} == {"0", "1"}
         assert instances(over, up) == everywhere
