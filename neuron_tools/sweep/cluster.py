@@ -57,7 +57,13 @@ class DaskEngine:
             client.close()
 
     def _check(self, client: Client) -> None:  # type: ignore[name-defined]  # noqa: F821
-        versions = client.run(worker_version)
+        try:
+            versions = client.run(worker_version)
+        except ImportError as error:
+            raise NeuronError(
+                f"a worker cannot import the suite: {error}", where=self._address,
+                mend=f"install version {__version__} on all workers",
+            ) from None  # fmt: skip
         if not versions:
             raise NeuronError("the Dask scheduler has no workers", where=self._address, mend="start 'dask worker'")
         for worker, version in versions.items():

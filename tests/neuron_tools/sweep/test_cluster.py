@@ -15,7 +15,7 @@ distributed = pytest.importorskip("distributed", reason="the extra dask is not i
 SCENARIO = """
 scenario: short
 instance: inf1.xlarge
-duration: 60s
+duration: 25s
 models:
   small: {milliseconds: 10}
 applications:
@@ -38,13 +38,15 @@ def dask():
 def jobs(tmp_path):
     file = tmp_path / "short.yaml"
     file.write_text(SCENARIO)
-    return scenario_plan(str(file), "0-7").jobs
+    return scenario_plan(str(file), "0-5").jobs
 
 
 def engine(dask):
     return engine_of(Choice(dask.scheduler_address.replace("tcp://", "dask://")))
 
 
+# Two processes start, and a third one in place of the one that is killed.
+@pytest.mark.timeout(180)
 def test_dask_gives_the_same_results_though_a_worker_is_killed(dask, jobs):
     running = engine(dask).run(jobs)
     first = next(running)

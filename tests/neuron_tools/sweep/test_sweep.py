@@ -201,6 +201,14 @@ def test_an_error_of_a_job_is_a_result(plan, tmp_path, capsys, here):
     assert re.search(r"seed 1: .*gone\.neff: cannot be read: No such file or directory", capsys.readouterr().out)
 
 
+def test_a_defect_in_a_job_does_not_end_the_others(plan, monkeypatch, capsys, here):
+    monkeypatch.setattr("neuron_tools.scenario.run.run_scenario", lambda *_: 1 / 0)
+    assert command.run(plan, options()) == 1
+    text = capsys.readouterr().out
+    assert "seed 4: internal error: ZeroDivisionError: division by zero" in text
+    assert "1 more jobs failed" in text
+
+
 def test_a_file_that_differs_on_a_worker_is_refused(tmp_path):
     file = tmp_path / "model.neff"
     file.write_text("one")
