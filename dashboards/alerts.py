@@ -33,7 +33,7 @@ ALERTS: tuple[Alert, ...] = (
         '(sum by (job, instance, runtime_tag) (rate(execution_status_total{status_type="timed_out"}[5m])) > 0\n'
         'or sum by (job, instance, runtime_tag) (rate(execution_status_total{status_type="completed"}[5m])) == 0)',
         "NeuronCore {{ $labels.neuroncore }} of {{ $labels.instance }} is stuck",
-        "The core has been busy without a pause, and executions of {{ $labels.runtime_tag }} time out or never end.",
+        "The core is busy without a break, and executions of {{ $labels.runtime_tag }} time out or do not complete.",
     ),
     Alert(
         "NeuronErrorBudgetBurnsFast",
@@ -58,8 +58,8 @@ ALERTS: tuple[Alert, ...] = (
         Severity.WARNING,
         "10m",
         "runtime_tag:neuron_execution_duration_seconds:p99_rate5m > scalar(neuron:latency_objective_seconds)",
-        "{{ $labels.runtime_tag }} on {{ $labels.instance }} is slower than promised",
-        "One execution in a hundred takes longer than {{ $value | humanizeDuration }}.",
+        "{{ $labels.runtime_tag }} on {{ $labels.instance }} exceeds the latency objective",
+        "One percent of executions take longer than {{ $value | humanizeDuration }}.",
     ),
     Alert(
         "NeuronDeviceMemoryNearlyFull",
@@ -74,8 +74,8 @@ ALERTS: tuple[Alert, ...] = (
         Severity.CRITICAL,
         "0m",
         'increase(hardware_ecc_events_total{event_type=~"(mem|sram)_ecc_uncorrected"}[15m]) > 0',
-        "Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} had memory errors",
-        "ECC could not correct {{ $labels.event_type }}: what was computed meanwhile may be wrong.",
+        "Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} had uncorrected memory errors",
+        "ECC could not correct {{ $labels.event_type }}: results of that time may be wrong.",
     ),
     Alert(
         "NeuronLinkDown",
@@ -84,7 +84,7 @@ ALERTS: tuple[Alert, ...] = (
         "neuron_device_link_up == 0",
         "The {{ $labels.direction }} link of Neuron Device {{ $labels.neuron_device_index }} of {{ $labels.instance }} "
         "is down",
-        "It carries nothing: pipelines that cross it fail.",
+        "It carries no data: pipelines over this link fail.",
     ),
     Alert(
         "NeuronRuntimeGone",
@@ -94,7 +94,7 @@ ALERTS: tuple[Alert, ...] = (
         'max_over_time(neuron_runtime_readable{runtime_tag!~"[0-9]+"}[1h]) unless neuron_runtime_readable\n'
         "and on (job, instance) neuron_node_readable == 1",
         "{{ $labels.runtime_tag }} on {{ $labels.instance }} has stopped",
-        "It ran there within the last hour, and the node's monitor sees it no more.",
+        "It ran there within the last hour, and the node's monitor no longer reports it.",
     ),
     Alert(
         "NeuronRuntimeUnreadable",
@@ -102,7 +102,7 @@ ALERTS: tuple[Alert, ...] = (
         "5m",
         "neuron_runtime_readable == 0",
         "Figures of {{ $labels.runtime_tag }} on {{ $labels.instance }} cannot be read",
-        "The runtime lives, but what it counts is not known.",
+        "The runtime is alive, but its counters cannot be read.",
     ),
     Alert(
         "NeuronMonitorStale",
@@ -111,7 +111,7 @@ ALERTS: tuple[Alert, ...] = (
         f'up{{job="{JOB}"}} == 0\n'
         f"or neuron_monitor_report_age_seconds > {REPORT_STALE_SECONDS}\n"
         "or on (job, instance) neuron_node_readable == 0",
-        "Nothing is known of {{ $labels.instance }}",
+        "There is no current data from {{ $labels.instance }}",
         "Its monitor does not respond, shows old figures, or cannot read the node.",
     ),
     Alert(
@@ -129,7 +129,7 @@ ALERTS: tuple[Alert, ...] = (
         f"neuron_monitor_report_age_seconds > {REPORT_LAG_SECONDS}\n"
         "or rate(neuron_monitor_collection_duration_seconds_sum[5m])\n"
         "/ rate(neuron_monitor_collection_duration_seconds_count[5m]) > 1",
-        "Reports of {{ $labels.instance }} come late",
-        "Figures are older than three periods, or a look at the node takes longer than a second ({{ $value }} s).",
+        "Reports of {{ $labels.instance }} are late",
+        "The last report is older than three periods, or reading the node takes longer than a second ({{ $value }} s).",
     ),
 )

@@ -150,7 +150,7 @@ HARDWARE = Section(
               "Sent to the neighbours to the east and to the west.", 9, many=True),
         Panel("Links down", Kind.NUMBER, Unit.COUNT,
               (Query(f"count(neuron_device_link_up{{{HERE}}} == 0) or vector(0)"),),
-              "Ends of links that carry nothing now. Each link has two.", 3, steps=ANY_IS_BAD),
+              "Ends of links that are down now. Each link has two.", 3, steps=ANY_IS_BAD),
         Panel("ECC events", Kind.LINES, Unit.COUNT,
               (Query(f"increase(hardware_ecc_events_total{{{HERE}}}{RATE})",
                      "{{instance}} nd{{neuron_device_index}} {{event_type}}"),),
