@@ -53,10 +53,19 @@ class Content:
         """A copy of ``size_bytes`` from ``start`` on; fewer at the end; default: all.
 
         Raises:
-            NeffError: INVALID, when the mapped file has changed since it was read.
+            NeffError: as :meth:`copy_to`.
         """
         stop = self.size_bytes if size_bytes is None else min(self.size_bytes, start + size_bytes)
         out = memoryview(bytearray(max(0, stop - start)))
+        self.copy_to(out, start)
+        return out.toreadonly()
+
+    def copy_to(self, out: memoryview, start: int) -> None:
+        """Fill ``out`` with the bytes from ``start`` on, of which there are enough.
+
+        Raises:
+            NeffError: INVALID, when the mapped file has changed since it was read.
+        """
         index, filled = max(0, bisect_right(self._starts, start) - 1), 0
         while filled < len(out):
             piece = self._pieces[index]
@@ -71,7 +80,6 @@ class Content:
                 )
             filled += len(part)
             index += 1
-        return out.toreadonly()
 
     def __bytes__(self) -> bytes:
         return bytes(self.read())

@@ -66,16 +66,19 @@ def _constant(params: bytes | memoryview | Content, offset_bytes: int, spec: Ten
     if not isinstance(params, Content):
         return widened(np.frombuffer(params, dtype, count, offset_bytes).reshape(spec.shape))
     if spec.dtype not in HALVES:
-        return np.frombuffer(params.read(offset_bytes, spec.size_bytes), dtype).reshape(spec.shape)
-    # Piece by piece: joined whole, the 16-bit values would take half as much memory again.
-    out = np.empty(count, np.float32)
+        stored = np.empty(count, dtype)
+        params.copy_to(stored.view(np.uint8).data, offset_bytes)
+        return stored.reshape(spec.shape)
+    # Piece by piece in the same memory: joined whole, the 16-bit values would take half as much again.
+    out, buffer = np.empty(count, np.float32), np.empty(min(count, _WIDENED_ELEMENTS), dtype)
     for start in range(0, count, _WIDENED_ELEMENTS):
-        piece = out[start : start + _WIDENED_ELEMENTS]
-        piece[:] = np.frombuffer(params.read(offset_bytes + 2 * start, 2 * piece.size), dtype)
+        piece = buffer[: count - start]
+        params.copy_to(piece.view(np.uint8).data, offset_bytes + 2 * start)
+        out[start : start + piece.size] = piece
     return out.reshape(spec.shape)
 
 
-_WIDENED_ELEMENTS = 1 << 19
+_WIDENED_ELEMENTS = 1 << 17
 
 
 class NeuronProgram:
