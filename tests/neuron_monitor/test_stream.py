@@ -25,7 +25,7 @@ def config(tmp_path):
 def test_it_writes_a_json_object_a_line_and_ends_quietly(node, spawn, config, number):
     monitor = spawn("neuron_monitor", "-c", config)
     lines = [json.loads(monitor.stdout.readline()) for _ in range(3)]
-    assert all(0.05 < line["system_data"]["memory_info"]["period"] < 5 for line in lines)
+    assert all(0.01 < line["system_data"]["memory_info"]["period"] < 60 for line in lines)
     monitor.send_signal(number)
     rest, errors = monitor.communicate(timeout=10)
     assert (monitor.returncode, errors) == (0, "")
