@@ -1,6 +1,7 @@
 """Small worlds for every test: a node of its own, and processes that are ended with the test."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,9 +12,17 @@ from hypothesis import HealthCheck, settings
 
 from runtime_core.driver.node import set_up
 
-# How long an example takes says nothing on a machine that does other work, too.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Every run tries the same examples, so that what it finds depends on the change alone; NEURON_TEST_RANDOM=1 tries
+# others. How long an example takes says nothing on a machine that does other work, too.
+settings.register_profile(
+    "any machine",
+    derandomize=os.environ.get("NEURON_TEST_RANDOM") != "1",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("any machine")
+# A shell starts background jobs with Ctrl-C ignored, and programs inherit that; tests interrupt what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 LIGHT_NETWORKS = Path("backend/test/data/light")

@@ -197,7 +197,7 @@ def _name_outputs(module: Module) -> None:
     Instructions read the source of the copy, since a node cannot both read a constant and write it. A CPU node reads
     the constant by its own name, which bodies contain.
     """
-    if not module.ops and module.inputs and set(module.outputs) <= set(module.inputs):
+    if not module.ops and module.outputs and set(module.outputs) <= set(module.inputs):
         # A NEFF has a node at least.
         spec = module.specs[module.outputs[0]]
         copy = module.add_value(f"{spec.name}.copy", spec.dtype, spec.shape)

@@ -136,6 +136,12 @@ def test_a_mutated_file_compiles_or_is_refused_and_never_anything_else(tmp_path_
         assert "\n" not in str(error)
 
 
+def test_a_model_without_outputs(tmp_path):
+    made = model([], initializers=[helper.make_tensor("c", 1, [1], [0.0])])
+    del made.graph.output[:]
+    assert "nothing to compute" in refused(made, tmp_path)
+
+
 def test_an_operator_that_its_operator_set_has_not(tmp_path):
     unknown = refused(model([helper.make_node("Frobnicate", ["x"], ["y"], name="frob")]), tmp_path)
     assert "'frob'" in unknown and "Frobnicate" in unknown and "operator set 18" in unknown
