@@ -22,7 +22,7 @@ WORKERS ?= auto
 test: $(VENV)/.installed-dev
 	@.ci/prometheus $(VENV)/debian
 	@.ci/helm $(VENV)/debian
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 # The wheel in clean environments, with its dependencies downloaded anew; make test links those of .venv instead.
 test-wheel: $(VENV)/.installed-dev

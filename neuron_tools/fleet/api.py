@@ -18,8 +18,11 @@ from neuron_monitor.prometheus.seen import ECC_EVENTS
 from neuron_monitor.wire import encode_report
 from neuron_tools.fleet.calibrate import Calibration
 from neuron_tools.fleet.node import FleetNode, Reading
+from runtime_core.decoding import prepare
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+prepare(out.Report)
 
 
 class _Series(NamedTuple):

@@ -11,6 +11,7 @@ import msgspec
 
 from neuron_tools.kubernetes.cluster import Cluster, ClusterError
 from neuron_tools.kubernetes.objects import Meta, NodeObject, PodObject
+from runtime_core.decoding import prepare
 
 _GONE = 410
 _FIRST_PAUSE_SECONDS = 0.1
@@ -42,6 +43,9 @@ class _Status(msgspec.Struct):
 
 class _Bare(msgspec.Struct):
     metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+prepare(_List, _Event, _Status, _Bare)
 
 
 class ExpiredError(Exception):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from neuron_tools.kubernetes import names
+from runtime_core.decoding import prepare
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 _MAX_IDS_CHARACTERS = 4096
@@ -85,6 +86,9 @@ class NodeObject(msgspec.Struct):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: _NodeSpec = msgspec.field(default_factory=_NodeSpec)
     status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
+
+
+prepare(PodObject, NodeObject)
 
 
 class Request(NamedTuple):

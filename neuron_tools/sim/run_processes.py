@@ -23,6 +23,7 @@ from neuron_tools.sim.load_results import LoadSummary, LostProcess, ProcessResul
 from neuron_tools.sim.run_progress import prepared, watch
 from neuron_tools.sim.run_worker import Done, Message, Owning, Ready, Refused
 from neuron_tools.sim.signals import stopped_by_signals
+from runtime_core.decoding import prepare
 from runtime_core.driver.faults.slots import FaultWatch
 from runtime_core.driver.node import open_or_set_up
 from runtime_core.errors import NeuronError, UsageError
@@ -36,6 +37,8 @@ _END_SECONDS = 30.0
 """For the executions that run when a process is asked to end."""
 
 _STOPPED = "stopped before the first execution"
+
+prepare(Message)
 
 
 class _Worker:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from runtime_core.decoding import prepare
 from runtime_core.files import open_regular
 from runtime_core.neff.archive import Member, NeffLimits, default_limits, unpack
 from runtime_core.neff.content import Content
@@ -40,6 +41,8 @@ _FOR_HARDWARE = (
 # Members that only the compilers for hardware write: compiled subgraphs and KELF executables.
 _HARDWARE_MEMBER = re.compile(r"(.*/)?(kelf[^/]*|def\.json)|sg\d+(/.*)?")
 _HARDWARE_LOOK = NeffLimits(unpacked_bytes=256 * 1024**2)
+
+prepare(Manifest, ManifestMark)
 
 
 def _split(data: bytes | memoryview) -> tuple[Header, memoryview]:
