@@ -21,8 +21,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
-# A shell starts background jobs with Ctrl-C ignored, and programs inherit that; tests interrupt what they start.
+# A shell starts background jobs with these ignored, and programs inherit that; tests interrupt what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).parent.parent
 LIGHT_NETWORKS = Path("backend/test/data/light")
