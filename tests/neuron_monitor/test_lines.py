@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from neuron_monitor import lines
@@ -41,7 +41,6 @@ def read_all(pieces):
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40).map(lambda piece: piece.replace(b"x", b"\n")), max_size=20))
 def test_lines_are_the_same_wherever_the_stream_was_cut(pieces):
     whole, _, _half = b"".join(pieces).rpartition(b"\n")

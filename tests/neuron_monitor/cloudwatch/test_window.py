@@ -23,7 +23,6 @@ def counted(data):
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y"]), st.integers(0, 400)), max_size=500))
 def test_no_value_is_lost_or_doubled(given_values):
     window = Window()
@@ -58,7 +57,7 @@ def as_query(batch):
     return urlencode(fields)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.text(min_size=1, max_size=300), st.lists(st.floats(0, 1e18), max_size=200)), max_size=30),
     st.integers(1, 90),
@@ -81,7 +80,6 @@ def test_a_thousand_and_one_series_take_two_requests():
     assert sorted(map(len, batches(window.take()))) == [1, 1000]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=1500))
 def test_any_tag_becomes_a_dimension_that_cloudwatch_takes(tag):
     value = dimension_value(tag)

@@ -138,7 +138,7 @@ def _mutations(value):
     return JSON
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_part_of_a_line_may_be_anything(data):
     path = data.draw(st.sampled_from(STREAMS))

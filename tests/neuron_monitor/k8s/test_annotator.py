@@ -3,7 +3,7 @@
 import json
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from neuron_monitor.k8s.pipe import Annotator
@@ -32,7 +32,6 @@ def annotated(report, answer=WEB):
     return json.loads(Annotator().annotate(json.dumps(report).encode(), answer))
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
 def test_fields_that_it_does_not_know_pass_unchanged(more):
     report = {**more, "neuron_hardware_info": HARDWARE}
@@ -43,7 +42,6 @@ def test_fields_that_it_does_not_know_pass_unchanged(more):
     }
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_anything_else_is_refused(line):
     try:

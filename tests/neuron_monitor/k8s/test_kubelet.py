@@ -77,7 +77,7 @@ def test_a_closed_connection_gives_no_answer(kubelet):
         client.holdings()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_garbage_is_an_error_or_an_answer_and_never_anything_else(kubelet, client, garbage):
     kubelet.answer = garbage

@@ -241,7 +241,7 @@ def test_groups_that_are_not_due_stay_as_they_were(either):
     assert pages[2].only("system_vcpu_usage_ratio") == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=20))
 def test_any_tag_comes_back_as_it_was(tag):
     runtime = make_runtime(6, 7, (2,), tag)

@@ -16,7 +16,7 @@ SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")
 networks = st.fixed_dictionaries(
     {"params_mib": st.sampled_from([1, 16, 64]), "flops": st.sampled_from([10**8, 10**10, 10**11])}
 )
-quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PRECISE = 1.01
 """Requests at the borders of the window, and the order in which equal clients start."""
 

@@ -105,7 +105,7 @@ def test_a_file_that_is_not_there_or_too_large(tmp_path):
         load_scenario(large)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damaged_files_end_in_a_sentence(data):
     text = GOOD
@@ -123,7 +123,7 @@ def test_damaged_files_end_in_a_sentence(data):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_any_bytes_end_in_a_sentence(content):
     with pytest.raises(ScenarioError):

@@ -122,7 +122,7 @@ def test_a_name_that_is_no_text(tmp_path):
 BYTES = model([helper.make_node("Add", ["x", "x"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]).SerializeToString()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_mutated_file_compiles_or_is_refused_and_never_anything_else(tmp_path_factory, data):
     raw = bytearray(BYTES)

@@ -178,7 +178,7 @@ specs = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(specs)
 def test_whatever_is_asked_for_is_refused_or_reads_back(store, spec):
     try:
@@ -194,7 +194,7 @@ def test_whatever_is_asked_for_is_refused_or_reads_back(store, spec):
 
 
 @given(table=st.binary(min_size=0, max_size=layout.MAX_FAULTS * 112))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_table_is_read_without_harm(store, table):
     store.map[layout.FAULTS_OFFSET : layout.FAULTS_OFFSET + len(table)] = table
     with faults._changing(store):

@@ -122,7 +122,7 @@ PARTS = st.sampled_from(["neuron0", "neuron_core0", "stats", "reset", "..", "", 
 PATHS = st.text(max_size=30) | st.lists(PARTS).map("/".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(path=PATHS, data=st.binary(max_size=20))
 def test_no_path_and_no_data_breaks_it(tmp_path_factory, path, data):
     root = tmp_path_factory.getbasetemp() / "any-node"

@@ -113,7 +113,7 @@ def streams(draw):
     return gzip_of(out, plain), plain, draw(st.lists(st.sampled_from([1, 512, 131_072, 140_000]), max_size=8))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(streams())
 def test_any_stream_is_read_as_zlib_reads_it(case):
     payload, plain, sizes = case
@@ -127,7 +127,7 @@ def test_any_stream_is_read_as_zlib_reads_it(case):
     assert stream.leftover_bytes == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_damaged_stream_is_refused_or_read_as_zlib_reads_it(data):
     payload = bytearray(encode_neff(big_neff(size=1 << 17))[1024:])

@@ -163,7 +163,7 @@ def test_streams_of_bytes_that_are_no_messages_end(daemon, wait):
 
 
 NAMES = sorted(set(calls(NETWORK_MANAGER)) - {"shm_map", "shm_unmap"})
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @QUIET

@@ -115,7 +115,7 @@ def history(type_name, neff, workers, times_ns, kind):
         return seen, look(node).devices
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     params_mib=st.integers(1, 64),
     workers=st.integers(1, 3),
@@ -142,7 +142,7 @@ def test_the_direct_way_is_taken_for_models_without_cpu_nodes_that_cannot_time_o
     assert not clients.can_be_placed_directly(runtime.engine, two)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     cores=st.integers(2, 16),
     workers=st.integers(1, 20),

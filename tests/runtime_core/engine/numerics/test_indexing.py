@@ -54,7 +54,7 @@ def floats(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_transposed_convolution(data):
     rank = data.draw(st.integers(1, 3))
@@ -80,7 +80,7 @@ def test_transposed_convolution_pads_by_itself(auto_pad):
     agree("ConvTranspose", [floats(1, 2, 5, 4)], [floats(2, 3, 3, 2, seed=1)], strides=[2, 2], auto_pad=auto_pad)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_resize(data):
     mode = data.draw(st.sampled_from(["nearest", "linear"]))
@@ -108,7 +108,7 @@ def test_resize_of_old_operator_sets():
     agree("Upsample", [floats(1, 2, 3, 2)], [factors], opset=9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_the_largest_and_smallest_with_the_lower_index_first(data):
     kind = data.draw(st.sampled_from([np.float32, np.int32, np.int64]))

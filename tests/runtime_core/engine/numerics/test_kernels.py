@@ -63,7 +63,7 @@ def floats(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_convolution(data):
     rank = data.draw(st.integers(1, 3))
@@ -82,7 +82,7 @@ def test_convolution(data):
     agree("Conv", inputs, strides=strides, dilations=dilations, pads=pads, group=group, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_pooling(data):
     op = data.draw(st.sampled_from(["MaxPool", "AveragePool"]))

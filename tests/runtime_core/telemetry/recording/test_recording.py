@@ -63,7 +63,7 @@ def test_any_snapshot_can_be_read_first(path, monkeypatch):
             recording.snapshot(index)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(0, 19), max_size=30), kept_bytes=st.sampled_from([1, 200, 1 << 20]))
 def test_steps_in_any_direction_read_the_same(path, monkeypatch, steps, kept_bytes):
     monkeypatch.setattr(writer, "KEY_EVERY", 8)
@@ -217,7 +217,7 @@ def survive(path):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_do_no_harm(path, tmp_path_factory, data):
     content = bytearray(whole_file(tmp_path_factory))
@@ -247,7 +247,7 @@ anything = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=anything, delta=anything, raw=st.binary(max_size=50))
 def test_frames_with_a_true_crc_and_any_content_do_no_harm(path, key, delta, raw):
     content = header() + frames.frame(frames.KEY, 1, packed(key)) + frames.frame(frames.DELTA, 2, raw)
@@ -258,7 +258,7 @@ def test_frames_with_a_true_crc_and_any_content_do_no_harm(path, key, delta, raw
 numbers = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=8)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(gaps=numbers, changes=numbers, bucket_gaps=numbers, bucket_changes=numbers)
 def test_differences_that_lead_anywhere_do_no_harm(path, gaps, changes, bucket_gaps, bucket_changes):
     key = frames.key_record(take_apart(make_snapshot(runtimes=BUSY)))

@@ -70,7 +70,7 @@ def test_no_content_of_any_file_breaks_the_reader(tree, files, dev, holder, busy
         holder(1, 2)
     source = SysfsSource(tree.root, dev=dev)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.dictionaries(st.sampled_from(list(files)), WAYS, max_size=12))
     def spoilt_files_are_read(spoilt):
         before = source.snapshot()
@@ -88,7 +88,7 @@ def test_no_content_of_any_file_breaks_the_reader(tree, files, dev, holder, busy
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     names=st.lists(NAMES.filter(lambda name: name not in (".", "..")), unique=True, max_size=6),
     numbers=st.lists(st.integers(0, 10**6), unique=True, max_size=4),
@@ -123,7 +123,7 @@ MIRRORS = st.builds(
 def test_no_mirror_file_breaks_the_reader(tree):
     source = SysfsSource(tree.root)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(mirror=MIRRORS)
     def odd_mirrors_are_read(mirror):
         before = source.snapshot(host=True)
@@ -167,7 +167,7 @@ def test_an_error_in_the_middle_of_a_read(tree, monkeypatch):
 DENIALS = st.sampled_from([errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ELOOP])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=DENIALS, seed=st.integers(0, 999))
 def test_any_file_may_be_denied(tree, number, seed):
     """Also for root, whom no mode keeps out."""
