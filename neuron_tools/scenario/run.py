@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from neuron_tools.scenario.agenda import Action, Actions, agenda_of
 from neuron_tools.scenario.expectations import Expectation, Seen, Verdict, parse_expectation
 from neuron_tools.scenario.load import fault_spec
 from neuron_tools.scenario.monitor import Monitor, MonitorState
@@ -93,7 +94,7 @@ class _Run:
 
     def result(self, progress: Progress) -> Result:
         try:
-            for at_ns, _, action in self._agenda():
+            for at_ns, action in self._agenda():
                 self._world.advance(at_ns)
                 action(at_ns)
                 progress(at_ns / 1e9, self._end_ns / 1e9)
@@ -116,25 +117,12 @@ class _Run:
         applications = [self._application(tag) for tag in dict.fromkeys(a.tag for a in self._scenario.applications)]
         return Result(self._scenario.scenario, self._end_ns / 1e9, self._happened, applications, fired, verdicts)
 
-    def _agenda(self) -> list[tuple[int, int, Callable[[int], None]]]:
-        """All actions, in order: at equal times samples come last, so that they see the others."""
-        agenda: list[tuple[int, int, Callable[[int], None]]] = []
-        for number, application in enumerate(self._scenario.applications):
-            agenda.append((nanoseconds_of(application.start), 1, self._starter(number)))
-            if application.end is not None:
-                agenda.append((nanoseconds_of(application.end), 0, self._stopper(application.tag)))
-        for event in self._scenario.timeline:
-            agenda.append((nanoseconds_of(event.at), 0, self._happening(event)))
-            if event.hold is not None:
-                agenda.append((round(_over_seconds(event) * 1e9), 0, self._releasing(event.hold)))
-        step_ns = nanoseconds_of(self._scenario.sample)
+    def _agenda(self) -> list[tuple[int, Action]]:
+        actions = Actions(self._starter, self._stopper, self._happening, self._releasing, self._sample)
         asked_ns = {nanoseconds_of(e.at) for e in self._scenario.expectations if e.at is not None}
-        samples_ns = {*range(step_ns, self._end_ns + 1, step_ns), *asked_ns, self._end_ns}
-        agenda += [(at_ns, 2, self._sample) for at_ns in samples_ns]
-        # Sorting is stable, so the order of the file holds at equal times.
-        return sorted((entry for entry in agenda if entry[0] <= self._end_ns), key=lambda entry: entry[:2])
+        return agenda_of(self._scenario, actions, asked_ns)
 
-    def _starter(self, number: int) -> Callable[[int], None]:
+    def _starter(self, number: int) -> Action:
         application = self._scenario.applications[number]
 
         def start(at_ns: int) -> None:
@@ -149,7 +137,7 @@ class _Run:
 
         return start
 
-    def _stopper(self, tag: str) -> Callable[[int], None]:
+    def _stopper(self, tag: str) -> Action:
         def stop(at_ns: int) -> None:
             self._look()
             self._world.stop(tag)
@@ -157,7 +145,7 @@ class _Run:
 
         return stop
 
-    def _happening(self, event: EventSpec) -> Callable[[int], None]:
+    def _happening(self, event: EventSpec) -> Action:
         def happen(at_ns: int) -> None:
             if event.fault is not None:
                 fault = fault_spec(event)
@@ -186,7 +174,7 @@ class _Run:
 
         return happen
 
-    def _releasing(self, tag: str) -> Callable[[int], None]:
+    def _releasing(self, tag: str) -> Action:
         def release(at_ns: int) -> None:
             self._world.release(tag)
             self._happened.append((at_ns / 1e9, f"{tag} continues"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from neuron_tools.scenario.agenda import Action, Actions, agenda_of
 from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.load import fault_spec
 from neuron_tools.scenario.monitor import Monitor, shipped_rules
@@ -71,7 +72,8 @@ class _Trial:
 
     def run(self) -> None:
         end_ns = nanoseconds_of(self._scenario.duration)
-        for at_ns, _, act in self._agenda(end_ns):
+        actions = Actions(self._starter, self._stopper, self._event, self._releaser, self._sample)
+        for at_ns, act in agenda_of(self._scenario, actions):
             with self._guarded(at_ns):
                 self._world.advance(at_ns)
                 act(at_ns)
@@ -92,22 +94,7 @@ class _Trial:
             # Whatever is raised here, a user would have met it.
             raise _Broken(Failure(NOTHING_FAILS, at_ns / 1e9, f"{type(error).__name__}: {error}")) from error
 
-    def _agenda(self, end_ns: int) -> list[tuple[int, int, Callable[[int], None]]]:
-        agenda: list[tuple[int, int, Callable[[int], None]]] = []
-        for number, application in enumerate(self._scenario.applications):
-            agenda.append((nanoseconds_of(application.start), 1, self._starter(number)))
-            if application.end is not None:
-                agenda.append((nanoseconds_of(application.end), 0, self._stopper(application.tag)))
-        for event in self._scenario.timeline:
-            agenda.append((nanoseconds_of(event.at), 0, self._event(event)))
-            if event.hold is not None:
-                over_ns = nanoseconds_of(event.at) + nanoseconds_of(event.lasting or "0s")
-                agenda.append((over_ns, 0, self._releaser(event.hold)))
-        step_ns = nanoseconds_of(self._scenario.sample)
-        agenda += [(at_ns, 2, self._sample) for at_ns in {*range(step_ns, end_ns + 1, step_ns), end_ns}]
-        return sorted((entry for entry in agenda if entry[0] <= end_ns), key=lambda entry: entry[:2])
-
-    def _starter(self, number: int) -> Callable[[int], None]:
+    def _starter(self, number: int) -> Action:
         application = self._scenario.applications[number]
 
         def start(at_ns: int) -> None:
@@ -127,17 +114,17 @@ class _Trial:
 
         return start
 
-    def _stopper(self, tag: str) -> Callable[[int], None]:
+    def _stopper(self, tag: str) -> Action:
         def stop(_at_ns: int) -> None:
             self._requests.pop(tag, None)
             self._world.stop(tag)
 
         return stop
 
-    def _releaser(self, tag: str) -> Callable[[int], None]:
+    def _releaser(self, tag: str) -> Action:
         return lambda _at_ns: self._world.release(tag)
 
-    def _event(self, event: EventSpec) -> Callable[[int], None]:
+    def _event(self, event: EventSpec) -> Action:
         def happen(_at_ns: int) -> None:
             self._happened.append(event)
             if event.fault is not None:
