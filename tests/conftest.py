@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from runtime_core.driver.node import set_up
 
 # Every run tries the same examples, so that what it finds depends on the change alone; NEURON_TEST_RANDOM=1 tries
-# others. How long an example takes says nothing on a machine that does other work, too.
+# others. On a busy machine the duration of an example means nothing.
 settings.register_profile(
     "any machine",
     derandomize=os.environ.get("NEURON_TEST_RANDOM") != "1",
@@ -21,7 +21,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
-# A shell starts background jobs with these ignored, and programs inherit that; tests interrupt what they start.
+# A shell starts background jobs with these signals ignored, and child processes inherit that. Tests send the signals.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 

@@ -85,7 +85,7 @@ class Ledger:
             for core in self.cores(resource, ids):
                 found.setdefault(core, resource)
         with self._lock:
-            # A hold that was once listed is gone from here, so the end of its pod frees the core within the grace too.
+            # A listed hold is dropped here: when its pod ends, its core is free at once, even within the grace period.
             self._holds = {
                 core: hold
                 for core, hold in self._holds.items()
