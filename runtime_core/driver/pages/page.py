@@ -1,196 +1,27 @@
-"""One runtime process's page of the datastore, which only its owner writes.
+"""What a runtime process writes on its page of the datastore: its work, counts, memory and models.
 
 The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
 assignment per word, so that a reader sees the old or the new value of each and never a mixture. They do not check that
-the page still belongs to the process: an executor asks :meth:`RuntimePage.was_reset`, which does, before it places an
+the page still belongs to the process: an executor asks :meth:`.OwnedPage.was_reset`, which does, before it places an
 execution and again before it counts it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 from runtime_core.driver import layout
-from runtime_core.driver.datastore import Datastore
-from runtime_core.driver.locks import TABLE_BYTE, page_byte
-from runtime_core.driver.ownership import CLOSED, LOST, TRUNCATED, LostCoresError
 from runtime_core.driver.pages import counting, model_table
 from runtime_core.driver.pages import words as at
-from runtime_core.driver.pages.claim import back_model_table, claim_page
+from runtime_core.driver.pages.claim import back_model_table
 from runtime_core.driver.pages.counting import ExecutionKind
-from runtime_core.driver.pages.timeline import (
-    BACKLOG_FLOPS,
-    BACKLOG_NS,
-    BUSY_NS,
-    FLOPS,
-    FREE_AT_NS,
-    TIMELINE_WORDS,
-    Timeline,
-    reserved,
-)
-from runtime_core.driver.pages.totals import fold
-from runtime_core.instance import CORES_PER_DEVICE, MAX_CORES, MAX_DEVICES
-
-_T = TypeVar("_T")
-_TRUST_NS = 1_000_000
+from runtime_core.driver.pages.owned import OwnedPage
+from runtime_core.driver.pages.timeline import BACKLOG_FLOPS, BACKLOG_NS, BUSY_NS, FLOPS, FREE_AT_NS, reserved
+from runtime_core.instance import MAX_CORES, MAX_DEVICES
 
 
-class RuntimePage:
+class RuntimePage(OwnedPage):
     """The calling process's page."""
-
-    def __init__(
-        self,
-        store: Datastore,
-        *,
-        tag: str,
-        command: str,
-        version: str,
-        address: str = "",
-        framework: str = "",
-        start_ns: int | None = None,
-        pid: int | None = None,
-    ) -> None:
-        """Claim the first free page; the page of a dead process is folded and reused.
-
-        Args:
-            store: the node, opened for writing.
-            tag: its name in the tools.
-            command: its command line.
-            version: of the runtime.
-            address: where it serves; "": it does not serve.
-            framework: name and version of the framework; "" if unknown.
-            start_ns: when it started, default: now, by CLOCK_MONOTONIC.
-            pid: the process id to show, default: this process's.
-
-        Raises:
-            NrtError: RESOURCE, when every page is claimed or the disk is full.
-        """
-        self.store = store
-        self.index = claim_page(store)
-        self._lock_byte = page_byte(self.index)
-        self._losses = store.locks.losses
-        self._trusted_until_ns = 0
-        self.loss = ""
-        self._guard = threading.Lock()
-        self._pid = os.getpid()
-        offset = layout.page_offset(self.index)
-        # A word view for the hot path; the structure for everything else.
-        self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
-        self._file_words = memoryview(store.map)[: layout.PAGES_OFFSET].cast("Q")
-        self._resets = self._reset_counts()
-        self._busy_until: memoryview | list[int] = self._file_words[at.BUSY_UNTIL : at.BUSY_UNTIL + MAX_CORES]
-        starts = range(at.CORES, at.CORES + at.CORE_WORDS * MAX_CORES, at.CORE_WORDS)
-        self._timelines: list[Timeline] = [self._words[start : start + TIMELINE_WORDS] for start in starts]
-        self._page = store.page(self.index)
-        ctypes.memset(ctypes.addressof(self._page), 0, layout.PAGE_HEAD_BYTES)
-        page = self._page
-        page.state = layout.STATE_CLAIMING
-        page.pid = self._pid if pid is None else pid
-        page.uid = os.getuid()
-        page.start_ns = time.monotonic_ns() if start_ns is None else start_ns
-        page.tag = tag.encode("utf-8", "replace")[:1023]
-        page.command = command.encode("utf-8", "replace")[:2047]
-        page.version = version.encode()[:31]
-        page.address = address.encode("utf-8", "replace")[:255]
-        page.framework = framework.encode("utf-8", "replace")[:63]
-        for head in page.latency:
-            head.low = len(page.buckets[0])
-        page.state = layout.STATE_LIVE
-
-    @property
-    def start_ns(self) -> int:
-        """CLOCK_MONOTONIC at which the page was claimed."""
-        return int(self._page.start_ns)
-
-    @property
-    def pid(self) -> int:
-        """The process that claimed it."""
-        return self._pid
-
-    @property
-    def owned_by_this_process(self) -> bool:
-        """False in a forked child: it must not write the parent's page."""
-        return self._pid == os.getpid()
-
-    def still_owned(self) -> bool:
-        """Whether the page, and so the cores, still belong to this process; once lost, they stay lost.
-
-        A process loses all its locks on a node together, so the page's lock represents those of its cores. ``loss``
-        holds the reason.
-        """
-        if not self.loss:
-            if not self.store.is_whole():
-                self.loss = TRUNCATED
-            elif not self._holds_lock():
-                self.loss = LOST
-        return not self.loss
-
-    def _holds_lock(self) -> bool:
-        locks = self.store.locks
-        return self._losses == locks.losses and locks.still_holds(self._lock_byte)
-
-    def check_owned(self) -> None:
-        """Check that the process still owns the page.
-
-        Raises:
-            LostCoresError: another process may own it, or the datastore was truncated.
-        """
-        if not self.still_owned():
-            raise LostCoresError(self.loss)
-
-    def check_usable(self) -> None:
-        """Check that the map can be read, and as :meth:`check_owned` if that was more than 1 ms ago.
-
-        To ask the kernel for the lock takes as long as the rest of an execution's bookkeeping.
-
-        Raises:
-            LostCoresError: as :meth:`check_owned`.
-        """
-        now_ns = time.monotonic_ns()
-        if now_ns > self._trusted_until_ns or self.loss or not self.store.is_whole():
-            self.check_owned()
-            self._trusted_until_ns = now_ns + _TRUST_NS
-
-    def _guarded(self, change: Callable[[layout.Page], _T]) -> _T:
-        with self._guard:
-            self.check_owned()
-            self._words[0] += 1
-            try:
-                return change(self._page)
-            finally:
-                self._words[0] += 1
-
-    def own_cores(self, cores: Iterable[int]) -> None:
-        """Publish the cores that the process owns (it holds their locks), and open their devices."""
-        mask = sum(1 << core for core in cores)
-        self._resets = self._reset_counts()
-
-        def change(page: layout.Page) -> None:
-            page.owned_cores = mask
-
-        self._guarded(change)
-
-    def _reset_counts(self) -> list[int]:
-        return [self._file_words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
-
-    def was_reset(self, cores: Sequence[int]) -> bool:
-        """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
-
-        Raises:
-            LostCoresError: as :meth:`check_usable`, which it calls.
-        """
-        self.check_usable()
-        words, opened = self._file_words, self._resets
-        for core in cores:
-            device = core // CORES_PER_DEVICE
-            if words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] != opened[device]:
-                return True
-        return False
 
     def place(
         self, core: int, now_ns: int, earliest_ns: int, duration_ns: int, flops: int, timeout_ns: int | None = None
@@ -387,19 +218,6 @@ class RuntimePage:
     def set_running(self, model_id: int, running: bool) -> None:
         """Mark a model as started or in standby."""
         self._guarded(lambda page: model_table.set_running(page, model_id, running))
-
-    def release(self) -> None:
-        """Fold the counters into the node's totals and release the page; a lost page belongs to its next owner."""
-        if self.owned_by_this_process and self.still_owned():
-            self.loss = CLOSED
-            with self._guard:
-                self.store.locks.wait(TABLE_BYTE)
-                try:
-                    if self.store.is_whole() and self._holds_lock():
-                        fold(self.store, self.index)
-                finally:
-                    self.store.locks.unlock(TABLE_BYTE)
-            self.store.locks.unlock(self._lock_byte)
 
 
 assert MAX_DEVICES * 4 == MAX_CORES  # noqa: S101 - the layout's blocks rely on it
