@@ -23,6 +23,7 @@ from runtime_core.neff.model import Neff
 from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config
 from runtime_core.nrt.log import LogLevel, emit
+from runtime_core.nrt.placement import Placement
 from runtime_core.nrt.start import ClaimPage, allocate_cores, check_driver, enter
 from runtime_core.nrt.tensor_calls import TensorCalls
 from runtime_core.nrt.tensors import TensorSet
@@ -89,7 +90,6 @@ class Runtime(TensorCalls):
         self._calls = Calls()
         self._models: dict[int, LoadedModel] = {}
         self._last_read: tuple[bytes, Neff] | None = None
-        self._next_core = 0
         self._store = open_or_set_up(root)
         try:
             self._clock = clock or RealClock()
@@ -106,6 +106,7 @@ class Runtime(TensorCalls):
             self._store.close()
             raise
         self._page.own_cores(self._cores)
+        self._placement = Placement(self._cores)
         self._engine = Engine(
             self._page,
             self._clock,
@@ -197,7 +198,8 @@ class Runtime(TensorCalls):
     def _load(self, neff: bytes | memoryview | Neff, start_nc: int, nc_count: int) -> LoadedModel:
         try:
             parsed = neff if isinstance(neff, Neff) else self._parsed(neff)
-            cores = self._choose_cores(parsed.graph.core_count, start_nc, nc_count)
+            taken = {core for model in self._models.values() for core in model.cores}
+            cores = self._placement.choose(parsed.graph.core_count, start_nc, nc_count, taken)
         except NrtError as error:
             self._engine.count_load_failure(error.status, self._cores[:1])
             emit(LogLevel.ERROR, "nrt_load", str(error))
@@ -223,32 +225,6 @@ class Runtime(TensorCalls):
         # execution releases them.
         self._last_read = (data, parsed) if isinstance(data, bytes) else None
         return parsed
-
-    def _choose_cores(self, needed: int, start_nc: int, nc_count: int) -> tuple[int, ...]:
-        owned = len(self._cores)
-        if start_nc < -1 or nc_count < -1 or nc_count == 0 or start_nc >= owned:
-            raise NrtError(
-                NrtStatus.INVALID, f"start core {start_nc}, count {nc_count}: the process owns cores 0 to {owned - 1}"
-            )
-        available = owned if start_nc < 0 else owned - start_nc
-        wanted = needed if nc_count < 0 else nc_count
-        if needed > wanted or wanted > available:
-            raise NrtError(
-                NrtStatus.LOAD_NOT_ENOUGH_NC,
-                f"the model needs {needed} NeuronCore(s), {min(wanted, available)} of the {owned} owned can be used",
-            )
-        if start_nc < 0:
-            start_nc = self._first_free(needed)
-            self._next_core = (start_nc + needed) % owned
-        return self._cores[start_nc : start_nc + needed]
-
-    def _first_free(self, needed: int) -> int:
-        """The first run of cores without a model; if there is none, the cores after those of the last load."""
-        taken = {core for model in self._models.values() for core in model.cores}
-        for start in range(len(self._cores) - needed + 1):
-            if taken.isdisjoint(self._cores[start : start + needed]):
-                return start
-        return self._next_core if self._next_core + needed <= len(self._cores) else 0
 
     def _loaded(self, model: LoadedModel) -> LoadedModel:
         if self._models.get(model.model_id) is not model:
