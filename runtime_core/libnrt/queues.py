@@ -15,7 +15,7 @@ from runtime_core.status import NrtStatus
 MAX_PENDING = 1024
 """Maximum number of incomplete requests per queue; further requests are refused with QUEUE_FULL."""
 
-_NUMBER_BITS = 48
+NUMBER_BITS = 48
 
 Operation = Callable[[], None]
 Failed = Callable[[int, BaseException], NrtStatus]
@@ -44,7 +44,7 @@ class RequestQueue:
 
     def __init__(self, unit_id: int) -> None:
         """Create an empty queue; its thread starts with the first request."""
-        self._base = unit_id << _NUMBER_BITS
+        self._base = unit_id << NUMBER_BITS
         self._items: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._scheduled = 0

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.libnrt import abi, session
 from runtime_core.libnrt.abi import OK, CData, memory, require
 from runtime_core.libnrt.calls.collectives import require_one_rank
 from runtime_core.libnrt.calls.execution import set_of
 from runtime_core.libnrt.calls.models import model_of
-from runtime_core.libnrt.queues import Ended, RequestQueue
+from runtime_core.libnrt.queues import Ended
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.libnrt.registry import plain_call, status_call
+from runtime_core.libnrt.units import (
+    COLLECTIVES,
+    COMPUTE,
+    COPY,
+    READ,
+    WRITE,
+    ErrorTracker,
+    compute_queue,
+    queue_of,
+    queue_of_sequence,
+    submit,
+)
 from runtime_core.nrt import Tensor
-from runtime_core.nrt.log import LogLevel, emit
-from runtime_core.status import NrtError, NrtStatus
-
-_READ, _WRITE, _COPY, _COMPUTE, _COLLECTIVES = range(5)
-_QUEUES_OF_UNIT = (2, 2, 2, 1, 3)
-_MAX_QUEUES = 4
+from runtime_core.status import NrtStatus
 
 _ALL_CORES = -1
 
-_guard = threading.Lock()
-_queues: dict[int, RequestQueue] = {}
 _callback: tuple[CData, CData] | None = None
-
-
-class ErrorTracker:
-    """Errors of asynchronous requests, in the order in which they occurred."""
-
-    def __init__(self) -> None:
-        """No errors."""
-        self.errors: list[tuple[int, int]] = []
-        self.listed: CData | None = None
 
 
 class Context:
@@ -47,59 +40,10 @@ class Context:
         self.pairs = pairs
 
 
-def _unit_id(core: int, unit: int, number: int) -> int:
-    """Return an id of 16 bits that is never 0."""
-    return 1 + (core * len(_QUEUES_OF_UNIT) + unit) * _MAX_QUEUES + number
-
-
-def _queue(core: int, unit: int, number: int) -> RequestQueue:
-    session.check_core(core)
-    if not 0 <= unit < len(_QUEUES_OF_UNIT):
-        raise CallError(NrtStatus.INVALID, f"execution unit {unit}: expected 0 to {len(_QUEUES_OF_UNIT) - 1}")
-    if not 0 <= number < _QUEUES_OF_UNIT[unit]:
-        raise CallError(NrtStatus.INVALID, f"queue {number}: the unit has 0 to {_QUEUES_OF_UNIT[unit] - 1}")
-    unit_id = _unit_id(core, unit, number)
-    with _guard:
-        found = _queues.get(unit_id)
-        if found is None:
-            found = _queues[unit_id] = RequestQueue(unit_id)
-    return found
-
-
-def _of_sequence(sequence: int) -> RequestQueue:
-    session.runtime()
-    found = _queues.get(sequence >> 48)
-    if found is None:
-        raise CallError(NrtStatus.INVALID, f"{sequence:#x} is not the sequence number of a request")
-    return found
-
-
 def _tensor_core(tensor: Tensor) -> int:
     """Return the core whose queues process a tensor's requests: that of its device memory, or else the first core."""
     core = tensor.core
     return 0 if core is None else session.core_index(core)
-
-
-def _submit(
-    call: str,
-    queue: RequestQueue,
-    operation: Callable[[], None],
-    tracker: int,
-    req_sequence: CData,
-    ended: Ended | None = None,
-) -> int:
-    require(req_sequence, "req_sequence")
-    errors = session.handles.find(tracker, ErrorTracker).errors if tracker else None
-
-    def failed(sequence: int, error: BaseException) -> NrtStatus:
-        status = error.status if isinstance(error, NrtError) else NrtStatus.FAILURE
-        if errors is not None:
-            errors.append((sequence, status))
-        emit(LogLevel.ERROR, call, f"request {sequence:#x}: {error} (status {status.value})")
-        return status
-
-    req_sequence[0] = queue.submit(operation, failed, ended)
-    return OK
 
 
 @status_call
@@ -109,10 +53,8 @@ def nrta_tensor_write(
     runtime, found = session.runtime(), session.tensor(tensor)
     found.view(offset, size)
     data = memory(buf, size, "buf")
-    target = _queue(_tensor_core(found), _WRITE, queue)
-    return _submit(
-        "nrta_tensor_write", target, lambda: runtime.tensor_write(found, data, offset), tracker, req_sequence
-    )
+    target = queue_of(_tensor_core(found), WRITE, queue)
+    return submit("nrta_tensor_write", target, lambda: runtime.tensor_write(found, data, offset), tracker, req_sequence)
 
 
 @status_call
@@ -122,8 +64,8 @@ def nrta_tensor_read(
     runtime, found = session.runtime(), session.tensor(tensor)
     found.view(offset, size)
     data = memory(buf, size, "buf")
-    target = _queue(_tensor_core(found), _READ, queue)
-    return _submit(
+    target = queue_of(_tensor_core(found), READ, queue)
+    return submit(
         "nrta_tensor_read", target, lambda: runtime.tensor_read_into(found, data, offset), tracker, req_sequence
     )
 
@@ -142,8 +84,8 @@ def nrta_tensor_copy(
     runtime, first, second = session.runtime(), session.tensor(source), session.tensor(target)
     first.view(source_offset, size)
     second.view(target_offset, size)
-    place = _queue(_tensor_core(first), _COPY, queue)
-    return _submit(
+    place = queue_of(_tensor_core(first), COPY, queue)
+    return submit(
         "nrta_tensor_copy",
         place,
         lambda: runtime.tensor_copy(first, source_offset, second, target_offset, size),
@@ -159,9 +101,9 @@ def nrta_execute_schedule(
     runtime, loaded = session.runtime(), model_of(model)
     inputs, outputs = set_of(input_set), set_of(output_set)
     core = session.core_index(loaded.cores[0])
-    return _submit(
+    return submit(
         "nrta_execute_schedule",
-        _queue(core, _COMPUTE, queue),
+        queue_of(core, COMPUTE, queue),
         lambda: runtime.execute(loaded, inputs, outputs),
         tracker,
         req_sequence,
@@ -199,7 +141,7 @@ def nrt_async_drain_queued_execs(vnc: int) -> int:
         session.check_core(vnc)
     cores = range(len(session.runtime().cores)) if vnc == _ALL_CORES else (vnc,)
     for core in cores:
-        found = _queues.get(_unit_id(core, _COMPUTE, 0))
+        found = compute_queue(core)
         if found is not None:
             found.drain()
     return OK
@@ -207,7 +149,7 @@ def nrt_async_drain_queued_execs(vnc: int) -> int:
 
 @status_call
 def nrta_is_completed(seq: int, is_completed: CData) -> int:
-    found = _of_sequence(seq)
+    found = queue_of_sequence(seq)
     require(is_completed, "is_completed")
     is_completed[0] = found.is_completed(seq)
     return OK
@@ -217,13 +159,13 @@ def nrta_is_completed(seq: int, is_completed: CData) -> int:
 def nrta_get_sequence(lnc: int, xu: int, queue: int, seq: CData) -> int:
     session.runtime()
     require(seq, "seq")
-    seq[0] = _queue(lnc, xu, queue).last_sequence
+    seq[0] = queue_of(lnc, xu, queue).last_sequence
     return OK
 
 
 @status_call
 def nrta_get_completion_handle(seq: int, fd: CData) -> int:
-    found = _of_sequence(seq)
+    found = queue_of_sequence(seq)
     require(fd, "fd")
     fd[0] = found.completion_handle(seq)
     return OK
@@ -291,26 +233,16 @@ def nrta_cc_schedule(cc_ctx: CData, queue: int, tracker: int, req_sequence: CDat
         for source, target in context.pairs:
             runtime.tensor_copy(source, 0, target, 0, source.size_bytes)
 
-    result = _submit("nrta_cc_schedule", _queue(context.core, _COLLECTIVES, queue), copy_all, tracker, req_sequence)
+    result = submit("nrta_cc_schedule", queue_of(context.core, COLLECTIVES, queue), copy_all, tracker, req_sequence)
     session.handles.take(cc_ctx[0], Context)
     cc_ctx[0] = 0
     return result
 
 
-def _stop() -> None:
+def _remove_callback() -> None:
     global _callback
-    for found in list(_queues.values()):
-        found.stop()
-    _queues.clear()
     _callback = None
 
 
-def _forget() -> None:
-    global _guard, _callback
-    _guard = threading.Lock()
-    _queues.clear()
-    _callback = None
-
-
-session.at_close(_stop)
-session.at_fork(_forget)
+session.at_close(_remove_callback)
+session.at_fork(_remove_callback)
