@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from runtime_core.telemetry.snapshot import (
     CoreStatusCounts,
     CoreUse,
+    CpuTimes,
     ErrorCounts,
     ExecutionCounts,
     HostMemory,
+    Runtime,
     sum_known,
 )
+from runtime_core.telemetry.sysfs.holders import Attribution, Holder
 
 _HARDWARE_ERRORS = (
     "hw_error",
@@ -147,3 +150,41 @@ def errors_of(cores: Iterable[CoreUse]) -> ErrorCounts | None:
 def add_host_memory(parts: Sequence[HostMemory]) -> HostMemory:
     """Return the sum of the host memory of several devices, per category."""
     return HostMemory(*(sum_known(values) for values in zip(*parts, strict=True)))
+
+
+def runtime_of(
+    holder: Holder,
+    cores: Mapping[int, CoreUse],
+    time_ns: int,
+    host_memory: HostMemory | None,
+    attribution: Attribution,
+    cpu: CpuTimes | None,
+) -> Runtime:
+    """Return a runtime with the counters that certainly belong to it."""
+    unclear = sorted(set(holder.devices) & attribution.unclear)
+    error = ""
+    if unclear:
+        error = (
+            f"process {holder.pid} shares Neuron Device {', '.join(map(str, unclear))} and the driver counts by core: "
+            "start each process with its own NEURON_RT_VISIBLE_CORES to tell them apart"
+        )
+    return Runtime(
+        holder.pid,
+        holder.start_ns,
+        time_ns,
+        holder.uid,
+        holder.tag,
+        holder.command,
+        holder.version,
+        holder.address,
+        cores,
+        None if unclear else executions_of(cores.values()),
+        None if unclear else errors_of(cores.values()),
+        None,
+        None,
+        host_memory,
+        (),
+        cpu,
+        error,
+        holder.devices,
+    )

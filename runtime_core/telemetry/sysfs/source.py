@@ -18,18 +18,18 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from runtime_core.chips import INFERENTIA, Chip
 from runtime_core.errors import NodeError, NodeNotFoundError
 from runtime_core.telemetry.real_node import REAL_NODE
-from runtime_core.telemetry.snapshot import CoreUse, CpuTimes, Device, EccCounts, Host, HostMemory, Runtime, Snapshot
-from runtime_core.telemetry.sysfs.holders import Attribution, Holder, attribute_cores, find_holder, find_holders
+from runtime_core.telemetry.snapshot import CpuTimes, Device, EccCounts, Host, HostMemory, Runtime, Snapshot
+from runtime_core.telemetry.sysfs.holders import Holder, attribute_cores, find_holder, find_holders
 from runtime_core.telemetry.sysfs.identity import Identity, Place, read_chip, read_identity
 from runtime_core.telemetry.sysfs.logical import join_cores, physical_cores_per_core
-from runtime_core.telemetry.sysfs.runtimes import CoreLedger, add_host_memory, errors_of, executions_of
+from runtime_core.telemetry.sysfs.runtimes import CoreLedger, add_host_memory, runtime_of
 from runtime_core.telemetry.sysfs.tree import (
     MAX_CORES_PER_DEVICE,
     CoreFigures,
@@ -220,7 +220,7 @@ class SysfsSource:
             # Rates use the time between reads of the same files in two passes over the tree.
             time_ns = min((reading.time_ns for reading in held), default=now_ns)
             cpu = _process_cpu(holder.pid) if with_cpu else None
-            runtimes.append(_runtime(holder, cores, time_ns, memory, attribution, cpu))
+            runtimes.append(runtime_of(holder, cores, time_ns, memory, attribution, cpu))
         self._ledger.end_look(totals, ((runtime.key, core) for runtime in runtimes for core in runtime.cores))
         return tuple(runtimes)
 
@@ -255,44 +255,6 @@ def _device(reading: _Reading, core_ids: tuple[int, ...], place: Place) -> Devic
         {core: figures.use for core, figures in zip(core_ids, reading.cores, strict=True)},
         reading.chip,
         reading.physical_cores_per_core,
-    )
-
-
-def _runtime(
-    holder: Holder,
-    cores: Mapping[int, CoreUse],
-    time_ns: int,
-    host_memory: HostMemory | None,
-    attribution: Attribution,
-    cpu: CpuTimes | None,
-) -> Runtime:
-    """Return a runtime with the counters that certainly belong to it."""
-    unclear = sorted(set(holder.devices) & attribution.unclear)
-    error = ""
-    if unclear:
-        error = (
-            f"process {holder.pid} shares Neuron Device {', '.join(map(str, unclear))} and the driver counts by core: "
-            "start each process with its own NEURON_RT_VISIBLE_CORES to tell them apart"
-        )
-    return Runtime(
-        holder.pid,
-        holder.start_ns,
-        time_ns,
-        holder.uid,
-        holder.tag,
-        holder.command,
-        holder.version,
-        holder.address,
-        cores,
-        None if unclear else executions_of(cores.values()),
-        None if unclear else errors_of(cores.values()),
-        None,
-        None,
-        host_memory,
-        (),
-        cpu,
-        error,
-        holder.devices,
     )
 
 
