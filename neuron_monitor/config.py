@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import msgspec
 
 from neuron_console.units import parse_period
 from neuron_monitor.compat.releases import Compat, compat_named
+from neuron_monitor.config_file import (
+    FileRecord,
+    MetricRecord,
+    MisplacedError,
+    RuntimeRecord,
+    StrictFile,
+    described,
+    unknown_fields,
+)
 from neuron_monitor.config_names import (
     IN_EVERY_REPORT,
     RUNTIME_NAMES,
@@ -22,56 +30,10 @@ from runtime_core.telemetry import NeuronError, read_regular
 
 _MAX_BYTES = 4 << 20
 DEFAULT_PERIOD = "5s"
-_PLACE = re.compile(r"(?s)(.*) - at `(?:key in )?([^`]*)`")
-_BYTE = re.compile(r"(.*) \(byte (\d+)\)")
-_EXPECTED_PERIOD = 'a duration like "1s", "500ms" or "1m30s"'
 
 
 class ConfigError(NeuronError):
     """A configuration file is invalid; the error names the file, the location and the expected value."""
-
-
-class _StrictRuntimeMetric(msgspec.Struct, forbid_unknown_fields=True):
-    type: RuntimeMetric
-    period: str | None = None
-
-
-class _StrictSystemMetric(msgspec.Struct, forbid_unknown_fields=True):
-    type: SystemMetric
-    period: str | None = None
-
-
-class _StrictRuntime(msgspec.Struct, forbid_unknown_fields=True):
-    tag_filter: str | None = None
-    address: str | None = None
-    metrics: list[_StrictRuntimeMetric] = []
-    period: str | None = None
-
-
-class _StrictFile(msgspec.Struct, forbid_unknown_fields=True):
-    period: str | None = None
-    neuron_runtimes: list[_StrictRuntime] = []
-    system_metrics: list[_StrictSystemMetric] = []
-    compat: str | None = None
-
-
-class _Metric(msgspec.Struct):
-    type: str
-    period: str | None = None
-
-
-class _Runtime(msgspec.Struct):
-    tag_filter: str | None = None
-    address: str | None = None
-    metrics: list[_Metric] | None = None
-    period: str | None = None
-
-
-class _File(msgspec.Struct):
-    period: str | None = None
-    neuron_runtimes: list[_Runtime] | None = None
-    system_metrics: list[_Metric] | None = None
-    compat: str | None = None
 
 
 class RuntimeRule(msgspec.Struct, frozen=True):
@@ -106,14 +68,6 @@ class Config(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-class _Misplaced(ValueError):
-    """An error at a location that msgspec did not check."""
-
-    def __init__(self, place: str, problem: str) -> None:
-        super().__init__(problem)
-        self.place = place
-
-
 def _seconds(place: str, text: str | None, outer: float) -> float:
     """Return the period given at ``place``, or else the enclosing one."""
     if text is None:
@@ -121,7 +75,7 @@ def _seconds(place: str, text: str | None, outer: float) -> float:
     try:
         return parse_period(text)
     except ValueError as error:
-        raise _Misplaced(f"{place}.period", str(error)) from None
+        raise MisplacedError(f"{place}.period", str(error)) from None
 
 
 class _Builder:
@@ -132,7 +86,7 @@ class _Builder:
         self.warnings: list[str] = []
         self.groups = 0
 
-    def runtime_groups(self, place: str, metrics: list[_Metric], around: float) -> dict[RuntimeMetric, float]:
+    def runtime_groups(self, place: str, metrics: list[MetricRecord], around: float) -> dict[RuntimeMetric, float]:
         """Return the groups of a runtime rule. In Runtime 1.x, such rules also contained groups of the system."""
         periods: dict[RuntimeMetric, float] = {}
         for number, metric in enumerate(metrics):
@@ -147,7 +101,7 @@ class _Builder:
                 self._unknown(here, metric.type, RuntimeMetric)
         return periods
 
-    def system_groups(self, metrics: list[_Metric], around: float) -> None:
+    def system_groups(self, metrics: list[MetricRecord], around: float) -> None:
         """Add the groups of ``system_metrics``."""
         for number, metric in enumerate(metrics):
             here = f"$.system_metrics[{number}]"
@@ -168,12 +122,12 @@ class _Builder:
             self.warnings.append(f"{place}.type: unknown metric group {name[:80]!r} is ignored; known groups: {known}")
 
 
-def _rule(place: str, entry: _Runtime, outer: float, builder: _Builder) -> RuntimeRule:
+def _rule(place: str, entry: RuntimeRecord, outer: float, builder: _Builder) -> RuntimeRule:
     try:
         pattern = None if entry.tag_filter is None else tag_filter(entry.tag_filter)
     except ValueError as error:
         problem = f"expected a regular expression, got {entry.tag_filter!r}: {error}"
-        raise _Misplaced(f"{place}.tag_filter", problem) from None
+        raise MisplacedError(f"{place}.tag_filter", problem) from None
     around = _seconds(place, entry.period, outer)
     return RuntimeRule(pattern, entry.address, builder.runtime_groups(place, entry.metrics or [], around))
 
@@ -182,10 +136,10 @@ def _compat(name: str | None) -> Compat | None:
     try:
         return None if name is None else compat_named(name)
     except ValueError as error:
-        raise _Misplaced("$.compat", str(error)) from None
+        raise MisplacedError("$.compat", str(error)) from None
 
 
-def _config(file: _File, unknown_fields: list[str]) -> Config:
+def _config(file: FileRecord, unknown: list[str]) -> Config:
     outer = _seconds("$", file.period, parse_period(DEFAULT_PERIOD))
     builder = _Builder()
     rules = tuple(
@@ -194,25 +148,9 @@ def _config(file: _File, unknown_fields: list[str]) -> Config:
     )
     builder.system_groups(file.system_metrics or [], outer)
     if not builder.groups:
-        raise _Misplaced("$", "expected at least one metric in `neuron_runtimes` or `system_metrics`, got none")
-    warnings = (*(f"{place}: unknown field is ignored" for place in unknown_fields), *builder.warnings)
+        raise MisplacedError("$", "expected at least one metric in `neuron_runtimes` or `system_metrics`, got none")
+    warnings = (*(f"{place}: unknown field is ignored" for place in unknown), *builder.warnings)
     return Config(rules, builder.system, _compat(file.compat), outer, warnings)
-
-
-def _unknown_fields(content: object) -> list[str]:
-    """Return the locations of fields without meaning, in a file whose known fields have valid types."""
-    found: list[str] = []
-
-    def look(value: object, record: type[msgspec.Struct], place: str) -> None:
-        if isinstance(value, dict):
-            found.extend(f"{place}.{name[:80]}" for name in value if name not in record.__struct_fields__)
-            for name, inner in (("neuron_runtimes", _Runtime), ("metrics", _Metric), ("system_metrics", _Metric)):
-                if name in record.__struct_fields__:
-                    for number, item in enumerate(value.get(name) or ()):
-                        look(item, inner, f"{place}.{name}[{number}]")
-
-    look(content, _File, "$")
-    return found
 
 
 def default_config() -> Config:
@@ -220,50 +158,6 @@ def default_config() -> Config:
     seconds = parse_period(DEFAULT_PERIOD)
     rule = RuntimeRule(None, None, dict.fromkeys(RuntimeMetric, seconds))
     return Config((rule,), dict.fromkeys(SystemMetric, seconds))
-
-
-def _names(place: str) -> str:
-    """Return the valid values or fields at ``place``, if they are a closed set."""
-    if place.endswith(".type"):
-        kinds = SystemMetric if "system_metrics" in place else RuntimeMetric
-        return ", ".join(kind.value for kind in kinds)
-    record: type[msgspec.Struct] = _File
-    if "metrics[" in place:
-        record = _Metric
-    elif "neuron_runtimes[" in place:
-        record = _Runtime
-    return ", ".join(f"`{name}`" for name in record.__struct_fields__)
-
-
-def _line_and_column(content: bytes, at: int) -> str:
-    before = content[:at]
-    column = at - (before.rfind(b"\n") + 1) + 1
-    return f"line {before.count(10) + 1}, column {column}"
-
-
-def _described(error: Exception, content: bytes) -> str:
-    """Return ``PLACE: expected ...`` for an error from decoding."""
-    text = str(error)
-    if isinstance(error, _Misplaced):
-        return f"{error.place}: {text}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"expected JSON in UTF-8: {error.reason}"
-    if isinstance(error, RecursionError):
-        return "expected a configuration, got JSON that is nested too deeply"
-    if not isinstance(error, msgspec.ValidationError):
-        malformed = _BYTE.fullmatch(text)
-        if malformed is None:
-            return f"expected a JSON object: {text[:1].lower()}{text[1:]}"
-        return f"{_line_and_column(content, int(malformed[2]))}: expected a JSON object: {malformed[1]}"
-    found = _PLACE.fullmatch(text)
-    problem, place = (found[1], found[2]) if found is not None else (text, "$")
-    if problem.startswith("Invalid enum value"):
-        return f"{place}: expected one of {_names(place)}, got{problem.removeprefix('Invalid enum value')}"
-    if "unknown field" in problem:
-        return f"{place}: {problem[:1].lower()}{problem[1:]}: expected {_names(place)}"
-    if place.endswith(".period"):
-        problem = f"expected {_EXPECTED_PERIOD}, got {problem.rpartition(', got ')[2]}"
-    return f"{place}: {problem[:1].lower()}{problem[1:]}"
 
 
 def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
@@ -279,14 +173,13 @@ def parse_config(content: bytes, name: str, *, strict: bool = False) -> Config:
     """
     try:
         if strict:
-            msgspec.json.decode(content, type=_StrictFile)
+            msgspec.json.decode(content, type=StrictFile)
         else:
             content = plain_json(content)
-        file = msgspec.json.decode(content, type=_File)
-        return _config(file, _unknown_fields(msgspec.json.decode(content)))
+        file = msgspec.json.decode(content, type=FileRecord)
+        return _config(file, unknown_fields(msgspec.json.decode(content)))
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        described = " ".join(_described(error, content).split())
-        raise ConfigError(f"{described}", where=str(name)) from None
+        raise ConfigError(" ".join(described(error, content).split()), where=name) from None
 
 
 def load_config(path: Path, *, strict: bool = False) -> Config:
