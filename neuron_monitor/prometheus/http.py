@@ -12,23 +12,18 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from neuron_monitor.api.documents import EVENTS, PREFIX
 from neuron_monitor.api.events import Events
 from neuron_monitor.prometheus.address import listen
 from neuron_monitor.prometheus.clients import Access, Limits, OpenAccess, room_for
 from neuron_monitor.prometheus.connections import Connections
-from neuron_monitor.prometheus.landing import landing_page
 from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.request import (
     BAD_REQUEST,
     Answer,
     Request,
-    accepts_gzip,
     parse_head,
-    preferred,
-    prefers_html,
 )
-from neuron_monitor.prometheus.text import Format
+from neuron_monitor.prometheus.routes import Routes
 
 _MAX_HEAD_BYTES = 16 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -40,8 +35,6 @@ _BACKLOG = 1024
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOG_SECONDS = 60.0
 
-_MISSED_REPORTS = 3
-_OFFERS = tuple((offer.media_type, offer.parameters) for offer in Format)
 _GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
 """Slow, disconnected, too long, or cancelled: no response is possible."""
 
@@ -63,8 +56,7 @@ class MetricsServer:
         Args:
             page: what to serve.
             address: see :func:`.address.parse_address`.
-            stale_seconds: the age of the last report from which ``/-/ready`` returns 503; if reports are further
-                apart, three of them must be missing.
+            stale_seconds: see :class:`.routes.Routes`.
             access: who may connect; default: every client.
             limits: what clients may use.
 
@@ -73,7 +65,6 @@ class MetricsServer:
             NeuronError: the address is in use, or not of this machine.
         """
         self._page = page
-        self._stale_seconds = stale_seconds
         self._access = access or OpenAccess()
         self._limits = limits or Limits()
         self._most = room_for(self._limits.connections)
@@ -85,6 +76,7 @@ class MetricsServer:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._events = Events(page.documents)
+        self._routes = Routes(page, self._events, stale_seconds)
         page.on_show = self._wake
         self._thread = threading.Thread(target=self._run, name="scrapes", daemon=True)
         self._thread.start()
@@ -245,47 +237,7 @@ class MetricsServer:
         refused = await self._access.refusal(request, writer.get_extra_info("ssl_object"))
         if refused is not None:
             return refused
-        if request.method not in ("GET", "HEAD"):
-            return Answer("405 Method Not Allowed", b"GET or HEAD\n", (("Allow", "GET, HEAD"),))
-        match request.path:
-            case "/metrics":
-                return self._metrics(request)
-            case path if path == EVENTS:
-                return self._events.answer()
-            case path if path.startswith(PREFIX):
-                return self._page.documents.answer(request, self._page.age_seconds())
-            case "/-/healthy":
-                return Answer("200 OK", b"neuron-monitor is healthy\n")
-            case "/-/ready":
-                return self._ready()
-            case "/" if not prefers_html(request.headers.get("accept", "")):
-                return self._metrics(request)
-            case "/":
-                return Answer(
-                    "200 OK",
-                    landing_page(self._page.node, self._page.age_seconds()),
-                    (("Content-Type", "text/html; charset=utf-8"),),
-                )
-            case _:
-                return Answer("404 Not Found", b"not found: try /metrics or /api/v1/report\n")
-
-    def _ready(self) -> Answer:
-        age = self._page.age_seconds()
-        if age is None:
-            return Answer("503 Service Unavailable", b"no report yet\n")
-        if age > max(self._stale_seconds, _MISSED_REPORTS * self._page.interval_seconds):
-            return Answer("503 Service Unavailable", f"the last report is {age:.1f} s old\n".encode())
-        return Answer("200 OK", b"neuron-monitor is ready\n")
-
-    def _metrics(self, request: Request) -> Answer:
-        liked = preferred(request.headers.get("accept", ""), _OFFERS)
-        form = self._page.available(Format.TEXT if liked is None else tuple(Format)[liked])
-        zipped = accepts_gzip(request.headers.get("accept-encoding", ""))
-        headers = [("Content-Type", form.content_type), ("Vary", "Accept, Accept-Encoding")]
-        if zipped:
-            headers.append(("Content-Encoding", "gzip"))
-        body, more = self._page.scrape(form, zipped=zipped)
-        return Answer("200 OK", body, tuple(headers), more)
+        return self._routes.answer(request)
 
 
 async def _send(writer: asyncio.StreamWriter, parts: Iterable[bytes]) -> None:

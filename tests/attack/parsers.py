@@ -74,14 +74,14 @@ def _scenario() -> Parser:
 
 
 def _http() -> Parser:
-    from neuron_monitor.prometheus.http import _OFFERS
     from neuron_monitor.prometheus.request import accepts_gzip, parse_head, preferred
+    from neuron_monitor.prometheus.routes import OFFERS
     from neuron_monitor.prometheus.users import _credentials
 
     def parse(data: bytes) -> None:
         request = parse_head(data)
         if request is not None:
-            preferred(request.headers.get("accept", ""), _OFFERS)
+            preferred(request.headers.get("accept", ""), OFFERS)
             accepts_gzip(request.headers.get("accept-encoding", ""))
             _credentials(request.headers.get("authorization", ""))
 
