@@ -15,7 +15,8 @@ from neuron_tools.files import write_output
 from neuron_tools.scenario.command import find, progress_bar
 from neuron_tools.scenario.load import load_scenario
 from neuron_tools.scenario.search.find import Searched, as_yaml, search
-from neuron_tools.scenario.search.invariants import INVARIANTS, Invariant
+from neuron_tools.scenario.search.invariant import Invariant
+from neuron_tools.scenario.search.invariants import INVARIANTS
 from neuron_tools.scenario.search.trial import run_trial
 from runtime_core.errors import UsageError
 

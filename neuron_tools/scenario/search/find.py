@@ -13,7 +13,8 @@ import yaml
 
 from neuron_tools.scenario.schema import Scenario
 from neuron_tools.scenario.search.generate import generate
-from neuron_tools.scenario.search.invariants import INVARIANTS, Invariant
+from neuron_tools.scenario.search.invariant import Invariant
+from neuron_tools.scenario.search.invariants import INVARIANTS
 from neuron_tools.scenario.search.shrink import Shrunken, shrink
 from neuron_tools.scenario.search.trial import Failure, run_trial
 

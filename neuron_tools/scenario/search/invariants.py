@@ -1,58 +1,20 @@
-"""What must be true of every node whatever happens to it: one row per invariant.
+"""The invariants that a search checks: what must be true of every node, at all times and under every fault.
 
-To add one, write a subclass of :class:`Invariant` and give it to :func:`.find.search`, or name it on the command line:
-``neuron-sim scenario search base.yaml --invariant my_module:MyInvariant``.
+To add one, write a subclass of :class:`.invariant.Invariant` and pass it to :func:`.find.search`, or name it on the
+command line: ``neuron-sim scenario search base.yaml --invariant my_module:MyInvariant``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
 
-from neuron_tools.scenario.promql.rules import Firing
-from neuron_tools.scenario.schema import EventSpec, Scenario, seconds_of
+from neuron_tools.scenario.search.alert_invariants import AlertsHaveCauses, EccAlertFires, GoneAlertFires
+from neuron_tools.scenario.search.invariant import Invariant, Probe
 from runtime_core.telemetry import rates
-from runtime_core.telemetry.snapshot import Runtime, Snapshot
+from runtime_core.telemetry.snapshot import Runtime
 
 _MOST_WAITING = 60
-"""Requests that may be in progress or wait on a node that nothing happened to; its load is half of what it can take."""
-
-
-class Probe(NamedTuple):
-    """A node at a sample.
-
-    Attributes:
-        scenario: what it runs.
-        seconds: since the start.
-        before: the sample before; ``None`` at the first.
-        now: the node.
-        requests: tag -> requests that have arrived at its application; only where it serves requests one by one, and
-            runs without a break since its start.
-        happened: the events so far, ends of applications apart.
-        fired: every alert so far.
-        refused: why an application could not start, each time one could not.
-        over: whether everything was stopped, at the end.
-    """
-
-    scenario: Scenario
-    seconds: float
-    before: Snapshot | None
-    now: Snapshot
-    requests: Mapping[str, int]
-    happened: tuple[EventSpec, ...]
-    fired: tuple[Firing, ...]
-    refused: tuple[str, ...] = ()
-    over: bool = False
-
-
-class Invariant:
-    """Something that is always true. One object watches one run."""
-
-    name: ClassVar[str]
-
-    def broken(self, probe: Probe) -> Iterable[str]:
-        """What is wrong at a sample; nothing when all is well."""
-        raise NotImplementedError
+"""Requests that may run or wait on a node without an event; its load is half of its capacity."""
 
 
 class CountersNeverGoBack(Invariant):
@@ -212,86 +174,6 @@ class EccNeedsAFault(Invariant):
                     yield f"device {device.index}: {count} {event}"
 
 
-_FAILING = {
-    "execution-error", "nan", "core-hang", "device-lost", "mem-ecc-uncorrected", "sram-ecc-uncorrected", "reset",
-    "queue-overflow", "link-down", "load-failure",
-}  # fmt: skip
-_CAUSES: Mapping[str, set[str]] = {
-    "NeuronCoreHung": {"core-hang"},
-    "NeuronErrorBudgetBurnsFast": _FAILING,
-    "NeuronErrorBudgetBurnsSlowly": _FAILING,
-    "NeuronLatencyOverObjective": {"slow-core", "dram-bandwidth", "core-hang", "link-slow"},
-    "NeuronEccUncorrected": {"mem-ecc-uncorrected", "sram-ecc-uncorrected"},
-    "NeuronRuntimeGone": {"kill", "end"},
-    "NeuronRuntimeUnreadable": {"hold"},
-    "NeuronMonitorStale": {"driver-missing"},
-}
-
-
-class AlertsHaveCauses(Invariant):
-    """An alert fires only after something that explains it."""
-
-    name = "alerts-have-causes"
-
-    def broken(self, probe: Probe) -> Iterator[str]:
-        """See the base class."""
-        causes = {str(event.fault) for event in probe.happened if event.fault is not None}
-        causes |= {name for name in ("kill", "hold", "reset") for e in probe.happened if getattr(e, name) is not None}
-        if any(a.end is not None and seconds_of(a.end) <= probe.seconds for a in probe.scenario.applications):
-            causes.add("end")
-        for firing in probe.fired:
-            if not causes & _CAUSES.get(firing.name, set()):
-                yield f"{firing.name} fires after {', '.join(sorted(causes)) or 'nothing'}"
-
-
-class EccAlertFires(Invariant):
-    """An uncorrected ECC event between two samples that both saw the device is an alert at the second."""
-
-    name = "ecc-alert-fires"
-
-    def broken(self, probe: Probe) -> Iterator[str]:
-        """See the base class."""
-        if probe.before is None or probe.over or any(f.name == "NeuronEccUncorrected" for f in probe.fired):
-            return
-        before = {d.index: (d.ecc.mem_ecc_uncorrected, d.ecc.sram_ecc_uncorrected) for d in probe.before.devices}
-        for device in probe.now.devices:
-            now = device.ecc.mem_ecc_uncorrected, device.ecc.sram_ecc_uncorrected
-            if device.index in before and now != before[device.index]:
-                yield f"device {device.index}: uncorrected events {before[device.index]} became {now}, and no alert"
-
-
-class GoneAlertFires(Invariant):
-    """An application that was killed eight minutes ago, and did not come back, is an alert."""
-
-    name = "gone-alert-fires"
-
-    def broken(self, probe: Probe) -> Iterator[str]:
-        """See the base class."""
-        alive = {runtime.tag for runtime in probe.now.runtimes}
-        # The alert takes a number for the pid of a runtime without a tag, which nobody expects back.
-        killed = [e for e in probe.happened if e.kill is not None and not e.kill.isdigit()]
-        gone = [e for e in killed if probe.seconds - seconds_of(e.at) >= 480]
-        last = {e.kill or "": e for e in probe.happened}
-        for event in gone:
-            lived = any(
-                a.tag == event.kill
-                and seconds_of(a.start) + 60 <= seconds_of(event.at)
-                and not (a.end and seconds_of(a.end) <= seconds_of(event.at))
-                for a in probe.scenario.applications
-            )
-            starts = any(
-                a.tag == event.kill and seconds_of(a.start) > seconds_of(event.at) for a in probe.scenario.applications
-            )
-            if not lived or starts or event.kill in alive or last[event.kill or ""] is not event or _blind(probe):
-                continue
-            if not any(f.name == "NeuronRuntimeGone" for f in probe.fired):
-                yield f"{event.kill} was killed at {event.at}, and no alert tells it"
-
-
-def _blind(probe: Probe) -> bool:
-    return any(event.fault == "driver-missing" for event in probe.happened)
-
-
 class RatesCanBeComputed(Invariant):
     """Two samples give rates of no less than nothing, as viewers show them."""
 
@@ -311,4 +193,4 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     MemoryAddsUp, EverythingReturns, StartsSucceed, EccNeedsAFault, AlertsHaveCauses, EccAlertFires, GoneAlertFires,
     RatesCanBeComputed,
 )  # fmt: skip
-"""All of them; that no viewer fails is checked by looking."""
+"""All of them. In addition, every exception during a trial is a failure: :data:`.trial.NOTHING_FAILS`."""

@@ -13,7 +13,7 @@ from neuron_tools.scenario.arrivals import arrival_times_ns
 from neuron_tools.scenario.load import fault_spec
 from neuron_tools.scenario.monitor import Monitor, shipped_rules
 from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of
-from neuron_tools.scenario.search.invariants import Invariant, Probe
+from neuron_tools.scenario.search.invariant import Invariant, Probe
 from neuron_tools.scenario.virtual_world import VirtualWorld
 from neuron_tools.scenario.world import StartError
 from runtime_core.telemetry import NodeError

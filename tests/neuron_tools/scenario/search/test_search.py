@@ -86,7 +86,7 @@ def test_equal_seeds_give_equal_scenarios_that_are_valid(base, tmp_path):
 
 def test_invariants_of_others_are_held(tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from neuron_tools.scenario.search.invariants import Invariant\n"
+        "from neuron_tools.scenario.search.invariant import Invariant\n"
         "class NobodyRuns(Invariant):\n    name = 'nobody-runs'\n"
         "    def broken(self, probe):\n        return [runtime.tag for runtime in probe.now.runtimes]\n"
     )
