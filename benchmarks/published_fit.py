@@ -14,11 +14,11 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.harness import Figure, report
 from benchmarks.published import ROWS, Published, error_percent, graph_of
+from benchmarks.published_plot import Prediction, save_plot
 from neuron_tools.bench.result import quantile
 from neuron_tools.bench.setups import Setup
 from neuron_tools.bench.virtual_run import spawn_requests
@@ -79,7 +79,6 @@ HOST_JITTER = (0.02, 0.035, 0.05, 0.07, 0.1)
 DEVICE_JITTER = (0.02, 0.04, 0.06, 0.08, 0.1)
 """Values of the two jitter figures that are tried, in all pairs."""
 _P99_REQUESTS = 1000
-_PLOT = Path("docs/images/published.svg")
 
 
 class Fit(NamedTuple):
@@ -220,8 +219,7 @@ def choose(rows: Sequence[Published]) -> Fit:
     return min((fit(rows, form) for form in FORMS), key=score)
 
 
-def _errors(rows: Sequence[Published], parameters: TimingParameters) -> list[tuple[Published, str, float, float]]:
-    """Row, figure, prediction and published value."""
+def _errors(rows: Sequence[Published], parameters: TimingParameters) -> list[Prediction]:
     found = []
     for row in rows:
         throughput, p50_ms = predict(row, parameters)
@@ -231,7 +229,7 @@ def _errors(rows: Sequence[Published], parameters: TimingParameters) -> list[tup
     return found
 
 
-def _percents(errors: Sequence[tuple[Published, str, float, float]]) -> list[float]:
+def _percents(errors: Sequence[Prediction]) -> list[float]:
     return [abs(error_percent(predicted, published) or 0.0) for _, _, predicted, published in errors]
 
 
@@ -274,30 +272,3 @@ def main() -> None:
     figures += _p99_figures()
     report("published_fit", figures)
     save_plot(_errors(ROWS, PARAMETERS), unseen)
-
-
-def save_plot(
-    fitted: Sequence[tuple[Published, str, float, float]], unseen: Sequence[tuple[Published, str, float, float]]
-) -> None:
-    """Predicted against published, for the fit of all rows and for each network left out."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Plot
-
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "published"}):
-        plot = Plot(figsize=(10, 5), layout="constrained")
-        for place, (what, unit) in enumerate((("throughput", "samples per second"), ("p50", "ms")), 1):
-            axes = plot.add_subplot(1, 2, place)
-            ends = [
-                v for row, w, predicted, published in (*fitted, *unseen) if w == what for v in (predicted, published)
-            ]
-            low, high = 0.8 * min(ends), 1.25 * max(ends)
-            axes.plot([low, high], [low, high], color="grey", linewidth=1)
-            band = [[end * (1 + sign * INTERVAL_RATIO) for end in (low, high)] for sign in (-1, 1)]
-            axes.fill_between([low, high], *band, color="grey", alpha=0.15, label=f"± {INTERVAL_RATIO:.0%}")
-            for points, marker, label in ((fitted, "o", "all rows fitted"), (unseen, "x", "network left out")):
-                chosen = [(published, predicted) for _, w, predicted, published in points if w == what]
-                axes.scatter(*zip(*chosen, strict=True), marker=marker, label=label)
-            axes.set(xscale="log", yscale="log", xlabel=f"published {what}, {unit}", ylabel=f"predicted {what}, {unit}")
-            axes.legend()
-        _PLOT.parent.mkdir(parents=True, exist_ok=True)
-        plot.savefig(_PLOT, format="svg", metadata={"Date": None})
