@@ -1,4 +1,4 @@
-"""Whatever a server may answer: a small one on the loopback interface, and any JSON."""
+"""A small HTTP server on the loopback interface, and arbitrary JSON for its responses."""
 
 import http.server
 import threading
@@ -15,7 +15,7 @@ JSON_VALUES = st.recursive(
 
 @contextmanager
 def server(respond):
-    """A server whose answers ``respond(path)`` makes: status, content type, body."""
+    """A server that responds with ``respond(path)``: status, content type, body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

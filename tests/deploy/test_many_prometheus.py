@@ -1,12 +1,11 @@
 """Sharding, remote write to VictoriaMetrics, and federation: with real servers and the shipped configurations."""
 
-import http.server
 import subprocess
-import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
+from answering import server
 from conftest import wait_for
 from real_prometheus import REPOSITORY, Server, listening_port, program, running
 
@@ -36,28 +35,13 @@ def nodes():
     """Pages of some nodes, whose counters grow with each scrape, at one address."""
     counts = [0] * NODES
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            node = int(self.path.split("/")[1])
-            counts[node] += 10
-            body = (PAGE % {"node": node, "count": counts[node]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def respond(path):
+        node = int(path.split("/")[1])
+        counts[node] += 10
+        return 200, "text/plain; version=0.0.4", (PAGE % {"node": node, "count": counts[node]}).encode()
 
-        def log_message(self, *_):
-            pass
-
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.daemon_threads = True
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    try:
+    with server(respond) as serving:
         yield f"127.0.0.1:{serving.server_port}"
-    finally:
-        serving.shutdown()
-        serving.server_close()
 
 
 def started(stack, folder, configuration):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -20,29 +20,27 @@ def _reshape(of: Of) -> Iterator[Variant]:
         yield Variant("allowzero", {"allowzero": 1}, [of.data(0, 3), ints(3, 0)], fixed=(1,))
 
 
+def _with_axes(of: Of, x: np.ndarray, choices: Iterable[tuple[int, ...]]) -> Iterator[Variant]:
+    """One variant per choice of axes: negative since version 11, an input rather than an attribute since 13."""
+    for axes in choices:
+        if min(axes) < 0 and of.version < 11:
+            continue
+        if of.version < 13:
+            yield Variant(str(axes), {"axes": list(axes)}, [x])
+        else:
+            yield Variant(str(axes), {}, [x, ints(*axes)], fixed=(1,))
+
+
 @for_operators("Squeeze")
 def _squeeze(of: Of) -> Iterator[Variant]:
     x = of.data(1, 3, 1, 2)
     yield Variant("none", {}, [x])
-    for axes in ((0,), (0, 2), (-2,)):
-        if min(axes) < 0 and of.version < 11:
-            continue
-        if of.version < 13:
-            yield Variant(str(axes), {"axes": list(axes)}, [x])
-        else:
-            yield Variant(str(axes), {}, [x, ints(*axes)], fixed=(1,))
+    yield from _with_axes(of, x, ((0,), (0, 2), (-2,)))
 
 
 @for_operators("Unsqueeze")
 def _unsqueeze(of: Of) -> Iterator[Variant]:
-    x = of.data(2, 3)
-    for axes in ((0,), (1, 3), (3, 0), (-1,), (-1, 0)):
-        if min(axes) < 0 and of.version < 11:
-            continue
-        if of.version < 13:
-            yield Variant(str(axes), {"axes": list(axes)}, [x])
-        else:
-            yield Variant(str(axes), {}, [x, ints(*axes)], fixed=(1,))
+    yield from _with_axes(of, of.data(2, 3), ((0,), (1, 3), (3, 0), (-1,), (-1, 0)))
 
 
 @for_operators("Concat")
