@@ -23,18 +23,18 @@ RULES: dict[str, Rule] = {
     **recurrent.RULES,
     **quantised.RULES,
 }
-"""Operator of the default domain -> how it is lowered. What is not here runs on a CPU node."""
+"""Operator of the default domain -> its rule. An operator without a rule runs on a CPU node."""
 
 
 def cpu_op(node: NodeProto, reason: str) -> Op:
-    """An operator that stays as it is, for a CPU node."""
+    """An operator that is not lowered, for a CPU node."""
     inputs = reads(node)
     outputs = [n for n in node.output if n]
     return Op(EngineKind.DMA, "cpu", inputs, outputs, source=node.name or node.op_type, node=node, reason=reason)
 
 
 def lower_node(module: Module, node: NodeProto) -> list[Op]:
-    """Instructions of an operator; one that no engine runs stays as it is, with the reason."""
+    """The instructions of an operator. If no engine can run it, it is not lowered and records the reason."""
     reason = ""
     rule = RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     lowering = Lowering(module, node)
@@ -50,7 +50,7 @@ def lower_node(module: Module, node: NodeProto) -> list[Op]:
         elif wide:
             reason = "no engine computes float64"
         elif empty and node.op_type != "Concat":
-            reason = f"{empty[0]!r} has no elements, and the output has"
+            reason = f"{empty[0]!r} has no elements, but the output has some"
         else:
             try:
                 rule.lower(lowering)
@@ -69,7 +69,7 @@ def _is_wide(module: Module, name: str) -> bool:
 
 
 def _empty_inputs(module: Module, node: NodeProto) -> list[str]:
-    """Inputs without elements that elements are made of: what an engine does with those is not defined."""
+    """Inputs without elements of an operator whose output has elements: engines do not define the result."""
     if not any(n and module.specs[n].element_count for n in node.output):
         return []
     return [n for n in node.input if n and n not in module.constants and not module.specs[n].element_count]

@@ -1,4 +1,4 @@
-"""What a lowering rule works with: the operator, its attributes, and the module that takes the instructions."""
+"""What a lowering rule uses: the operator, its attributes, and the module that receives the instructions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Window(NamedTuple):
 
 
 class Lowering:
-    """One operator on its way to instructions."""
+    """One operator while it is lowered to instructions."""
 
     def __init__(self, module: Module, node: NodeProto) -> None:
-        """Look at ``node`` in ``module``."""
+        """Lower ``node`` of ``module``."""
         import onnx
 
         self.module = module
@@ -45,7 +45,7 @@ class Lowering:
         self.ops: list[Op] = []
 
     def has(self, name: str) -> bool:
-        """Whether the attribute is given."""
+        """Whether the operator has the attribute."""
         return name in self._attributes
 
     def integer(self, name: str, default: int) -> int:
@@ -67,11 +67,11 @@ class Lowering:
         return default if value is None else bytes(value).decode()
 
     def texts(self, name: str) -> list[bytes]:
-        """A list of strings, empty when it is not given."""
+        """A list of strings; empty if the attribute is missing."""
         return [bytes(v) for v in self._attributes.get(name, [])]
 
     def input(self, index: int) -> str:
-        """Name of an input, "" when it is left out."""
+        """Name of an input; "" if it is omitted."""
         return self.inputs[index] if index < len(self.inputs) else ""
 
     def shape(self, index: int = 0) -> tuple[int, ...]:
@@ -91,12 +91,12 @@ class Lowering:
         return self.module.specs[self.outputs[index]].element_count
 
     def constant(self, index: int) -> Array | None:
-        """Value of an input where it is known."""
+        """Value of an input; ``None`` if it is not known when compiling."""
         name = self.input(index)
         return self.module.constant(name) if name else None
 
     def known_integers(self, index: int, what: str) -> list[int] | None:
-        """An integer vector input; ``None`` when left out.
+        """An integer vector input; ``None`` if it is omitted.
 
         Raises:
             Unsupported: it is only known when the model runs.
@@ -137,7 +137,7 @@ class Lowering:
             raise Unsupported(f"no engine computes {self.node.op_type} on {self.dtype(index).value}")
 
     def require_elements(self) -> None:
-        """Engines that search a row for its largest value require at least one element."""
+        """Require elements: an engine cannot search an empty row for its largest value."""
         if not all(self.shape()):
             raise Unsupported(f"{self.inputs[0]!r} has no elements")
 
@@ -171,7 +171,7 @@ class Rule(NamedTuple):
     Attributes:
         engine: which engine does the work.
         lower: emits the instructions, or raises :class:`Unsupported`.
-        limits: what sends the operator to a CPU node all the same, as a phrase; "" for nothing.
+        limits: conditions for the engine, as a phrase; other uses of the operator run on a CPU node. "": none.
     """
 
     engine: EngineKind

@@ -1,4 +1,4 @@
-"""Element-wise operators: functions of one value on ACT, of several on POOL."""
+"""Element-wise operators: functions of one value run on ACT, functions of several values on POOL."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _binary(opcode: str, lo: Lowering) -> None:
 
 
 def _variadic(opcode: str, lo: Lowering) -> None:
-    """A chain of two-operand instructions."""
+    """Emit a chain of two-operand instructions."""
     names = lo.inputs
     if len(names) == 1:
         lo.emit(EngineKind.DMA, "copy", names, lo.outputs[:1])
@@ -131,7 +131,7 @@ def _mod(lo: Lowering) -> None:
 
 
 def _mean(lo: Lowering) -> None:
-    """The sum, as a chain, times one over the count."""
+    """Emit the sum as a chain, then multiply it by one over the count."""
     lo.require_float()
     total = lo.module.add_value(f"{lo.outputs[0]}.sum", lo.dtype(), lo.out_shape())
     target, lo.outputs[0] = lo.outputs[0], total
@@ -155,7 +155,7 @@ def _identity(lo: Lowering) -> None:
 
 
 def _dropout(lo: Lowering) -> None:
-    """Inference drops nothing."""
+    """Copy the input: dropout has no effect in inference."""
     if any(lo.outputs[1:]):
         raise Unsupported("its mask output is used")
     training = lo.constant(2)

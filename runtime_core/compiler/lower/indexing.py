@@ -1,4 +1,4 @@
-"""Operators that pick and place elements by index, sort them, or resample them: DMA with descriptors, and POOL."""
+"""Operators that gather, scatter, sort or resample elements. They run as DMA with descriptors, or on POOL."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _hardmax(lo: Lowering) -> None:
 
 
 def _resize(lo: Lowering) -> None:
-    """Nearest and linear, by the sizes that were inferred.
+    """Resize with nearest or linear interpolation, from the inferred sizes.
 
     Before operator set 11 the rounding is not specified. The onnx package's tests and ONNX Runtime round down where
     an axis grows and up where it shrinks.

@@ -71,7 +71,8 @@ def _conv_transpose(lo: Lowering) -> None:
     pads = lo.integers("pads") or [0] * (2 * rank)
     auto_pad = lo.text("auto_pad", "NOTSET")
     if lo.integers("output_shape") or auto_pad not in ("", "NOTSET"):
-        # The output's size is given: what is too much is cut off, the odd element where the padding mode says.
+        # The output's size is known: the excess is cut off on both sides, and the padding mode decides which side
+        # loses an odd element.
         begins, ends = [], []
         for size, o, k, s, d, e in zip(lo.shape()[2:], out, kernel, strides, dilations, extra, strict=True):
             total = max(0, (size - 1) * s + e + (k - 1) * d + 1 - o)

@@ -11,7 +11,7 @@ _FAR = 1 << 62
 
 
 def _reshape(lo: Lowering) -> None:
-    """Reshape, Flatten, Squeeze, Unsqueeze: the shape was inferred, the bytes stay."""
+    """Reshape, Flatten, Squeeze, Unsqueeze: only the shape changes, and it was inferred."""
     if len(lo.inputs) > 1 and lo.input(1) and lo.constant(1) is None:
         raise Unsupported("its shape is only known at run time")
     lo.emit(EngineKind.DMA, "reshape", lo.inputs[:1], lo.outputs[:1], shape=[*lo.out_shape()])
@@ -77,7 +77,7 @@ def _tile(lo: Lowering) -> None:
 def _pad(lo: Lowering) -> None:
     mode = lo.text("mode", "constant")
     if mode not in ("constant", "reflect", "edge") or lo.input(3):
-        raise Unsupported(f"padding mode {mode}, or axes given")
+        raise Unsupported(f"padding mode {mode}, or explicit axes")
     pads = lo.integers("pads") if lo.has("pads") else lo.known_integers(1, "the padding")
     if pads is None or min(pads, default=0) < 0:
         raise Unsupported("negative padding")
@@ -98,7 +98,7 @@ def _cast(lo: Lowering) -> None:
 
 
 def _blocks(lo: Lowering, split: list[int], perm: list[int]) -> None:
-    """Reshape, transpose, reshape: blocks between the channels and the image."""
+    """Move blocks between the channels and the image: reshape, transpose, reshape."""
     dtype = lo.dtype()
     apart = lo.module.add_value(f"{lo.outputs[0]}.apart", dtype, split)
     turned = lo.module.add_value(f"{lo.outputs[0]}.turned", dtype, [split[axis] for axis in perm])

@@ -25,10 +25,10 @@ _REDUCTIONS = {
 
 
 def _batch_norm(lo: Lowering) -> None:
-    """With known statistics it is one multiply-add a channel."""
+    """With known statistics, the operator is one multiply-add per channel."""
     lo.require_float()
     if lo.opset < 9 and not lo.integer("spatial", 1):
-        raise Unsupported("its statistics are by element")
+        raise Unsupported("its statistics are per element")
     values = [lo.constant(i) for i in range(1, 5)]
     if any(v is None for v in values) or any(lo.outputs[1:]):
         raise Unsupported("its statistics are only known at run time")
@@ -152,7 +152,7 @@ def _reduce(opcode: str, lo: Lowering) -> None:
     if axes is None:
         axes = lo.known_integers(1, "the list of axes")
     if not axes:
-        # Without axes every element is reduced by itself: a norm is still the absolute value.
+        # Without axes, every element is reduced alone. This is not a copy: a norm becomes the absolute value.
         axes = [] if lo.integer("noop_with_empty_axes", 0) else list(range(rank))
     lo.emit(
         EngineKind.POOL,

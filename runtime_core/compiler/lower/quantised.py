@@ -12,9 +12,9 @@ _INTEGERS = (*_BYTES, DType.INT16, DType.UINT16, DType.INT32)
 
 
 def _axis(lo: Lowering) -> int:
-    """The dimension that scales vary along."""
+    """The dimension along which the scales vary."""
     if lo.integer("block_size", 0):
-        raise Unsupported("scales by blocks")
+        raise Unsupported("scales per block")
     if len(lo.shape(1)) > 1:
         raise Unsupported("scales of several dimensions")
     rank = len(lo.shape())
@@ -39,11 +39,11 @@ def _dequantize(lo: Lowering) -> None:
 
 
 def _zero_points(lo: Lowering, left: int, right: int) -> list[str]:
-    """Those given; one left out before one given keeps its place."""
+    """The names of the zero points. Omitted ones at the end are dropped; an omitted first one is ""."""
     names = [lo.input(left), lo.input(right)]
     for index, axis_length in ((left, None), (right, 1)):
         if lo.input(index) and len(lo.shape(index)) > (axis_length or 0) and math.prod(lo.shape(index)) > 1:
-            raise Unsupported("zero points of several dimensions, or by rows")
+            raise Unsupported("zero points of several dimensions, or per row")
     while names and not names[-1]:
         names.pop()
     return names
@@ -91,9 +91,9 @@ def _matmul_integer(lo: Lowering) -> None:
 def _requantize(lo: Lowering, total: str, axis: int, bias: str = "") -> None:
     for index, what in ((1, "inputs"), (6, "outputs"), (7, "outputs")):
         if math.prod(lo.shape(index)) > 1:
-            raise Unsupported(f"scales of the {what} by rows")
+            raise Unsupported(f"scales of the {what} per row")
     if any(lo.dtype(index) is not DType.FLOAT32 for index in (1, 4, 6)) or len(lo.shape(4)) > 1:
-        raise Unsupported("scales that are no FP32 numbers, or of several dimensions")
+        raise Unsupported("scales that are not FP32, or have several dimensions")
     lo.emit(
         EngineKind.POOL,
         "requantize",
@@ -121,9 +121,9 @@ def _qlinear_matmul(lo: Lowering) -> None:
 
 RULES: dict[str, Rule] = {
     "ConvInteger": Rule(EngineKind.PE, _conv_integer, "8-bit integers"),
-    "MatMulInteger": Rule(EngineKind.PE, _matmul_integer, "8-bit integers; zero points not by rows"),
+    "MatMulInteger": Rule(EngineKind.PE, _matmul_integer, "8-bit integers; no zero points per row"),
     "QLinearConv": Rule(EngineKind.PE, _qlinear_conv, "8-bit integers, FP32 scales"),
-    "QLinearMatMul": Rule(EngineKind.PE, _qlinear_matmul, "8-bit integers, FP32 scales, not by rows"),
-    "QuantizeLinear": Rule(EngineKind.POOL, _quantize, "FP32 scales, not by blocks, to 8 to 32-bit integers"),
-    "DequantizeLinear": Rule(EngineKind.POOL, _dequantize, "FP32 scales, not by blocks, from 8 to 32-bit integers"),
+    "QLinearMatMul": Rule(EngineKind.PE, _qlinear_matmul, "8-bit integers; FP32 scales, not per row"),
+    "QuantizeLinear": Rule(EngineKind.POOL, _quantize, "FP32 scales, not per block; to integers of 8 to 32 bits"),
+    "DequantizeLinear": Rule(EngineKind.POOL, _dequantize, "FP32 scales, not per block; from integers of 8 to 32 bits"),
 }

@@ -1,4 +1,4 @@
-"""Recurrent operators: one product for the inputs of all steps, then one instruction for each direction.
+"""Recurrent operators: one product for the inputs of all steps, then one instruction per direction.
 
 The equations are those of ONNX's operator texts (LSTM, GRU, RNN) with their default activations.
 """
@@ -25,7 +25,7 @@ class _Shape(NamedTuple):
 
 
 class _Weights(NamedTuple):
-    """Of one direction, by name: [I, G*H] for the input, [H, G*H] for the state; biases or ""."""
+    """Names of the weights of one direction: [I, G*H] for the input, [H, G*H] for the state. A missing bias is ""."""
 
     inputs: str
     input_bias: str
@@ -39,9 +39,9 @@ class _Kind(NamedTuple):
     Attributes:
         opcode: the instruction.
         gates: number of gates.
-        states: what passes from step to step: the state, and the cell of an LSTM.
+        states: number of tensors that pass from step to step: the state, and the cell of an LSTM.
         vector_operations: element-wise operations of a step for each element of the state, without biases.
-        activations: the default ones, which alone the engines have.
+        activations: the default activations, the only ones that the engines have.
     """
 
     opcode: str
@@ -52,7 +52,7 @@ class _Kind(NamedTuple):
 
 
 class _Emitter:
-    """Writes instructions."""
+    """Emits instructions, with names for their values."""
 
     def __init__(self, lo: Lowering, shape: _Shape) -> None:
         self.lo = lo
@@ -79,14 +79,14 @@ class _Emitter:
         return out
 
     def at(self, source: str, index: int) -> str:
-        """One place along the first dimension."""
+        """Slice one position of the first dimension."""
         out = self.value((1, *self.lo.module.shape(source)[1:]))
         self.lo.emit(EngineKind.DMA, "slice", [source], [out], starts=[index], ends=[index + 1], axes=[0], steps=[1])
         return out
 
 
 def _weights(lo: Lowering, e: _Emitter, direction: int, gates: int) -> _Weights:
-    """A direction's weights, transposed once."""
+    """The weights of a direction, transposed in advance."""
     rows = gates * e.shape.hidden
     return _Weights(
         _transposed(lo, e, lo.input(1), direction, slice(0, rows)),
@@ -97,7 +97,7 @@ def _weights(lo: Lowering, e: _Emitter, direction: int, gates: int) -> _Weights:
 
 
 def _part(lo: Lowering, e: _Emitter, name: str, direction: int, rows: slice) -> str:
-    """Rows of one direction, without the dimension of the directions."""
+    """Rows of one direction, without the direction dimension."""
     if not name:
         return ""
     value = lo.module.constant(name)
@@ -122,12 +122,12 @@ def _transposed(lo: Lowering, e: _Emitter, name: str, direction: int, rows: slic
 
 
 def _refuse(lo: Lowering, shape: _Shape, default: list[str]) -> None:
-    """What the instructions do not cover."""
+    """Refuse what the instructions do not support."""
     names = [a.decode() for a in lo.texts("activations")] or default * shape.directions
     lengths = lo.constant(4)
     whole = not lo.input(4) or (lengths is not None and bool(np.all(lengths == shape.steps)))
     for refused, why in (
-        (lo.dtype() is not DType.FLOAT32, f"no engine steps through {lo.dtype().value}"),
+        (lo.dtype() is not DType.FLOAT32, f"no engine runs recurrent steps on {lo.dtype().value}"),
         (names != default * shape.directions, f"activations {', '.join(names)}"),
         (lo.has("clip"), "clipping"),
         (lo.integer("input_forget", 0) == 1, "coupled input and forget gates"),
@@ -196,11 +196,11 @@ def _write(lo: Lowering, e: _Emitter, sequences: list[str], finals: list[list[st
             lo.emit(EngineKind.DMA, "concat", [final[index] for final in finals], [name], axis=0)
 
 
-# An LSTM adds the input's share of all gates at once, the others gate by gate.
+# An LSTM adds the input's part of all gates in one instruction, the others add it gate by gate.
 _LSTM = _Kind("lstm", 4, 2, 9 + 4, ["Sigmoid", "Tanh", "Tanh"])
 _GRU = _Kind("gru", 3, 1, 10, ["Sigmoid", "Tanh"])
 _RNN = _Kind("rnn", 1, 1, 2, ["Tanh"])
-# An addition rectifies its result itself.
+# An addition can apply ReLU to its result without a further operation.
 _RECTIFIED = _Kind("rnn", 1, 1, 1, ["Relu"])
 
 

@@ -1,6 +1,6 @@
-"""Recordings of a node: snapshots in a file, and a source that shows them again.
+"""Recordings of a node: snapshots in a file, and a source that replays them.
 
-``docs/how-to/recordings.md`` has the format.
+``docs/how-to/recordings.md`` describes the format.
 """
 
 from runtime_core.telemetry.recording.reader import Recording, RecordingError

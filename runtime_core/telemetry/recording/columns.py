@@ -1,7 +1,7 @@
-"""A snapshot as a shape and the numbers in it, so that two of one shape differ in numbers only.
+"""Separate a snapshot into its shape and its numbers: two snapshots of the same shape differ only in numbers.
 
-The shape is the snapshot's tree with a mark in the place of every number; the numbers stand in *columns*, in the order
-of the tree. Histograms keep their sum as a column and their counts apart, because most buckets never change.
+The shape is the snapshot's tree with a mark in place of each number. The numbers are in *columns*, in the order of the
+tree. The sum of a histogram is a column; its counts are stored separately, because most buckets never change.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _Container: TypeAlias = "list[object] | dict[object, object]"
 _Key: TypeAlias = "int | str"
 
 INTEGER, HUNDREDTHS, BITS, HISTOGRAM = range(4)
-"""Marks of a shape: what stands in that place. Seconds of the host's clock ticks are hundredths, exactly; any other
-float is kept as the 64 bits that it is."""
+"""Marks of a shape: the type of the number in that place. The host's clock ticks are exact hundredths of a second; all
+other floats are stored as their 64 bits."""
 
 _AS_FLOAT, _AS_INTEGER = struct.Struct("<d"), struct.Struct("<Q")
 _HISTOGRAM_KEY = "__histogram__"
@@ -31,10 +31,10 @@ _MAX_DEPTH = 12
 
 
 class Columns(NamedTuple):
-    """A snapshot taken apart.
+    """The shape and the numbers of a snapshot.
 
     Attributes:
-        shape: the tree with marks for numbers.
+        shape: the tree with marks in place of numbers.
         values: the numbers.
         histograms: bucket -> count of each histogram, in the order of the tree.
     """
@@ -57,7 +57,7 @@ def _decode_histogram(kind: type, value: object) -> object:
 
 
 def take_apart(snapshot: Snapshot) -> Columns:
-    """Shape and numbers of ``snapshot``."""
+    """Separate the shape of a snapshot from its numbers."""
     values: list[int] = []
     histograms: list[Mapping[int, int]] = []
 
@@ -90,16 +90,16 @@ def take_apart(snapshot: Snapshot) -> Columns:
 
 
 def put_together(columns: Columns) -> Snapshot:
-    """The snapshot again.
+    """Build the snapshot from its columns.
 
     Raises:
-        ValueError: the columns don't make one.
+        ValueError: the columns are not those of a snapshot.
     """
     return Template(columns.shape).snapshot(columns)
 
 
 class Template:
-    """A shape with the places of its numbers, which is filled once for each snapshot of that shape. For one thread.
+    """A shape with the places of its numbers, for all snapshots of that shape. Not thread-safe.
 
     Attributes:
         shape: the shape.
@@ -109,7 +109,7 @@ class Template:
         """Find the places.
 
         Raises:
-            ValueError: the shape is none.
+            ValueError: the shape is invalid.
         """
         self.shape = shape
         self._places = 0
@@ -147,14 +147,14 @@ class Template:
             self._places += 1
 
     def snapshot(self, columns: Columns) -> Snapshot:
-        """The snapshot of columns of this shape.
+        """Build a snapshot from columns of this shape.
 
         Raises:
-            ValueError: the columns don't make one.
+            ValueError: the columns are not those of a snapshot.
         """
         values = columns.values
         if len(values) < self._places or len(columns.histograms) < len(self._histogram_slots):
-            raise ValueError("fewer numbers than its shape has places")
+            raise ValueError("it has fewer numbers than its shape has places")
         for container, key, place in self._slots[INTEGER]:
             container[key] = values[place]  # type: ignore[index]
         for container, key, place in self._slots[HUNDREDTHS]:

@@ -1,4 +1,4 @@
-"""The bytes of a recording: a header, then frames that each hold one snapshot, whole or as differences."""
+"""The bytes of a recording: a header, then one frame per snapshot, which is complete or holds differences."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.telemetry.recording.columns import Columns, Tree
 
 MAGIC = b"NRNREC\r\n"
-"""Eight bytes; the line end shows what a transfer in text mode has broken."""
+"""Eight bytes. A transfer in text mode changes the line end, and so is detected."""
 FORMAT_VERSION = 1
 KEY, DELTA = ord("K"), ord("D")
 PREFIX = struct.Struct("<8sII")
-"""Magic, format version, bytes of the header that follows (MessagePack), then its CRC-32."""
+"""Magic, format version, size of the header. The header (MessagePack) and a CRC-32 of everything before it follow."""
 FRAME = struct.Struct("<BIqI")
-"""Kind, bytes of the payload, Unix time in nanoseconds, CRC-32 of the three and the payload."""
+"""Kind, size of the payload, Unix time in nanoseconds, CRC-32 of these three and the payload."""
 CRC = struct.Struct("<I")
 
 MAX_PAYLOAD_BYTES = 16 << 20
 MAX_RECORD_BYTES = 16 << 20
 MAX_DELTAS_IN_A_ROW = 10_000
-"""A snapshot is put together from all differences since the last whole one."""
+"""To read a snapshot, all differences since the last complete one are applied."""
 
 # A node of 128 runtimes with full model tables has a shape of 3.5 MB with 130,000 containers, 365,000 numbers in 3.5 MB
-# and 256 histograms. In memory a byte of MessagePack can become 64: an empty array.
+# and 256 histograms. In memory, one byte of MessagePack can become 64 bytes (an empty array).
 _MAX_PART_BYTES = 4 << 20
 _MAX_CONTAINERS = 1 << 20
 _MAX_HISTOGRAMS = 1024
 _MAX_BUCKETS = 1 << 18
-"""In all histograms of a snapshot."""
+"""Of all histograms of a snapshot together."""
 
 _CONTAINER_TAGS = bytes((*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
 SYNC_TAIL = b"\x00\x00\xff\xff"
-"""What a zlib sync flush ends with; it is left out of the file, as in RFC 7692."""
+"""The end of every zlib sync flush; the file omits it, as RFC 7692 does."""
 
-_BUCKETS_A_HISTOGRAM = 1 << 16
+_BUCKETS_PER_HISTOGRAM = 1 << 16
 
 
 class TooLargeError(ValueError):
-    """A record that would take more memory than a node of any size needs."""
+    """A record that needs more memory than the record of any node."""
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What a recording is of.
+    """Facts about a recording.
 
     Attributes:
-        source: where it was read.
-        interval_seconds: between two snapshots.
-        created_ns: Unix time.
-        version: of the suite that wrote it.
+        source: the source that was recorded.
+        interval_seconds: time between two snapshots.
+        created_ns: Unix time at which it started.
+        version: version of the suite that wrote it.
     """
 
     source: str
@@ -62,7 +62,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class KeyRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A whole snapshot; ``counts`` is for each histogram buckets and counts in turn."""
+    """A complete snapshot; ``counts`` holds, for each histogram, each bucket followed by its count."""
 
     shape: object
     values: list[int]
@@ -70,13 +70,13 @@ class KeyRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DeltaRecord(msgspec.Struct, frozen=True, array_like=True):
-    """Differences from the snapshot before.
+    """Differences from the previous snapshot.
 
     Attributes:
-        gaps: distances between the columns that changed, the first from -1.
-        changes: by how much each changed.
-        bucket_gaps: the same of the buckets, all histograms in a row of 65536 places each.
-        bucket_changes: by how much each count changed.
+        gaps: distances between the columns that changed; the first is counted from -1.
+        changes: the change of each of them.
+        bucket_gaps: the same for buckets, which are numbered through all histograms with 65536 places each.
+        bucket_changes: the change of each count.
     """
 
     gaps: list[int]
@@ -86,7 +86,7 @@ class DeltaRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 def key_record(columns: Columns) -> KeyRecord:
-    """The whole of ``columns``."""
+    """The record of a complete snapshot."""
     return KeyRecord(
         columns.shape,
         columns.values,
@@ -108,7 +108,7 @@ class _PackedDelta(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _array_length(packed: bytes) -> int:
-    """Elements of a MessagePack array, by its first bytes; 0 for what is not one."""
+    """Number of elements of a MessagePack array, from its first bytes; 0 for another type."""
     tag = packed[0] if packed else 0
     if 0x90 <= tag <= 0x9F:
         return tag & 0x0F
@@ -123,16 +123,16 @@ def _check_parts(parts: tuple[msgspec.Raw, ...]) -> None:
 
 
 def decode_key(packed: bytes) -> KeyRecord:
-    """A whole snapshot's record, of bounded size in memory.
+    """Decode the record of a complete snapshot, within bounds of memory.
 
     Raises:
-        TooLargeError: it would take more memory than any node needs.
-        msgspec.MsgspecError: it is not one.
+        TooLargeError: it needs more memory than the record of any node.
+        msgspec.MsgspecError: it is not such a record.
     """
     found = msgspec.msgpack.decode(packed, type=_PackedKey)
     _check_parts(msgspec.structs.astuple(found))
     shape = bytes(found.shape)
-    # Bytes inside strings can look like tags too: this counts too many rather than too few.
+    # Bytes inside strings can look like tags, so the count may be too high, but never too low.
     if len(shape) - len(shape.translate(None, _CONTAINER_TAGS)) > _MAX_CONTAINERS:
         raise TooLargeError(f"a shape has more than {_MAX_CONTAINERS} arrays and maps")
     if _array_length(bytes(found.counts)) > _MAX_HISTOGRAMS:
@@ -145,11 +145,11 @@ def decode_key(packed: bytes) -> KeyRecord:
 
 
 def decode_delta(packed: bytes) -> DeltaRecord:
-    """A record of differences, of bounded size in memory.
+    """Decode a record of differences, within bounds of memory.
 
     Raises:
-        TooLargeError: it would take more memory than any node needs.
-        msgspec.MsgspecError: it is not one.
+        TooLargeError: it needs more memory than the record of any node.
+        msgspec.MsgspecError: it is not such a record.
     """
     found = msgspec.msgpack.decode(packed, type=_PackedDelta)
     parts = msgspec.structs.astuple(found)
@@ -158,18 +158,18 @@ def decode_delta(packed: bytes) -> DeltaRecord:
 
 
 def columns_of(record: KeyRecord) -> Columns:
-    """The columns of a whole snapshot.
+    """The columns of a complete snapshot.
 
     Raises:
         ValueError: a histogram has a bucket without a count.
     """
-    shape: Tree = record.shape  # type: ignore[assignment]  # whatever MessagePack can hold is a tree
+    shape: Tree = record.shape  # type: ignore[assignment]  # any MessagePack value is a tree
     histograms: list[Mapping[int, int]] = [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in record.counts]
     return Columns(shape, record.values, histograms)
 
 
 def delta_record(before: Columns, after: Columns) -> DeltaRecord | None:
-    """From ``before`` to ``after``; ``None`` when their shapes differ."""
+    """The differences from ``before`` to ``after``; ``None`` if their shapes differ."""
     if before.shape != after.shape:
         return None
     gaps, changes = [], []
@@ -187,7 +187,7 @@ def delta_record(before: Columns, after: Columns) -> DeltaRecord | None:
         for bucket in sorted(had.keys() | has.keys()) if had.keys() - has.keys() else has:
             change = has.get(bucket, 0) - had.get(bucket, 0)
             if change:
-                place = number * _BUCKETS_A_HISTOGRAM + bucket
+                place = number * _BUCKETS_PER_HISTOGRAM + bucket
                 bucket_gaps.append(place - last)
                 bucket_changes.append(change)
                 last = place
@@ -198,26 +198,26 @@ def apply(before: Columns, delta: DeltaRecord) -> Columns:
     """The columns after ``delta``.
 
     Raises:
-        ValueError: it names a place that is not there.
+        ValueError: it names a place that does not exist.
     """
     values = list(before.values)
     place = -1
     for gap, change in zip(delta.gaps, delta.changes, strict=True):
         place += gap
         if not 0 <= place < len(values):
-            raise ValueError("a difference names a column that is not there")
+            raise ValueError("a difference names a column that does not exist")
         values[place] += change
-    # Those that stay as they are, are shared with the columns before.
+    # Unchanged histograms are shared with the columns before.
     histograms: list[Mapping[int, int]] = list(before.histograms)
     copied: dict[int, dict[int, int]] = {}
     place = -1
     for gap, change in zip(delta.bucket_gaps, delta.bucket_changes, strict=True):
         place += gap
-        number, bucket = divmod(place, _BUCKETS_A_HISTOGRAM)
+        number, bucket = divmod(place, _BUCKETS_PER_HISTOGRAM)
         if not 0 <= number < len(histograms):
-            raise ValueError("a difference names a histogram that is not there")
+            raise ValueError("a difference names a histogram that does not exist")
         if bucket >= BUCKET_COUNT:
-            raise ValueError("a difference names a bucket that is not there")
+            raise ValueError("a difference names a bucket that does not exist")
         if number not in copied:
             histograms[number] = copied[number] = dict(histograms[number])
         changed = copied[number]
@@ -228,7 +228,7 @@ def apply(before: Columns, delta: DeltaRecord) -> Columns:
 
 
 def take_back(after: Columns, delta: DeltaRecord) -> Columns:
-    """The columns before ``delta``, which led to ``after``; a bucket that was not there has the count 0."""
+    """The columns before ``delta``, which resulted in ``after``; a bucket that ``delta`` added keeps a count of 0."""
     back = DeltaRecord(
         delta.gaps, [-change for change in delta.changes], delta.bucket_gaps, [-c for c in delta.bucket_changes]
     )
@@ -242,6 +242,6 @@ def frame(kind: int, time_ns: int, payload: bytes) -> bytes:
 
 
 def frame_is_whole(head: bytes, payload: bytes | memoryview) -> bool:
-    """Whether the CRC of a frame is that of its bytes."""
+    """Whether the CRC of a frame matches its bytes."""
     (expected,) = CRC.unpack(head[-4:])
     return bool(zlib.crc32(payload, zlib.crc32(head[:-4])) == expected)

@@ -1,4 +1,4 @@
-"""A recording in the place of a simulated node: every viewer shows it, and all of them the same moment."""
+"""A recording in place of a simulated node: all viewers show it, at the same moment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_BYTES = 64 << 10
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """What is replayed: ``seek_seconds`` into ``recording`` is shown at ``origin_ns`` (CLOCK_MONOTONIC)."""
+    """A replay: the moment ``seek_seconds`` of ``recording`` is shown at ``origin_ns`` (CLOCK_MONOTONIC)."""
 
     recording: str
     speed: float
@@ -28,10 +28,10 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: float) -> None:
-    """Make the directory ``root`` a node that shows ``recording`` from now on; a replay that is there is replaced.
+    """Make the directory ``root`` a node that shows ``recording`` from now on. An existing replay is replaced.
 
     Raises:
-        NodeError: there is a simulated node, or another user's directory.
+        NodeError: the directory holds a simulated node, or belongs to another user.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_directory(root)
@@ -44,21 +44,21 @@ def start_replay(root: Path, recording: Path, *, speed: float, seek_seconds: flo
 
 
 class ReplayedNode:
-    """The source of such a node; it follows when the replay is begun anew or ended."""
+    """The source of a node that shows a recording. It notices if the replay is replaced or removed."""
 
     def __init__(self, root: Path) -> None:
-        """Nothing is opened before it is needed."""
+        """Create the source; files are opened on first use."""
         self._root = root
         self._identity: tuple[int, int] | None = None
         self._source: ReplaySource | None = None
 
     @property
     def name(self) -> str:
-        """``sim:`` and the node directory."""
+        """``sim:`` followed by the node directory."""
         return f"sim:{self._root}"
 
     def snapshot(self, *, host: bool = False) -> Snapshot:
-        """Look once; see :class:`runtime_core.telemetry.source.Source`."""
+        """Take a snapshot; see :class:`runtime_core.telemetry.source.Source`."""
         return self._open().snapshot(host=host)
 
     def _open(self) -> ReplaySource:
@@ -74,11 +74,11 @@ class ReplayedNode:
             self.close()
             raise NodeNotFoundError(
                 f"the replay in {self._root} has ended",
-                mend="begin one with 'neuron-sim replay', or a node with 'neuron-sim up'",
+                mend="start one with 'neuron-sim replay', or a node with 'neuron-sim up'",
             ) from None
         except OSError as error:
             raise NodeError(
-                f"it cannot be read: {error.strerror}", where=str(path), mend="remove it with 'neuron-sim down'"
+                f"cannot be read: {error.strerror}", where=str(path), mend="remove it with 'neuron-sim down'"
             ) from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise NodeError(f"{path} is damaged ({error})", mend="remove it with 'neuron-sim down'") from None
@@ -94,10 +94,10 @@ class ReplayedNode:
 
     def pin(self, pid: int, start_ns: int) -> int:
         """Refused: see :meth:`runtime_core.telemetry.source.Source.pin`."""
-        raise UnprovenError("a recording is shown: its processes are of another time")
+        raise UnprovenError("a recording is shown: its processes may have ended")
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Close the recording."""
         if self._source is not None:
             self._source.close()
             self._source = None

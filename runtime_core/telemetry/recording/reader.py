@@ -1,4 +1,4 @@
-"""Reading a recording: which moments it holds, and any of them as a snapshot. Nothing in the file is trusted."""
+"""Read a recording: its times, and each of its snapshots. No content of the file is trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from runtime_core.telemetry.snapshot import Snapshot
 
 _MAX_HEADER_BYTES = 1 << 20
 _MAX_KEPT_BYTES = 32 << 20
-"""Of records that steps backwards may need. A run of differences between whole snapshots takes a tenth of it."""
+"""Size of the records that are kept for steps backwards. The differences between two complete snapshots need a tenth
+of it."""
 
 
 class RecordingError(NeuronError):
@@ -36,7 +37,7 @@ class _Frame(NamedTuple):
 
 
 class _Frames:
-    """Where the frames are: 21 bytes of each in memory, as many as the least of them has in the file."""
+    """The location of each frame. It needs 21 bytes of memory per frame, and each frame has at least 21 in the file."""
 
     def __init__(self) -> None:
         self.kinds = bytearray()
@@ -58,15 +59,15 @@ class _Frames:
 
 
 class _Position:
-    """Where reading stands: the columns of a frame, and the records around it that a step may need.
+    """The frame that was read last, and the records near it that the next step may need.
 
     Attributes:
-        key: the whole snapshot that reading began with.
-        frame: the number of the frame.
-        columns: of it.
-        decompressor: behind the last record that was read.
+        key: frame of the complete snapshot at which reading started.
+        frame: the current frame.
+        columns: the columns of ``frame``.
+        decompressor: its state after the last record that was read.
         first: the frame before the first record that is kept.
-        records: of the frames after ``first``, at least up to ``frame``.
+        records: the records of the frames after ``first``, at least up to ``frame``.
     """
 
     def __init__(self, frame: int, columns: Columns, decompressor: zlib._Decompress) -> None:
@@ -77,7 +78,7 @@ class _Position:
         self._kept_bytes = 0
 
     def keep(self, record: bytes) -> None:
-        """Keep the next record; those before it are dropped when they take too much memory."""
+        """Keep the next record. The records before it are dropped if they need too much memory."""
         self._kept_bytes += len(record)
         if self._kept_bytes > _MAX_KEPT_BYTES:
             self.first += len(self.records)
@@ -86,7 +87,7 @@ class _Position:
         self.records.append(record)
 
     def delta(self, frame: int) -> frames.DeltaRecord:
-        """The differences that lead to ``frame`` from the frame before."""
+        """The differences between ``frame`` and the frame before it."""
         return frames.decode_delta(self.records[frame - self.first - 1])
 
 
@@ -94,21 +95,21 @@ class Recording:
     """An open recording.
 
     Attributes:
-        path: of the file.
-        header: what it is of.
-        times_ns: Unix time of each snapshot, ascending.
-        damage: what of the file cannot be read ("" when all can).
+        path: the file.
+        header: facts about the recording.
+        times_ns: Unix time of each snapshot, in ascending order.
+        damage: a description of the part that cannot be read; "": everything can be read.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file and find its frames.
 
         Raises:
-            RecordingError: the file cannot be read, is not a recording, has another version, or holds no snapshot.
+            RecordingError: the file cannot be read, is not a recording, has another version, or has no snapshot.
         """
         self.path = path
         self.damage = ""
-        # Both are taken while they are used: another thread then begins anew.
+        # Both are set to None while they are in use; another thread then starts from a complete snapshot.
         self._position: _Position | None = None
         self._template: Template | None = None
         try:
@@ -126,22 +127,22 @@ class Recording:
         self.header, start = self._read_header()
         self._frames = self._scan(start)
         if not self._frames:
-            raise RecordingError(f"{path} holds no whole snapshot: {self.damage or 'the recording was just begun'}")
+            raise RecordingError(f"{path} has no complete snapshot: {self.damage or 'the recording has just started'}")
         self.times_ns: Sequence[int] = self._frames.times_ns
 
     def _read_header(self) -> tuple[frames.Header, int]:
         data, path = self._data, self.path
         if len(data) < frames.PREFIX.size or data[:8] != frames.MAGIC:
-            raise RecordingError(f"{path} is not a recording of neuron-sim record")
+            raise RecordingError(f"{path} is not a recording by neuron-sim record")
         _, version, length = frames.PREFIX.unpack_from(data)
         if version != frames.FORMAT_VERSION:
             raise RecordingError(
-                (f"{path} has recording format {version}, this version reads {frames.FORMAT_VERSION}"),
+                f"{path} has recording format {version}, this version reads {frames.FORMAT_VERSION}",
                 mend="update the suite",
             )
         end = frames.PREFIX.size + length
         if length > _MAX_HEADER_BYTES or len(data) < end + frames.CRC.size:
-            raise RecordingError(f"{path} is cut short in its header")
+            raise RecordingError(f"{path} ends within its header")
         (expected,) = frames.CRC.unpack_from(data, end)
         try:
             if zlib.crc32(data[:end]) != expected:
@@ -152,19 +153,19 @@ class Recording:
         return header, end + frames.CRC.size
 
     def _scan(self, offset: int) -> _Frames:
-        """The frames up to the first that is torn or damaged."""
+        """Find the frames, up to the first one that is incomplete or damaged."""
         found = _Frames()
         data = self._data
         in_a_row = 0
         while offset < len(data):
             head = data[offset : offset + frames.FRAME.size]
             if len(head) < frames.FRAME.size:
-                self.damage = f"its last frame is torn at byte {offset}"
+                self.damage = f"its last frame is incomplete at byte {offset}"
                 break
             kind, size, time_ns, _ = frames.FRAME.unpack(head)
             start = offset + frames.FRAME.size
             if size > frames.MAX_PAYLOAD_BYTES or start + size > len(data):
-                self.damage = f"its last frame is torn at byte {offset}"
+                self.damage = f"its last frame is incomplete at byte {offset}"
                 break
             in_a_row = 0 if kind == frames.KEY else in_a_row + 1
             in_order = not found or time_ns >= found.times_ns[-1]
@@ -182,19 +183,19 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """From the first snapshot to the last."""
+        """Time from the first snapshot to the last."""
         return (self.times_ns[-1] - self.times_ns[0]) / 1e9
 
     def index_at(self, time_ns: int) -> int:
-        """The last snapshot at or before a Unix time; the first, when it is before all."""
+        """The number of the last snapshot at or before a Unix time; 0 if there is none."""
         return max(0, bisect.bisect_right(self.times_ns, time_ns) - 1)
 
     def snapshot(self, index: int) -> Snapshot:
-        """The snapshot of that number.
+        """Return a snapshot by its number.
 
         Raises:
-            IndexError: there is none.
-            RecordingError: its frame is whole but holds no snapshot.
+            IndexError: the number is out of range.
+            RecordingError: its frame is complete but is not a snapshot.
         """
         if not 0 <= index < len(self._frames):
             raise IndexError(index)
@@ -216,7 +217,7 @@ class Recording:
         while self._frames.kinds[key] != frames.KEY:
             key -= 1
         position = self._position
-        # What fails half-way must not be continued.
+        # If this fails, the position must not be used again.
         self._position = None
         if position is None or position.key != key or index < position.first:
             decompressor = zlib.decompressobj()
@@ -242,6 +243,6 @@ class Recording:
         return record
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if isinstance(self._data, mmap.mmap):
             self._data.close()

@@ -1,4 +1,4 @@
-"""A recording as a source: the node as it was, at the recording's own times or faster."""
+"""A source that replays a recording, at the recorded speed or at another."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_WAIT_SECONDS = 2.0
 
 
 class ReplaySource:
-    """Shows the snapshots of a recording as time goes on.
+    """Shows the snapshots of a recording as time passes.
 
-    A snapshot that was shown already is not shown again: the source waits for the next, up to two seconds, so that
-    whoever looks as often as was recorded sees every interval once and none of no length.
+    No snapshot is shown twice in a row: the source waits up to two seconds for the next one. A reader with the period
+    of the recording therefore sees each interval once, and no interval of length zero.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class ReplaySource:
         clock_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Begin to replay.
+        """Start to replay.
 
         Args:
-            path: of the recording.
+            path: the recording.
             speed: recorded seconds per second.
-            seek_seconds: where in the recording it begins.
-            origin_ns: CLOCK_MONOTONIC at which that moment is shown, default: now.
-            clock_ns: CLOCK_MONOTONIC.
-            sleep: waits so many seconds.
+            seek_seconds: where to start in the recording.
+            origin_ns: CLOCK_MONOTONIC time at which that moment is shown; default: now.
+            clock_ns: returns CLOCK_MONOTONIC.
+            sleep: waits for a number of seconds.
 
         Raises:
             RecordingError: the file is not a recording.
@@ -54,7 +54,7 @@ class ReplaySource:
 
     @property
     def name(self) -> str:
-        """``replay:`` and the file."""
+        """``replay:`` followed by the file."""
         return f"replay:{self.recording.path}"
 
     def _now_ns(self) -> int:
@@ -77,38 +77,38 @@ class ReplaySource:
         interval_ns = round(self.recording.header.interval_seconds * 1e9)
         if self._now_ns() > times_ns[-1] + max(interval_ns, round(self._speed * 1e9)):
             raise NodeNotFoundError(
-                f"the recording {self.recording.path} has ended", mend="begin again with 'neuron-sim replay'"
+                f"the recording {self.recording.path} has ended", mend="replay it again with 'neuron-sim replay'"
             )
         self._shown = index
         found = self.recording.snapshot(index)._replace(source=self.name)
         return found if host else found._replace(host=None)
 
     def seek(self, seconds: float) -> None:
-        """Show the moment ``seconds`` later (earlier) than the one that is shown now, within the recording."""
+        """Move by ``seconds`` from the moment that is shown now, forwards or (if negative) backwards."""
         self.go_to(min(self._now_ns(), self.recording.times_ns[-1]) + round(seconds * 1e9))
 
     def go_to(self, time_ns: int) -> None:
-        """Show the moment of a Unix time, or the nearest end of the recording."""
+        """Show the moment of a Unix time, or the start or the end of the recording if the time is outside it."""
         times_ns = self.recording.times_ns
-        # Both at once: another thread may look meanwhile.
+        # Assigned together, because another thread may read them meanwhile.
         self._from_ns, self._origin_ns = max(times_ns[0], min(time_ns, times_ns[-1])), self._clock_ns()
         self._shown = -1
 
     @property
     def at_end(self) -> bool:
-        """Whether the last snapshot was shown: none follows it."""
+        """Whether the last snapshot was shown."""
         times_ns = self.recording.times_ns
         return self._shown == len(times_ns) - 1 and self._now_ns() >= times_ns[-1]
 
     def preceding(self) -> Snapshot | None:
-        """The snapshot before the one that was shown last, with the host's figures; ``None`` before the second."""
+        """The snapshot before the one shown last, with the host's figures; ``None`` if the first was shown last."""
         index = self._shown - 1
         return self.recording.snapshot(index)._replace(source=self.name) if index >= 0 else None
 
     def pin(self, pid: int, start_ns: int) -> int:
         """Refused: see :meth:`runtime_core.telemetry.source.Source.pin`."""
-        raise UnprovenError("a recording is shown: its processes are of another time")
+        raise UnprovenError("a recording is shown: its processes may have ended")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.recording.close()

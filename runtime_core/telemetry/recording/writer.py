@@ -1,4 +1,4 @@
-"""Writing a recording, one frame a snapshot, each complete on disk or absent."""
+"""Write a recording, one frame per snapshot; each frame is complete on the disk or absent."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from runtime_core.telemetry.recording.columns import Columns, take_apart
 from runtime_core.telemetry.snapshot import Snapshot
 
 KEY_EVERY = 300
-"""Snapshots between two whole ones: what a reader may have to go through to show one of them."""
+"""Snapshots per complete snapshot: a reader may have to read that many records to show one snapshot."""
 _LEVEL = 9
 
 
 class RecordingWriter:
-    """A new recording. A process that dies while it writes leaves at most its last frame torn."""
+    """A new recording. If the process dies while it writes, only the last frame can be incomplete."""
 
     def __init__(self, path: Path, *, source: str, interval_seconds: float, overwrite: bool = False) -> None:
-        """Make the file, readable by its owner alone.
+        """Create the file, with permissions for its owner only.
 
         Args:
-            path: of the file, which must not exist.
-            source: what is recorded.
-            interval_seconds: between two snapshots.
-            overwrite: replace a file that is there.
+            path: the file, which must not exist.
+            source: name of the source that is recorded.
+            interval_seconds: time between two snapshots.
+            overwrite: replace an existing file.
 
         Raises:
-            NeuronError: it exists, or cannot be made.
+            NeuronError: it exists, or cannot be created.
         """
         try:
-            # A new file, never the old one cut short: who still reads that one has it mapped.
+            # A new file instead of a truncated old one, because readers may have the old one mapped.
             if overwrite and path.is_file():
                 path.unlink()
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -59,7 +59,7 @@ class RecordingWriter:
             written = os.write(self._fd, data)
             if written < len(data):
                 os.ftruncate(self._fd, self.bytes_written)
-                raise OSError(0, "no room on the disk")
+                raise OSError(0, "no space on the disk")
         except OSError as error:
             raise NeuronError(f"{self._path} cannot be written: {error.strerror}") from None
         self.bytes_written += written
@@ -79,7 +79,7 @@ class RecordingWriter:
             try:
                 data = msgspec.msgpack.encode(delta)
             except OverflowError:
-                # A difference of more than 64 bits: whole numbers fit.
+                # A difference does not fit in 64 bits, but the numbers themselves do.
                 delta = None
         if delta is None:
             data = msgspec.msgpack.encode(frames.key_record(columns))
@@ -93,7 +93,7 @@ class RecordingWriter:
         self.snapshots += 1
 
     def close(self) -> None:
-        """Bring everything to the disk and let go of the file."""
+        """Write everything to the disk and close the file."""
         if self._fd >= 0:
             os.fsync(self._fd)
             os.close(self._fd)

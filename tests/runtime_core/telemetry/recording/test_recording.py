@@ -126,7 +126,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_keeps_what_was_whole(path, monkey
         out.add(snapshot)
     write_all = os.write
     monkeypatch.setattr(writer.os, "write", lambda fd, data: write_all(fd, data[:10]))
-    with pytest.raises(NeuronError, match="cannot be written: no room on the disk"):
+    with pytest.raises(NeuronError, match="cannot be written: no space on the disk"):
         out.add(snapshots[3])
     monkeypatch.undo()
     out.close()
@@ -175,7 +175,7 @@ def test_a_tail_of_zeros_is_a_torn_tail(path):
         (b"", "is empty"),
         (b"{}", "is not a recording"),
         (b"NRNREC\r\n" + b"\x02" + bytes(11), "format 2"),
-        (b"NRNREC\r\n" + b"\x01\x00\x00\x00" + b"\xff" * 4, "cut short in its header"),
+        (b"NRNREC\r\n" + b"\x01\x00\x00\x00" + b"\xff" * 4, "ends within its header"),
         (b"NRNREC\r\n" + b"\x01\x00\x00\x00" + b"\x01\x00\x00\x00" + b"\xc0" + bytes(4), "damaged header"),
     ],
 )
@@ -188,7 +188,7 @@ def test_other_files_are_refused_in_a_sentence(path, content, told):
 
 def test_a_recording_without_a_snapshot(path):
     write(path, [])
-    with pytest.raises(RecordingError, match="just begun"):
+    with pytest.raises(RecordingError, match="has just started"):
         Recording(path)
 
 
@@ -387,5 +387,5 @@ def test_a_header_that_is_nested_without_end_is_refused(path):
 
 def test_differences_cannot_add_buckets_that_no_histogram_has():
     before = Columns(HISTOGRAM, [0], [{}])
-    with pytest.raises(ValueError, match="a bucket that is not there"):
+    with pytest.raises(ValueError, match="a bucket that does not exist"):
         frames.apply(before, frames.DeltaRecord([], [], [65_000], [1]))
