@@ -1,1 +1,1 @@
-"""Scenarios: a node, its applications, what goes wrong and when, and what is expected of it."""
+"""Scenarios: a node, its applications, a timeline of events, and expectations."""

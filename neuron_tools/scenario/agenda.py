@@ -15,10 +15,10 @@ class Actions(NamedTuple):
     """Makes the actions of a run.
 
     Attributes:
-        start: of the application with this number.
-        stop: of the application with this tag.
-        event: of an event of the timeline.
-        release: of the application that an event held, by its tag.
+        start: makes the action that starts the application with this number.
+        stop: makes the action that stops the application with this tag.
+        event: makes the action of an event of the timeline.
+        release: makes the action that releases a held application, by its tag.
         sample: the action of each sample.
     """
 
@@ -32,7 +32,7 @@ class Actions(NamedTuple):
 def agenda_of(scenario: Scenario, actions: Actions, more_samples_ns: Collection[int] = ()) -> list[tuple[int, Action]]:
     """Return each time (nanoseconds) and its action, up to the end of the scenario.
 
-    At equal times starts follow ends and events, and samples come last, so that they see all others.
+    At equal times, ends and events come before starts. Samples come last, so that they include all other actions.
     """
     end_ns, step_ns = nanoseconds_of(scenario.duration), nanoseconds_of(scenario.sample)
     agenda: list[tuple[int, int, Action]] = []

@@ -1,4 +1,4 @@
-"""Arrival times of requests: endless ascending times in nanoseconds, equal for equal seeds."""
+"""Arrival times of requests: endless, ascending, in nanoseconds, and equal for equal seeds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_TRACE_BYTES = 64 << 20
 
 
 def arrival_times_ns(arrivals: Arrivals, rng: random.Random, start_ns: int, folder: Path) -> Iterator[int]:
-    """Times of the requests from ``start_ns`` on.
+    """Yield the times of the requests from ``start_ns`` on.
 
     Args:
-        arrivals: any but closed, which has no times of its own.
+        arrivals: any kind except closed, which has no arrival times.
         rng: source of randomness.
         start_ns: when the application starts.
         folder: where trace files are.
@@ -52,7 +52,7 @@ def _poisson(rate: float, rng: random.Random, start_ns: int) -> Iterator[int]:
 
 
 def _diurnal(curve: Diurnal, rng: random.Random, start_ns: int) -> Iterator[int]:
-    """A Poisson process whose rate swings: candidates at the highest rate, thinned (Lewis and Shedler, 1979)."""
+    """A Poisson process with a periodic rate: candidates at the highest rate, thinned (Lewis and Shedler, 1979)."""
     low, high = sorted((curve.low, curve.high))
     period_ns = nanoseconds_of(curve.period)
     at = float(start_ns)
@@ -65,10 +65,13 @@ def _diurnal(curve: Diurnal, rng: random.Random, start_ns: int) -> Iterator[int]
 
 
 def read_trace(path: Path) -> list[int]:
-    """Nanoseconds from the start, from a file with ascending seconds, one per line; lines with # are skipped.
+    """Read times from a file with ascending seconds, one per line; lines with # are skipped.
+
+    Returns:
+        Nanoseconds since the start.
 
     Raises:
-        NeuronError: it cannot be read, or a line is not such a number.
+        NeuronError: it cannot be read, or a line is not an ascending number.
     """
     try:
         raw = read_regular(path, _MAX_TRACE_BYTES)

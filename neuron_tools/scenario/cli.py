@@ -76,15 +76,15 @@ def search_faults(
     ] = None,
     invariant: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(metavar="MODULE:CLASS", help="Also hold this invariant. Can be repeated."),
+        typer.Option(metavar="MODULE:CLASS", help="Also check this invariant. Can be repeated."),
     ] = None,
     mutant: Annotated[str, typer.Option(hidden=True)] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Search for scenarios that break an invariant: random load, faults, kills, resets and restarts by seed.
 
-    A scenario that fails is shrunk to the shortest that fails in the same way, and printed with its seed. Exit status 1
-    if one was found.
+    A scenario that fails is shrunk to the shortest one that fails in the same way, and printed with its seed. Exit
+    status 1 if one was found.
     """
     with requires("scenario"):
         from neuron_tools.scenario.search import command

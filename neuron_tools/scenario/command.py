@@ -34,13 +34,13 @@ class RunPlan(NamedTuple):
 
 
 def library_files() -> list[Path]:
-    """The files of the library, by name."""
+    """Return the files of the library by name."""
     folder = Path(str(resources.files(LIBRARY)))
     return sorted(folder.glob("*.yaml"))
 
 
 def find(name: str) -> Path:
-    """A scenario file by path, or by its name in the library.
+    """Find a scenario file by its path, or by its name in the library.
 
     Raises:
         UsageError: it does not exist.
@@ -55,7 +55,7 @@ def find(name: str) -> Path:
 
 
 def describe_library() -> str:
-    """The library's scenarios, one per line."""
+    """Return the library's scenarios, one per line."""
     files = library_files()
     width = max((len(file.stem) for file in files), default=0)
     return "\n".join(f"{file.stem.ljust(width)}  {load_scenario(file).scenario}" for file in files)

@@ -1,4 +1,4 @@
-"""Expectations of a scenario, as sentences: each form is a row with its pattern and the check that it stands for."""
+"""Expectations of a scenario, as sentences. Each form of sentence is a row with its pattern and its check."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """Something that happened in the cluster: ``what`` is as an expectation names it, e.g. ``node cordoned``."""
+    """An event in the cluster; ``what`` is its name in expectations, e.g. ``node cordoned``."""
 
     seconds: float
     what: str
@@ -52,8 +52,8 @@ class Seen(NamedTuple):
         fired: every alert that fired.
         start_failures: tag -> why its application could not start.
         first_event_seconds: time of the first event on the node, 0 without events.
-        mended_seconds: when the last event was over.
-        end_seconds: of the run.
+        mended_seconds: time at which the last event was over.
+        end_seconds: end of the run.
         moments: events in the cluster, in order; empty without a cluster.
     """
 
@@ -67,7 +67,7 @@ class Seen(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """A parsed expectation; ``judge`` returns whether it is met, and the observation. ``alert``: its alert."""
+    """A parsed expectation. ``judge`` returns whether it is met, and the observation; ``alert``: its alert, if any."""
 
     text: str
     judge: Callable[[Seen], tuple[bool, str]]
@@ -163,7 +163,7 @@ def _at(spec: ExpectationSpec, seen: Seen) -> float:
 def _figure(
     expression: Callable[[re.Match[str], ExpectationSpec], str], unit: str = ""
 ) -> Callable[[re.Match[str], ExpectationSpec], Callable[[Seen], tuple[bool, str]]]:
-    """A form that compares one number, the only sample of a PromQL expression, with another."""
+    """A form that compares the only sample of a PromQL expression with a number."""
 
     def read(match: re.Match[str], spec: ExpectationSpec) -> Callable[[Seen], tuple[bool, str]]:
         compare, wanted = _OPERATORS[match["op"]], float(match["number"]) * _UNITS[match["unit"]]
@@ -269,12 +269,12 @@ EXAMPLES = tuple(form.example for form in _FORMS)
 
 
 def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: InstanceType) -> Expectation:
-    """Read an expectation.
+    """Parse an expectation.
 
     Args:
-        spec: as it stands in the file.
-        tags: of the scenario's applications.
-        size: of its node.
+        spec: the expectation in the file.
+        tags: tags of the scenario's applications.
+        size: size of its node.
 
     Raises:
         UsageError: the sentence has an unknown form, or names something that does not exist.

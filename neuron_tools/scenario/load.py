@@ -1,4 +1,4 @@
-"""Reads a scenario file; errors name the line."""
+"""Read a scenario file; errors name the line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Lines(dict[str, int]):
     """Path as msgspec writes it (``$.applications[0].tag``) -> line."""
 
     def of(self, path: str) -> int:
-        """The line of a path, or of the nearest around it."""
+        """Return the line of a path, or of the nearest path that contains it."""
         while path not in self and path:
             path = path[: max(path.rfind("."), path.rfind("["))] if "." in path or "[" in path else ""
         return self.get(path, 1)
@@ -53,7 +53,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def read_scenario(path: Path) -> bytes:
-    """The bytes of a scenario file.
+    """Read the bytes of a scenario file.
 
     Raises:
         ScenarioError: it cannot be read.
@@ -65,7 +65,7 @@ def read_scenario(path: Path) -> bytes:
 
 
 def parse_scenario(raw: bytes, path: Path) -> Scenario:
-    """The same from a file's bytes; ``path`` is used in messages and as the base of model files."""
+    """Parse a file's bytes. ``path`` is used in messages, and its folder for model files."""
     return parse_checked(raw, path, Scenario, scenario_problems)
 
 
@@ -73,13 +73,13 @@ def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, 
     """Read a YAML file of one kind.
 
     Args:
-        raw: its bytes.
-        path: for messages, and for where models are.
-        kind: the record that it holds.
-        problems: what a schema cannot check, as (place, problem).
+        raw: bytes of the file.
+        path: the file, for messages and for the folder of its models.
+        kind: type of its content.
+        problems: returns problems that a schema cannot express, as (place, problem).
 
     Raises:
-        ScenarioError: something in it is wrong; the message names the line.
+        ScenarioError: the file is invalid; the message names the line.
     """
     lines = _Lines()
     try:
@@ -113,7 +113,7 @@ def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, 
 
 
 def _durations(value: object, place: str = "$") -> Iterator[tuple[str, str]]:
-    """The durations of a tree that are out of range."""
+    """Return the durations of a tree that are out of range."""
     if isinstance(value, str) and DURATION.search(value):
         try:
             seconds_of(value)
@@ -137,7 +137,7 @@ def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
             if name in made:
                 raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=key.start_mark)
             lines[f"{place}.{name}"] = key.start_mark.line + 1
-            # A value of a mapping with free keys is [...] in msgspec's paths.
+            # In msgspec's paths, [...] stands for a value of a mapping with arbitrary keys.
             lines.setdefault(f"{place}[...]", key.start_mark.line + 1)
             made[name] = _plain(value, f"{place}.{name}", lines)
         return made
@@ -157,7 +157,7 @@ def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
 
 
 def fault_spec(event: EventSpec) -> FaultSpec:
-    """The fault of an event that has one."""
+    """Return the fault of an event that injects one."""
     assert event.fault is not None  # noqa: S101 - the caller looked
     return FaultSpec(
         event.fault,

@@ -16,7 +16,7 @@ _ROUNDS = 8
 
 
 def make_model(name: str, spec: ModelSpec, folder: Path) -> Neff:
-    """The model that ``spec`` describes.
+    """Return the model that ``spec`` describes.
 
     Raises:
         NeuronError: its file cannot be read or compiled.
@@ -31,15 +31,15 @@ def make_model(name: str, spec: ModelSpec, folder: Path) -> Neff:
 
 
 def made_to_measure(name: str, milliseconds: float, constants_mib: float, cores: int = 1) -> Neff:
-    """A pipeline with one node per core, each with the requested time and size; its results have no meaning.
+    """Return a pipeline with one node per core, each with the requested time and size; its results have no meaning.
 
-    Where the overhead of a node or the reading of its parameters takes longer than that, it takes longer.
+    An execution takes longer than requested if the overhead of a node, or reading its parameters, takes longer.
 
     Args:
-        name: of the model.
-        milliseconds: on each core.
-        constants_mib: parameters on each core, MiB.
-        cores: of the pipeline.
+        name: name of the model.
+        milliseconds: time on each core.
+        constants_mib: parameters on each core, in MiB.
+        cores: number of cores.
     """
     constants = TensorSpec("w", DType.INT8, (max(1, round(constants_mib * 2**20)),))
     wanted_ns = milliseconds * 1e6

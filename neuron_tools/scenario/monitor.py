@@ -1,4 +1,4 @@
-"""neuron-monitor and a Prometheus that scrapes it, inside a scenario: series at each sample, and alerts."""
+"""neuron-monitor and a Prometheus that scrapes it, in a scenario: series at each sample, and alerts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MonitorState(enum.StrEnum):
 
 
 def shipped_rules() -> Rules:
-    """The recording and alerting rules of ``dashboards``, as they are shipped."""
+    """Return the recording and alerting rules that ``dashboards`` ships."""
     from dashboards.alerts import ALERTS
     from dashboards.recordings import RECORDINGS
 
@@ -44,12 +44,12 @@ class Monitor:
     """Scrapes the node's metrics page and evaluates the rules on each call."""
 
     def __init__(self, source: Source, start_ns: int, rules: Rules) -> None:
-        """Look at the node for the first time.
+        """Take the first snapshot of the node.
 
         Args:
             source: the node.
-            start_ns: its clock now, which becomes second 0.
-            rules: to evaluate at each sample.
+            start_ns: its current time, which becomes second 0.
+            rules: rules to evaluate at each sample.
         """
         self.store = SeriesStore()
         self.state = MonitorState.UP
@@ -63,7 +63,7 @@ class Monitor:
         self._heads: dict[str, tuple[str, Labels]] = {}
 
     def sample(self, now_ns: int) -> None:
-        """One scrape and one evaluation at ``now_ns``."""
+        """Scrape and evaluate once, at ``now_ns``."""
         at_seconds = (now_ns - self._start_ns) / 1e9
         answers = self.state in (MonitorState.UP, MonitorState.STALLED)
         samples: list[_Sample] = []
@@ -73,7 +73,7 @@ class Monitor:
             self._shown, self._shown_seconds = self._page(now_ns), at_seconds
             self._looks += 1
         if answers:
-            # The exporter's own figures use the scenario's time, of which a scrape takes none.
+            # The exporter's own figures use the scenario's time, and a scrape takes no time there.
             samples += self._shown
             samples.append(_of_monitor("neuron_monitor_report_age_seconds", at_seconds - self._shown_seconds))
             samples.append(_of_monitor("neuron_monitor_collection_duration_seconds_sum", 0.0))
@@ -94,7 +94,7 @@ class Monitor:
         ]
 
     def _series(self, head: str) -> tuple[str, Labels]:
-        """Name and labels of a line; most lines are the same ones at every scrape."""
+        """Return the name and the labels of a line. They are cached, because most lines recur in every scrape."""
         known = self._heads.get(head)
         if known is None:
             (family,) = text_string_to_metric_families(f"{head} 0\n")
@@ -103,7 +103,7 @@ class Monitor:
         return known
 
     def fired(self) -> list[Firing]:
-        """Every alert that fired so far."""
+        """Return every alert that has fired so far."""
         return self._rules.fired()
 
 

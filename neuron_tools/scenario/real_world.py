@@ -1,4 +1,4 @@
-"""A scenario's node under the real clock: a simulated node of its own, and a process an application."""
+"""A scenario's node under the real clock: a temporary simulated node, and one process per application."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RealWorld:
     """See :class:`neuron_tools.scenario.world.World`."""
 
     def __init__(self, scenario: Scenario, folder: Path, seed: int) -> None:
-        """Set a temporary node up; nothing runs yet."""
+        """Set up a temporary node; no application runs yet."""
         self._scenario = scenario
         self._folder = folder
         self._seed = seed

@@ -47,7 +47,7 @@ def _where(firing: Firing) -> str:
 
 
 def as_text(result: Result) -> str:
-    """A short timeline, and the table of verdicts."""
+    """Return a short timeline and a table of verdicts."""
     lines = [f"{result.scenario}: {result.seconds:g} s"]
     lines += [f"  {_clock(at)}  {text}" for at, text in _timeline(result)]
     lines.append("")
@@ -73,7 +73,7 @@ def _timeline(result: Result) -> list[tuple[float, str]]:
 
 
 def as_facts(result: Result) -> dict[str, object]:
-    """The same for programs."""
+    """Return the result as facts for programs."""
     return {
         "scenario": result.scenario,
         "seconds": result.seconds,
@@ -85,12 +85,12 @@ def as_facts(result: Result) -> dict[str, object]:
 
 
 def as_json(results: Sequence[Result]) -> str:
-    """An array, one object per scenario."""
+    """Return a JSON array with one object per scenario."""
     return json.dumps(rounded([as_facts(result) for result in results]), indent=2)
 
 
 class Suite(NamedTuple):
-    """A suite of JUnit: a run, its length in its own time, its verdicts, and a text for those not met."""
+    """A JUnit suite: a run, its length in its own time, its verdicts, and a text for expectations that were not met."""
 
     name: str
     seconds: float
@@ -99,12 +99,12 @@ class Suite(NamedTuple):
 
 
 def as_junit(results: Sequence[Result]) -> bytes:
-    """JUnit XML: a suite per scenario, a case per expectation. Times are the scenario's own."""
+    """Return JUnit XML: a suite per scenario, a case per expectation. Times are those of the scenario."""
     return junit_of([Suite(r.scenario, r.seconds, r.verdicts, as_text(r)) for r in results])
 
 
 def junit_of(suites: Sequence[Suite]) -> bytes:
-    """JUnit XML: a case per expectation."""
+    """Return JUnit XML: a case per expectation."""
     root = ElementTree.Element(
         "testsuites",
         tests=str(sum(len(suite.verdicts) for suite in suites)),

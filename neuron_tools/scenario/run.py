@@ -1,4 +1,4 @@
-"""Runs a scenario: events, periodic samples of the metrics, verdicts at the end."""
+"""Run a scenario: events, periodic samples of the metrics, and verdicts at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ApplicationResult(NamedTuple):
-    """Counts of an application, as last seen before its end (``None``: never seen)."""
+    """The last counts of an application before its end; ``None`` if it was never observed."""
 
     tag: str
     completed: int | None
@@ -34,12 +34,12 @@ class Result(NamedTuple):
     """Result of a scenario.
 
     Attributes:
-        scenario: its name.
-        seconds: how long it ran, in its own time.
-        happened: second and text of each action and each failed action.
-        applications: in the file's order.
+        scenario: name of the scenario.
+        seconds: length of the run, in its own time.
+        happened: second and text of each action, including failed ones.
+        applications: counts of the applications, in the file's order.
         fired: every alert that fired.
-        verdicts: of the expectations, in the file's order.
+        verdicts: results of the expectations, in the file's order.
     """
 
     scenario: str
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether every expectation is."""
+        """Whether every expectation is met."""
         return all(verdict.met for verdict in self.verdicts)
 
 
@@ -60,7 +60,7 @@ Progress = Callable[[float, float], None]
 
 
 def run_scenario(scenario: Scenario, world: World, rules: Rules, progress: Progress | None = None) -> Result:
-    """Run ``scenario`` on ``world`` to its end and judge it.
+    """Run ``scenario`` on ``world`` to its end, and check its expectations.
 
     Raises:
         UsageError: an expectation names an alert that no rule has.
@@ -191,7 +191,7 @@ class _Run:
                 self._last_seen.setdefault(runtime.tag, {})[runtime.key] = runtime
 
     def _application(self, tag: str) -> ApplicationResult:
-        """The sum of all runtimes that had the tag."""
+        """Return the sum over all runtimes that had the tag."""
         seen = list(self._last_seen.get(tag, {}).values())
         counts = [r.executions for r in seen if r.executions is not None]
         histograms = [r.total_latency for r in seen if r.total_latency is not None]

@@ -1,4 +1,4 @@
-"""The schema of a scenario file, validated by msgspec. ``docs/how-to/scenarios.md`` explains every field."""
+"""The schema of scenario files, validated by msgspec. ``docs/how-to/scenarios.md`` explains every field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model: a file, or one made to measure (``milliseconds`` on each core, ``constants_mib`` of parameters)."""
+    """A model: a file, or a generated model (``milliseconds`` on each core, ``constants_mib`` of parameters)."""
 
     neff: str | None = None
     onnx: str | None = None
@@ -33,14 +33,14 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Clients that execute back to back: a number per copy of the model, with a pause of ``think`` in between."""
+    """Clients that execute back to back: their number per copy of the model, and their pause (``think``)."""
 
     workers: Count = 1
     think: Seconds = "0s"
 
 
 class Diurnal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rate that varies between ``low`` (at the start) and ``high`` (half a ``period`` later), at random times."""
+    """Random arrivals at a rate between ``low`` (at the start) and ``high`` (half a ``period`` later)."""
 
     low: Rate
     high: Rate
@@ -105,7 +105,7 @@ class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 
 
 class ExpectationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A condition, ``at`` a time (default: the end), ``after`` an event, or ``over`` the time before."""
+    """A condition ``at`` a time (default: the end) or ``after`` an event; ``over``: the window before that time."""
 
     expect: str
     at: Seconds | None = None
@@ -128,7 +128,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seconds_of(duration: str) -> float:
-    """Seconds of a duration that fits :data:`Seconds`.
+    """Return the seconds of a duration that matches :data:`Seconds`.
 
     Raises:
         UsageError: it is out of range.
@@ -140,10 +140,10 @@ def seconds_of(duration: str) -> float:
 
 
 def parse_duration(text: str, option: str) -> float:
-    """Seconds of a duration on a command line.
+    """Return the seconds of a duration on a command line.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a duration.
     """
     if DURATION.match(text) is None:
         raise UsageError(f"expected a duration, not {text!r}", where=option, mend="use 15s, 1m or 2h")
@@ -151,5 +151,5 @@ def parse_duration(text: str, option: str) -> float:
 
 
 def nanoseconds_of(duration: str) -> int:
-    """The same in whole nanoseconds."""
+    """Return the same in whole nanoseconds."""
     return round(seconds_of(duration) * 1e9)

@@ -32,7 +32,7 @@ class VirtualWorld:
     """See :class:`neuron_tools.scenario.world.World`."""
 
     def __init__(self, scenario: Scenario, folder: Path, seed: int) -> None:
-        """Set a node up and prepare the models; nothing runs yet."""
+        """Set up a node and prepare the models; no application runs yet."""
         self._seed = seed
         self._folder = folder
         self._models = {name: make_model(name, spec, folder) for name, spec in scenario.models.items()}
@@ -70,7 +70,7 @@ class VirtualWorld:
         self._spawn_clients(number, application, runtime, models, stop)
 
     def _load(self, runtime: Runtime, application: ApplicationSpec) -> list[LoadedModel]:
-        """Every model once on each core (group of cores) that the application owns."""
+        """Load every model once on each core, or each group of cores, that the application owns."""
         loaded = []
         for name in application.models:
             neff = self._models[name]
@@ -93,7 +93,7 @@ class VirtualWorld:
         rng = random.Random(f"{self._seed}:{number}:{application.tag}")  # noqa: S311 - chance that can be repeated
         times_ns = arrival_times_ns(arrivals, rng, now_ns, self._folder)
         queue = RequestQueue(times_ns, limit=application.queue)
-        # The workers of a pool take turns over all models, so that none of them keeps to a chip of its own.
+        # The workers of a pool use all models in turn, so that no worker always uses the same chip.
         for worker in range(application.threads):
             shifted = models[worker % len(models) :] + models[: worker % len(models)]
             self._node.spawn(open_loop(runtime.engine, shifted, queue, stop=stop), *models)

@@ -1,7 +1,7 @@
-"""One application of a scenario as a process of its own, under the real clock (``python -m``).
+"""One application of a scenario as a separate process, under the real clock (``python -m``).
 
-Reads its part of the scenario as JSON from standard input, says ``started`` when its models are loaded, and runs until
-SIGTERM. A failure to start is one line on standard error and exit status 1.
+It reads its part of the scenario as JSON from standard input, prints ``started`` once its models are loaded, and runs
+until SIGTERM. If it cannot start, it prints one line on standard error and exits with status 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class _Arrivals:
-    """Times of requests, shared by the threads of a pool."""
+    """Arrival times of requests, shared by the threads of a pool."""
 
     def __init__(self, times_ns: Iterator[int]) -> None:
         self._times_ns = times_ns
@@ -69,7 +69,7 @@ def _execute(runtime: Runtime, model: LoadedModel) -> bool:
     try:
         runtime.infer(model, {})
     except NrtError:
-        # Counted by outcome in the telemetry, which the scenario reads.
+        # The telemetry, which the scenario reads, counts failures by outcome.
         return False
     return True
 
@@ -128,7 +128,7 @@ def _threads(job: Job, runtime: Runtime, models: list[LoadedModel], stopped: thr
 
 def main() -> int:
     """Entry point."""
-    # The scenario's process decides when it ends; Ctrl-C reaches all processes of the terminal.
+    # The terminal sends Ctrl-C to all its processes, but the scenario's process decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
     try:

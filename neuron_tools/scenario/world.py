@@ -13,11 +13,11 @@ from runtime_core.telemetry import Source
 
 
 class StartError(Exception):
-    """An application could not start; the message is the runtime's."""
+    """An application could not start; the message is that of the runtime."""
 
 
 class World(Protocol):
-    """A node, and time that passes on it."""
+    """A node and its time."""
 
     @property
     def source(self) -> Source:
@@ -25,15 +25,15 @@ class World(Protocol):
         ...
 
     def now_ns(self) -> int:
-        """Time since the start of the run."""
+        """Return the time since the start of the run."""
         ...
 
     def clock_ns(self) -> int:
-        """The node's own clock."""
+        """Return the time of the node's own clock."""
         ...
 
     def advance(self, until_ns: int) -> None:
-        """Let time pass until ``until_ns`` after the start; counts up to then are visible."""
+        """Let time pass until ``until_ns`` after the start; snapshots then include all counts up to that time."""
         ...
 
     def start(self, number: int, application: ApplicationSpec) -> None:
@@ -45,19 +45,19 @@ class World(Protocol):
         ...
 
     def stop(self, tag: str) -> None:
-        """Stop applications of a tag; no effect without one."""
+        """Stop the applications with a tag, if any."""
         ...
 
     def kill(self, tag: str) -> None:
-        """Kill applications of a tag; no effect without one."""
+        """Kill the applications with a tag, if any."""
         ...
 
     def hold(self, tag: str) -> None:
-        """Stop a tag's applications in the middle of a write of their counters; no effect without one."""
+        """Pause the applications with a tag, if any, in the middle of a write to their counters."""
         ...
 
     def release(self, tag: str) -> None:
-        """Let them continue."""
+        """Let paused applications continue."""
         ...
 
     def inject(self, fault: FaultSpec) -> None:
@@ -69,19 +69,19 @@ class World(Protocol):
         ...
 
     def reset(self, device: int) -> None:
-        """Reset a device, whoever uses it."""
+        """Reset a device, even if applications use it."""
         ...
 
     def close(self) -> None:
-        """End everything and remove all files."""
+        """Stop all applications and remove all files."""
         ...
 
 
 def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
-    """Allocate the device memory that an application requests besides its models: accounted only.
+    """Account for the device memory that an application requests besides its models.
 
     Raises:
-        NrtError: RESOURCE, when the device does not have enough.
+        NrtError: RESOURCE, if the device does not have enough.
     """
     size_bytes = round(application.tensors_mib * 2**20)
     if size_bytes:
@@ -89,12 +89,12 @@ def allocate_tensors(runtime: Runtime, application: ApplicationSpec) -> None:
 
 
 def stand_still(store: Datastore, index: int, *, still: bool) -> None:
-    """Mark a page as a process does that is stopped in the middle of a write, or that continues.
+    """Mark a page as if its process were stopped in the middle of a write, or remove the mark.
 
     Args:
-        store: the node's, writable; nobody writes the page meanwhile.
-        index: of the page.
-        still: begin, or end.
+        store: datastore of the node, writable; no other thread writes the page meanwhile.
+        index: number of the page.
+        still: whether to set or to remove the mark.
     """
     words = memoryview(store.map).cast("Q")
     place = (layout.page_offset(index) + layout.Page.sequence.offset) // 8

@@ -1,1 +1,1 @@
-"""Many independent jobs on local processes or on a Dask cluster; the results do not depend on which."""
+"""Run many independent jobs in local processes or on a Dask cluster, with the same results."""

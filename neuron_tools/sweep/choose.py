@@ -1,4 +1,4 @@
-"""The engine that the user names."""
+"""Select the engine that the user names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ADDRESS = re.compile(r"dask(?P<tls>\+tls)?://(?P<host>[^/?#@]+:[0-9]{1,5})/?")
 
 
 def engine_of(choice: Choice) -> Engine:
-    """The engine.
+    """Return the engine of a choice.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: the name is unknown.
     """
     if choice.name == "local":
         from neuron_tools.sweep.local import LocalEngine

@@ -27,7 +27,7 @@ Out = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(
         metavar="FILE",
-        help="Write results as NDJSON, as they come. A sweep that was cancelled continues from the file.",
+        help="Write results as NDJSON, as they come. A cancelled sweep continues from the file.",
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A NEFF file, or an ONNX file to compile.")]
@@ -62,7 +62,7 @@ def search(
 ) -> None:
     """Run the random scenarios of 'neuron-sim scenario search' by seed. Exit status 1 if one breaks an invariant.
 
-    'neuron-sim scenario search FILE --seed N' shrinks what was found.
+    'neuron-sim scenario search FILE --seed N' shrinks the scenario of a seed.
     """
     with requires("scenario"):
         from neuron_tools.sweep import command, plan

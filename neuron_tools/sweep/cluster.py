@@ -1,4 +1,4 @@
-"""Jobs on a Dask cluster. Dask runs a lost worker's jobs again."""
+"""Run jobs on a Dask cluster. If a worker is lost, Dask runs its jobs again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 10
 
 
 def worker_version() -> str:
-    """The version of the suite where this runs."""
+    """The version of the suite in this process."""
     return __version__
 
 
@@ -24,7 +24,7 @@ class DaskEngine:
     """See :class:`.job.Engine`."""
 
     def __init__(self, address: str) -> None:
-        """``address``: of the scheduler, ``tcp://HOST:PORT`` or ``tls://HOST:PORT``."""
+        """``address``: address of the scheduler, ``tcp://HOST:PORT`` or ``tls://HOST:PORT``."""
         self._address = address
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
@@ -41,7 +41,7 @@ class DaskEngine:
         futures = {}
         try:
             self._check(client)
-            # Names of their own, so that equal jobs of two sweeps are run for both.
+            # Unique names, so that Dask runs equal jobs of two sweeps twice.
             sweep = uuid.uuid4().hex
             for job in jobs:
                 future = client.submit(execute, msgspec.json.encode(job), key=f"neuron-{sweep}-{job.number}")

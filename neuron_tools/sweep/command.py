@@ -1,4 +1,4 @@
-"""``neuron-sim sweep``: run the jobs, keep the results, say what they have in common."""
+"""``neuron-sim sweep``: run the jobs, store their results, print a summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from neuron_tools.sweep.summary import Summary, summary_of
 
 
 class SweepOptions(NamedTuple):
-    """What all sweeps are told. ``out``: the file of results; ``None``: they are only summed up."""
+    """Options of all sweeps. ``out``: the file of results; ``None``: only print the summary."""
 
     engine: Choice
     out: Path | None
@@ -29,14 +29,14 @@ class SweepOptions(NamedTuple):
 
 
 def run(plan: Plan, options: SweepOptions) -> int:
-    """Run a sweep; returns the exit status, 1 if a job failed or did not meet what was expected of it.
+    """Run a sweep; returns the exit status: 1 if a job failed or an expectation was not met.
 
     Raises:
-        UsageError: an option is wrong.
+        UsageError: an option is invalid.
         NeuronError: no worker responds, or the results cannot be written.
     """
     engine = engine_of(options.engine)
-    # Workers and the file are left in order.
+    # The workers are stopped and the file is complete.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     store = Store(options.out, sweep_of(plan.kind, plan.name, plan.jobs), plan.labels)
     jobs, known, began = store.missing(plan.jobs), len(store.lines), time.monotonic()

@@ -1,4 +1,4 @@
-"""Files that jobs read: they must be the same on every machine, under the same path."""
+"""The files that jobs read. They must be the same on every machine, under the same path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InputFile(msgspec.Struct, frozen=True):
 
 
 def input_file(path: Path) -> InputFile:
-    """The file as it is here.
+    """Return the file with the hash of its content on this machine.
 
     Raises:
         NeuronError: it cannot be read.
@@ -29,7 +29,7 @@ def input_file(path: Path) -> InputFile:
 
 
 def check_files(files: Iterable[InputFile]) -> None:
-    """Check that this machine has the files as they were where the jobs were made.
+    """Check that the files are the same as on the machine that made the jobs.
 
     Raises:
         NeuronError: a file is missing or differs.
@@ -43,10 +43,10 @@ def check_files(files: Iterable[InputFile]) -> None:
 
 
 def model_files(models: Iterable[ModelSpec], folder: Path) -> tuple[InputFile, ...]:
-    """The files of a scenario's or a fleet's models.
+    """Return the model files of a scenario or a fleet.
 
     Raises:
-        NeuronError: one cannot be read.
+        NeuronError: a file cannot be read.
     """
     names = sorted({name for model in models if (name := model.neff or model.onnx) is not None})
     return tuple(input_file(folder / name) for name in names)

@@ -1,4 +1,4 @@
-"""Jobs: what a worker, here or on another machine, is sent, and what it returns."""
+"""Jobs: the arguments that a worker receives, on this machine or another, and the result that it returns."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KINDS = {
     "fleet": "neuron_tools.fleet.run.command:run_fleet_job",
     "fleet-nodes": "neuron_tools.fleet.run.job:run_nodes_job",
 }
-"""Kind of job -> the function that runs it: from its arguments in JSON to its result in JSON. Workers run no others."""
+"""Kind of job -> the function that runs it, from arguments to result, both as JSON. Workers run no other functions."""
 
 _ALONE = threading.RLock()
-"""A Dask worker may have threads; a job uses generators of random numbers and locks of the whole process."""
+"""Runs one job at a time: a Dask worker may have threads, but jobs use random generators and locks of the process."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job. ``number``: its place among the results; ``arguments``: JSON, all that the result depends on."""
+    """A job. ``number``: its position in the results; ``arguments``: everything that determines the result, as JSON."""
 
     number: int
     kind: str
@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The end of a job: its result (JSON), or why it has none."""
+    """The end of a job: its result (JSON), or the reason why it failed."""
 
     number: int
     result: msgspec.Raw = msgspec.Raw(b"null")
@@ -46,15 +46,15 @@ class Engine(Protocol):
     """Runs jobs."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
-        """The ends of the jobs as they come. Closing the iterator cancels the others.
+        """Run jobs and yield their ends as they come. Closing the iterator cancels the rest.
 
         Raises:
-            NeuronError: there are no workers.
+            NeuronError: no worker is available.
         """
 
 
 def each_end(engine: Engine, jobs: Sequence[Job]) -> Generator[Done, None, None]:
-    """Of :meth:`Engine.run`, to be closed: what still runs is cancelled then."""
+    """The iterator of :meth:`Engine.run`. Closing it cancels the jobs that are not done."""
     yield from engine.run(jobs)
 
 
@@ -68,7 +68,7 @@ class Here:
 
 
 def execute(payload: bytes) -> bytes:
-    """Run a job; both sides are JSON. An error is a result too."""
+    """Run a job. Arguments and result are JSON; an error becomes a result."""
     job = msgspec.json.decode(payload, type=Job)
     os.environ.setdefault("NEURON_RT_LOG_LEVEL", "QUIET")
     module, _, name = KINDS[job.kind].partition(":")
@@ -78,7 +78,7 @@ def execute(payload: bytes) -> bytes:
         except NeuronError as error:
             return msgspec.json.encode(Done(job.number, error=str(error)))
         except Exception as error:
-            # A defect of the suite: it must not end the other jobs, nor the worker.
+            # A defect of the suite, which must not stop the other jobs or the worker.
             text = f"internal error: {type(error).__name__}: {error}"
             return msgspec.json.encode(Done(job.number, error=text))
     return msgspec.json.encode(Done(job.number, msgspec.Raw(result)))

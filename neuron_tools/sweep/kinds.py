@@ -1,4 +1,4 @@
-"""The kinds of jobs: what each is told, and what it returns."""
+"""The kinds of jobs: the arguments and the result of each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runtime_core.errors import NeuronError
 
 
 class ScenarioJob(msgspec.Struct, frozen=True):
-    """A scenario under a seed, or a search for what breaks an invariant under one.
+    """A scenario to run with a seed, or to search with a seed for a broken invariant.
 
     Attributes:
-        text: the scenario file.
-        folder: of its models.
-        seed: of the run.
-        files: that it reads.
+        text: content of the scenario file.
+        folder: folder of its models.
+        seed: seed of the run.
+        files: the files that it reads.
     """
 
     text: str
@@ -30,7 +30,7 @@ class ScenarioJob(msgspec.Struct, frozen=True):
 
 
 class BenchJob(msgspec.Struct, frozen=True):
-    """A setup of ``neuron-bench`` under the virtual clock; fields as its options."""
+    """A setup of ``neuron-bench`` under the virtual clock; the fields are its options."""
 
     model: InputFile
     instance_type: str
@@ -45,7 +45,7 @@ class BenchJob(msgspec.Struct, frozen=True):
 
 
 class AdviseJob(msgspec.Struct, frozen=True):
-    """A question to ``neuron-bench --advise``; fields as its options."""
+    """A run of ``neuron-bench --advise``; the fields are its options."""
 
     model: InputFile
     rate_per_second: float
@@ -81,7 +81,7 @@ def run_scenario_job(arguments: bytes) -> bytes:
 
 
 def run_search_job(arguments: bytes) -> bytes:
-    """Run the random scenario of a seed against the invariants; the result names the one that does not hold.
+    """Check the invariants in the random scenario of a seed. The result names the broken invariant, if any.
 
     Raises:
         NeuronError: it cannot run.
@@ -102,7 +102,7 @@ def run_search_job(arguments: bytes) -> bytes:
 
 
 def run_bench_job(arguments: bytes) -> bytes:
-    """Measure a setup; the result is a line of ``neuron-bench --json``. One that does not fit has an error in it.
+    """Measure a setup. The result is a line of ``neuron-bench --json``, or an error for a setup that does not fit.
 
     Raises:
         NeuronError: the model cannot be read or compiled.

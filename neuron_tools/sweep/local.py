@@ -1,4 +1,4 @@
-"""Jobs in processes of this machine. A process that dies is replaced, and its job runs again."""
+"""Run jobs in processes on this machine. A process that dies is replaced, and its job runs again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Worker(NamedTuple):
 
 
 def _work(pipe: Connection) -> None:
-    # Ctrl-C reaches the whole group of the terminal; the parent decides.
+    # The terminal sends Ctrl-C to all its processes; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
@@ -65,7 +65,7 @@ class LocalEngine:
                     try:
                         worker.pipe.send_bytes(msgspec.json.encode(job))
                     except BrokenPipeError:
-                        # It died; reading finds that out below.
+                        # The worker has died; the read below detects this.
                         continue
                 for pipe in wait(list(busy)):
                     assert isinstance(pipe, Connection)  # noqa: S101 - nothing else was given

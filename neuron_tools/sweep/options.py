@@ -1,4 +1,4 @@
-"""Options of commands that run jobs."""
+"""Options of the commands that run jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple, Optional
 import typer
 
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="ENGINE", help="What runs the jobs: local or dask://HOST:8786.")
+    str, typer.Option("--engine", metavar="ENGINE", help="Where the jobs run: local or dask://HOST:8786.")
 ]
 WorkersOption = Annotated[
     Optional[int],  # noqa: UP045 - typer reads the annotation at run time
@@ -16,7 +16,7 @@ WorkersOption = Annotated[
 
 
 class Choice(NamedTuple):
-    """An engine as the user names it: ``local`` or ``dask://HOST:PORT``; ``workers``: processes of ``local``."""
+    """The engine that the user names: ``local`` or ``dask://HOST:PORT``. ``workers``: processes of ``local``."""
 
     name: str = "local"
     workers: int | None = None

@@ -1,4 +1,4 @@
-"""From a command line to the jobs of a sweep."""
+"""Make the jobs of a sweep from its command line."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _MOST_JOBS = 100_000
 _EPOCH = "1970-01-01T00:00:00Z"
-"""No figure depends on the date, and equal sweeps are to have equal jobs."""
+"""A fixed date, so that equal sweeps have equal jobs. No result depends on it."""
 
 
 class Plan(NamedTuple):
-    """A sweep: its kind, a name, its jobs, and what distinguishes them."""
+    """A sweep: its kind, a name, its jobs, and a label for each job."""
 
     kind: str
     name: str
@@ -43,10 +43,10 @@ def _plan(kind: str, name: str, made: Sequence[tuple[Mapping[str, Any], msgspec.
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of a list such as ``0-199``.
+    """Parse a list of seeds such as ``0-199``.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the list is invalid.
     """
     try:
         return parse_ranges(text)
@@ -55,7 +55,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def scenario_plan(name: str, seeds: str, *, search: bool = False) -> Plan:
-    """A scenario under many seeds; ``search``: the random scenarios of the seeds.
+    """Plan a scenario with many seeds; ``search``: the random scenario of each seed.
 
     Raises:
         UsageError: the file or the seeds are invalid.
@@ -75,7 +75,7 @@ def scenario_plan(name: str, seeds: str, *, search: bool = False) -> Plan:
 
 
 def fleet_plan(files: Sequence[Path], seeds: str | None, days: float, step: str) -> Plan:
-    """Fleets under many seeds; ``seeds``: ``None`` for those of the files.
+    """Plan fleets with many seeds; ``seeds``: ``None`` for the seeds in the files.
 
     Raises:
         UsageError: a file or an option is invalid.
@@ -105,7 +105,7 @@ class BenchGrid(NamedTuple):
 
 
 def bench_plan(model: Path, grid: BenchGrid) -> Plan:
-    """A model in every combination of the options.
+    """Plan the measurement of a model in every combination of the options.
 
     Raises:
         UsageError: an option is invalid.
@@ -151,7 +151,7 @@ class AdviseGrid(NamedTuple):
 
 
 def advise_plan(model: Path, grid: AdviseGrid) -> Plan:
-    """The cheapest setup for every rate and limit.
+    """Plan the search for the cheapest setup for every rate and limit.
 
     Raises:
         UsageError: an option is invalid.
@@ -177,7 +177,7 @@ def advise_plan(model: Path, grid: AdviseGrid) -> Plan:
 
 
 def _shapes(networks: Networks, batch: str, pipeline: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Batches and pipelines: a NEFF has its own; no ``batch`` stands for that of the ONNX file."""
+    """Return batches and pipelines. A NEFF has fixed ones; an empty ``batch`` means the batch of the ONNX file."""
     from neuron_tools.bench.setups import parse_counts
 
     if networks.fixed:

@@ -1,4 +1,4 @@
-"""A progress bar of jobs; only on a terminal."""
+"""A progress bar for jobs, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(name: str, total: int, unit: str, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """Show how many of ``total`` are done: the number that is passed to the returned function."""
+    """Show a progress bar up to ``total``. Call the returned function with the number of jobs that are done."""
     if not show or not sys.stderr.isatty():
         yield lambda _done: None
         return

@@ -1,7 +1,9 @@
-"""Results of a sweep as NDJSON: a line for the sweep, a line per job, appended as they come, sorted at the end.
+"""Results of a sweep as NDJSON: a line for the sweep, then a line per job.
 
-A file that is not complete is continued: jobs whose result it has are not run again. The last line of a run that was
-killed may be cut off; it is dropped.
+Lines are appended as jobs end, and sorted when all have ended.
+
+A sweep continues from an incomplete file: jobs with a result are not run again. If a run was killed, its last line may
+be incomplete; that line is dropped.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ class Sweep(msgspec.Struct, frozen=True):
     """The first line.
 
     Attributes:
-        sweep: its kind.
-        name: of the file that is swept.
-        jobs: how many.
-        version: of the suite.
-        digest: of all jobs: equal ones have equal results.
+        sweep: kind of the sweep.
+        name: name of the file whose jobs are run.
+        jobs: number of jobs.
+        version: version of the suite.
+        digest: hash of all jobs; sweeps with equal hashes have equal results.
     """
 
     sweep: str
@@ -38,7 +40,7 @@ class Sweep(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A job: its number, what distinguishes it, and its result or its error."""
+    """A job: its number, its label, and its result or error."""
 
     job: int
     label: dict[str, Any]
@@ -56,15 +58,15 @@ class Store:
     """The lines of a sweep, in a file or only in memory."""
 
     def __init__(self, path: Path | None, sweep: Sweep, labels: Sequence[Mapping[str, Any]]) -> None:
-        """Read what the file has already.
+        """Read the results that the file already has.
 
         Args:
-            path: the file; ``None``: none.
-            sweep: what is in it.
-            labels: of the jobs.
+            path: the file; ``None``: keep the results in memory only.
+            sweep: the first line.
+            labels: labels of the jobs.
 
         Raises:
-            UsageError: it holds something else.
+            UsageError: the file is not of this sweep.
             NeuronError: it cannot be read or written.
         """
         self._path, self._sweep, self._labels = path, sweep, labels
@@ -72,7 +74,7 @@ class Store:
         if path is None:
             return
         for line in self._read(path):
-            # What failed is tried again.
+            # Failed jobs are run again.
             if not line.error and 0 <= line.job < sweep.jobs:
                 self.lines[line.job] = line
         self._write()
@@ -94,7 +96,7 @@ class Store:
             try:
                 yield msgspec.json.decode(row, type=Line)
             except msgspec.MsgspecError:
-                # Cut off; the job runs again.
+                # An incomplete line: its job runs again.
                 continue
 
     def missing(self, jobs: Sequence[Job]) -> list[Job]:
@@ -102,7 +104,7 @@ class Store:
         return [job for job in jobs if job.number not in self.lines]
 
     def add(self, done: Done) -> None:
-        """Keep the end of a job.
+        """Store the end of a job.
 
         Raises:
             NeuronError: the file cannot be written.
@@ -117,7 +119,7 @@ class Store:
                 raise NeuronError(f"cannot be written: {error.strerror}", where=str(self._path)) from None
 
     def close(self) -> None:
-        """Sort the file: equal sweeps give equal bytes.
+        """Sort the file, so that equal sweeps give equal bytes.
 
         Raises:
             NeuronError: the file cannot be written.

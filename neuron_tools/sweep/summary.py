@@ -1,4 +1,4 @@
-"""What the results of a sweep have in common."""
+"""The summary of a sweep's results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_ERRORS = 5
 
 
 class Summary(NamedTuple):
-    """Lines for a terminal, facts for programs, and whether every job met what was expected of it."""
+    """Lines for a terminal, facts for programs, and whether every job succeeded and met its expectations."""
 
     lines: list[str]
     facts: dict[str, Any]
@@ -24,11 +24,11 @@ class Summary(NamedTuple):
 
 
 _Results = Sequence[tuple[Mapping[str, Any], dict[str, Any]]]
-"""Labels and results of the jobs that have one."""
+"""Labels and results of the jobs that have a result."""
 
 
 def summary_of(kind: str, lines: Sequence[Line]) -> Summary:
-    """The summary of a sweep's lines."""
+    """Summarize the lines of a sweep."""
     results = [(line.label, msgspec.json.decode(line.result)) for line in lines if not line.error]
     failed = [line for line in lines if line.error]
     made = _KINDS[kind](results)
@@ -49,7 +49,7 @@ def _seeds(labels: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Least, median and greatest of the values that are known."""
+    """Minimum, median and maximum of the known values."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return {"min": None, "median": None, "max": None}

@@ -1,1 +1,1 @@
-"""Fault search: random scenarios by seed against invariants; a failing one is shrunk to the shortest that fails."""
+"""Fault search: check invariants in random scenarios by seed, and shrink a scenario that fails."""

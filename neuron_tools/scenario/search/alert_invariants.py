@@ -24,7 +24,7 @@ _CAUSES: Mapping[str, set[str]] = {
 
 
 class AlertsHaveCauses(Invariant):
-    """An alert fires only after something that explains it."""
+    """An alert fires only after an event that explains it."""
 
     name = "alerts-have-causes"
 
@@ -40,7 +40,7 @@ class AlertsHaveCauses(Invariant):
 
 
 class EccAlertFires(Invariant):
-    """An uncorrected ECC event between two samples that both saw the device is an alert at the second."""
+    """If uncorrected ECC events of a device increase between two samples, the alert fires at the second."""
 
     name = "ecc-alert-fires"
 
@@ -56,14 +56,14 @@ class EccAlertFires(Invariant):
 
 
 class GoneAlertFires(Invariant):
-    """An application that was killed eight minutes ago, and did not come back, is an alert."""
+    """The alert fires if an application was killed eight minutes ago and has not restarted."""
 
     name = "gone-alert-fires"
 
     def broken(self, probe: Probe) -> Iterator[str]:
         """See the base class."""
         alive = {runtime.tag for runtime in probe.now.runtimes}
-        # The alert takes a number for the pid of a runtime without a tag, which nobody expects back.
+        # The alert ignores numeric tags: they are pids of runtimes without a tag, which are not expected to restart.
         killed = [e for e in probe.happened if e.kill is not None and not e.kill.isdigit()]
         gone = [e for e in killed if probe.seconds - seconds_of(e.at) >= 480]
         last = {e.kill or "": e for e in probe.happened}
@@ -80,7 +80,7 @@ class GoneAlertFires(Invariant):
             if not lived or starts or event.kill in alive or last[event.kill or ""] is not event or _blind(probe):
                 continue
             if not any(f.name == "NeuronRuntimeGone" for f in probe.fired):
-                yield f"{event.kill} was killed at {event.at}, and no alert tells it"
+                yield f"{event.kill} was killed at {event.at}, and no alert fired"
 
 
 def _blind(probe: Probe) -> bool:

@@ -1,4 +1,4 @@
-"""What ``neuron-sim scenario search`` does."""
+"""Run ``neuron-sim scenario search``."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from runtime_core.errors import UsageError
 
 
 class SearchPlan(NamedTuple):
-    """What to search.
+    """Settings of a search.
 
     Attributes:
-        scenario: file, or name of the library.
-        minutes: how long; 0: only run the file itself against the invariants.
-        first_seed: to begin with.
-        out: where to write the shortest scenario that fails.
-        invariants: ``MODULE:CLASS`` of further ones.
+        scenario: file, or name from the library.
+        minutes: time to search; 0: only check the invariants in the file itself.
+        first_seed: first seed to try.
+        out: file for the shortest scenario that fails.
+        invariants: additional ones, as ``MODULE:CLASS``.
         mutant: a defect to plant; "": none.
         as_json: print JSON.
     """
@@ -44,10 +44,10 @@ class SearchPlan(NamedTuple):
 
 
 def run(plan: SearchPlan) -> int:
-    """Search, and print what was found; returns the exit status, 1 when something was.
+    """Search and print the result; returns the exit status: 1 if a scenario fails.
 
     Raises:
-        UsageError: the file or an invariant is wrong.
+        UsageError: the file or an invariant is invalid.
         NeuronError: the scenario cannot be written.
     """
     path = find(plan.scenario)

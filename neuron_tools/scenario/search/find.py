@@ -1,4 +1,4 @@
-"""Searches seed by seed until time is up, and shrinks what fails."""
+"""Search seed by seed until the time is up, and shrink the first scenario that fails."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Found(NamedTuple):
     """A seed whose scenario fails.
 
     Attributes:
-        seed: of the scenario and its run.
-        seeds: how many were tried.
-        seconds: until it was found.
-        first: the failure as it was found.
+        seed: seed of the scenario and its run.
+        seeds: number of seeds that were tried.
+        seconds: wall time until it was found.
+        first: the failure before shrinking.
         shrunken: the shortest scenario that fails in the same way.
     """
 
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """What a search did: seeds tried, wall seconds, and what it found (``None``: nothing)."""
+    """The result of a search: seeds tried, wall seconds, and the failing seed (``None`` if none)."""
 
     seeds: int
     seconds: float
@@ -57,12 +57,12 @@ def search(
     """Try seeds from ``first_seed`` on, until one fails or the time is up.
 
     Args:
-        base: whose applications run.
-        folder: where its models are.
-        seconds: wall time to search; what is found is shrunk after it.
-        first_seed: to begin with.
-        invariants: to hold.
-        progress: told the seeds tried and the seconds passed.
+        base: the scenario whose applications run.
+        folder: folder of its models.
+        seconds: wall time to search, without shrinking.
+        first_seed: first seed to try.
+        invariants: invariants to check.
+        progress: called with the number of seeds tried and the seconds passed.
     """
     began = time.monotonic()
     tried = 0
@@ -81,7 +81,7 @@ def search(
 
 
 def as_yaml(scenario: Scenario) -> str:
-    """A scenario as a file, without what has its default value."""
+    """Return a scenario as a file, without fields that have their default value."""
     return yaml.safe_dump(_plain(scenario), sort_keys=False, width=120, allow_unicode=True)
 
 

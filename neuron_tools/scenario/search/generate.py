@@ -26,7 +26,7 @@ _HALF_LOAD = 0.5
 
 
 def generate(base: Scenario, seed: int) -> Scenario:
-    """A scenario of ``seed``; equal seeds give equal ones."""
+    """Return the scenario of ``seed``; equal seeds give equal scenarios."""
     rng = random.Random(f"search {seed}")  # noqa: S311 - chance that can be repeated
     size = instance_type(base.instance)
     chosen = [a for a in base.applications if rng.random() < 0.8] or [rng.choice(base.applications)]
@@ -47,7 +47,7 @@ def generate(base: Scenario, seed: int) -> Scenario:
 
 
 def _loaded(base: Scenario, application: ApplicationSpec, rng: random.Random) -> ApplicationSpec:
-    """The application with requests of its own for at most half of its time, or with closed clients."""
+    """Return the application with random requests for at most half of its capacity, or with closed clients."""
     cores = len(parse_ranges(application.cores)) if application.cores else 1
     milliseconds = max(base.models[name].milliseconds or 10.0 for name in application.models)
     most = min(_MOST_PER_SECOND, _HALF_LOAD * min(cores, application.threads) * 1000 / (milliseconds + 2))
@@ -60,7 +60,7 @@ def _loaded(base: Scenario, application: ApplicationSpec, rng: random.Random) ->
 
 
 def _lives(application: ApplicationSpec, rng: random.Random) -> list[ApplicationSpec]:
-    """One life, or two with a restart between them."""
+    """Return the application once, or twice with a restart in between."""
     if rng.random() < 0.7:
         return [application]
     end = rng.randrange(120, 600)

@@ -14,16 +14,16 @@ class Probe(NamedTuple):
     """A node at a sample.
 
     Attributes:
-        scenario: what it runs.
-        seconds: since the start.
-        before: the sample before; ``None`` at the first.
-        now: the node.
-        requests: tag -> requests that have arrived at its application; only where it serves requests one by one, and
-            runs without a break since its start.
-        happened: the events so far, ends of applications apart.
-        fired: every alert so far.
-        refused: why an application could not start, each time one could not.
-        over: whether everything was stopped, at the end.
+        scenario: the scenario that runs.
+        seconds: time since the start.
+        before: snapshot of the previous sample; ``None`` at the first sample.
+        now: snapshot of this sample.
+        requests: tag -> requests that have arrived at its application; only for applications that serve requests one
+            by one and have not been restarted.
+        happened: the events so far, without ends of applications.
+        fired: every alert that has fired so far.
+        refused: the reason of each failure to start an application.
+        over: whether this is the end, with all applications stopped.
     """
 
     scenario: Scenario
@@ -38,10 +38,10 @@ class Probe(NamedTuple):
 
 
 class Invariant:
-    """Something that is always true. One object watches one run."""
+    """A condition that is always true. There is one object per run."""
 
     name: ClassVar[str]
 
     def broken(self, probe: Probe) -> Iterable[str]:
-        """What is wrong at a sample; nothing when all is well."""
+        """Return descriptions of violations at a sample; none if the invariant holds."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ _MOST_WAITING = 60
 
 
 class CountersNeverGoBack(Invariant):
-    """No counter of a runtime or a device is less than it was."""
+    """No counter of a runtime or a device decreases."""
 
     name = "counters-never-go-back"
 
@@ -54,7 +54,7 @@ def _less(before: Runtime, now: Runtime) -> Iterator[str]:
 
 
 class RequestsAreConserved(Invariant):
-    """A request that arrived ends once: never twice, and soon while nothing is wrong."""
+    """A request that has arrived never ends twice, and ends soon on a node without an event."""
 
     name = "requests-are-conserved"
 
@@ -86,7 +86,7 @@ class LatenciesAreCounted(Invariant):
 
 
 class ErrorsHaveOutcomes(Invariant):
-    """No more errors than executions that failed."""
+    """There are not more errors than failed executions."""
 
     name = "errors-have-outcomes"
 
@@ -100,7 +100,7 @@ class ErrorsHaveOutcomes(Invariant):
 
 
 class CoresAreBusyInTime(Invariant):
-    """A core is not busy for longer than time passes."""
+    """The busy time of a core does not increase faster than time passes."""
 
     name = "cores-are-busy-in-time"
 
@@ -121,7 +121,7 @@ class CoresAreBusyInTime(Invariant):
 
 
 class MemoryAddsUp(Invariant):
-    """The memory in use on a device is that of the runtimes on it."""
+    """The memory in use on a device is the sum over the runtimes on it."""
 
     name = "memory-adds-up"
 
@@ -134,7 +134,7 @@ class MemoryAddsUp(Invariant):
 
 
 class EverythingReturns(Invariant):
-    """When all applications ended, no runtime, no core and no byte of device memory is in use."""
+    """After all applications have ended, no runtime, core or device memory is in use."""
 
     name = "everything-returns"
 
@@ -161,7 +161,7 @@ class StartsSucceed(Invariant):
 
 
 class EccNeedsAFault(Invariant):
-    """ECC events are those of ECC faults."""
+    """ECC events occur only after ECC faults."""
 
     name = "ecc-needs-a-fault"
 
@@ -175,7 +175,7 @@ class EccNeedsAFault(Invariant):
 
 
 class RatesCanBeComputed(Invariant):
-    """Two samples give rates of no less than nothing, as viewers show them."""
+    """The rates between two samples, which viewers show, are not negative."""
 
     name = "rates-can-be-computed"
 

@@ -1,4 +1,4 @@
-"""Ten defects that can be planted, to see that the search finds them. For tests and benchmarks only."""
+"""Ten defects to plant, to check that the search finds them. For tests and benchmarks only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime_core.virtual.clients import RequestQueue
 
 
 class Mutant(NamedTuple):
-    """A defect: what is wrong, and the change that makes it so (object, attribute, from the old to the new)."""
+    """A defect: its description, and the change (object, attribute, function from the old value to the new)."""
 
     summary: str
     owner: object
@@ -137,7 +137,7 @@ MUTANTS = {
 
 @contextmanager
 def planted(name: str) -> Iterator[None]:
-    """The code with one defect, inside the block."""
+    """Plant one defect for the duration of the block."""
     mutant = MUTANTS[name]
     with ExitStack() as stack:
         old = getattr(mutant.owner, mutant.attribute)

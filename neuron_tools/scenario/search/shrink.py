@@ -1,4 +1,4 @@
-"""Makes a failing scenario as short as it can be and still fail in the same way."""
+"""Shrink a failing scenario as far as it still fails in the same way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_TRIALS = 150
 
 
 class Shrunken(NamedTuple):
-    """The shortest scenario found, how it fails, and how many trials that took."""
+    """The shortest scenario that was found, its failure, and the number of trials."""
 
     scenario: Scenario
     failure: Failure
@@ -22,11 +22,11 @@ class Shrunken(NamedTuple):
 
 
 def shrink(scenario: Scenario, failure: Failure, trial: Callable[[Scenario], Failure | None]) -> Shrunken:
-    """Take away what can be taken away, until nothing more can.
+    """Remove parts of a scenario until no further part can be removed.
 
     Args:
-        scenario: that fails.
-        failure: how.
+        scenario: a scenario that fails.
+        failure: its failure.
         trial: runs a scenario.
     """
     trials, progress = 0, True
@@ -44,7 +44,7 @@ def shrink(scenario: Scenario, failure: Failure, trial: Callable[[Scenario], Fai
 
 
 def _smaller(scenario: Scenario, failure: Failure) -> Iterator[Scenario]:
-    """Scenarios with less, those with the most taken away first."""
+    """Yield smaller scenarios, the smallest first."""
     replace = msgspec.structs.replace
     seconds = round(nanoseconds_of(scenario.duration) / 1e9)
     step = max(1, round(nanoseconds_of(scenario.sample) / 1e9))
@@ -77,7 +77,7 @@ def _smaller(scenario: Scenario, failure: Failure) -> Iterator[Scenario]:
 
 
 def _until(scenario: Scenario, seconds: int) -> Scenario:
-    """The scenario up to a time; what would come later is left out."""
+    """Return the scenario up to a time, without later parts."""
     end_ns = seconds * 10**9
     replace = msgspec.structs.replace
     applications = [a for a in scenario.applications if nanoseconds_of(a.start) < end_ns]

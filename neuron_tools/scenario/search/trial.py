@@ -1,4 +1,4 @@
-"""Runs one scenario under the virtual clock and holds every invariant at each sample."""
+"""Run one scenario under the virtual clock, and check every invariant at each sample."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from runtime_core.telemetry import NodeError
 from runtime_core.telemetry.snapshot import Snapshot
 
 NOTHING_FAILS = "nothing-fails"
-"""Names the invariant that neither the node nor a viewer raises an error of its own."""
+"""Name of the invariant that the node and the viewers raise no unexpected exception."""
 
 
 class Failure(NamedTuple):
-    """An invariant that did not hold, when, and what was seen."""
+    """A broken invariant, its time, and a description."""
 
     invariant: str
     seconds: float
@@ -41,10 +41,10 @@ def run_trial(scenario: Scenario, folder: Path, seed: int, invariants: Sequence[
     """Run ``scenario`` to its end, or to the first invariant that does not hold.
 
     Args:
-        scenario: to run.
-        folder: where its models are.
-        seed: of the node and the requests.
-        invariants: to hold.
+        scenario: the scenario.
+        folder: folder of its models.
+        seed: seed of the node and the requests.
+        invariants: invariants to check.
     """
     world = VirtualWorld(scenario, folder, seed)
     try:
@@ -91,7 +91,7 @@ class _Trial:
         except _Broken:
             raise
         except Exception as error:
-            # Whatever is raised here, a user would have met it.
+            # A user would have met this exception.
             raise _Broken(Failure(NOTHING_FAILS, at_ns / 1e9, f"{type(error).__name__}: {error}")) from error
 
     def _starter(self, number: int) -> Action:
@@ -107,7 +107,7 @@ class _Trial:
                 self._refused.append(f"{tag} does not start: {error}")
                 return
             if application.arrivals.closed is None and self._lives[tag] == 1:
-                # As the world draws them.
+                # The same times as in the world.
                 rng = random.Random(f"{self._seed}:{number}:{tag}")  # noqa: S311
                 times_ns = arrival_times_ns(application.arrivals, rng, at_ns, self._folder)
                 self._requests[tag] = times_ns, 0, None
@@ -149,7 +149,7 @@ class _Trial:
         try:
             now = self._world.source.snapshot(host=True)
         except NodeError:
-            # A missing driver is told so, by every viewer.
+            # The driver is missing, which every viewer reports.
             return
         happened, fired = tuple(self._happened), tuple(self._monitor.fired())
         probe = Probe(
