@@ -1,4 +1,4 @@
-"""Objects that a process makes once and shares, for as long as anything uses them."""
+"""Objects that a process creates once and shares while they are in use."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Value = TypeVar("Value")
 
 
 class Shared(Generic[Key, Value]):
-    """Read-only objects by key. Threads that ask for the same key at once wait for the first one to make it."""
+    """Read-only objects by key. If several threads request a new key, one creates the object and the others wait."""
 
     def __init__(self) -> None:
-        """Hold nothing yet."""
+        """Create an empty table."""
         self._values: weakref.WeakValueDictionary[Key, Value] = weakref.WeakValueDictionary()
         self._making: dict[Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The object of ``key``; ``make()`` where there is none, whose exceptions pass through."""
+        """Return the object of ``key``. If there is none, call ``make()``; its exceptions are raised here."""
         with self._lock:
             found = self._values.get(key)
             if found is not None:

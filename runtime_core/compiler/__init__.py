@@ -3,8 +3,8 @@
 ===========================  ===========================================================================
 :func:`compile`              a NEFF from an ONNX file or model
 :func:`compile_with_report`  the same, with a report on what runs where
-:func:`read_model`           an ONNX file or model, read once into a :class:`ReadModel`, for many shapes by:
-:func:`compile_for_timing`   the same NEFF without its parameters
+:func:`read_model`           an ONNX file or model, read once to be compiled many times; see :class:`ReadModel`
+:func:`compile_for_timing`   a NEFF without parameters from a :class:`ReadModel`
 :class:`CompileOptions`      cores, batch and precision; :class:`Fp32Cast`, :class:`CastType` are its choices
 :class:`Compiled`            NEFF and report; :data:`OnStage` is called with the name of each stage
 ===========================  ===========================================================================
@@ -50,7 +50,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the compiler on first use: it loads NumPy, which commands that only read its options do not need."""
+    """Load the compiler on first use, because it loads NumPy, which commands that only read its options do not need."""
     if name in __all__:
         from runtime_core.compiler import build
 

@@ -1,4 +1,4 @@
-"""Sets the batch: the size of open batch dimensions, or another size for fixed ones."""
+"""Set the batch: the size of open batch dimensions, or another size for fixed ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST_EXTENT = 1 << 31
 
 
 def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> int:
-    """Give the batch dimension of the inputs its size, in place.
+    """Set the size of the inputs' batch dimension, in place.
 
-    The batch is the open first dimension, wherever its name stands. Where no first dimension is open, ``batch``
-    replaces the first input's, in every input that begins with the same.
+    The batch is the open first dimension, and every dimension with the same name. If no first dimension is open,
+    ``batch`` replaces the first dimension of the first input, and of every input with the same first dimension.
 
     Returns:
-        The fixed batch that was replaced by another, else 0.
+        The fixed batch that was replaced, or 0.
 
     Raises:
         ModelFileError: another dimension is open, or has an impossible size.
@@ -59,7 +59,7 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
 
 
 def free_reshapes(module: Module, nodes: list[NodeProto], replaced: int) -> None:
-    """Let reshapes to the replaced batch follow the new one: their first extent becomes "as it comes" (0)."""
+    """Adapt reshapes to the replaced batch: their first extent becomes 0, which copies it from the input."""
     for node in nodes:
         if node.op_type != "Reshape" or any(a.name == "allowzero" and a.i for a in node.attribute):
             continue

@@ -1,4 +1,4 @@
-"""Operators with bodies of their own: If, Loop, Scan."""
+"""Operators that contain graphs (bodies): If, Loop, Scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """The operators, and those in their bodies, at any depth."""
+    """Yield the operators, and those in their bodies, at any depth."""
     for node in nodes:
         yield node
         for body in bodies_of(node):
@@ -18,22 +18,22 @@ def every_node(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
 
 
 def bodies_of(node: NodeProto) -> list[GraphProto]:
-    """The graphs among an operator's attributes."""
+    """Return the graphs among an operator's attributes."""
     return [body for a in node.attribute for body in (*a.graphs, *([a.g] if a.HasField("g") else []))]
 
 
 def has_bodies(node: NodeProto) -> bool:
-    """Whether the operator holds bodies."""
+    """Return whether the operator has bodies."""
     return bool(bodies_of(node))
 
 
 def reads(node: NodeProto) -> list[str]:
-    """Everything that an operator reads, each name once: its inputs, and what its bodies read from around them."""
+    """Return the names that an operator reads, each once: its inputs, and outer names that its bodies read."""
     return list(dict.fromkeys(n for n in (*node.input, *outer_reads(node)) if n))
 
 
 def outer_reads(node: NodeProto) -> list[str]:
-    """Names that the bodies of an If, Loop or Scan read from around them."""
+    """Return the outer names that the bodies of an If, Loop or Scan read."""
     reads: list[str] = []
     for body in bodies_of(node):
         own = {i.name for i in body.input} | {t.name for t in body.initializer}

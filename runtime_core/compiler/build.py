@@ -1,4 +1,4 @@
-"""The compiler's stages in a row."""
+"""Run the stages of the compiler."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class ReadModel(NamedTuple):
 
     Attributes:
         source: the checked model.
-        where: the model, for messages.
-        name: of the graph that is made of it.
+        where: its file or name, for messages.
+        name: name of the compiled graph.
     """
 
     source: Source
@@ -64,7 +64,7 @@ def compile_with_report(
 
     Raises:
         ModelFileError: the model cannot be read or compiled.
-        UsageError: an option that makes no sense.
+        UsageError: an option is invalid.
     """
     options = _checked(options)
     on_stage("reading")
@@ -86,7 +86,7 @@ def read_model(source: Path | str | ModelProto) -> ReadModel:
 def compile_for_timing(model: ReadModel, options: CompileOptions | None = None) -> Neff:
     """Compile a model without its parameters: the NEFF takes the same time, but computes nothing.
 
-    ``model`` stays as it is. The graph is that of :func:`compile_model`.
+    ``model`` is not changed. The graph is the same as that of :func:`compile_model`.
 
     Raises:
         ModelFileError: the model cannot be compiled.
@@ -124,7 +124,7 @@ def _compile(model: ReadModel, options: CompileOptions, on_stage: OnStage, *, pa
         try:
             return build(_lowered(module, nodes))
         except UnknownSpecError:
-            # What passes between nodes must be known beforehand; inside one CPU node nothing passes.
+            # Shapes of values between nodes must be known when compiling; a single CPU node has no such values.
             module.ops = [cpu_op(node, "shapes between its operators are only known at run time") for node in nodes]
             return build(module)
     except UnicodeDecodeError:
@@ -132,7 +132,7 @@ def _compile(model: ReadModel, options: CompileOptions, on_stage: OnStage, *, pa
 
 
 def _lowered(module: Module, nodes: list[NodeProto]) -> Module:
-    """The module with its operations. Constants and specs that lowering adds do not affect a second attempt."""
+    """Lower the nodes and return the module. Constants and specs that this adds do not affect a second attempt."""
     module.ops = [op for node in nodes for op in lower_node(module, node)]
     fuse(module)
     return module
@@ -181,7 +181,7 @@ def _build(
 
 
 def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) -> None:
-    """With a dynamic batch, inputs are cut and outputs joined along their first dimension."""
+    """Check that inputs can be split and outputs joined along their first dimension, for a dynamic batch."""
     for spec in specs:
         if not batch or not spec.shape or spec.shape[0] != batch:
             raise ModelFileError(
@@ -192,13 +192,13 @@ def _check_batch_first(specs: tuple[TensorSpec, ...], batch: int, where: str) ->
 
 
 def _name_outputs(module: Module) -> None:
-    """A model may return a constant: a copy writes it under its name. An input needs no copy.
+    """Add a copy for each output that is a constant. An output that is an input needs no copy.
 
-    Instructions read the source of the copy, since a node cannot both read a constant and write it. A CPU node reads
-    the constant by its own name, which bodies contain.
+    Instructions read the source of the copy, because a node cannot read and write the same name. A CPU node reads the
+    constant by its own name, because bodies contain that name.
     """
     if not module.ops and module.outputs and set(module.outputs) <= set(module.inputs):
-        # A NEFF has a node at least.
+        # A NEFF has at least one node.
         spec = module.specs[module.outputs[0]]
         copy = module.add_value(f"{spec.name}.copy", spec.dtype, spec.shape)
         module.ops.append(Op(EngineKind.DMA, "copy", [spec.name], [copy]))

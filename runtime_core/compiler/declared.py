@@ -1,4 +1,4 @@
-"""Checks a model's declarations against the onnx package: operator sets, operators, shapes of inputs and outputs."""
+"""Check a model's declarations against the onnx package: operator sets, operators, shapes of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def name_default_domain(model: ModelProto) -> None:
-    """Call the default domain "" everywhere, in place: "ai.onnx" is another name of it."""
+    """Replace "ai.onnx", another name of the default domain, by "" everywhere, in place."""
     for imports in (model.opset_import, *(f.opset_import for f in model.functions)):
         versions: dict[str, int] = {}
         for entry in imports:
@@ -29,7 +29,7 @@ def name_default_domain(model: ModelProto) -> None:
 
 
 def default_opset(model: ModelProto) -> int:
-    """Version of the default operator set; the newest for a model that names none."""
+    """Return the version of the default operator set; the newest if the model does not declare it."""
     import onnx
 
     versions = (o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS)
@@ -37,10 +37,10 @@ def default_opset(model: ModelProto) -> int:
 
 
 def check_operator_set(model: ModelProto, where: str) -> None:
-    """Refuse an operator set from after the onnx package: what its operators mean is not known here.
+    """Refuse an operator set that is newer than the onnx package, because its operators are unknown.
 
     Raises:
-        ModelFileError: naming both versions.
+        ModelFileError: names both versions.
     """
     import onnx
 
@@ -53,10 +53,10 @@ def check_operator_set(model: ModelProto, where: str) -> None:
 
 
 def check_operators(model: ModelProto, where: str) -> None:
-    """Find the first operator of the default domain that the model's operator set does not have.
+    """Refuse operators of the default domain that the model's operator set does not have.
 
     Raises:
-        ModelFileError: naming the operator, its node, and the operator set.
+        ModelFileError: names the first one, its node, and the operator set.
     """
     import onnx
 
@@ -65,7 +65,7 @@ def check_operators(model: ModelProto, where: str) -> None:
     for node in every_node(model.graph.node) if opset > 0 else ():
         name = node.op_type
         if isinstance(name, bytes):
-            # Not UTF-8: protobuf's C decoder hands it on as it is, and the checker's own words are the right ones.
+            # The text is not UTF-8: protobuf's C decoder accepts it, and the checker reports it.
             continue
         if node.domain not in DEFAULT_DOMAINS or (node.domain, name) in own or onnx.defs.has(name, opset):
             continue
@@ -81,10 +81,10 @@ def check_operators(model: ModelProto, where: str) -> None:
 
 
 def open_shapes(model: ModelProto, where: str) -> None:
-    """Give an output without a shape one that says nothing: exporters leave it to inference, the checker wants one.
+    """Add an empty shape to outputs without one: some exporters omit it, but the checker requires it.
 
     Raises:
-        ModelFileError: naming an input without a shape, which nothing can be inferred from.
+        ModelFileError: names an input without a shape, from which no shape can be inferred.
     """
     constants = {t.name for t in model.graph.initializer}
     for value in model.graph.input:

@@ -1,4 +1,4 @@
-"""Nodes of a NEFF from groups of operations."""
+"""Make the nodes of a NEFF from groups of operations."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ ALIGNMENT_BYTES = 64
 
 
 class UnknownSpecError(ModelFileError):
-    """A value crosses from node to node, and its type and shape are only known when the model runs."""
+    """The type and shape of a value between two nodes are only known at run time."""
 
 
 def outside_uses(module: Module, groups: list[list[Op]]) -> list[set[str]]:
-    """For each group, the names it makes that later groups or the model's outputs read."""
+    """Return, for each group, its values that are read by later groups or are outputs of the model."""
     needed: set[str] = set(module.outputs)
     result: list[set[str]] = []
     for group in reversed(groups):
@@ -51,7 +51,7 @@ def outside_uses(module: Module, groups: list[list[Op]]) -> list[set[str]]:
 
 
 def _borders(module: Module, group: list[Op], wanted: set[str]) -> tuple[list[str], list[str], list[str]]:
-    """Names that a group takes, gives, and keeps to itself."""
+    """Return the names of a group's inputs, of its outputs, and of its inner values."""
     made = [name for op in group for name in op.outputs if name]
     inside = set(made)
     taken = dict.fromkeys(n for op in group for n in op.inputs if n and n not in inside and n not in module.constants)
@@ -61,7 +61,7 @@ def _borders(module: Module, group: list[Op], wanted: set[str]) -> tuple[list[st
 
 
 def spec_of(module: Module, name: str, where: str) -> TensorSpec:
-    """Type and shape of a value that crosses the border of a node.
+    """Return type and shape of an input or output of a node.
 
     Raises:
         UnknownSpecError: they are not known.
@@ -81,7 +81,7 @@ def _specs(module: Module, names: Iterable[str], where: str) -> tuple[TensorSpec
 def describe_node(
     module: Module, name: str, group: list[Op], wanted: set[str], precision: Precision, core: int, where: str
 ) -> Node:
-    """A Neuron node of a group of operations, without its parameters' bytes; ``wanted``: what others read of it."""
+    """Make a Neuron node of a group of operations, without its parameters' bytes; ``wanted``: its outputs."""
     taken, given, kept = _borders(module, group, wanted)
     parameters, size_bytes = _lay_out(module, group, precision)
     instructions = tuple(
@@ -110,7 +110,7 @@ def describe_node(
 
 
 def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tuple[Parameter, ...], int]:
-    """Where the constants of a group lie, as which types, and their size in all."""
+    """Return offsets and types of the constants of a group, and their total size."""
     names = dict.fromkeys(n for op in group for n in op.inputs if n in module.constants)
     matrix_only = set(names) - {n for op in group for n in vector_inputs(op)}
     # The scales of quantised numbers are part of their meaning, not weights.
@@ -128,7 +128,7 @@ def _lay_out(module: Module, group: list[Op], precision: Precision) -> tuple[tup
 
 
 def parameter_bytes(module: Module, node: Node) -> memoryview:
-    """A Neuron node's constants, each in its place: one buffer, no copies beside it."""
+    """Return the constants of a Neuron node at their offsets, in one buffer and without further copies."""
     blob = memoryview(bytearray(node.params_bytes))
     for parameter in node.parameters:
         spec, value = parameter.spec, module.constants[parameter.spec.name]
@@ -140,11 +140,11 @@ def parameter_bytes(module: Module, node: Node) -> memoryview:
 def cpu_node(
     module: Module, name: str, group: list[Op], wanted: set[str], model: ModelProto, where: str
 ) -> tuple[Node, bytes]:
-    """A CPU node and its operators as an ONNX model.
+    """Make a CPU node, and its operators as an ONNX model.
 
     Raises:
-        ModelFileError: an operator that nothing can run.
-        UnknownSpecError: a value that crosses the node's border has an unknown type.
+        ModelFileError: no evaluator can run an operator.
+        UnknownSpecError: an input or output of the node has an unknown type.
     """
     import onnx
 

@@ -1,4 +1,4 @@
-"""Replaces composite operators by the simpler ones that define them in ONNX, if the engines run those."""
+"""Replace composite operators by their ONNX definitions in simpler operators, if engines can run those."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ EXPANDED = (
     "SwiGLU",
     "Swish",
 )
-"""Operators whose definition, in the onnx package, uses nothing that needs a CPU node."""
+"""Operators whose definition in the onnx package needs no CPU node."""
 
 _MOST_LEVELS = 4
-"""How deep definitions use other such operators."""
+"""Maximum depth of definitions that use other composite operators."""
 
 
 def expand(
     module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto]
 ) -> list[NodeProto] | None:
-    """Replace composite operators by their definitions; ``None`` when there is nothing to replace.
+    """Replace composite operators by their definitions; return ``None`` if there are none.
 
-    Types have to be known: many definitions depend on them. An onnx package that is too old to expand its own
-    operators leaves them for CPU nodes.
+    The types must be known, because many definitions depend on them. If the onnx package is too old to expand its
+    operators, they are left for CPU nodes.
     """
     left = nodes
     for _ in range(_MOST_LEVELS):
@@ -49,14 +49,14 @@ def expand(
 def _inlined(
     module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto], names: set[str]
 ) -> list[NodeProto] | None:
-    """One level of definitions: the types of what a definition uses are known only once it is in place."""
+    """Expand one level of definitions. Types within a definition are known only after it is inserted."""
     import onnx
     from onnx import inliner
 
     state_defaults(nodes, module.opset)
     typed = onnx.shape_inference.infer_shapes(skeleton(module, model, nodes, inputs), data_prop=True)
     for constant in typed.graph.initializer:
-        # The inliner looks for types among the declared values only.
+        # The inliner uses types of declared values only.
         info = onnx.helper.make_tensor_value_info(constant.name, constant.data_type, list(constant.dims))
         typed.graph.value_info.append(info)
     try:
@@ -69,7 +69,7 @@ def _inlined(
 
 
 def _instances(module: Module, graph: GraphProto, names: set[str]) -> list[NodeProto] | None:
-    """One level of definitions, node by node: the onnx package's inliner fails where an optional input is left out."""
+    """Expand one level of definitions node by node. The onnx inliner fails if an optional input is omitted."""
     types = {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
     found: list[NodeProto] = []
     for node in graph.node:
@@ -82,11 +82,11 @@ def _instances(module: Module, graph: GraphProto, names: set[str]) -> list[NodeP
 
 
 def _definition(module: Module, node: NodeProto, types: Mapping[str, TypeProto]) -> FunctionProto | None:
-    """What the onnx package defines an operator as, for the types of its inputs; ``None`` where it does not."""
+    """Return the onnx package's definition of an operator for the types of its inputs; ``None`` if there is none."""
     import onnx
 
     schema = onnx.defs.get_schema(node.op_type, module.opset)
-    # Older onnx packages do not tell.
+    # Older onnx packages do not provide definitions.
     definition = getattr(schema, "get_context_dependent_function_with_opset_version", None)
     if definition is None:
         return None

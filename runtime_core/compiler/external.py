@@ -1,4 +1,4 @@
-"""External data: where the files may be, and their bytes."""
+"""External data: allowed locations of the files, and their bytes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CACHE_LINKS, _CACHE_FILES = "snapshots", "blobs"
 def load_external(model: ModelProto, path: Path) -> None:
     """Read the external tensors of the model at ``path`` into it.
 
-    A file must lie in the model's folder, also where it is a symbolic link. In a Hugging Face cache, the links of a
-    snapshot lead into the folder ``blobs`` of the same repository.
+    A file must be in the model's folder, even if it is a symbolic link. In a Hugging Face cache, the links of a
+    snapshot may lead to the folder ``blobs`` of the same repository.
 
     Raises:
-        ModelFileError: naming the tensor and the file: outside these folders, missing, or too short.
+        ModelFileError: a file is outside these folders, missing, or too short; names the tensor and the file.
     """
     import onnx
 
@@ -47,7 +47,7 @@ def _located(tensor: TensorProto, location: str, path: Path) -> Path:
         raise _problem(tensor, path, "names no file")
     link = path.parent / location
     target = link.resolve()
-    # Neither the name nor a link may lead out, and an absolute name replaces the folder.
+    # Neither the name nor a link may lead out of the folder. An absolute name replaces the folder.
     inside = Path(location).is_absolute() is False and ".." not in Path(location).parts
     if not inside or not (target.is_relative_to(folder) or _is_in_cache(folder, target)):
         raise _problem(
@@ -59,7 +59,7 @@ def _located(tensor: TensorProto, location: str, path: Path) -> Path:
 
 
 def _is_in_cache(folder: Path, target: Path) -> bool:
-    """Whether ``folder`` is in a snapshot, and ``target`` a file among the blobs of the same repository."""
+    """Return whether ``folder`` is in a snapshot and ``target`` is a blob of the same repository."""
     for parent in (folder, *folder.parents):
         if parent.name == _CACHE_LINKS and folder != parent:
             return target.parent == parent.parent / _CACHE_FILES

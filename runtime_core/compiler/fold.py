@@ -1,4 +1,4 @@
-"""Constant folding: the compiler computes what depends on constants and known shapes alone."""
+"""Constant folding: the compiler computes values that depend only on constants and known shapes."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 _NEVER_FOLDED = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
-# Their results grow with the values of their inputs, not with their sizes.
+# The sizes of their results depend on the values of their inputs.
 _GROWING = {"Expand", "Tile", "Range", "Pad", "Resize", "Upsample", "OneHot", "CenterCropPad", "Col2Im", "AffineGrid"}
 _WIDEST_BYTES = 8
 _LONGEST_S = 30.0
-"""An operator that takes longer than this stays an operator."""
+"""An operator that takes longer is not folded."""
 _NOTHING = np.empty(0, np.bool_)
-"""The value of an output that is left out."""
+"""The value of an omitted output."""
 
 
 def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto], where: str) -> list[NodeProto]:
-    """Compute what depends on constants alone, into ``module.constants``.
+    """Compute values that depend only on constants, into ``module.constants``.
 
     Returns:
         The other nodes, in their order.
 
     Raises:
-        ModelFileError: a constant that is too large or malformed, or no evaluator is installed.
+        ModelFileError: a constant is too large or malformed, or no evaluator is installed.
     """
     rest = []
     evaluators: dict[bytes, Evaluator] = {}
@@ -62,7 +62,7 @@ def fold_constants(module: Module, model: ModelProto, nodes: Iterable[NodeProto]
 
 
 def fold_shapes(module: Module, nodes: Iterable[NodeProto]) -> bool:
-    """Turn Shape and Size of values with a known shape into constants; return whether there were any."""
+    """Replace Shape and Size of values with a known shape by constants; return whether there were any."""
     found = False
     for node in nodes:
         if node.op_type not in ("Shape", "Size") or node.domain:
@@ -81,7 +81,7 @@ def fold_shapes(module: Module, nodes: Iterable[NodeProto]) -> bool:
 
 
 def enter_constants(module: Module) -> None:
-    """Give every constant of a type that a NEFF knows its spec."""
+    """Set the spec of every constant whose type a NEFF supports."""
     for name, value in module.constants.items():
         dtype = _known_type(value.dtype)
         if dtype is not None:
@@ -90,21 +90,21 @@ def enter_constants(module: Module) -> None:
 
 @cache
 def _known_type(dtype: np.dtype[np.generic]) -> DType | None:
-    """The type in a NEFF; kept, because NumPy composes a type's name at every call."""
+    """Return the type in a NEFF. It is cached, because NumPy builds a type's name at every call."""
     return DType(dtype.name) if dtype.name in DType.__members__.values() else None
 
 
 def _evaluate(
     node: NodeProto, module: Module, model: ModelProto, where: str, evaluators: dict[bytes, Evaluator]
 ) -> list[Array] | None:
-    """The node's outputs; ``None`` when it is better left to run time.
+    """Return the node's outputs; ``None`` if the node is not folded.
 
     Args:
-        node: reads constants only.
-        module: with these constants.
-        model: for its operator sets.
-        where: the model, for messages.
-        evaluators: those of earlier nodes; operators that differ in names and extents alone share one.
+        node: a node that reads only constants.
+        module: the module with these constants.
+        model: the model, for its operator sets.
+        where: the model's file or name, for messages.
+        evaluators: evaluators of earlier nodes; operators that differ only in names and extents share one.
     """
     if node.op_type == "Constant":
         return _constant(node, where)
@@ -129,7 +129,7 @@ def _evaluate(
     except (MemoryError, TimedOutError, RefusedError):
         return None
     except Exception:
-        # An evaluator raises whatever its code does. The operator stays one, and is tried again as such.
+        # An evaluator may raise any exception. The operator is not folded, and is tried again as an operator.
         return None
     if found is None:
         return None
@@ -138,16 +138,16 @@ def _evaluate(
 
 
 class _Single(NamedTuple):
-    """One operator as a model, and the inputs that it is fed."""
+    """Return a model of one operator, and its inputs."""
 
     model: ModelProto
     feeds: dict[str, Array]
 
 
 def _single(node: NodeProto, module: Module, model: ModelProto) -> _Single:
-    """Types that NumPy itself has are fed, the others (4 and 8-bit floats, text) are constants of the model.
+    """Separate the constants: NumPy types become inputs, others (4 and 8-bit floats, text) constants of the model.
 
-    Names and extents are left out of the model, so that equal operators have equal models.
+    The model does not contain names and extents, so that equal operators have equal models.
     """
     import onnx
 
@@ -173,7 +173,7 @@ def _single(node: NodeProto, module: Module, model: ModelProto) -> _Single:
 
 
 def _constant(node: NodeProto, where: str) -> list[Array] | None:
-    """The value of a Constant operator; ``None`` for text."""
+    """Return the value of a Constant operator; ``None`` for text."""
     import onnx
 
     if not node.attribute:
@@ -197,7 +197,7 @@ def _constant_of_shape(node: NodeProto, module: Module, where: str) -> Array:
     value = onnx.numpy_helper.to_array(node.attribute[0].t) if node.attribute else np.zeros(1, np.float32)
     shape = tuple(int(s) for s in module.constants[node.input[0]].reshape(-1))
     _check_size(node, shape, value.dtype.itemsize, where)
-    # The element type may be ml_dtypes', which np.full knows only by an explicit dtype.
+    # The element type may be from ml_dtypes, for which np.full requires an explicit dtype.
     return np.full(shape, value.reshape(-1)[0], value.dtype)
 
 
@@ -210,7 +210,7 @@ def _check_size(node: NodeProto, shape: tuple[int, ...], item_bytes: int, where:
 
 
 def _output_shapes(single: ModelProto, feeds: dict[str, Array]) -> list[tuple[int, ...]]:
-    """Inferred shapes of a node's outputs; empty if any of them is unknown."""
+    """Return the inferred shapes of a node's outputs; empty if any of them is unknown."""
     import onnx
 
     probe = onnx.ModelProto()

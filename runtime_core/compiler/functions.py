@@ -1,6 +1,6 @@
-"""Inlines model-local functions.
+"""Inline model-local functions.
 
-The onnx package's inliner loses the defaults of a function's attributes, so this is one of our own.
+The onnx package's inliner loses the defaults of a function's attributes, so it cannot be used.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _Key: TypeAlias = tuple[str, str, str]
 def inline_functions(model: ModelProto, where: str) -> None:
     """Replace every call of a function by the function's nodes, in place.
 
-    A function that needs another version of an operator than the model imports stays a call: the operator set of its
-    nodes would change their meaning. The model keeps such functions.
+    If a function needs another version of an operator than the model imports, its calls are not replaced, because the
+    model's operator set would change the meaning of its nodes. The model keeps such functions.
 
     Raises:
-        ModelFileError: a function calls itself, or the functions expand to too many nodes or call each other too deep.
+        ModelFileError: a function calls itself, the functions expand to too many nodes, or their calls are too deep.
     """
     if not model.functions:
         return
     inliner = _Inliner(model, where)
-    # Counted first: a small file can expand to a number of operators that takes minutes to make.
+    # Count first, because a small file can expand to so many operators that it takes minutes.
     if inliner.size(model.graph.node, ()) > _MOST_NODES:
         raise ModelFileError(f"its functions expand to more than {_MOST_NODES} operators", where=where)
     nodes = inliner.expanded(model.graph.node)
@@ -53,7 +53,7 @@ def state_defaults(nodes: Iterable[NodeProto], opset: int) -> None:
         if node.domain or not isinstance(node.op_type, str) or not defs.has(node.op_type, opset):
             continue
         schema = defs.get_schema(node.op_type, opset)
-        # Older onnx packages do not tell.
+        # Older onnx packages do not provide this.
         if node.op_type == "STFT" or any(
             getattr(schema, kind, False) for kind in ("has_function", "has_context_dependent_function")
         ):
@@ -74,7 +74,7 @@ class _Inliner:
         self._calls = 0
 
     def size(self, nodes: Iterable[NodeProto], stack: tuple[_Key, ...]) -> int:
-        """How many operators the nodes expand to; ``stack``: the functions that they are part of."""
+        """Return the number of operators that the nodes expand to; ``stack``: the functions that contain them."""
         count = 0
         for node in every_node(nodes):
             key = _key_of_node(node)
@@ -92,7 +92,7 @@ class _Inliner:
         return count
 
     def expanded(self, nodes: Iterable[NodeProto]) -> list[NodeProto]:
-        """The nodes, with calls replaced by what they stand for, also in bodies."""
+        """Return the nodes with calls replaced by the functions' nodes, also in bodies."""
         found: list[NodeProto] = []
         for node in nodes:
             for body in bodies_of(node):
@@ -109,7 +109,7 @@ class _Inliner:
         return found
 
     def needed(self, nodes: Iterable[NodeProto]) -> list[FunctionProto]:
-        """The functions that calls are left of, and those that these call."""
+        """Return the functions that are still called, and those that they call."""
         kept: dict[_Key, FunctionProto] = {}
         waiting = list(every_node(nodes))
         while waiting:
@@ -126,7 +126,7 @@ class _Inliner:
         return self._inlinable[key]
 
     def _fits(self, function: FunctionProto) -> bool:
-        """Whether the function's operators mean the same under the model's operator sets."""
+        """Return whether the function's operators have the same meaning in the model's operator sets."""
         own = {o.domain: o.version for o in function.opset_import}
         for node in every_node(function.node):
             if _key_of_node(node) in self._functions:
@@ -141,7 +141,7 @@ class _Inliner:
 
 
 def instance(function: FunctionProto, call: NodeProto, tag: str) -> list[NodeProto]:
-    """The function's nodes for one call, under names that begin with ``tag``."""
+    """Return the function's nodes for one call, with names that start with ``tag``."""
     from onnx import helper
 
     given = {a.name: a for a in function.attribute_proto}
@@ -158,7 +158,7 @@ def instance(function: FunctionProto, call: NodeProto, tag: str) -> list[NodePro
         node.name = f"{tag}/{source.name}" if source.name else ""
         _rename(node, names, given, tag)
         nodes.append(node)
-    # An output may be an input as it stands.
+    # An output may be an unchanged input.
     nodes += [
         helper.make_node("Identity", [names[name]], [target])
         for name, target in results.items()
@@ -168,7 +168,7 @@ def instance(function: FunctionProto, call: NodeProto, tag: str) -> list[NodePro
 
 
 def means_the_same(node: NodeProto, version: int, other: int) -> bool:
-    """Whether two operator set versions of a node's domain have the same version of its operator."""
+    """Return whether two operator set versions of a node's domain have the same version of its operator."""
     from onnx import defs
 
     if not all(defs.has(node.op_type, v, node.domain) for v in (version, other)):
@@ -186,7 +186,7 @@ def _key_of_node(node: NodeProto) -> _Key:
 
 
 def _rename(node: NodeProto, names: Mapping[str, str], given: Mapping[str, AttributeProto], tag: str) -> None:
-    """Give a node of a function its outer names and attributes, and so in its bodies."""
+    """Replace the names and attributes in a node of a function, and in its bodies, by those of the call."""
     node.input[:] = [names.get(n, n) for n in node.input]
     node.output[:] = [names.get(n, n) for n in node.output]
     attributes = []
@@ -198,7 +198,7 @@ def _rename(node: NodeProto, names: Mapping[str, str], given: Mapping[str, Attri
             value.CopyFrom(given[attribute.ref_attr_name])
             value.name = attribute.name
             attributes.append(value)
-        # Else the caller leaves it out: the operator's own default holds.
+        # Otherwise the caller omits it, and the operator's default applies.
     kept = [type(a).FromString(a.SerializeToString()) for a in attributes]
     del node.attribute[:]
     node.attribute.extend(kept)

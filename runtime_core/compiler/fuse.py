@@ -1,4 +1,4 @@
-"""Fuses instructions: affine maps into convolutions, rectifiers into the instruction before them."""
+"""Fuse instructions: affine maps into convolutions, rectifiers into the instruction before them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fuse(module: Module) -> None:
 
 
 def _per_channel(module: Module, name: str, rank: int, channels: int) -> Array | None:
-    """A constant that varies with the channel (axis 1) alone, as a vector."""
+    """Return a constant that varies only with the channel (axis 1) as a vector."""
     value = module.constant(name)
     if value is None or value.dtype != np.float32 or rank < 3:
         return None
@@ -32,7 +32,7 @@ def _per_channel(module: Module, name: str, rank: int, channels: int) -> Array |
 
 
 def _affine_from_arithmetic(module: Module) -> None:
-    """Multiplying by, or adding, a vector over the channels is an affine map."""
+    """Convert a multiplication by, or an addition of, a vector over the channels to an affine map."""
     for op in module.ops:
         if op.opcode not in ("mul", "add") or op.node is not None:
             continue
@@ -115,10 +115,10 @@ def _scale_weights(module: Module, before: Op, scale: Array, shift: Array) -> bo
 
 
 def _drop_copies(module: Module) -> None:
-    """A copy between two inner values needs no instruction."""
+    """Remove copies between two inner values."""
     renamed: dict[str, str] = {}
     kept: list[Op] = []
-    # A body reads by the name that is written in it.
+    # Bodies contain the names that they read.
     fixed = {name for op in module.ops if op.node is not None for name in outer_reads(op.node)}
     fixed.update(module.outputs)
     for op in module.ops:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
 _LOWEST_IR, _HIGHEST_IR = 4, 10
-"""IR versions that every ONNX Runtime in use reads; below 4, constants have to be inputs too."""
+"""IR versions that every ONNX Runtime in use reads. Before version 4, constants must also be inputs."""
 
 
 def host_model(graph: GraphProto, model: ModelProto) -> ModelProto:
-    """A model of ``graph`` with the operator sets of ``model``, and its functions where it has some left."""
+    """Return a model of ``graph`` with the operator sets of ``model`` and its remaining functions."""
     import onnx
 
     version = min(max(model.ir_version, _LOWEST_IR), _HIGHEST_IR)
@@ -24,7 +24,7 @@ def host_model(graph: GraphProto, model: ModelProto) -> ModelProto:
 
 
 def missing_evaluator(error: ImportError, where: str) -> ModelFileError:
-    """The refusal of a model that needs an evaluator where none is installed."""
+    """Return the error for a model that needs an evaluator if none is installed."""
     return ModelFileError(
         f"the model has operators that no NeuronCore runs: they require the Python package {error.name!r}, "
         "which is not installed",

@@ -1,4 +1,4 @@
-"""Imports ONNX models: checks them, infers shapes and computes constants."""
+"""Import ONNX models: check them, infer shapes and compute constants."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     """Fix the batch, fold constants, infer shapes.
 
     Args:
-        source: checked; it is changed.
-        where: the model, for messages.
-        batch: samples an execution; ``None`` for the model's own.
+        source: a checked model, which is changed.
+        where: the model's file or name, for messages.
+        batch: samples per execution; ``None``: the model's batch.
 
     Returns:
-        The module with inputs, outputs, specs and constants, the nodes that are left to lower, in order, and the
-        model that they come from (brought to a newer operator set where it needs one).
+        The module with inputs, outputs, specs and constants; the remaining nodes, in order; and their model, which was
+        converted to a newer operator set if necessary.
 
     Raises:
-        ModelFileError: an old operator set, open dimensions, shapes that do not fit, constants that cannot be computed.
+        ModelFileError: the operator set cannot be converted, dimensions are open, shapes contradict each other, or
+            constants cannot be computed.
     """
     model = _modern(source.model, where)
     graph = model.graph
@@ -63,7 +64,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         if nodes is not None:
             rest = fold_constants(module, model, nodes, where)
             infer_specs(module, model, rest, inputs, declared, where)
-    # Shapes that are known make constants, which make further shapes known.
+    # Known shapes become constants, from which further shapes can be inferred.
     while fold_shapes(module, rest):
         rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)
         infer_specs(module, model, rest, inputs, declared, where)
@@ -83,7 +84,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
 
 
 def _modern(model: ModelProto, where: str) -> ModelProto:
-    """Bring a model of an operator set that the rules do not know up to one they do, without functions of its own."""
+    """Convert a model with an operator set that is too old for the rules, and inline its functions."""
     import onnx
 
     inline_functions(model, where)
@@ -105,7 +106,7 @@ def _modern(model: ModelProto, where: str) -> ModelProto:
 
 
 def _needed(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
-    """The nodes that ``wanted`` depends on."""
+    """Return the nodes on which ``wanted`` depends."""
     kept = []
     for node in reversed(nodes):
         if any(name in wanted for name in node.output):

@@ -1,4 +1,4 @@
-"""The compiler's own form of a model: operations over named values of known type and shape."""
+"""The compiler's representation of a model: operations on named values of known type and shape."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from runtime_core.neff.graph import AttributeValue, DType, EngineKind, TensorSpe
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-# Element types are only known from the model, so arithmetic on constants is not typed.
+# Element types depend on the model, so arithmetic on constants is not typed.
 Array: TypeAlias = NDArray[Any]
 
 
 @dataclass
 class Op:
-    """One operation. ``node`` is set for an operator that no NeuronCore runs: it goes to a CPU node unchanged."""
+    """One operation. ``node`` is set if no NeuronCore can run the operator, which then runs on a CPU node."""
 
     engine: EngineKind
     opcode: str
@@ -34,17 +34,17 @@ class Op:
 
 @dataclass
 class Module:
-    """A model on its way through the compiler.
+    """A model while it is compiled.
 
     Attributes:
-        name: the model's.
+        name: name of the model.
         opset: ONNX operator set version of the default domain.
         inputs, outputs: names of the graph's inputs and outputs.
-        specs: type and shape of every value that has them when compiling.
+        specs: type and shape of every value for which they are known when compiling.
         open_specs: the largest shape of values whose shape is only known at run time.
-        constants: values that are known.
-        ops: in an order in which every value is made before it is used.
-        read: names that some operator or the graph's outputs read.
+        constants: values that are known when compiling.
+        ops: operations, in an order in which every value is written before it is read.
+        read: names that operators read, and the graph's outputs.
         notes: what a user of the compiled model needs to know.
     """
 
@@ -61,28 +61,28 @@ class Module:
     _counter: int = 0
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a value."""
+        """Return the shape of a value."""
         return self.specs[name].shape
 
     def constant(self, name: str) -> Array | None:
-        """The value where it is known, else ``None``."""
+        """Return a value; ``None`` if it is not known when compiling."""
         return self.constants.get(name)
 
     def add_constant(self, hint: str, value: Array) -> str:
-        """Enter a constant under a fresh name."""
+        """Add a constant under a new name."""
         name = self.fresh(hint)
         self.constants[name] = value
         self.specs[name] = TensorSpec(name, DType(value.dtype.name), tuple(value.shape))
         return name
 
     def add_value(self, hint: str, dtype: DType, shape: Iterable[int]) -> str:
-        """Enter an intermediate value under a fresh name."""
+        """Add an intermediate value under a new name."""
         name = self.fresh(hint)
         self.specs[name] = TensorSpec(name, dtype, tuple(shape))
         return name
 
     def fresh(self, hint: str) -> str:
-        """A name that no value has."""
+        """Return a name that no value has."""
         while True:
             self._counter += 1
             name = f"{hint}.{self._counter}"
@@ -90,7 +90,7 @@ class Module:
                 return name
 
     def use_counts(self) -> dict[str, int]:
-        """How often each value is read; a graph output counts once more."""
+        """Return how often each value is read; an output of the graph counts as one more read."""
         counts: dict[str, int] = {}
         for op in self.ops:
             for name in op.inputs:

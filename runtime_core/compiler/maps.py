@@ -1,4 +1,4 @@
-"""Outputs that are maps, as scikit-learn's converter makes them: a NEFF passes tensors only."""
+"""Replace outputs that are maps, which scikit-learn's converter creates, because a NEFF supports only tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FLOAT = 1
 
 
 def replace_maps(model: ModelProto) -> list[str]:
-    """Let outputs made by ZipMap be the tensors that it takes, in place.
+    """Replace outputs of ZipMap by its input tensors, in place.
 
     Returns:
         A note for each such output.

@@ -1,6 +1,6 @@
 """The simulated NeuronCore as an ONNX backend (``onnx.backend.base``): compile, load, run, without a node.
 
-Programs that know ONNX backends can use it as any other; the conformance tests run the onnx package's own suite on it.
+Programs for ONNX backends can use it; the conformance tests run the onnx package's own suite on it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 DEVICE = "CPU"
-"""The only device the onnx package has a name for that fits: the cores are simulated on the host."""
+"""The name of the device: of the names in the onnx package only this one fits, because the host simulates the cores."""
 
 
 class NeuronRep(BackendRep):
-    """A compiled model. ``neff`` is what would be loaded on a node.
+    """A compiled model. ``neff`` could be loaded on a node.
 
-    A model that leaves its batch open is compiled for one sample, and again when it is fed another number.
+    A model with an open batch is compiled for one sample, and again for each other number of samples.
     """
 
     def __init__(self, model: ModelProto, cast: Fp32Cast) -> None:
-        """Made by :meth:`NeuronBackend.prepare`."""
+        """Used by :meth:`NeuronBackend.prepare`."""
         self._model = model
         self._cast = cast
         self.neff = self._compiled(None)
@@ -47,10 +47,10 @@ class NeuronRep(BackendRep):
         return read_neff(encode_neff(compile_model(self._model, options)), validate_hash=True)
 
     def run(self, inputs: Sequence[Array], **_options: object) -> tuple[Array, ...]:
-        """Outputs in the graph's order from inputs in the graph's order.
+        """Run the model; inputs and outputs are in the order of the graph.
 
         Raises:
-            ValueError: too few or many inputs, or one of another shape than the model was compiled for.
+            ValueError: the number of inputs is wrong, or an input does not have the shape of the compiled model.
         """
         specs = self.neff.graph.inputs
         if len(inputs) != len(specs):
@@ -73,12 +73,12 @@ class NeuronBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """Whether models can be prepared for ``device``."""
+        """Return whether models can be prepared for ``device``."""
         return device == DEVICE
 
     @classmethod
     def prepare(cls, model: ModelProto, device: str = DEVICE, **options: object) -> NeuronRep:
-        """Compile ``model`` and take it through a NEFF file.
+        """Compile ``model``, write it as a NEFF and read it again.
 
         Args:
             model: an ONNX model with fixed shapes.
@@ -112,7 +112,7 @@ class NeuronBackend(Backend):
 
         Args:
             node: the operator.
-            inputs: its inputs, in order, without those left out.
+            inputs: its inputs, in order, without omitted ones.
             device: ``CPU``.
             outputs_info: (dtype, shape) of each output, as the onnx package passes them.
             options: as :meth:`prepare`.

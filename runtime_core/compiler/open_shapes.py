@@ -1,4 +1,4 @@
-"""Values whose shape is only known at run time: their element type, and the largest shape that they may have."""
+"""Values whose shape is only known at run time: their element type and their largest possible shape."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _Dims: TypeAlias = tuple[int | None, ...]
 _DEFAULT_EXTENT = 1024
 """Largest extent of an open dimension whose bound is unknown."""
 _GROWING = frozenset({"Concat", "Expand", "Flatten", "Pad", "Reshape", "Resize", "Tile"})
-"""Operators whose results may be longer than what they read."""
+"""Operators whose results may be longer than their inputs."""
 _MOST_ELEMENTS = 1 << 28
 _MOST_MEASURED_BYTES = 1 << 26
 _LONGEST_S = 2.0
 _FEWEST_RUNS = 2
-"""Fewest runs on generated inputs with the same extent, for the extent to count as fixed."""
+"""Minimum number of runs on generated inputs with equal extents before an extent counts as fixed."""
 
 
 def element_type(elem_type: int) -> DType | None:
-    """The type by its ONNX number; ``None`` for one that a NEFF does not have."""
+    """Return the type with an ONNX number; ``None`` if a NEFF does not support it."""
     import onnx
 
     try:
@@ -42,9 +42,9 @@ def element_type(elem_type: int) -> DType | None:
 
 
 def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto] | None:
-    """Types that ONNX Runtime infers for values that the onnx package does not know, such as those of com.microsoft.
+    """Return types that ONNX Runtime infers where the onnx package cannot, e.g. for operators of com.microsoft.
 
-    ``None`` where it refuses the model.
+    The result is ``None`` if ONNX Runtime refuses the model.
     """
     import onnx
 
@@ -59,10 +59,11 @@ def evaluated_types(bare: ModelProto, unknown: Sequence[str]) -> dict[str, Value
 
 
 def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> dict[str, ValueInfoProto]:
-    """Types and shapes of values that no inference covers (ai.onnx.ml, for example), from runs on generated inputs.
+    """Measure types and shapes that no inference knows (e.g. for ai.onnx.ml), with runs on generated inputs.
 
-    An extent is open where two runs differ in it, or where an operator of ai.onnx makes the value: inference knows
-    those, so what it leaves open depends on values. A value whose number of dimensions differs is left out.
+    An extent is open if two runs differ in it, or if the value is the output of an ai.onnx operator: inference supports
+    these operators, so an extent that it leaves open depends on values. Values whose number of dimensions differs are
+    omitted.
     """
     import onnx
 
@@ -77,7 +78,7 @@ def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> 
     except (MissingEvaluatorError, RefusedError):
         return {}
     for feeds in _fillings(specs.values()):
-        # Some operators reject generated values, and an evaluator may raise any exception.
+        # Some operators reject generated values. An evaluator may raise any exception.
         with contextlib.suppress(Exception):
             values = evaluator.run(unknown, {**feeds, **constants}, _LONGEST_S)
             for name, value in zip(unknown, values, strict=True):
@@ -96,7 +97,7 @@ def measured_types(module: Module, bare: ModelProto, unknown: Sequence[str]) -> 
 
 
 def _fillings(specs: Iterable[TensorSpec]) -> Iterator[dict[str, Array]]:
-    """Inputs to measure with: integers are 0, 1 and 2, because they may be indices or extents."""
+    """Generate inputs for a run. Integers are 0, 1 and 2, because they may be indices or extents."""
     specs = tuple(specs)
     for scale, integer in ((1, 0), (3, 1), (2, 2)):
         random = np.random.default_rng(scale)
@@ -119,7 +120,7 @@ def _with_outputs(bare: ModelProto, names: Sequence[str]) -> ModelProto:
 
 
 def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[ValueInfoProto]) -> None:
-    """Enter into ``module.open_specs`` what is known about the nodes' outputs that have no spec."""
+    """Add the known facts about outputs of nodes without a spec to ``module.open_specs``."""
     known: dict[str, tuple[DType, _Dims]] = {}
     for value in values:
         tensor = value.type.tensor_type
@@ -129,7 +130,7 @@ def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[Valu
         dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
         before = known.get(value.name)
         if before is None or len(before[1]) != len(dims):
-            # The later source is inference; the rank that a model declares for an output may be wrong.
+            # Inference takes precedence, because the rank that a model declares for an output may be wrong.
             known[value.name] = dtype, dims
         else:
             known[value.name] = dtype, tuple(b if a is None else a for a, b in zip(before[1], dims, strict=True))
@@ -141,14 +142,14 @@ def enter_open(module: Module, nodes: Sequence[NodeProto], values: Iterable[Valu
 
 
 def varies(node: NodeProto, index: int) -> bool:
-    """Whether the extents of an output depend on values, so that the shape that a model declares is a guess."""
+    """Whether the extents of an output depend on values, so that a declared shape is only a guess."""
     if node.op_type == "Loop":
         return index >= len(node.input) - 2
     return node.op_type in ("Compress", "NonMaxSuppression", "NonZero", "Unique")
 
 
 def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[int, ...]:
-    """The largest shape that an output may have; uses the operator's own bound if there is one."""
+    """Return the largest possible shape of an output, from the operator's bound if it has one."""
     extent = _bound(module, node, index)
     if extent is None:
         read = [s for n in node.input if (s := module.specs.get(n) or module.open_specs.get(n)) is not None]
@@ -164,7 +165,7 @@ def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[
 
 
 def _bound(module: Module, node: NodeProto, index: int) -> int | None:
-    """The largest extent of an output's open dimensions; ``None`` where the operator sets no bound."""
+    """Return the largest extent of an output's open dimensions; ``None`` if the operator has no bound."""
 
     def elements(position: int) -> int | None:
         spec = module.specs.get(node.input[position]) or module.open_specs.get(node.input[position])

@@ -9,7 +9,7 @@ from runtime_core.neff.graph import DType
 
 
 class Fp32Cast(enum.StrEnum):
-    """Which FP32 values the compiler narrows to 16 bits (accumulation stays FP32).
+    """FP32 values that the compiler narrows to 16 bits (accumulation stays in FP32).
 
     ``ALL``: weights and matrix inputs; ``MATMULT``: inputs of matrix products and convolutions only; ``NONE``: nothing.
     """
@@ -20,14 +20,14 @@ class Fp32Cast(enum.StrEnum):
 
 
 class CastType(enum.StrEnum):
-    """The 16-bit float that FP32 is narrowed to."""
+    """The 16-bit float to which FP32 is narrowed."""
 
     BF16 = "bf16"
     FP16 = "fp16"
 
     @property
     def dtype(self) -> DType:
-        """The element type by its NEFF name."""
+        """The element type in a NEFF."""
         return DType.BFLOAT16 if self is CastType.BF16 else DType.FLOAT16
 
 
@@ -35,12 +35,12 @@ class CompileOptions(NamedTuple):
     """Options of :func:`runtime_core.compiler.compile_model`.
 
     Attributes:
-        pipeline_cores: NeuronCores to spread the model over.
-        batch: samples an execution; ``None`` takes the model's own, 1 where it leaves it open.
+        pipeline_cores: number of NeuronCores for the model.
+        batch: samples per execution; ``None``: the model's batch, or 1 if that is open.
         fp32_cast: see :class:`Fp32Cast`.
         cast_type: see :class:`CastType`.
-        fast_math: what passes between instructions is narrowed too: less memory and traffic, more rounding.
-        dynamic_batch: the runtime may feed any number of samples, in executions of ``batch`` each.
+        fast_math: also narrow values between instructions, for less memory and traffic but more rounding.
+        dynamic_batch: the runtime accepts any number of samples, in executions of ``batch`` each.
     """
 
     pipeline_cores: int = 1
@@ -52,12 +52,12 @@ class CompileOptions(NamedTuple):
 
     @property
     def precision(self) -> Precision:
-        """The part that decides how numbers are kept."""
+        """The options that decide how numbers are stored."""
         return Precision(self.fp32_cast, self.cast_type.dtype, self.fast_math)
 
 
 class Precision(NamedTuple):
-    """How FP32 numbers are kept: what is narrowed, to which type, and whether values in between are too."""
+    """How FP32 numbers are stored: which are narrowed, to which type, and whether intermediate values are too."""
 
     cast: Fp32Cast
     narrow: DType

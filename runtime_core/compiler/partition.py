@@ -1,4 +1,4 @@
-"""Groups operations into nodes: few, large Neuron nodes, and CPU nodes for the rest."""
+"""Group operations into nodes: few large Neuron nodes, and CPU nodes for the rest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from runtime_core.neff.graph import NodeKind
 
 
 def kind_of(op: Op) -> NodeKind:
-    """Where an operation runs."""
+    """Return the kind of node that runs an operation."""
     return NodeKind.CPU if op.node is not None else NodeKind.NEURON
 
 
 def partition(module: Module) -> list[tuple[NodeKind, list[Op]]]:
     """Group the operations into nodes, in an order in which they can run.
 
-    Of all operations that are ready, those of the current kind go first: a node ends only when no operation of its kind
-    is ready.
+    Of the operations that are ready, those of the current kind come first. Therefore a node ends only when no operation
+    of its kind is ready.
     """
     makers = {name: op_index for op_index, op in enumerate(module.ops) for name in op.outputs}
     waiting = {index: {makers[name] for name in op.inputs if name in makers} for index, op in enumerate(module.ops)}
@@ -42,7 +42,7 @@ def partition(module: Module) -> list[tuple[NodeKind, list[Op]]]:
                 if not waiting[reader]:
                     ready[kind_of(module.ops[reader])].append(reader)
         if group:
-            # The model's own order is a valid one within a group, and keeps few values alive at a time.
+            # Within a group, the order of the model is valid and keeps few values in memory at a time.
             groups.append((kind, [module.ops[i] for i in sorted(group)]))
         kind = NodeKind.CPU if kind is NodeKind.NEURON else NodeKind.NEURON
     return groups

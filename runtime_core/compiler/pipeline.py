@@ -1,4 +1,4 @@
-"""Where to cut a chain of instructions into the stages of a pipeline."""
+"""Cut a chain of instructions into the stages of a pipeline."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 _MOST_PLACES = 512
-"""Places to try in a long chain: the cheapest of each of so many pieces."""
+"""Number of pieces of a long chain; a cut is tried only at the cheapest place of each piece."""
 _WORTH_MEASURING = 0.7
-"""Part of its estimate that a cut may take when it is measured; one that is worse than that is not measured."""
+"""A cut is measured only if this share of its estimate does not exceed the best measurement so far."""
 
 
 def fastest_cut(
@@ -19,13 +19,13 @@ def fastest_cut(
     cut_costs: Sequence[float] | None,
     measure: Callable[[Sequence[int]], float],
 ) -> list[int]:
-    """Lengths of up to ``stages`` runs whose slowest run is the fastest, as measured; fewer where more would be slower.
+    """Return lengths of up to ``stages`` runs, whose slowest run is the fastest according to measurements.
 
     Args:
-        costs: estimates of each instruction, in order.
-        stages: the most runs.
+        costs: estimated cost of each instruction, in order.
+        stages: maximum number of runs; fewer are used if more would be slower.
         cut_costs: as for :func:`stage_sizes`.
-        measure: the time of the slowest of runs with these lengths.
+        measure: returns the time of the slowest run, given the lengths of the runs.
     """
     best, best_cost = [len(costs)], measure([len(costs)])
     crossing = [0.0] * len(costs) if cut_costs is None else list(cut_costs)
@@ -44,19 +44,19 @@ def fastest_cut(
         if len(sizes) not in measured:
             measured.add(len(sizes))
             cost = measure(sizes)
-            # Of equally fast cuts, the one with fewer cores.
+            # Of equally fast cuts, choose the one with fewer cores.
             if cost <= best_cost:
                 best, best_cost = sizes, cost
     return best
 
 
 def stage_sizes(costs: Sequence[float], stages: int, cut_costs: Sequence[float] | None = None) -> list[int]:
-    """Lengths of the runs that make the costliest run as cheap as possible, with as few runs as that takes.
+    """Return lengths of runs such that the costliest run is as cheap as possible, with as few runs as possible.
 
     Args:
-        costs: of each instruction, in order, not negative.
-        stages: the most runs.
-        cut_costs: what a cut before each instruction adds to the run before it and to the run after it.
+        costs: cost of each instruction, in order, not negative.
+        stages: maximum number of runs.
+        cut_costs: cost that a cut before each instruction adds to the run before it and to the run after it.
     """
     count = len(costs)
     stages = min(stages, count)
@@ -70,7 +70,7 @@ def stage_sizes(costs: Sequence[float], stages: int, cut_costs: Sequence[float] 
 
 
 def _places(crossing: Sequence[float], count: int, stages: int) -> list[int]:
-    """Possible cuts, with both ends."""
+    """Return the possible cuts, including both ends."""
     pieces = max(_MOST_PLACES, 8 * stages)
     if count <= pieces:
         return list(range(count + 1))
@@ -80,10 +80,10 @@ def _places(crossing: Sequence[float], count: int, stages: int) -> list[int]:
 
 
 def _least_slowest(done: Sequence[float], crossing: Sequence[float], places: Sequence[int], stages: int) -> float:
-    """The cost of the costliest of up to ``stages`` runs, as low as possible."""
+    """Return the lowest possible cost of the costliest of up to ``stages`` runs."""
     at = np.asarray(places)
     total, extra = np.asarray(done)[at], np.asarray(crossing)[at]
-    # The same operations in the same order as for one run in :func:`_cuts_within`: the limit holds to the last bit.
+    # The same operations in the same order as in :func:`_cuts_within`, so that both agree to the last bit.
     run = (total[None, :] - total[:, None]) + extra[:, None] + extra[None, :]
     run[np.tri(len(at), dtype=bool)] = np.inf
     least = run[0].copy()
@@ -95,7 +95,7 @@ def _least_slowest(done: Sequence[float], crossing: Sequence[float], places: Seq
 def _cuts_within(
     done: Sequence[float], crossing: Sequence[float], places: Sequence[int], limit: float, stages: int
 ) -> list[int] | None:
-    """The fewest cuts with no run above ``limit``; ``None`` if that takes more runs than ``stages``."""
+    """Return the fewest cuts with no run above ``limit``; ``None`` if they result in more than ``stages`` runs."""
     fewest = [0] + [stages + 1] * (len(places) - 1)
     source = [0] * len(places)
     for right in range(1, len(places)):

@@ -1,4 +1,4 @@
-"""Assigns instructions to cores: the cut whose slowest part is fastest, over as many chips as the memory requires."""
+"""Assign instructions to cores: the cut with the fastest slowest part, on as many chips as the memory requires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runtime_core.topology import device_of_core
 
 
 class Run(NamedTuple):
-    """Operations that become one node, and the core that it is placed on (0 for a CPU node)."""
+    """The operations of a node, and its core (0 for a CPU node)."""
 
     kind: NodeKind
     core: int
@@ -30,24 +30,24 @@ class Run(NamedTuple):
 def place(
     module: Module, cores: int, precision: Precision, where: str, device_bytes: int = DEVICE_MEMORY_BYTES
 ) -> list[Run]:
-    """The module's operations as nodes on ``cores`` cores, or on more where they don't fit in the chips' memory.
+    """Place the module's operations on ``cores`` cores, or on more if they do not fit in the memory of the chips.
 
     Args:
-        module: lowered.
-        cores: NeuronCores asked for.
-        precision: how numbers are kept, which decides sizes and times.
-        where: the model, for messages.
+        module: a lowered module.
+        cores: requested number of NeuronCores.
+        precision: how numbers are stored, which determines sizes and times.
+        where: the model's file or name, for messages.
         device_bytes: memory of a chip.
 
     Raises:
-        ModelFileError: it does not fit on the largest node.
+        ModelFileError: the model does not fit on the largest node.
     """
     groups = partition(module)
     runs = _cut(module, groups, cores, precision, where)
     if _surely_fits(module, device_bytes):
         return runs
     while not _fits(module, runs, precision, where, device_bytes):
-        # Whole chips: a part of a chip more would leave memory of it unused.
+        # Add whole chips, because a part of a chip would leave some of its memory unused.
         cores = (cores // CORES_PER_DEVICE + 1) * CORES_PER_DEVICE
         if cores > MAX_CORES:
             raise ModelFileError(
@@ -60,7 +60,7 @@ def place(
 
 
 def _surely_fits(module: Module, device_bytes: int) -> bool:
-    """By the sizes of all values together, without looking at what lives when."""
+    """Estimate the memory as the sum of all values, regardless of their lifetimes."""
     constants = sum(v.nbytes for v in module.constants.values())
     return 2 * (constants + sum(s.size_bytes for s in module.specs.values())) < device_bytes
 
@@ -94,7 +94,7 @@ def _cut(
 
 
 def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Precision, where: str) -> list[list[Op]]:
-    """Cut a group into up to ``cores`` runs of instructions, the slowest as fast as possible."""
+    """Cut a group into up to ``cores`` runs of instructions such that the slowest run is as fast as possible."""
     if cores <= 1 or len(group) <= 1:
         return [group]
     whole = describe_node(module, "whole", group, set(module.outputs), precision, 0, where)
@@ -117,7 +117,7 @@ def _split_over_cores(module: Module, group: list[Op], cores: int, precision: Pr
 
 
 def _crossing_bytes(module: Module, group: list[Op]) -> list[int]:
-    """What would pass from core to core with a cut before each operation: made before it, and read from it on."""
+    """Return, for a cut before each operation, the values that pass between cores: written before it, read after it."""
     last_use = {name: position for position, op in enumerate(group) for name in op.inputs}
     changes = [0] * (len(group) + 1)
     for position, op in enumerate(group):

@@ -1,4 +1,4 @@
-"""Which values of a Neuron node are kept in 16 bits, and the rounding of its constants."""
+"""Decide which values of a Neuron node are stored in 16 bits, and round its constants."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from runtime_core.neff.graph import DType, EngineKind, TensorSpec
 _LARGEST = {DType.BFLOAT16: float.fromhex("0x1.fep127"), DType.FLOAT16: 65504.0}
 
 RECURRENT = frozenset({"lstm", "gru", "rnn"})
-"""Instructions that compute a product and element-wise work in each step."""
+"""Instructions with a product and element-wise work in each step."""
 SCALING = frozenset({"quantize", "dequantize", "requantize"})
-"""Instructions between integers and the numbers that they stand for."""
+"""Instructions that convert between integers and the numbers that they represent."""
 
 
 def rounds_inputs(module: Module, op: Op, precision: Precision) -> bool:
-    """Whether a matrix instruction narrows its FP32 inputs."""
+    """Return whether a matrix instruction narrows its FP32 inputs."""
     fp32 = any(module.specs[n].dtype is DType.FLOAT32 for n in op.inputs[:2])
     return op.engine is EngineKind.PE and precision.cast is not Fp32Cast.NONE and fp32
 
 
 def vector_inputs(op: Op) -> list[str]:
-    """The operands that ACT and POOL read, or what does their work within a recurrent instruction."""
+    """Return the operands that ACT and POOL read, also those for their part of a recurrent instruction."""
     if op.engine is not EngineKind.PE:
         return op.inputs
     return op.inputs[2:] if op.opcode in RECURRENT else []
 
 
 def constant_dtype(value: Array, matrix_only: bool, precision: Precision) -> DType:
-    """The type that a constant is stored as; ``matrix_only``: only matrix instructions read it."""
+    """Return the stored type of a constant; ``matrix_only``: only matrix instructions read it."""
     narrow = precision.cast is Fp32Cast.ALL or (precision.cast is Fp32Cast.MATMULT and matrix_only)
     return precision.narrow if narrow and value.dtype == np.float32 else DType(value.dtype.name)
 
 
 def bounded(value: Array, dtype: DType) -> Array:
-    """FP32 that stays finite when it is rounded to ``dtype`` (masks hold the lowest FP32 number)."""
+    """Limit FP32 values so that they stay finite in ``dtype``; masks contain the lowest FP32 number."""
     largest = _LARGEST.get(dtype)
     if largest is None or value.dtype != np.float32 or not value.size:
         return value
@@ -51,16 +51,16 @@ def bounded(value: Array, dtype: DType) -> Array:
 
 
 def numpy_type(dtype: DType) -> np.dtype[np.generic]:
-    """The NumPy type that holds a constant of ``dtype``."""
+    """Return the NumPy type for constants of ``dtype``."""
     return np.dtype(ml_dtypes.bfloat16) if dtype is DType.BFLOAT16 else np.dtype(dtype.value)
 
 
 def narrow_buffers(
     module: Module, group: list[Op], buffers: Iterable[TensorSpec], precision: Precision
 ) -> tuple[TensorSpec, ...]:
-    """The buffers between a group's instructions, in 16 bits where fast math allows it.
+    """Return the buffers between a group's instructions, in 16 bits if fast math allows it.
 
-    What an engine computes is rounded as it is stored. Data that is only moved keeps the type that it has.
+    Results of engines are rounded when they are stored. Data that is only moved keeps its type.
     """
     specs = tuple(buffers)
     if not precision.fast_math:

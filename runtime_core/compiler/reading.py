@@ -1,4 +1,4 @@
-"""ONNX models from files and from memory, checked before anything else looks at them."""
+"""Read ONNX models from files and from memory, and check them before all other steps."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 _Message = TypeVar("_Message", "ModelProto", "GraphProto")
 
 MAX_CONSTANT_BYTES = 4 * 1024**3
-"""A constant that is larger than half a device's memory is not a weight: the file is malformed or hostile."""
+"""A larger constant, of more than half a device's memory, is not a weight: the file is malformed or hostile."""
 _LARGE_BYTES = 4096
 _TERM = rb"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
 _EQUATION = re.compile(_TERM + rb"(," + _TERM + rb")*(->" + _TERM + rb")?")
 
 
 class Source(NamedTuple):
-    """A checked model. Its large constants are kept apart and are inputs of the model: copies and checks are cheap.
+    """A checked model. Its large constants are separate inputs, so that copies and checks are cheap.
 
     Attributes:
-        model: the model without them.
+        model: the model without the large constants.
         constants: the large constants by name.
         notes: what a user of the compiled model needs to know.
     """
@@ -46,7 +46,7 @@ def read_onnx(path: Path) -> Source:
     """Read and check an ONNX file and its external data, which must be in the same folder or below.
 
     Raises:
-        ModelFileError: not there, not ONNX, or malformed.
+        ModelFileError: the file is missing, not ONNX, or malformed.
     """
     try:
         import onnx
@@ -71,7 +71,7 @@ def check_model(model: ModelProto, where: str) -> Source:
     """Check a copy of a model; the model itself is not changed.
 
     Raises:
-        ModelFileError: naming what is malformed.
+        ModelFileError: the model is malformed; names the part.
     """
     import onnx
 
@@ -95,10 +95,10 @@ def check_model(model: ModelProto, where: str) -> Source:
 
 
 def to_array(tensor: TensorProto, where: str) -> Array:
-    """A constant as an array.
+    """Return a constant as an array.
 
     Raises:
-        ModelFileError: its data do not fit its type and shape.
+        ModelFileError: its data do not match its type and shape.
     """
     import onnx
 
@@ -109,7 +109,7 @@ def to_array(tensor: TensorProto, where: str) -> Array:
 
 
 def dense_array(sparse: SparseTensorProto, where: str) -> Array:
-    """A sparse constant as a dense array.
+    """Return a sparse constant as a dense array.
 
     Raises:
         ModelFileError: it is too large, or has an element outside its shape.
@@ -130,10 +130,10 @@ def dense_array(sparse: SparseTensorProto, where: str) -> Array:
 
 
 def _split(model: ModelProto, where: str) -> Source:
-    """A copy of the model without its large constants, and these."""
+    """Return a copy of the model without its large constants, and the constants."""
     import onnx
 
-    # ByteSize, because reading raw_data copies it.
+    # ByteSize is used because reading raw_data copies it.
     large = {
         t.name: t for t in model.graph.initializer if t.name and t.HasField("raw_data") and t.ByteSize() > _LARGE_BYTES
     }
@@ -150,7 +150,7 @@ def _split(model: ModelProto, where: str) -> Source:
 
 
 def _without(message: _Message, left_out: str, where: str) -> _Message:
-    """A copy of a message without one of its fields.
+    """Return a copy of a message without one of its fields.
 
     Raises:
         ModelFileError: a text in it is not UTF-8.
@@ -172,7 +172,7 @@ def _without(message: _Message, left_out: str, where: str) -> _Message:
 
 
 def _check_text(node: NodeProto, where: str) -> None:
-    """Text that is not UTF-8 comes as bytes out of protobuf's C decoder, where every reader expects a string."""
+    """Refuse names that are not UTF-8: protobuf's C decoder returns them as bytes, but all readers expect strings."""
     words = (node.op_type, node.domain, node.name, *node.input, *node.output, *(a.name for a in node.attribute))
     for word in words:
         if isinstance(word, bytes):
@@ -180,7 +180,7 @@ def _check_text(node: NodeProto, where: str) -> None:
 
 
 def _check_equation(node: NodeProto, where: str) -> None:
-    """The onnx package's inference never ends on some malformed Einsum equations."""
+    """Refuse malformed equations of Einsum, because the onnx package's inference never ends on some of them."""
     equation = next((a.s for a in node.attribute if a.name == "equation"), b"")
     if not _EQUATION.fullmatch(equation.replace(b" ", b"")):
         raise ModelFileError(f"{where} is malformed: the equation of Einsum {node.name!r} is invalid")

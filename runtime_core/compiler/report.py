@@ -21,8 +21,8 @@ class NodeReport(msgspec.Struct, frozen=True):
 
     Attributes:
         name, kind, core: as in the NEFF.
-        operations: instructions by opcode, for a CPU node operators by type.
-        flops: floating-point operations of an execution; for CPU operators estimated from their shapes.
+        operations: number of instructions by opcode; for a CPU node, of operators by type.
+        flops: floating-point operations per execution; for CPU operators an estimate from their shapes.
     """
 
     name: str
@@ -33,7 +33,7 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class CpuOperator(msgspec.Struct, frozen=True):
-    """An operator that no NeuronCore runs: its node, its name in the model, its type, and why."""
+    """An operator that runs on the CPU: its node, its name in the model, its type, and the reason."""
 
     node: str
     name: str
@@ -42,7 +42,7 @@ class CpuOperator(msgspec.Struct, frozen=True):
 
 
 class CompileReport(msgspec.Struct, frozen=True):
-    """Nodes in their order, the operators on the CPU, and what a user of the compiled model has to know."""
+    """The nodes in order, the operators on the CPU, and notes for users of the compiled model."""
 
     nodes: list[NodeReport]
     cpu_operators: list[CpuOperator]
@@ -50,7 +50,7 @@ class CompileReport(msgspec.Struct, frozen=True):
 
     @property
     def neuron_flop_ratio(self) -> float | None:
-        """Share of the FLOPs on NeuronCores, 0..1; ``None`` when the model has none."""
+        """Share of the FLOPs on NeuronCores, 0..1; ``None`` if the model has no FLOPs."""
         total = sum(n.flops for n in self.nodes)
         if not total:
             return None
@@ -58,21 +58,21 @@ class CompileReport(msgspec.Struct, frozen=True):
 
 
 def describe_node(module: Module, name: str, kind: NodeKind, core: int, ops: Sequence[Op]) -> NodeReport:
-    """One node from the operations in it."""
+    """Return the report of a node from its operations."""
     counts = Counter(op.node.op_type if op.node is not None else op.opcode for op in ops)
     flops = sum(op.flops if op.node is None else cpu_flops(module, op.node) for op in ops)
     return NodeReport(name, kind, core, dict(counts.most_common()), flops)
 
 
 def cpu_operators(name: str, ops: Sequence[Op]) -> list[CpuOperator]:
-    """Why each operator of a CPU node is there."""
+    """Return the operators of a CPU node with their reasons."""
     return [CpuOperator(name, op.source, op.node.op_type, op.reason) for op in ops if op.node is not None]
 
 
 def cpu_flops(module: Module, node: NodeProto) -> int:
-    """FLOPs of an operator from its shapes: products count their multiply-adds, all else one an output element.
+    """Estimate the FLOPs of an operator: multiply-adds for products, else one per element of the output.
 
-    What is only known at run time counts as nothing.
+    Shapes that are only known at run time count as 0.
     """
     shapes = [module.specs[n].shape if n in module.specs else () for n in node.input]
     outputs = [module.specs[n].element_count for n in node.output if n in module.specs]

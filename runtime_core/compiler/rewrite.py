@@ -1,4 +1,4 @@
-"""Rewrites operators of known shape into forms that every evaluator and engine supports."""
+"""Rewrite operators of known shape into forms that every evaluator and engine supports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
 
 CEILED_OPSET = 22
-"""From this operator set on, the specification ignores windows that would begin in the padding at the end."""
+"""From this operator set on, the specification ignores windows that would start in the padding at the end."""
 
 
 def rewrite(
     module: Module, _model: ModelProto, nodes: list[NodeProto], _inputs: list[ValueInfoProto]
 ) -> list[NodeProto] | None:
-    """The nodes with those replaced that need it; ``None`` where none does."""
+    """Return the nodes with replacements; ``None`` if no node needs one."""
     found: list[NodeProto] = []
     for node in nodes:
         rule = _RULES.get(node.op_type) if not node.domain else None
@@ -28,7 +28,7 @@ def rewrite(
 
 
 def _batch_first(module: Module, node: NodeProto) -> list[NodeProto] | None:
-    """A recurrent operator with the batch first, as one with the steps first between transpositions."""
+    """Replace a recurrent operator with the batch first by one with the steps first, between transpositions."""
     from onnx import helper
 
     if not any(a.name == "layout" and a.i for a in node.attribute):
@@ -58,10 +58,10 @@ def _batch_first(module: Module, node: NodeProto) -> list[NodeProto] | None:
 
 
 def _ceiled(module: Module, node: NodeProto) -> list[NodeProto] | None:
-    """A pooling operator whose ceil mode counts a window that would begin in the padding at the end.
+    """Rewrite a pooling operator whose ceil mode counts a window that would start in the padding at the end.
 
-    The specification says only from operator set 22 on that there is no such window; the shape inference of the onnx
-    package follows it from there, ONNX Runtime's kernels always.
+    The specification excludes such a window only since operator set 22. The shape inference of the onnx package follows
+    it, but ONNX Runtime's kernels exclude the window in all operator sets.
     """
     from onnx import helper
 
@@ -94,7 +94,7 @@ def _ceiled(module: Module, node: NodeProto) -> list[NodeProto] | None:
     if floored == ends:
         kept = [a for a in node.attribute if a.name != "ceil_mode"]
     else:
-        # Padding that no window reaches makes no difference, except to how many windows there are.
+        # Padding that no window reaches only affects the number of windows.
         for axis, size in enumerate(spec.shape[2:]):
             reach = (kernel[axis] - 1) * dilations[axis] + 1
             if ends[axis] < counts[axis]:

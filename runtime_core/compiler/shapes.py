@@ -1,4 +1,4 @@
-"""Type and shape of every value: inferred by the onnx package, or by ONNX Runtime where that leaves them open."""
+"""Infer type and shape of every value with the onnx package, and with ONNX Runtime what that leaves open."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SMALL_BYTES = 4096
 
 
 def skeleton(module: Module, model: ModelProto, nodes: list[NodeProto], inputs: list[ValueInfoProto]) -> ModelProto:
-    """``nodes`` as a model of their own. Large constants take part by shape alone: nothing is copied."""
+    """Return a model of ``nodes``. Large constants are represented by their shapes only, to avoid copies."""
     import onnx
 
     used = dict.fromkeys([*(name for node in nodes for name in reads(node)), *module.outputs])
@@ -33,7 +33,7 @@ def skeleton(module: Module, model: ModelProto, nodes: list[NodeProto], inputs: 
         if value is None:
             continue
         if value.nbytes <= _SMALL_BYTES:
-            # Not ascontiguousarray: that makes a scalar a vector of one.
+            # Not ascontiguousarray, which converts a scalar to a vector.
             small.append(onnx.numpy_helper.from_array(np.asarray(value, order="C"), name))
         else:
             dtype = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
@@ -55,18 +55,18 @@ def infer_specs(
     declared: dict[str, ValueInfoProto],
     where: str,
 ) -> None:
-    """Enter what inference finds into ``module.specs``.
+    """Infer shapes and add them to ``module.specs``.
 
     Args:
-        module: its constants are known already.
-        model: for its operator set versions.
-        nodes: the operators that are left.
-        inputs: the graph's inputs, with their sizes fixed.
-        declared: types that the model declares, for values that inference does not cover.
-        where: the model, for messages.
+        module: a module whose constants are known.
+        model: the model, for its operator set versions.
+        nodes: the remaining operators.
+        inputs: the graph's inputs, with fixed sizes.
+        declared: types that the model declares, for values that inference does not know.
+        where: the model's file or name, for messages.
 
     Raises:
-        ModelFileError: shapes that contradict each other, or a tensor that no device can hold.
+        ModelFileError: shapes contradict each other, or a tensor is too large for every device.
     """
     import onnx
 

@@ -1,4 +1,4 @@
-"""The compiler runs each CPU node once, so that it makes none that fails at every execution."""
+"""Run each CPU node once when compiling, to find nodes that would fail at every execution."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_runs(node: Node, group: Sequence[Op], model: ModelProto, where: str) -
 
 
 def _problem(evaluator: Evaluator, node: Node) -> str:
-    """Why no run succeeded, or how the shapes of all runs are wrong; "" if one run has the inferred shapes."""
+    """Return why no run succeeded, or how the shapes of all runs are wrong; "" if one run has the inferred shapes."""
     problem = ""
     misfits = []
     for feeds in _fillings(node.inputs):
@@ -62,7 +62,7 @@ def _problem(evaluator: Evaluator, node: Node) -> str:
         except (TimedOutError, MemoryError):
             return ""
         except Exception as error:
-            # An evaluator raises whatever its code does.
+            # An evaluator may raise any exception.
             problem = problem or plain_message(error)
         else:
             misfit = _misfit(node, found)
@@ -71,12 +71,12 @@ def _problem(evaluator: Evaluator, node: Node) -> str:
             misfits.append(misfit)
     if not misfits:
         return problem
-    # If the shape depends on the values, generated values say nothing about it.
+    # If the shape depends on the values, generated values do not show it.
     return misfits[0] if len(misfits) > 1 and len(set(misfits)) == 1 else ""
 
 
 def _misfit(node: Node, found: Sequence[object]) -> str:
-    """How the shapes of a run differ from the inferred ones; "" if they do not.
+    """Return how the shapes of a run differ from the inferred ones; "" if they do not.
 
     An empty result is ignored: generated counts may be 0.
     """
@@ -91,7 +91,7 @@ def _misfit(node: Node, found: Sequence[object]) -> str:
 
 
 def _fillings(specs: Sequence[TensorSpec]) -> Iterator[dict[str, Array]]:
-    """Inputs to try, the most likely to work first."""
+    """Yield inputs to try, the most likely to work first."""
     random = np.random.default_rng(0)
     yield {t.name: random.random(t.shape, np.float32).astype(numpy_dtype(t.dtype)) for t in specs}
     for value in (1, 0):
@@ -111,14 +111,14 @@ def _refusal(group: Sequence[Op], model: ModelProto, where: str, why: str) -> Mo
 
 
 def described(node: NodeProto, model: ModelProto) -> str:
-    """An operator with its own domain, and the version of it that the model imports."""
+    """Return the name of an operator, its domain, and the version that the model imports."""
     version = next((o.version for o in model.opset_import if o.domain == node.domain), None)
     domain = node.domain or "ai.onnx"
     return f"{node.op_type} (domain {domain!r}, operator set {'not imported' if version is None else version})"
 
 
 def _culprit(group: Sequence[Op], model: ModelProto) -> Op:
-    """The first operator that no evaluator runs by itself; the first of all if each one runs."""
+    """Return the first operator that no evaluator can run alone; if all run, the first one."""
     from onnx import TypeProto, helper, shape_inference
 
     try:

@@ -1,4 +1,4 @@
-"""The NEFF's payload: a gzipped tar, written reproducibly and read without touching the disk."""
+"""The NEFF's payload: a gzipped tar that is written reproducibly and read without unpacking to the disk."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def pack(members: Iterable[tuple[str, bytes | memoryview]]) -> list[bytes]:
     """Pack members, in their order, into a gzipped tar without times, owners or modes of this machine.
 
     Returns:
-        The payload in pieces: joining them would need twice the memory.
+        The payload in pieces, because joining them would need twice the memory.
     """
     out = [_GZIP_HEADER]
     checksum, size = 0, 0
@@ -185,7 +185,7 @@ def unpack(payload: memoryview, limits: NeffLimits, *, skip_extensions: bool = F
         skip_extensions: skip the extension entries of other tar programs; by default they are refused.
 
     Raises:
-        NeffError: INVALID for anything that is not a plain, whole gzipped tar within the limits.
+        NeffError: INVALID for anything except a plain, complete gzipped tar within the limits.
     """
     stream = Inflated(payload, limits.unpacked_bytes)
     yield from _entries(stream, limits, skip_extensions)

@@ -1,4 +1,4 @@
-"""The bytes of a node's parameters, left where they are until somebody reads them."""
+"""The bytes of a node's parameters, which are not copied until they are read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runtime_core.status import NeffError, NrtStatus
 
 
 class Piece(NamedTuple):
-    """Some bytes of the file, as it stores them.
+    """A run of bytes of the file.
 
     Attributes:
-        view: of the file in memory, or mapped.
-        crc_before, crc_after: the running CRC-32 of the archive before these bytes and after them.
+        view: a view of the file in memory or of its map.
+        crc_before, crc_after: running CRC-32 of the archive before and after these bytes.
     """
 
     view: memoryview
@@ -24,18 +24,18 @@ class Piece(NamedTuple):
 
 
 class Content:
-    """Bytes in pieces, which :meth:`read` joins."""
+    """Bytes in several pieces; :meth:`read` joins them."""
 
     __slots__ = ("_checked", "_pieces", "_starts", "size_bytes")
     # Equal contents may be stored differently.
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, pieces: Sequence[Piece], *, checked: bool) -> None:
-        """Hold views, and no copies.
+        """Keep views of the pieces, without copies.
 
         Args:
-            pieces: in their order.
-            checked: compare each piece with its CRC again when it is read: the file is mapped, and can change.
+            pieces: the pieces in order.
+            checked: check the CRC of each piece again when it is read, because a mapped file can change.
         """
         self._pieces = pieces
         self._starts: list[int] = []
@@ -50,7 +50,7 @@ class Content:
         return self.size_bytes
 
     def read(self, start: int = 0, size_bytes: int | None = None) -> memoryview:
-        """A copy of ``size_bytes`` from ``start`` on; fewer at the end; default: all.
+        """Copy up to ``size_bytes`` bytes from ``start`` on; default: all.
 
         Raises:
             NeffError: as :meth:`copy_to`.
@@ -61,7 +61,7 @@ class Content:
         return out.toreadonly()
 
     def copy_to(self, out: memoryview, start: int) -> None:
-        """Fill ``out`` with the bytes from ``start`` on, of which there are enough.
+        """Fill ``out`` with the bytes from ``start`` on. There must be enough bytes.
 
         Raises:
             NeffError: INVALID, when the mapped file has changed since it was read.
@@ -91,7 +91,7 @@ class Content:
 
 
 def content_view(content: bytes | memoryview | Content) -> memoryview:
-    """All bytes of a content next to each other.
+    """Return all bytes of a content in one piece.
 
     Raises:
         NeffError: as :meth:`Content.read`.

@@ -1,4 +1,4 @@
-"""A gzip stream: compressed parts go through zlib, stored parts are read where they are."""
+"""Read a gzip stream. Compressed parts are inflated by zlib; stored parts are read in place."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ CHUNK_BYTES = 1 << 20
 _GZIP_WBITS = 31
 _RAW_WBITS = -15
 _WINDOW_BYTES = 1 << 15
-"""What a compressed block may refer back to."""
-# zlib copies its unused input at every call: feed it small pieces.
+"""Maximum distance to which a compressed block may refer back."""
+# zlib copies its unused input at every call, so it receives small pieces.
 _FEED_BYTES = 1 << 16
 _MAX_RATIO = 1040
-"""Deflate makes at most 1032 bytes from one."""
+"""Deflate expands one byte to at most 1032."""
 _WORTH_VIEWS_BYTES = 1 << 17
-"""Smaller contents are copied: views cost more than that."""
+"""Smaller contents are copied, because a copy is cheaper than views."""
 _SMALL_PIECE_BYTES = 1 << 12
-"""Stored blocks are of 64 KiB. Contents in smaller pieces than this are copied: a view takes memory too."""
+"""Contents in smaller pieces are copied, because each view needs memory. Stored blocks usually have 64 KiB."""
 _STORED_HEADER = struct.Struct("<BHH")
 _TRAILER = struct.Struct("<II")
 
 
 def invalid(message: str) -> NeffError:
-    """The refusal of a damaged payload."""
+    """Return the error for a damaged payload."""
     return NeffError(NrtStatus.INVALID, message)
 
 
@@ -40,19 +40,19 @@ _TRUNCATED = "the NEFF is truncated: its payload ends in the middle"
 
 
 class Inflated:
-    """A gzip stream, inflated only as far as it is read, and at most to the limit."""
+    """A gzip stream that is inflated only as far as it is read, up to a limit."""
 
     def __init__(self, payload: memoryview, limit_bytes: int) -> None:
-        """Nothing is read yet.
+        """Start at the beginning of the stream.
 
         Args:
             payload: the gzip file.
-            limit_bytes: what it may inflate to.
+            limit_bytes: maximum inflated size.
         """
         self._payload = payload
         self._owner = payload.obj
         self._at = 0
-        # None: at a stored block, which needs no inflater.
+        # None at a stored block, which needs no inflater.
         self._inflater: zlib._Decompress | None = zlib.decompressobj(_GZIP_WBITS)
         self._is_raw = False
         self._block_left = 0
@@ -65,7 +65,7 @@ class Inflated:
         self._recent_bytes = 0
 
     def read_exactly(self, size: int) -> bytes:
-        """The next ``size`` bytes; fewer only at the end of the stream."""
+        """Return the next ``size`` bytes, or fewer at the end of the stream."""
         piece = self._next(size) if size else b""
         if len(piece) == size:
             return bytes(piece)
@@ -76,10 +76,10 @@ class Inflated:
         return bytes(out)
 
     def read_content(self, size: int) -> memoryview | Content:
-        """The next ``size`` bytes, fewer only at the end of the stream.
+        """Return the next ``size`` bytes, or fewer at the end of the stream.
 
         Returns:
-            Views of the payload where it stores the bytes as they are and lasts; else a copy.
+            Views of the payload if it stores the bytes uncompressed and cannot change; else a copy.
         """
         if size >= _WORTH_VIEWS_BYTES and isinstance(self._owner, bytes | mmap) and self._at_stored_block():
             pieces: list[Piece] = []
@@ -98,7 +98,7 @@ class Inflated:
         return self._copied(size)
 
     def skip(self, size: int) -> int:
-        """Read and drop ``size`` bytes; returns the number of bytes read."""
+        """Skip ``size`` bytes; returns the number of bytes skipped."""
         skipped = 0
         while skipped < size:
             piece = self._next(size - skipped)
@@ -113,8 +113,8 @@ class Inflated:
         return len(self._payload) - self._at
 
     def _copied(self, size: int) -> memoryview:
-        """The next ``size`` bytes, in memory that is taken once; fewer only at the end of the stream."""
-        # Not more than what is left can inflate to, whatever the archive declares.
+        """Return the next ``size`` bytes, or fewer at the end of the stream, in memory that is allocated once."""
+        # The archive's declared size is not trusted: the rest of the payload limits the allocation.
         out = memoryview(bytearray(min(size, _MAX_RATIO * self.leftover_bytes + CHUNK_BYTES)))
         filled = 0
         while filled < len(out):
@@ -126,7 +126,7 @@ class Inflated:
         return out[:filled].toreadonly()
 
     def _next(self, size: int) -> bytes | memoryview:
-        """Up to ``size`` bytes; none at the end of the stream."""
+        """Return up to ``size`` bytes; none at the end of the stream."""
         piece: bytes | memoryview = b""
         while not piece and not self._ended:
             piece = self._stored(size) if self._inflater is None else self._inflate(self._inflater, size)
@@ -156,7 +156,7 @@ class Inflated:
         return piece
 
     def _stored(self, size: int) -> memoryview:
-        """Bytes of the stored block; none, when another block follows."""
+        """Return bytes of the stored block; none if another block follows."""
         if not self._block_left:
             if self._is_last_block:
                 self._end()
@@ -187,7 +187,7 @@ class Inflated:
     def _end(self) -> None:
         self._ended = True
         if not self._is_raw:
-            # zlib has compared the trailer.
+            # zlib has checked the trailer.
             return
         trailer = self._payload[self._at : self._at + _TRAILER.size]
         if len(trailer) < _TRAILER.size:
@@ -197,13 +197,13 @@ class Inflated:
         self._at += len(trailer)
 
     def _at_stored_block(self) -> bool:
-        """Whether a stored block continues or begins here; the inflater ends there."""
+        """Whether a stored block continues or starts here; if so, the inflater is closed."""
         if self._inflater is None or self._ended:
             return self._inflater is None and not self._ended
         header = bytes(self._payload[max(0, self._at - _STORED_HEADER.size) : self._at])
         if len(header) < _STORED_HEADER.size:
             return False
-        # zlib reads the header of a block before it waits for room for its content.
+        # zlib reads the header of a block even if there is no space for its content.
         _, length, complement = _STORED_HEADER.unpack(header)
         if not length or length ^ complement != 0xFFFF:
             return False
@@ -216,9 +216,9 @@ class Inflated:
 
 
 def _copies(inflater: zlib._Decompress, size: int) -> bool:
-    """Whether the inflater hands on exactly ``size`` bytes as they are: only inside of a stored block it does."""
+    """Whether the inflater returns exactly ``size`` bytes unchanged, which it does only within a stored block."""
     noise = os.urandom(size)
-    # No block begins with these bits.
+    # These bits never start a block.
     invalid_block = b"\x07"
     try:
         if inflater.decompress(noise) != noise:

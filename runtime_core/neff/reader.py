@@ -1,4 +1,4 @@
-"""Reads untrusted NEFFs: everything is checked, nothing is unpacked to disk or unpickled."""
+"""Read untrusted NEFFs: everything is checked, and nothing is unpacked to the disk or unpickled."""
 
 from __future__ import annotations
 
@@ -144,9 +144,9 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
     """Read a NEFF from the bytes of its file.
 
     Args:
-        data: the whole file. Parameters that it stores uncompressed stay where they are if it cannot change.
+        data: the whole file. Parameters that it stores uncompressed are not copied if it cannot change.
         validate_hash: compare the payload with the header's hash first.
-        limits: what it may unpack to; default: :func:`default_limits`.
+        limits: maximum sizes when unpacked; default: :func:`default_limits`.
 
     Raises:
         NeffError: INVALID for a malformed file; UNSUPPORTED_NEFF_VERSION for another packaging or version, or one
@@ -205,7 +205,7 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
 
 
 def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
-    """The bytes of a NEFF file; a file that is not a NEFF is refused by its header, before the rest is read.
+    """Read the bytes of a NEFF file. The header is checked first, so that other files are not read completely.
 
     Raises:
         NeffError: INVALID, when the file is missing, cannot be read or is too large; and as
@@ -221,9 +221,9 @@ def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
 
 
 def map_file(path: Path | str, limits: NeffLimits | None = None) -> memoryview:
-    """A NEFF file mapped into memory, which takes no memory of its own; refused as by :func:`read_file`.
+    """Map a NEFF file into memory, without a copy. The same files are refused as by :func:`read_file`.
 
-    Whoever may cut the file off while it is mapped can end this process: read the files of others instead.
+    A user who can truncate the file while it is mapped can crash this process. Do not map files of other users.
 
     Raises:
         NeffError: as :func:`read_file`.
@@ -238,7 +238,7 @@ def _allowed_bytes(limits: NeffLimits | None) -> int:
 
 @contextmanager
 def _opened(path: Path | str, limits: NeffLimits | None) -> Iterator[tuple[BinaryIO, int]]:
-    """A file that begins as a NEFF does, at its start, and its size."""
+    """Open a file that starts with a NEFF header; returns the file at its start, and its size."""
     allowed = _allowed_bytes(limits)
     try:
         with open(open_regular(path), "rb") as file:

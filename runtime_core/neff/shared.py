@@ -1,4 +1,4 @@
-"""One parsed NEFF per content in a process: models on many cores share it, read-only."""
+"""One parsed NEFF per content in a process, which models on many cores share read-only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _neffs: Shared[tuple[bytes, bool], Neff] = Shared()
 
 
 def shared_neff(data: bytes | bytearray | memoryview, *, validate_hash: bool = False) -> Neff:
-    """The NEFF with this content: one that the process still uses, or else what :func:`read_neff` returns.
+    """Return the NEFF with this content: the one that the process already uses, or a new one by :func:`read_neff`.
 
-    A hash of all bytes identifies the content. The header's UUID and hash are only what its writer put there.
+    A hash of all bytes identifies the content. The UUID and the hash in the header are not trusted.
 
     Raises:
         NeffError: as :func:`read_neff`.

@@ -1,4 +1,4 @@
-"""The calls that are under way in a runtime: closing it waits for those of other threads."""
+"""The calls in progress in a runtime: closing it waits for those of other threads."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _count_fork() -> None:
 
 
 def _nothing() -> None:
-    """Until :meth:`Calls.close` says what to do."""
+    """Placeholder until :meth:`Calls.close` sets an action."""
 
 
 os.register_at_fork(after_in_child=_count_fork)
 
 
 class Calls:
-    """A context manager for each call; :meth:`close` lets no further call in.
+    """A context manager for each call; after :meth:`close`, new calls are refused.
 
-    An entry of a dictionary per thread: setting and deleting it is atomic without a lock.
+    Each thread has an entry in a dictionary, because setting and deleting an entry is atomic without a lock.
     """
 
     __slots__ = ("_action", "_closer", "_closing", "_deferred", "_forks", "_guard", "_inside", "closed")
@@ -52,7 +52,7 @@ class Calls:
         return self._forks == _forks
 
     def check(self) -> None:
-        """Check that a call may begin.
+        """Check that a call may start.
 
         Raises:
             NrtError: CLOSED, or UNINITIALIZED in a forked child.
@@ -68,7 +68,8 @@ class Calls:
 
     def __enter__(self) -> None:
         inside, thread = self._inside, get_ident()
-        # Entered before looking at the flag, which close() sets before it looks who is inside: one sees the other.
+        # The entry is set before the flag is read, and close() sets the flag before it reads the entries. Therefore one
+        # of the two always notices the other.
         inside[thread] = inside.get(thread, 0) + 1
         if self._closing or self._forks != _forks:
             self.__exit__()
@@ -85,10 +86,10 @@ class Calls:
                 self._finish()
 
     def close(self, action: Callable[[], None]) -> None:
-        """Let no call in, wait for those of other threads to end, and run ``action``, once.
+        """Refuse new calls, wait for the calls of other threads, and run ``action`` once.
 
-        A signal handler may close the runtime in the middle of a call of its own thread: ``action`` then runs when that
-        call ends. A second caller waits until the first has ended.
+        A signal handler may close the runtime in the middle of a call of its own thread. In that case ``action`` runs
+        when that call ends. A second caller waits for the first.
         """
         thread = get_ident()
         with self._guard:
@@ -98,7 +99,7 @@ class Calls:
                 self._deferred = thread in self._inside
         if first and not self._deferred:
             self._finish()
-        # Nothing can be awaited in the midst of a call of this thread, or of its own closing.
+        # Waiting would never end within a call of this thread, or within its own close().
         while not (self.closed or thread in self._inside or thread == self._closer):
             time.sleep(_POLL_SECONDS)
 

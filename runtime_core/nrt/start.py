@@ -58,7 +58,7 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
 
 
 def usable_on(store: Datastore, config: RuntimeConfig, faults: tuple[Fault, ...]) -> tuple[int, ...]:
-    """The cores of a node that the container's devices allow and that no fault has removed."""
+    """The cores of the devices that the container may use and that no fault has removed."""
     visible = store.visible_devices
     return tuple(
         c
@@ -68,7 +68,7 @@ def usable_on(store: Datastore, config: RuntimeConfig, faults: tuple[Fault, ...]
 
 
 def _owners(by_pid: Mapping[int, Sequence[int]]) -> str:
-    """Who owns the cores that are not available; "" when no process does."""
+    """The owners of the cores that are not available; "" if no process owns them."""
     if not by_pid:
         return ""
     owned = ", ".join(f"process {pid} owns {format_cores(tuple(cores))}" for pid, cores in sorted(by_pid.items()))

@@ -1,4 +1,4 @@
-"""Who may call a neuron-rtd over TCP: TLS, certificates of clients, tokens."""
+"""Access to neuron-rtd over TCP: TLS, certificates of clients, tokens."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MAX_PEM_BYTES = 1 << 20
 _Asked = TypeVar("_Asked")
 _Answered = TypeVar("_Answered")
 _OPEN_CALL = "/grpc.health.v1.Health/Check"
-"""What a probe may call without a token: it says no more than that the daemon serves."""
+"""Calls that a probe may make without a token. They only show that the daemon is serving."""
 
 
 class Access(NamedTuple):
-    """What a daemon requires of its clients.
+    """The requirements of a daemon for its clients.
 
     Attributes:
-        credentials: of the server; ``None``: no TLS.
+        credentials: credentials of the server; ``None``: no TLS.
         gate: refuses calls without a token; ``None``: no token is required.
-        authenticates: whether a client must prove anything, by a certificate or a token.
+        authenticates: whether a client must identify itself with a certificate or a token.
     """
 
     credentials: grpc.ServerCredentials | None = None
@@ -38,7 +38,7 @@ class Access(NamedTuple):
 
 
 def access_of(config: FileConfig) -> Access:
-    """What a configuration requires.
+    """Return the requirements of a configuration.
 
     Raises:
         UsageError: settings that exclude or require each other, or a file that cannot be used.
@@ -68,7 +68,7 @@ def access_of(config: FileConfig) -> Access:
 
 
 class _Certificates:
-    """The server's certificate and key; a renewed pair is used from the next connection on."""
+    """The server's certificate and key. A renewed pair is used from the next connection on."""
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
         self._certificate, self._key, self._client_ca = certificate, key, client_ca
@@ -76,7 +76,7 @@ class _Certificates:
 
     def credentials(self) -> grpc.ServerCredentials:
         first = self._read()
-        # None keeps the pair in use, which the types do not know.
+        # None keeps the current pair, but the type stubs do not allow it.
         renewed = cast(Callable[[], grpc.ServerCertificateConfiguration], self._renewed)
         return grpc.dynamic_ssl_server_credentials(
             first, renewed, require_client_authentication=self._client_ca is not None
@@ -91,7 +91,7 @@ class _Certificates:
                 return None
             return self._read()
         except (OSError, UsageError):
-            # Half renewed: the pair in use stays, and the next connection looks again.
+            # Only one file is renewed: the current pair is kept, and the next connection checks again.
             return None
 
     def _stamps(self) -> tuple[tuple[int, int, int], ...]:
@@ -108,7 +108,7 @@ class _Certificates:
                     f"cannot read the file: {getattr(error, 'strerror', None) or error}", where=str(path)
                 ) from None
         stamp = self._stamps()
-        # gRPC reports an invalid pair with the first connection only, and to the client.
+        # gRPC would report an invalid pair only at the first connection, and to the client.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self._certificate, self._key, password=b"")
@@ -131,7 +131,7 @@ class _Certificates:
 
 
 def _refuse(_requests: Iterator[_Asked], context: grpc.ServicerContext) -> NoReturn:
-    # Bound as a stream to calls of all kinds, so that no message of a stranger is received first.
+    # Every kind of call is bound as a stream, so that the token is checked before a message is received.
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is required: 'authorization: Bearer TOKEN'")
 
 
@@ -153,7 +153,7 @@ class TokenGate(grpc.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(_refuse)
 
     def accepts(self, metadata: Sequence[tuple[str, str | bytes]]) -> bool:
-        """Whether the metadata of a call has a token; takes the same time for each that is wrong."""
+        """Whether the metadata of a call has a valid token. The check takes the same time for every wrong token."""
         values = [value for key, value in metadata if key == "authorization"]
         if len(values) != 1:
             return False

@@ -1,4 +1,4 @@
-"""Who makes a call, as far as gRPC tells it."""
+"""The client of a call, as far as gRPC identifies it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Caller(NamedTuple):
     """The client of a call.
 
     Attributes:
-        identity: the same for calls of one client: its host over TCP, and its token. Clients of a Unix socket have
-            one in common.
+        identity: equal for all calls of a client: its host (over TCP) and its token. Clients of a Unix socket share one
+            identity.
         is_active: whether it still waits for the response.
     """
 
@@ -32,6 +32,6 @@ def caller_of(context: grpc.ServicerContext) -> Caller:
     """The client of a call."""
     shown = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
     token = "".join(value if isinstance(value, str) else value.decode("utf-8", "replace") for value in shown)
-    # A copy of the token itself must not lie about in tables.
+    # A hash, so that tables do not contain the token itself.
     mark = hashlib.sha256(token.encode()).hexdigest() if token else ""
     return Caller(f"{host_of(context)} {mark}", context.is_active)

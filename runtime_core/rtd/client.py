@@ -10,7 +10,7 @@ Example::
         client.start(network)
         outputs = client.infer(network, {"data": array.tobytes()})
 
-Tensors are bytes, as on the wire; :class:`Shared` names one that lies in shared memory.
+Tensors are bytes, as on the wire; :class:`Shared` names a tensor in shared memory.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Client(Connection):
     # Groups
 
     def create_group(self, nc_count: int = 0, *, session: int = 0) -> int:
-        """Make a NeuronCore Group; 0 cores: the largest free run. Returns its handle.
+        """Create a NeuronCore Group; 0 cores: the largest free run. Returns its handle.
 
         Raises:
             RtdError: RESOURCE_NC.
@@ -191,7 +191,7 @@ class Client(Connection):
         return _outputs(self.call("infer", infer_request(network, inputs, shm_outputs), nmgr_pb2.infer_response))
 
     def post(self, network: int, inputs: Mapping[str, Tensor], shm_outputs: Mapping[str, Shared] | None = None) -> int:
-        """Begin an inference. Returns its cookie.
+        """Start an inference. Returns its cookie.
 
         Raises:
             RtdError: QUEUE_FULL, or as for :meth:`infer`.
@@ -213,7 +213,7 @@ class Client(Connection):
         return None if answer.status.code == Nerr.INFER_PENDING.value else _outputs(answer)
 
     def completed(self, cookies: Iterable[int]) -> list[int]:
-        """Those of ``cookies`` whose inferences have ended."""
+        """Return the ``cookies`` whose inferences have ended."""
         request = nmgr_pb2.infer_check_completion_request(cookie=list(cookies))
         answer = self.call("infer_check_completion", request, nmgr_pb2.infer_check_completion_response)
         check(answer.status)
@@ -222,7 +222,7 @@ class Client(Connection):
     def infer_stream(
         self, requests: Iterable[nmgr_pb2.infer_request]
     ) -> Iterator[tuple[common_pb2.status, dict[str, Tensor]]]:
-        """Inferences one after another on one stream; yields status and outputs in the order of the requests.
+        """Run inferences one after another on one stream; yields status and outputs in the order of the requests.
 
         Raises:
             RtdError: the stream broke.

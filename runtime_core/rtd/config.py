@@ -74,7 +74,7 @@ class DaemonConfig(NamedTuple):
 
 
 def check_address(address: str) -> str:
-    """An address as gRPC takes it.
+    """Convert an address to the form that gRPC requires.
 
     Raises:
         UsageError: it is neither ``unix:/path`` nor ``host:port``.
@@ -91,7 +91,7 @@ def check_address(address: str) -> str:
 
 
 def is_local(address: str) -> bool:
-    """Whether only this machine reaches a ``HOST:PORT``; a name other than localhost is taken for reachable."""
+    """Whether only this machine can reach a ``HOST:PORT``. Names other than localhost are assumed to be reachable."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -129,7 +129,7 @@ def read_file(path: Path) -> FileConfig:
 
 
 def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] | None:
-    """The devices in the order of their links, from West to East; ``None`` when they do not form a chain."""
+    """The devices in the order of their links, from West to East; ``None`` if they do not form a chain."""
     chosen = set(devices)
     if not topology.contiguous(chosen):
         return None
@@ -144,15 +144,15 @@ def serial_chain(topology: Topology, devices: Sequence[int]) -> tuple[int, ...] 
 
 
 def choose_devices(topology: Topology, config: DaemonConfig, visible: Sequence[int] | None = None) -> tuple[int, ...]:
-    """The daemon's devices, in the order of their links.
+    """Return the daemon's devices, in the order of their links.
 
     Args:
-        topology: of the node.
-        config: of the daemon.
-        visible: the devices that may be used here (a container can have fewer); ``None``: all.
+        topology: topology of the node.
+        config: configuration of the daemon.
+        visible: the devices that this process may use (a container can have fewer); ``None``: all.
 
     Raises:
-        UsageError: a device that the node lacks, one named twice, or devices that are not serially connected.
+        UsageError: the node lacks a device, a device is named twice, or the devices are not serially connected.
     """
     devices = [d for d in topology.devices if visible is None or d.index in visible]
     by_bdf = {d.bdf.partition(":")[2] if d.bdf.count(":") > 1 else d.bdf: d.index for d in devices}

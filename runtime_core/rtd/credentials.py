@@ -1,4 +1,4 @@
-"""What a client of neuron-rtd shows, and the channel that it opens."""
+"""The credentials of a client of neuron-rtd, and the channel that it opens."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Credentials(NamedTuple):
             raise UsageError(f"cannot read the file: {reason}", where=str(path)) from None
 
     def channel(self, address: str) -> tuple[grpc.Channel, Metadata]:
-        """A channel, and the metadata to send with every call.
+        """Return a channel, and the metadata to send with every call.
 
         Raises:
-            UsageError: a file that cannot be used, or a token that would cross the network in plain text.
+            UsageError: a file cannot be used, or the token would cross the network in plain text.
         """
         if address.startswith("unix:"):
             return grpc.insecure_channel(address, options=CHANNEL_OPTIONS), ()

@@ -1,4 +1,4 @@
-"""The process neuron-rtd: owns its devices' cores, serves until it is stopped."""
+"""The neuron-rtd process: it owns the cores of its devices and serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -172,17 +172,17 @@ class Daemon:
 
 
 def notify(*lines: str) -> None:
-    """Notify systemd if it asked for it (sd_notify's protocol: a datagram to ``$NOTIFY_SOCKET``)."""
+    """Notify systemd if ``$NOTIFY_SOCKET`` is set (sd_notify's protocol: a datagram to that socket)."""
     target = os.environ.get("NOTIFY_SOCKET")
     if not target:
         return
-    # "@" stands for the NUL byte that begins an abstract name.
+    # "@" stands for the NUL byte at the start of an abstract name.
     name = "\0" + target[1:] if target.startswith("@") else target
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
             channel.sendto("\n".join(lines).encode(), name)
     except OSError:
-        return  # The parent no longer listens; go on serving.
+        return  # systemd no longer listens; continue to serve.
 
 
 def wake_on_time() -> None:
@@ -191,9 +191,9 @@ def wake_on_time() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Reuse memory for tensors of some megabytes: fresh pages cost as much as the copy itself.
+    """Reuse memory for tensors of some megabytes, because new pages take as long as the copy itself.
 
-    Two arenas limit the memory that threads keep; free memory beyond 64 MiB returns to the system.
+    Two arenas limit the memory that threads keep. Free memory above 64 MiB is returned to the system.
     """
     library = ctypes.CDLL(None)
     # Not every C library has mallopt.

@@ -34,12 +34,12 @@ class Group(Generic[N]):
         group_id: its handle on the wire.
         first_vnc: index of its first core among the daemon's.
         cores: global indices.
-        implicit: made by a load that named no group, for that network alone.
-        session_id: of the session that owns it; 0: none.
+        implicit: created by a load without a group, for that network only.
+        session_id: id of the session that owns it; 0: none.
         lock: held while its networks are loaded, started, stopped or unloaded.
         networks: by handle.
         destroyed: it accepts no more loads.
-        random_seed: as the client set it.
+        random_seed: seed that the client set.
     """
 
     group_id: int
@@ -72,11 +72,11 @@ def _free_runs(taken: list[bool]) -> list[tuple[int, int]]:
 
 
 def find_run(taken: list[bool], count: int) -> tuple[int, int]:
-    """Place a group: the lowest run of ``count`` free cores; 0: the whole of the largest run.
+    """Place a group on the lowest run of ``count`` free cores; 0: on the whole largest run.
 
     Args:
         taken: for each of the daemon's cores, whether a group holds it.
-        count: cores asked for.
+        count: number of cores.
 
     Returns:
         Its first core and its length.
@@ -130,13 +130,13 @@ class Groups(Generic[N]):
     """The groups of a daemon. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, cores: Sequence[int]) -> None:
-        """Groups are made of ``cores``: global indices, in the order of the links between their devices."""
+        """Create groups from ``cores``: global indices, in the order of the links between their devices."""
         self._cores = tuple(cores)
         self._by_id: dict[int, Group[N]] = {}
         self._ids = itertools.count(1)
 
     def all(self) -> list[Group[N]]:
-        """All of them, oldest first."""
+        """All groups, oldest first."""
         return list(self._by_id.values())
 
     def get(self, group_id: int) -> Group[N]:
@@ -151,7 +151,7 @@ class Groups(Generic[N]):
         return found
 
     def create(self, count: int, session_id: int, *, implicit: bool) -> Group[N]:
-        """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
+        """Create a group of ``count`` neighbouring cores; 0: of the largest free run.
 
         Raises:
             RtdError: RESOURCE_NC.

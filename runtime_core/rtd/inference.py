@@ -1,4 +1,4 @@
-"""IFMAPs and OFMAPs between the wire and arrays: inline bytes or shared memory, either way independently."""
+"""Convert IFMAPs and OFMAPs between the wire and arrays. Each can be inline bytes or in shared memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _bad(message: str) -> RtdError:
 
 
 def _shape(spec: TensorType, size_bytes: int, signature: Signature) -> tuple[int, ...]:
-    """The shape for a number of bytes: the declared one, or with a dynamic batch any whole number of samples."""
+    """The shape for a number of bytes: the declared shape, or with a dynamic batch any whole number of samples."""
     if size_bytes == spec.size_bytes:
         return spec.shape
     if signature.dynamic_batch and spec.shape and size_bytes:
@@ -36,10 +36,10 @@ def _shape(spec: TensorType, size_bytes: int, signature: Signature) -> tuple[int
 
 
 def read_ifmaps(signature: Signature, ifmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, Array]:
-    """The request's IFMAPs as the arrays that the network declares.
+    """Return the request's IFMAPs as the arrays that the network declares.
 
     Raises:
-        RtdError: INFER_BAD_INPUT naming the tensor that is missing, unknown, given twice, or of another size.
+        RtdError: INFER_BAD_INPUT; names a tensor that is missing, unknown, repeated, or of another size.
     """
     specs = signature.inputs
     inputs: dict[str, Array] = {}
@@ -64,10 +64,10 @@ def read_ifmaps(signature: Signature, ifmaps: Iterable[nmgr_pb2.infer_io], shm: 
 
 
 def read_shm_ofmaps(signature: Signature, ofmaps: Iterable[nmgr_pb2.infer_io], shm: SharedMemory) -> dict[str, str]:
-    """OFMAP -> shared memory object that it goes to, for those that the request names.
+    """Return OFMAP -> shared memory object, for the OFMAPs that the request names.
 
     Raises:
-        RtdError: INFER_BAD_INPUT for one that is unknown, given twice, or whose object is not mapped or too small.
+        RtdError: INFER_BAD_INPUT; an OFMAP is unknown or repeated, or its object is not mapped or is too small.
     """
     paths: dict[str, str] = {}
     for ofmap in ofmaps:
@@ -85,10 +85,10 @@ def read_shm_ofmaps(signature: Signature, ofmaps: Iterable[nmgr_pb2.infer_io], s
 
 
 def store_ofmaps(outputs: Mapping[str, Array], paths: Mapping[str, str], shm: SharedMemory) -> None:
-    """Write the OFMAPs that go to shared memory.
+    """Write the OFMAPs with a shared memory object.
 
     Raises:
-        RtdError: INFER_BAD_INPUT or RESOURCE, when an object has changed meanwhile.
+        RtdError: INFER_BAD_INPUT or RESOURCE, if an object has changed meanwhile.
     """
     for name, path in paths.items():
         if name in outputs:
@@ -114,7 +114,7 @@ def response(inference: Inference, paths: Mapping[str, str]) -> nmgr_pb2.infer_r
 def prepare(
     network: Network, request: nmgr_pb2.infer_request, shm: SharedMemory
 ) -> tuple[dict[str, Array], dict[str, str]]:
-    """Inputs of an inference and where its outputs go; a request that is refused here is counted as bad input.
+    """Return the inputs of an inference and the targets of its outputs. A refused request counts as bad input.
 
     Raises:
         RtdError: INFER_BAD_INPUT.

@@ -1,4 +1,4 @@
-"""Assembles a load from the messages of its stream, and caches unpacked NEFFs."""
+"""Assemble a load from the messages of its stream, and cache unpacked NEFFs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TIMEOUT_SECONDS = 86400
 
 
 class Load(NamedTuple):
-    """The parameters of a load. ``group_id`` 0: a group of its own."""
+    """The parameters of a load. ``group_id`` 0: a new group for this network only."""
 
     group_id: int
     session_id: int
@@ -90,7 +90,7 @@ class _Stream:
         self.content += chunk
 
     def end(self) -> bytes | bytearray:
-        """The whole NEFF.
+        """Return the complete NEFF.
 
         Raises:
             RtdError: INVALID, when it is missing, sent twice, or incomplete.
@@ -128,19 +128,19 @@ def _parameters(params: nmgr_pb2.model_params, defaults: Parameters) -> Paramete
 
 
 class HalfOpen:
-    """The bytes that load streams hold before they end: clients that never end theirs must not fill the memory."""
+    """A limit on the bytes of unfinished load streams, so that clients that never end theirs cannot fill the memory."""
 
     def __init__(self, most_bytes: int) -> None:
-        """``most_bytes``: of all streams together."""
+        """``most_bytes``: limit for all streams together."""
         self.most_bytes = most_bytes
         self.bytes = 0
         self._lock = threading.Lock()
 
     def change(self, by_bytes: int) -> None:
-        """Count chunks that arrived, or were handed on.
+        """Count chunks that have arrived (positive) or have been passed on (negative).
 
         Raises:
-            RtdError: RESOURCE, when all streams together hold too much; what is given back never fails.
+            RtdError: RESOURCE, if all streams together exceed the limit; never for a negative number.
         """
         with self._lock:
             if by_bytes > 0 and self.bytes + by_bytes > self.most_bytes:
@@ -153,15 +153,15 @@ class HalfOpen:
 
 
 _half_open = HalfOpen(HEADER_BYTES + default_limits().payload_bytes)
-"""No more than one load of the largest NEFF alone could hold."""
+"""As much as one load of the largest NEFF can hold."""
 
 
 def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -> Load:
     """Read a load stream to its end.
 
     Args:
-        messages: of the stream, in order.
-        defaults: for parameters that the stream does not set.
+        messages: messages of the stream, in order.
+        defaults: values for parameters that the stream does not set.
 
     Raises:
         RtdError: INVALID for a stream that is incomplete or contradicts itself.
@@ -177,7 +177,7 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
         parameters = _parameters(stream.params, defaults)
         return Load(stream.group_id, stream.session_id, parameters, stream.end())
     except BaseException:
-        # The error's traceback would keep the chunks for as long as somebody looks at it.
+        # Otherwise the error's traceback would keep the chunks in memory.
         stream.content = bytearray()
         raise
     finally:
@@ -185,17 +185,17 @@ def read_load(messages: Iterable[nmgr_pb2.load_request], defaults: Parameters) -
 
 
 class NeffCache:
-    """The last parsed NEFFs, which are kept for the next load when no model uses them any more."""
+    """The last parsed NEFFs, which are kept for the next load even if no model uses them."""
 
     def __init__(self, count: int) -> None:
-        """Keep up to ``count``."""
+        """Keep up to ``count`` NEFFs."""
         self._count = count
         self._kept: OrderedDict[int, Neff] = OrderedDict()
         self._lock = threading.Lock()
         self.hits = 0
 
     def unpack(self, content: bytes | bytearray) -> Neff:
-        """Read a NEFF, or take it from the cache.
+        """Return a NEFF from the cache, or read it.
 
         Raises:
             NeffError: it is invalid.

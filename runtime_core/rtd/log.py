@@ -14,7 +14,7 @@ SYSLOG_SOCKET = Path("/dev/log")
 
 
 class Level(enum.IntEnum):
-    """syslog's severities, as ``-l`` takes them."""
+    """syslog's severities, the values of ``-l``."""
 
     EMERGENCY = 0
     ALERT = 1

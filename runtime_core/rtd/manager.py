@@ -23,10 +23,10 @@ from runtime_core.status import Nerr, NrtError, NrtStatus
 
 
 class Manager:
-    """Owns the state of a daemon; its calls come from any thread.
+    """Owns the state of a daemon. Thread-safe.
 
-    A group's lock is held while its networks change; the manager's own lock is taken briefly inside it, never the other
-    way round. Loads and unloads therefore do not block inferences or the loads of other groups.
+    A group's lock is held while its networks change. The manager's own lock is acquired briefly within it, never the
+    other way round. Therefore loads and unloads do not block inferences or the loads of other groups.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Manager:
         return self._groups.get(group_id)
 
     def create_group(self, count: int, session_id: int, *, implicit: bool = False) -> Group[Network]:
-        """Make a group of ``count`` neighbouring cores; 0: of the largest free run.
+        """Create a group of ``count`` neighbouring cores; 0: of the largest free run.
 
         Raises:
             RtdError: RESOURCE_NC, INVALID for a session that is not open.
@@ -120,11 +120,11 @@ class Manager:
         return found
 
     def load(self, load: Load) -> Network:
-        """Load a network, into its group in standby, or into a group of its own and started.
+        """Load a network into its group, in standby; without a group, create one for it and start the network.
 
         Raises:
             RtdError: INVALID_HANDLE, RESOURCE_NC, INVALID.
-            NrtError: the NEFF is refused, or there is no memory for it.
+            NrtError: the NEFF is refused, or there is not enough memory for it.
         """
         started_ns = time.monotonic_ns()
         self._check_open(load.session_id)

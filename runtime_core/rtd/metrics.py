@@ -1,4 +1,4 @@
-"""``read_all_metrics``: latencies from the datastore's histograms, the rest from the daemon's samples."""
+"""``read_all_metrics``: latencies from the datastore's histograms, all other metrics from the daemon's samples."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _of_histogram(histogram: Histogram, scale: float) -> nmgr_counters_pb2.aggre
 
 
 class Metrics:
-    """Summarises a period, or the time since the start."""
+    """Summarizes a period, or the time since the start."""
 
     def __init__(self, samples: Samples) -> None:
         """Summarise ``samples`` and the runtime's counters."""
@@ -73,8 +73,8 @@ class Metrics:
 
         Args:
             runtime: the daemon's counters now.
-            period_seconds: how far to look back, 0 for all since the start. Inferences are counted from the latest
-                earlier reading that is as old, since the datastore keeps totals.
+            period_seconds: length of the period; 0: since the start. The datastore keeps totals, so inferences are
+                counted since the latest earlier reading that is at least that old.
         """
         now_ns = time.time_ns()
         metrics = []

@@ -28,11 +28,11 @@ RAN = (NrtStatus.SUCCESS, NrtStatus.EXEC_COMPLETED_WITH_NUM_ERR)
 
 
 class Parameters(NamedTuple):
-    """How a network is loaded.
+    """Parameters of a loaded network.
 
     Attributes:
-        timeout_ns: of an inference on a core.
-        ninfer: slots of its queue.
+        timeout_ns: time limit of an inference on a core.
+        ninfer: number of slots of its queue.
         io_data_host: the slots' tensors are kept in host memory.
     """
 
@@ -52,8 +52,8 @@ class Inference(NamedTuple):
 class Network:
     """A network on the cores of its group; threads may share it.
 
-    An accepted inference takes a slot until its results have been returned. In shared-NC
-    mode (fewer cores than the network was cut for) one inference runs at a time.
+    An accepted inference occupies a slot until its results have been returned. In shared-NC mode (fewer cores than the
+    network was compiled for), one inference runs at a time.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Network:
             self._engine.account_host_tensor(-self._host_bytes)
 
     def take_slot(self) -> None:
-        """Accept an inference; pair with :meth:`run`, then :meth:`free_slot`.
+        """Accept an inference. Call :meth:`run`, then :meth:`free_slot` for it.
 
         Raises:
             RtdError: INVALID_HANDLE (unloaded), FAILED_STATE (in standby), QUEUE_FULL.
@@ -176,7 +176,7 @@ class Network:
         self._engine.count_bad_input(self.model)
 
     def run(self, inputs: Mapping[str, Array]) -> Inference:
-        """Execute an inference that has a slot, and wait as long as the chip would take."""
+        """Execute an inference that has a slot, and wait for the time that the chip would need."""
         since_ns = time.monotonic_ns()
         try:
             if self.shared:
@@ -208,7 +208,7 @@ class Network:
             self.executed += 1
 
     def post(self, inputs: Mapping[str, Array]) -> Future[Inference]:
-        """Execute an inference that has a slot on a thread of the network's own."""
+        """Execute an inference that has a slot on a thread of the network."""
         with self._changed:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.parameters.ninfer, f"network-{self.handle}")

@@ -18,8 +18,8 @@ class Posted:
     """An inference that runs or has run.
 
     Attributes:
-        shm_ofmaps: OFMAP -> shared memory that its result goes to.
-        owner: identity of the client that posted it: nobody else gets its result.
+        shm_ofmaps: OFMAP -> shared memory that receives it.
+        owner: identity of the client that posted it, the only one that can get its result.
     """
 
     network: Network
@@ -29,7 +29,7 @@ class Posted:
 
 
 class PostedInferences:
-    """All posted inferences whose results were not yet returned."""
+    """All posted inferences whose results have not been returned."""
 
     def __init__(self) -> None:
         """None yet."""
@@ -40,9 +40,9 @@ class PostedInferences:
         return len(self._by_cookie)
 
     def add(self, posted: Posted) -> int:
-        """Keep an inference; returns its cookie."""
+        """Store an inference; returns its cookie."""
         with self._lock:
-            # A cookie gives access to the results, so clients must not be able to guess others.
+            # A cookie gives access to the results, so other clients must not be able to guess it.
             cookie = 0
             while not cookie or cookie in self._by_cookie:
                 cookie = secrets.randbits(63)
@@ -74,7 +74,7 @@ class PostedInferences:
         return posted.future.result()
 
     def completed(self, cookies: Iterable[int], owner: str) -> list[int]:
-        """Those of ``cookies`` whose inferences have ended.
+        """Return the ``cookies`` whose inferences have ended.
 
         Raises:
             RtdError: INVALID_HANDLE for an unknown cookie.
@@ -82,7 +82,7 @@ class PostedInferences:
         return [cookie for cookie in cookies if self.get(cookie, owner).future.done()]
 
     def drop(self, network: Network) -> None:
-        """Forget the inferences of a network that was unloaded."""
+        """Drop the inferences of a network that was unloaded."""
         with self._lock:
             for cookie, posted in list(self._by_cookie.items()):
                 if posted.network is network:

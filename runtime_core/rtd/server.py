@@ -29,7 +29,7 @@ from runtime_core.rtd.wire import CHANNEL_OPTIONS, INSPECTION, NETWORK_MANAGER, 
 from runtime_core.status import Nerr
 
 MAX_CALLS = 1024
-"""Concurrent calls, one thread each; a session or a wait holds its thread until it ends."""
+"""Maximum number of concurrent calls, one thread each. A session or a wait occupies its thread until it ends."""
 _OTHER_ADDRESS = "choose another address with -g"
 _MAX_DETAILS_BYTES = 2048
 _BY_CALLER = {"infer_post", "infer_wait", "infer_poll", "infer_check_completion"}
@@ -58,7 +58,7 @@ def failure(call: Call, error: RtdError) -> Message:
 
 
 def _messages(call: Call, raw: Iterable[bytes]) -> Iterator[Message]:
-    """Parse the messages of a stream here: when gRPC itself fails to parse one, the stream's thread waits forever.
+    """Parse the messages of a stream. If gRPC itself failed to parse one, the stream's thread would wait forever.
 
     Raises:
         RtdError: INVALID, for bytes that are not a message.
@@ -73,7 +73,7 @@ def _messages(call: Call, raw: Iterable[bytes]) -> Iterator[Message]:
 def _answering(
     call: Call, answer: Callable[..., Message], manager: Manager
 ) -> Callable[[object, grpc.ServicerContext], Message]:
-    """A handler that converts every failure to a status: no request can stop the daemon."""
+    """A handler that converts every failure to a status, so that no request can stop the daemon."""
 
     def handle(request: object, context: grpc.ServicerContext) -> Message:
         try:

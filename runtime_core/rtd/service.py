@@ -90,7 +90,7 @@ class NetworkService:
         """Wait for a posted inference and return its results, unless the client disconnected."""
         posted = self._manager.posted.get(request.cookie, caller.identity)
         paths = self._paths(posted, request)
-        posted.future.exception()  # Only wait: its result holds its failure.
+        posted.future.exception()  # Only wait here; its result contains a failure, if any.
         if not caller.is_active():
             raise RtdError(
                 Nerr.INFER_CANCELLED,
@@ -107,7 +107,7 @@ class NetworkService:
         return self._hand_over(request.cookie, paths)
 
     def _paths(self, posted: Posted, request: nmgr_pb2.infer_wait_request) -> dict[str, str]:
-        """Destinations of the outputs: as set by the wait, else by the post."""
+        """Targets of the outputs, from the wait or else from the post."""
         signature = posted.network.signature
         return {**posted.shm_ofmaps, **inference.read_shm_ofmaps(signature, request.shm_ofmap, self._manager.shm)}
 
@@ -126,7 +126,7 @@ class NetworkService:
         )
 
     def create_eg(self, request: nmgr_pb2.create_eg_request) -> nmgr_pb2.create_eg_response:
-        """Make a NeuronCore Group."""
+        """Create a NeuronCore Group."""
         group = self._manager.create_group(request.nc_count, request.session_id)
         return nmgr_pb2.create_eg_response(
             status=ok(), h_eg=common_pb2.h_eg(id=group.group_id), nc_count=len(group.cores)

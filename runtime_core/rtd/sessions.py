@@ -1,4 +1,4 @@
-"""Sessions: what a client creates under one is freed when the client disconnects."""
+"""Sessions: everything that a client creates in one is freed when the client disconnects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime_core.rtd.status import RtdError
 from runtime_core.status import Nerr
 
 MAX_SESSIONS = 512
-"""Each holds a thread of the server until it ends: the other half remains for calls."""
+"""Maximum number of sessions. Each occupies a thread of the server; the other half of the threads serves calls."""
 MAX_SESSIONS_OF_A_HOST = 256
 """Limit per TCP address, so that one host cannot use up all sessions."""
 
@@ -23,7 +23,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def begin(self, host: str = "") -> int:
-        """Open a session and return its id: not 0, and not guessable by other clients.
+        """Open a session and return its id, which is not 0 and which other clients cannot guess.
 
         Args:
             host: the address that a client connects from; "" if unknown (a Unix socket).
@@ -45,7 +45,7 @@ class Sessions:
             return session_id
 
     def end(self, session_id: int) -> bool:
-        """Close a session; nothing can be created under it any more. ``False`` when it was already closed."""
+        """Close a session, so that nothing more can be created in it; ``False`` if it was already closed."""
         with self._lock:
             if session_id not in self._open:
                 return False

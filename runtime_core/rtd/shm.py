@@ -1,7 +1,7 @@
 """Shared memory of clients, for IFMAPs and OFMAPs.
 
-The bytes are copied with ``preadv`` and ``pwritev``, not mapped: a client that shortens its file while the daemon looks
-at it would otherwise end the daemon with a bus error, and one that continues to write could change an input in use.
+The bytes are copied with ``preadv`` and ``pwritev`` and not mapped. With a map, a client that truncates its file could
+crash the daemon with a bus error, and a client that continues to write could change an input in use.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Mapping(NamedTuple):
 
 
 def object_name(path: str) -> str:
-    """The file name behind a shared memory object's name (``/name`` or ``name``, as shm_open has it).
+    """Return the file name of a shared memory object (``/name`` or ``name``, as for shm_open).
 
     Raises:
         RtdError: INVALID, when it is not a name or leads out of the folder.
@@ -46,10 +46,10 @@ def object_name(path: str) -> str:
 
 
 def _check_rights(found: os.stat_result, path: str, protection: int) -> None:
-    """Refuse an object that a client might not be able to open itself: the daemon may have more rights.
+    """Refuse an object that a client might not be able to open, because the daemon may have more permissions.
 
-    gRPC does not tell a client's user, so the rule is one for all clients: the object belongs to the daemon's user, or
-    its mode lets the daemon's group (which the socket admits) or everybody use it.
+    gRPC does not report a client's user, so one rule applies to all clients: the object must belong to the daemon's
+    user, or its mode must give access to the daemon's group (whose members can use the socket) or to all users.
     """
     wanted = 4 * bool(protection & PROT_READ) | 2 * bool(protection & PROT_WRITE)
     mode = stat.S_IMODE(found.st_mode)
@@ -78,7 +78,7 @@ class SharedMemory:
         """Map an object.
 
         Args:
-            path: its name.
+            path: name of the object.
             protection: PROT_READ for IFMAPs, PROT_WRITE for OFMAPs, or both.
             session_id: the session whose end unmaps it; 0: none.
             size_bytes: the part of it that may be used; ``None``: all of it.
@@ -137,7 +137,7 @@ class SharedMemory:
             os.close(mapping.descriptor)
 
     def end_session(self, session_id: int) -> None:
-        """Unmap what a session mapped."""
+        """Unmap the objects that a session mapped."""
         with self._lock:
             for key, mapping in list(self._mappings.items()):
                 if mapping.session_id == session_id:
@@ -188,7 +188,7 @@ class SharedMemory:
             self._usable(path, PROT_WRITE, size_bytes)
 
     def read(self, path: str, size_bytes: int) -> NDArray[np.uint8]:
-        """The first ``size_bytes`` of an object.
+        """Read the first ``size_bytes`` bytes of an object.
 
         Raises:
             RtdError: INFER_BAD_INPUT, when it is not mapped for reading or too small.

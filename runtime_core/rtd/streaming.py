@@ -29,7 +29,7 @@ def monitor_session(
         context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(manager.error("session_monitor", error)))
 
     def ended() -> None:
-        # gRPC calls this on the thread that serves every call: freeing waits for running inferences.
+        # gRPC calls this on the thread that serves all calls, and freeing waits for running inferences.
         threading.Thread(target=manager.end_session, args=(session_id,), name="session-end").start()
 
     if not context.add_callback(ended):
@@ -53,7 +53,7 @@ class _Item:
 
 
 class InferenceStream:
-    """Reads ahead as far as the networks' queues allow, and responds in the order of the requests."""
+    """Reads as many requests in advance as the networks' queues allow, and responds in the order of the requests."""
 
     def __init__(self, manager: Manager, requests: Iterator[nmgr_pb2.infer_request]) -> None:
         """Serve ``requests``."""

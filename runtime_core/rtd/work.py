@@ -70,7 +70,7 @@ def work_by_core(model: LoadedModel) -> Mapping[int, CoreWork]:
 
 
 def _recurrent(steps: Steps, time_ns: int) -> CoreWork:
-    """The work of all steps; the time that is left by PE and ACT is POOL's, as waiting for DRAM is."""
+    """The work of all steps. Time that is not PE's or ACT's counts as POOL's, including waits for DRAM."""
     seconds = engine_seconds(steps, PARAMETERS)
     start = PARAMETERS.instruction_overhead_seconds
     products, functions = steps.number * len(steps.products), steps.number * steps.act_instructions

@@ -1,13 +1,13 @@
 """A node under a virtual clock: whole applications in one process, as fast as their events can be computed.
 
 ===========================  ===========================================================================
-:class:`VirtualNode`         a node with a clock of its own; makes runtimes, runs until a time
+:class:`VirtualNode`         a node with its own clock; creates runtimes, runs until a time
 :class:`VirtualClock`        its time: ``call_at``, ``call_every``, ``spawn``
 :func:`closed_loop`          a client that executes again as soon as an execution ends
-:func:`open_loop`            a client that takes requests from a :class:`RequestQueue`
+:func:`open_loop`            a client that executes requests from a :class:`RequestQueue`
 :class:`RequestQueue`        requests that arrive at given times, in a queue with a limit
-:class:`Stop`                ends a client
-:data:`Process`              a generator that yields when it wants to be resumed
+:class:`Stop`                stops a client
+:data:`Process`              a generator that yields the time at which to resume it
 ===========================  ===========================================================================
 
 Example::

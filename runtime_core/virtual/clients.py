@@ -1,4 +1,4 @@
-"""Clients of applications under a virtual clock, as processes: back to back, or as requests arrive."""
+"""Clients under a virtual clock, as processes: they execute back to back, or when requests arrive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runtime_core.virtual.executions import RETRY_NS, Stop, execution, was_close
 
 
 class RequestQueue:
-    """Requests that wait for a worker of a pool, in order of arrival.
+    """Requests that wait for a worker, in order of arrival.
 
     Attributes:
         late: requests for which no worker was free when they arrived.
@@ -24,7 +24,7 @@ class RequestQueue:
     """
 
     def __init__(self, arrivals: Iterator[int], *, limit: int | None = None) -> None:
-        """Take requests from ``arrivals`` (times in nanoseconds, ascending); at most ``limit`` wait."""
+        """Queue requests from ``arrivals`` (times in nanoseconds, ascending); at most ``limit`` can wait."""
         self._arrivals = arrivals
         self._limit = limit
         self._waiting: deque[int] = deque()
@@ -32,9 +32,12 @@ class RequestQueue:
         self.late = self.refused = 0
 
     def take(self, now_ns: int) -> tuple[int | None, int]:
-        """For a free worker: when its request arrives (``None``: there are no more), and how many were refused.
+        """Return the next request for a free worker.
 
-        An idle worker holds the next request, so no worker was free for those that arrived since the last call.
+        An idle worker holds the next request, so no worker was free for requests that arrived since the last call.
+
+        Returns:
+            Arrival time of the request (``None`` if there are no more), and the number of requests refused meanwhile.
         """
         refused = 0
         while self._next is not None and self._next <= now_ns:
@@ -57,13 +60,13 @@ class RequestQueue:
 def open_loop(
     engine: Engine, models: Sequence[LoadedModel], queue: RequestQueue, *, stop: Stop | None = None
 ) -> Process:
-    """One worker of a pool: executes requests when it is free, on ``models`` in turn; latency counts from the arrival.
+    """A worker of a pool, which executes requests on ``models`` in turn. Latency is measured from the arrival.
 
     Args:
-        engine: under a virtual clock.
-        models: loaded on it.
-        queue: shared by the pool's workers.
-        stop: how to end it.
+        engine: an engine under a virtual clock.
+        models: models loaded on it.
+        queue: the requests of the pool.
+        stop: stops the worker.
     """
     stop = stop or Stop()
     now_ns = yield 0
@@ -92,15 +95,15 @@ def request_loop(
     queue: RequestQueue | None = None,
     stop: Stop | None = None,
 ) -> Process:
-    """A client whose requests are several executions that start together; a request ends with the last of them.
+    """A client whose requests consist of several executions. They start together; the request ends with the last one.
 
     Args:
-        engine: under a virtual clock.
-        copies_of: the models that execute a request, given its number.
-        latencies_ns: counts the requests that succeed, by latency.
-        start_ns: of the first request.
-        queue: requests to take, shared by the workers of a pool; default: one after the other.
-        stop: how to end it.
+        engine: an engine under a virtual clock.
+        copies_of: returns the models that execute a request, given its number.
+        latencies_ns: receives the number of successful requests by latency.
+        start_ns: time of the first request.
+        queue: the requests of a pool of workers; default: one request after the other.
+        stop: stops the client.
     """
     stop = stop or Stop()
     now_ns = yield start_ns
@@ -136,14 +139,14 @@ def request_loop(
 def closed_loop(
     engine: Engine, model: LoadedModel, *, start_ns: int = 0, think_ns: int = 0, stop: Stop | None = None
 ) -> Process:
-    """A client that executes, waits for the end, pauses, and executes again until stopped or the model is unloaded.
+    """A client that executes, waits for the end, pauses, and repeats until it is stopped or the model is unloaded.
 
     Args:
-        engine: under a virtual clock.
-        model: loaded on it.
-        start_ns: its first execution.
+        engine: an engine under a virtual clock.
+        model: a model loaded on it.
+        start_ns: time of the first execution.
         think_ns: pause between two executions.
-        stop: how to end it.
+        stop: stops the client.
     """
     stop = stop or Stop()
     if think_ns == 0 and can_be_placed_directly(engine, model):

@@ -3,8 +3,8 @@
 Events come from *processes*: generators that are resumed with the time and yield the time at which to resume them next.
 At equal times they run in the order in which they were spawned, so equal programs give equal histories.
 
-Clients, which do nothing but execute models, have a queue of their own. They run without further checks until the next
-event of any other process, which may change the node for them.
+Clients, which only execute models, are in a separate queue. They run without further checks until the next event of any
+other process, because such an event may change the node.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from heapq import heappop, heappush, heapreplace
 from typing import TypeAlias
 
 Process: TypeAlias = Generator[int, int, None]
-"""Resumed with the time in nanoseconds; yields when it wants to be resumed. What it yields first is when it starts."""
+"""A generator that is resumed with the time in nanoseconds and yields its next time; the first one is its start."""
 
 _Step: TypeAlias = Callable[[int], int]
 _Heap: TypeAlias = list[tuple[int, int, _Step]]
@@ -23,10 +23,10 @@ FOREVER_NS = 1 << 62
 
 
 class VirtualClock:
-    """A :class:`runtime_core.engine.clock.Clock` whose time passes by events. For one thread.
+    """A :class:`runtime_core.engine.clock.Clock` whose time moves from event to event. Not thread-safe.
 
     Attributes:
-        before_clients: called each time before clients run, since the node may have changed for them.
+        before_clients: called each time before clients run, because the node may have changed.
     """
 
     def __init__(self, start_ns: int = 0) -> None:
@@ -39,19 +39,19 @@ class VirtualClock:
         self.before_clients: Callable[[], object] | None = None
 
     def now_ns(self) -> int:
-        """The time. A process uses the time that it is resumed with instead."""
+        """Return the time. Processes use the time with which they are resumed instead."""
         return self._now_ns
 
     def sleep_until(self, deadline_ns: int) -> None:
-        """Run until ``deadline_ns``; for the program around the processes, not for a process."""
+        """Run until ``deadline_ns``. Processes must not call this."""
         self.run(deadline_ns)
 
     def spawn(self, process: Process, *, client: bool = False) -> None:
-        """Start a process at the time that it yields first, or now if that has passed.
+        """Start a process at the first time that it yields, or now if that time has passed.
 
         Args:
-            process: not yet started.
-            client: it does nothing but execute models.
+            process: a generator that has not been started.
+            client: the process only executes models.
         """
         heap = self._clients if client else self._node
         at_ns = next(process, None)
@@ -59,7 +59,7 @@ class VirtualClock:
             self._push(heap, max(at_ns, self._now_ns), process.send)
 
     def call_at(self, at_ns: int, action: Callable[[int], object]) -> None:
-        """Call ``action`` once with the time, at ``at_ns`` or now if that has passed; it may change the node."""
+        """Call ``action`` once with the time, at ``at_ns`` or now if that time has passed. It may change the node."""
 
         def once(now_ns: int) -> int:
             action(now_ns)
@@ -83,12 +83,12 @@ class VirtualClock:
         heappush(heap, (at_ns, self._spawned, step))
 
     def run(self, until_ns: int) -> None:
-        """Run all events up to and including ``until_ns``, and stand there.
+        """Run all events up to and including ``until_ns``, and set the clock to that time.
 
-        At equal times, clients go first. An exception of a process ends the run; the clock then stands at its time.
+        At equal times, clients run first. An exception in a process ends the run, and the clock stays at its time.
 
         Raises:
-            RuntimeError: called from a process, which must yield instead.
+            RuntimeError: a process called this; it must yield instead.
         """
         if self._running:
             raise RuntimeError("the virtual clock is already running: a process waits by yielding a time")
@@ -116,7 +116,7 @@ class VirtualClock:
 def _work_off(heap: _Heap, until_ns: int) -> None:
     """Run the processes of one heap up to ``until_ns``. The process at the top stays there while it runs.
 
-    Those that it spawns run later, or at the same time with a higher number.
+    New processes that it spawns run later, or at the same time with a higher number.
     """
     while heap:
         now_ns, number, step = heap[0]

@@ -1,4 +1,4 @@
-"""One execution of a client under a virtual clock, by the engine, and how clients are told to end."""
+"""One execution of a client under a virtual clock, by the engine, and the means to stop clients."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ RETRY_NS = 1_000_000
 
 
 class Stop:
-    """Tells clients to end after the execution that runs."""
+    """Stops clients after the execution that is running."""
 
     __slots__ = ("asked",)
 
     def __init__(self) -> None:
-        """Not asked yet."""
+        """Not stopped yet."""
         self.asked = False
 
 
 def execution(
     engine: Engine, model: LoadedModel, now_ns: int, since_ns: int, retry_ns: int
 ) -> Generator[int, int, int]:
-    """One execution by the engine, latency counting from ``since_ns``; returns when it is over.
+    """Execute once with the engine; return the time of the end. Latency is measured from ``since_ns``.
 
-    A refused execution was counted by the engine, and is over after ``retry_ns``.
+    The engine counts a refused execution, which ends after ``retry_ns``.
     """
     try:
         placed = engine.start(model, now_ns)
@@ -41,5 +41,5 @@ def execution(
 
 
 def was_closed(engine: Engine) -> bool:
-    """Whether the runtime was closed, which drops its executions in progress: there is no page to count them on."""
+    """Whether the runtime was closed. Its executions in progress are dropped, because its page is released."""
     return isinstance(engine.page, BufferedPage) and engine.page.released

@@ -1,7 +1,8 @@
-"""A node under a virtual clock: whole applications in one process, in as little time as their events take.
+"""A node under a virtual clock: whole applications in one process, as fast as their events can be computed.
 
-The runtimes, engine, placement and counters are those of any node; only the clock differs. So is its telemetry: every
-viewer can look at it, live or after the run. The host's figures are those of the simulated vCPUs.
+The runtimes, engine, placement and counters are the same as on any node; only the clock differs. The telemetry is the
+same too: every viewer can show the node, during the run and after it. The host's figures are those of the simulated
+vCPUs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from runtime_core.virtual.clock import Process, VirtualClock
 from runtime_core.virtual.executions import Stop
 
 BOOT_UNIX_NS = 1_577_836_800 * 10**9
-"""Boot time of virtual nodes, 2020-01-01T00:00Z, so that equal runs report equal times."""
+"""Boot time of virtual nodes, 2020-01-01T00:00Z; it is fixed, so that equal runs report equal times."""
 _FIRST_PID = 1001
 _FAULT_GENERATION = layout.FileHeader.fault_generation.offset // 8
 _RESETS = slice(
@@ -37,16 +38,16 @@ _RESETS = slice(
     ctypes.sizeof(layout.DeviceBlock) // 8,
 )
 _SLICE_NS = 10**9
-"""Longest virtual time for which counters wait in memory."""
+"""Longest virtual time for which counters are kept in memory before they are published."""
 
 
 class VirtualNode:
-    """A node of its own with a clock of its own. For one thread.
+    """A node with its own clock. Not thread-safe.
 
     Attributes:
-        root: its directory, for ``open_source(f"sim:{root}")`` and ``NEURON_SIM_ROOT``.
-        clock: its time, from 0; spawn processes on it.
-        store: its datastore, open for writing.
+        root: directory of the node, for ``open_source(f"sim:{root}")`` and ``NEURON_SIM_ROOT``.
+        clock: clock of the node, starting at 0; it also spawns processes.
+        store: datastore of the node, open for writing.
     """
 
     def __init__(self, type_name: str | None = None, *, seed: int = 0, root: Path | None = None) -> None:
@@ -54,12 +55,12 @@ class VirtualNode:
 
         Args:
             type_name: the EC2 name of the size; default as for any node.
-            seed: of the node's random choices.
-            root: an empty or absent directory, which is kept; default: a temporary one.
+            seed: seed of the node's random choices.
+            root: an empty or missing directory, which is kept; default: a temporary directory.
 
         Raises:
-            UsageError: unknown size.
-            NodeError: ``root`` already holds a node, or cannot be made.
+            UsageError: the size is unknown.
+            NodeError: ``root`` already holds a node, or cannot be created.
         """
         self._temporary = Path(tempfile.mkdtemp(prefix="neuron-virtual-")) if root is None else None
         self.root = self._temporary / "node" if self._temporary else root or Path()
@@ -99,18 +100,18 @@ class VirtualNode:
         numerics: bool = False,
         jitter: bool | Jitter = False,
     ) -> Runtime:
-        """An application's runtime, as :class:`runtime_core.nrt.Runtime` in a process of its own.
+        """Create the runtime of an application, like :class:`runtime_core.nrt.Runtime` in a separate process.
 
         Its ``infer`` runs the clock until the end of the execution; processes use ``engine.start`` and
         ``engine.finish``. Closing it drops executions in progress, as if the process had been killed.
 
         Args:
-            cores: as ``NEURON_RT_VISIBLE_CORES`` has them; default: all.
+            cores: value of ``NEURON_RT_VISIBLE_CORES``; default: all cores.
             tag: its name in the tools; default: its process id.
             command: its command line in the tools.
             environment: other variables of the runtime.
             numerics: compute results.
-            jitter: spread execution times, from the node's seed, or as given.
+            jitter: whether to spread execution times with the node's seed, or a given jitter.
 
         Raises:
             NrtError: as for :class:`runtime_core.nrt.Runtime`.
@@ -147,20 +148,20 @@ class VirtualNode:
         return made
 
     def spawn(self, process: Process, *models: LoadedModel) -> None:
-        """Start a process; with ``models`` it does nothing but execute them."""
+        """Start a process; ``models``: the process only executes these."""
         self.clock.spawn(process, client=bool(models))
 
     def spawn_closed_loop(self, runtime: Runtime, model: LoadedModel, *, workers: int = 1, think_ns: int = 0) -> Stop:
-        """Start ``workers`` clients that execute ``model`` back to back; returns the means to stop them."""
+        """Start ``workers`` clients that execute ``model`` back to back; returns an object that stops them."""
         stop = Stop()
         for _ in range(workers):
             self.spawn(closed_loop(runtime.engine, model, think_ns=think_ns, stop=stop), model)
         return stop
 
     def run(self, until_ns: int) -> None:
-        """Run all events up to and including ``until_ns``, then publish.
+        """Run all events up to and including ``until_ns``, then publish the counters.
 
-        Meanwhile, readers in other processes see the node as of the last whole second.
+        During the run, readers in other processes see the counters as of the last whole second.
         """
         while self.clock.now_ns() < until_ns:
             self.clock.run(min(until_ns, self.clock.now_ns() + _SLICE_NS))
@@ -169,7 +170,7 @@ class VirtualNode:
         self.publish()
 
     def publish(self) -> None:
-        """Show readers the node as it is now. For probes in ``clock.call_at`` and ``clock.call_every``."""
+        """Publish the current counters to readers, for probes in ``clock.call_at`` and ``clock.call_every``."""
         self._pages = [page for page in self._pages if page.flush()]
         header = self.store.header
         header.core_busy_until_ns[:] = self._busy_until_ns
