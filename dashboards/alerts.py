@@ -1,4 +1,4 @@
-"""What somebody should know of; ``docs/how-to/runbooks.md`` says what to do about each."""
+"""The alerts. ``docs/how-to/runbooks.md`` describes the reaction to each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dashboards.rules import Alert, Severity
 
 _ERROR_BUDGET_RATIO = round(1 - SUCCESS_OBJECTIVE_RATIO, 6)
 _FAST_BURN, _SLOW_BURN = 14.4, 6
-"""Multiples of the budget: 2 % of a month's in an hour, 5 % in six hours (The Site Reliability Workbook, chapter 5)."""
+"""Multiples of the budget: 2 % of a month's budget in an hour, 5 % in six hours (Site Reliability Workbook, ch. 5)."""
 
 
 def _burning(factor: float, short: str, long: str) -> str:
-    """Errors over both windows: the long one says that it matters, the short one that it still goes on."""
+    """Errors over two windows: the long one shows that they matter, the short one that they continue."""
     over = f"> {factor} * {_ERROR_BUDGET_RATIO}"
     ratio = "runtime_tag:execution_errors:ratio_rate"
     return f"{ratio}{long} {over} and {ratio}{short} {over}"
@@ -90,7 +90,7 @@ ALERTS: tuple[Alert, ...] = (
         "NeuronRuntimeGone",
         Severity.WARNING,
         "5m",
-        # Without a tag of its own a runtime is named by its pid, and nobody expects that very process back.
+        # A runtime without a tag is named by its pid, and that process is not expected to return.
         'max_over_time(neuron_runtime_readable{runtime_tag!~"[0-9]+"}[1h]) unless neuron_runtime_readable\n'
         "and on (job, instance) neuron_node_readable == 1",
         "{{ $labels.runtime_tag }} on {{ $labels.instance }} has stopped",

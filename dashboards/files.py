@@ -1,4 +1,4 @@
-"""Which files there are, and what is in them."""
+"""The generated files and their contents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DASHBOARDS = (NODE, FLEET)
 
 
 def contents() -> dict[Path, str]:
-    """Each generated file's path and text."""
+    """Return the path and the text of each generated file."""
     made = {FOLDER / "json" / f"{dashboard.uid}.json": to_json(dashboard) for dashboard in DASHBOARDS}
     groups = {RECORDINGS_GROUP: RECORDINGS, FLEET_GROUP: FLEET_RECORDINGS}
     for name, recordings in groups.items():

@@ -49,7 +49,7 @@ NODES = Section(
                         ("Cores", f"{CORES}{{here}}"),
                         ("Executions per second", "runtime_tag:executions:rate5m{here}"),
                     )),
-              "Instances that answer. Click a row for the node's own dashboard.", 24, links=TO_NODE),
+              "Instances that respond. Click a row for the node's own dashboard.", 24, links=TO_NODE),
     ),
 )  # fmt: skip
 
@@ -58,15 +58,15 @@ CAPACITY = Section(
     (
         Panel("Instances", Kind.STACK, Unit.COUNT,
               (_by("instance_type", "{{instance_type}}", "sum by ({by}) (fleet:instances:count{here})"),),
-              "That answer, by type.", 8),
+              "Instances that respond, by type.", 8),
         Panel("NeuronCores", Kind.STACK, Unit.COUNT,
               (_by("instance_type", "{{instance_type}} in use", f"sum by ({{by}}) ({FLEET_OWNED}{{here}})"),
                _by("instance_type", "{{instance_type}} free",
                    f"sum by ({{by}}) ({FLEET_CORES}{{here}}) - sum by ({{by}}) ({FLEET_OWNED}{{here}})")),
-              "Owned by a runtime, and free.", 8),
+              "Cores owned by a runtime, and free cores.", 8),
         Panel("Cores by tag", Kind.STACK, Unit.COUNT,
               (_by("runtime_tag", "{{runtime_tag}}", "sum by ({by}) (fleet:neuroncores_owned:count{tagged})"),),
-              "Owned by each application.", 8, links=TO_TAG, many=True),
+              "Cores owned by each application.", 8, links=TO_TAG, many=True),
     ),
 )  # fmt: skip
 
@@ -79,10 +79,10 @@ SATURATION = Section(
               "Share of cores that are owned.", 8, 1.0, FILLING),
         Panel("Utilization by type", Kind.LINES, Unit.RATIO,
               (_by("instance_type", "{{instance_type}}", UTILIZATION.replace("SELECTED", "{here}")),),
-              "Of owned cores, on average.", 8, 1.0),
+              "Mean over owned cores.", 8, 1.0),
         Panel("Utilization by tag", Kind.LINES, Unit.RATIO,
               (_by("runtime_tag", "{{runtime_tag}}", UTILIZATION.replace("SELECTED", "{tagged}")),),
-              "Of the application's cores, on average.", 8, 1.0, links=TO_TAG, many=True),
+              "Mean over the application's cores.", 8, 1.0, links=TO_TAG, many=True),
         Panel("Busiest instances", Kind.BARS, Unit.RATIO,
               (_by("instance", "{{instance}}", "topk(10, avg by ({by}) (neuroncore_utilization_ratio{here}))"),),
               "The ten with the highest utilization of owned cores.", 8, 1.0, links=TO_NODE),
@@ -145,10 +145,10 @@ ZONES = Section(
     (
         Panel("Instances by zone", Kind.BARS, Unit.COUNT,
               (_by("availability_zone", "{{availability_zone}}", "sum by ({by}) (fleet:instances:count{here})"),),
-              "That answer, by availability zone.", 8),
+              "Instances that respond, by availability zone.", 8),
         Panel("Utilization by zone", Kind.LINES, Unit.RATIO,
               (_by("availability_zone", "{{availability_zone}}", UTILIZATION.replace("SELECTED", "{here}")),),
-              "Of owned cores, on average.", 8, 1.0),
+              "Mean over owned cores.", 8, 1.0),
         Panel("Dollars per hour by zone", Kind.STACK, Unit.USD,
               (_by("availability_zone", "{{availability_zone}}",
                    "sum by ({by}) (fleet:instance_price:usd_per_hour{here})"),),

@@ -1,4 +1,4 @@
-"""Where a click leads: from the fleet to a node, and there to a core or an application."""
+"""Targets of clicks: from the fleet to a node, and from there to a core or an application."""
 
 from __future__ import annotations
 

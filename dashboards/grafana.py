@@ -1,4 +1,4 @@
-"""From a dashboard's records to the JSON that Grafana imports, through grafana-foundation-sdk."""
+"""Convert the records of a dashboard to the JSON that Grafana imports, with grafana-foundation-sdk."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _heat(panel: Panel) -> heatmap.Panel:
         colours = colours.min(0).max(panel.top)
     made = heatmap.Panel().color(colours).cell_gap(1)
     if panel.kind is Kind.ROWS_HEAT:
-        # The colour is the value; the rows are series, which have no unit.
+        # The colour shows the value; the rows are series, which have no unit.
         return made.cell_values(heatmap.CellValues().unit(str(panel.unit)))
     return made.y_axis(heatmap.YAxisConfig().unit(str(panel.unit)))
 
@@ -119,8 +119,8 @@ _KINDS: dict[Kind, Callable[[Panel], AnyPanel]] = {
 
 
 def _goto(link: Goto, kind: Kind) -> builders.DashboardLink:
-    """The URL of a data link: Grafana fills in what was clicked, and the time range."""
-    # A table has a field per label, a series has labels on its one field.
+    """Return the URL of a data link, into which Grafana inserts the clicked labels and the time range."""
+    # A table has a field per label; a series has one field with labels.
     place = "${{__data.fields.{}}}" if kind is Kind.TABLE else "${{__field.labels.{}}}"
     chosen = [f"var-{variable}={place.format(label)}" for variable, label in link.fields.items()]
     query = "&".join(("${datasource:queryparam}", *chosen, "${__url_time_range}"))
@@ -145,7 +145,7 @@ def _panel(panel: Panel, number: int, grid: models.GridPos) -> AnyPanel:
 
 
 def _lines_of(section: Section) -> list[list[Panel]]:
-    """Panels from left to right, a new line where the next does not fit."""
+    """Place panels from left to right; start a new line if the next panel does not fit."""
     lines: list[list[Panel]] = [[]]
     for panel in section.panels:
         if sum(before.width for before in lines[-1]) + panel.width > _COLUMNS:
@@ -155,7 +155,7 @@ def _lines_of(section: Section) -> list[list[Panel]]:
 
 
 def _placed(section: Section, top: int) -> tuple[list[tuple[Panel, models.GridPos]], int]:
-    """Where each panel is, all of a line as high as the highest; and where the next section begins."""
+    """Return the position of each panel, with equal heights in a line, and the start of the next section."""
     placed: list[tuple[Panel, models.GridPos]] = []
     for line in _lines_of(section):
         height = _NUMBER_HEIGHT if all(panel.kind is Kind.NUMBER for panel in line) else _HEIGHT
@@ -185,7 +185,7 @@ def _variable(variable: Variable) -> builders.QueryVariable:
 
 
 def _alerts() -> builders.AnnotationQuery:
-    """Alerts that fired, as marks on every graph."""
+    """Return annotations that mark alerts on every graph."""
     # Grafana reads the query of a Prometheus annotation from these fields.
     return (
         builders.AnnotationQuery().name("Alerts").datasource(_SOURCE).enable(True).icon_color(FAULT).expr(ALERT_MARKS)
@@ -196,7 +196,7 @@ ALERT_MARKS = 'ALERTS{alertstate="firing", alertname=~"Neuron.+"}'
 
 
 def to_json(dashboard: Dashboard) -> str:
-    """The dashboard as Grafana's JSON."""
+    """Return the dashboard as Grafana's JSON."""
     made = (
         builders.Dashboard(dashboard.title)
         .uid(dashboard.uid)
@@ -226,7 +226,7 @@ def to_json(dashboard: Dashboard) -> str:
         placed, below = _placed(section, y + 1)
         panels = [_panel(panel, next(numbers), grid) for panel, grid in placed]
         if section.collapsed:
-            # A closed row holds its panels; the next row follows it at once.
+            # A collapsed row contains its panels, and the next row follows it directly.
             for inner in panels:
                 row = row.with_panel(inner)
             made = made.with_row(row)

@@ -1,4 +1,4 @@
-"""The first row of every dashboard: is anything wrong, and where."""
+"""The first row of every dashboard: problems and their places."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dashboards.thresholds import ANY_IS_BAD, ERROR_BUDGET_RATIO, FAILING
 
 
 def health_section(selector: str, runtimes: str, errors: str = "runtime_tag:execution_errors:ratio_rate5m") -> Section:
-    """Alerts that fire, nodes with one, and errors against the objective.
+    """Return alerts that fire, nodes with such alerts, and errors against the objective.
 
     Args:
-        selector: of the alerts shown.
-        runtimes: of the runtimes shown.
-        errors: the series of the failed share of executions.
+        selector: selector of the alerts.
+        runtimes: selector of the runtimes.
+        errors: series of the failed share of executions.
     """
     firing = f'ALERTS{{alertstate="firing", {selector}}}'
     return Section(
@@ -30,6 +30,6 @@ def health_section(selector: str, runtimes: str, errors: str = "runtime_tag:exec
                   f"the objective allows {ERROR_BUDGET_RATIO:.1%}.",
                   4, steps=FAILING),
             Panel("Alerts", Kind.TABLE, Unit.COUNT, (Query(f"{firing} or vector(0)"),),
-                  "What fires, where; a row without a name means that nothing does.", 12, links=TO_NODE),
+                  "Alerts that fire now. A row without a name means that none fires.", 12, links=TO_NODE),
         ),
     )  # fmt: skip

@@ -23,7 +23,7 @@ OUTCOMES = {
     "timed_out": PINK,
     "failed_to_queue": FAULT,
 }
-"""Colour of each way in which an execution ends."""
+"""Colour of each outcome of an execution."""
 
 VARIABLES = (
     Variable("instance", "Instance", "instance", f'instance_info{{job="{JOB}"}}'),
@@ -48,9 +48,9 @@ OVERVIEW = Section(
         Panel("Cores", Kind.NUMBER, Unit.COUNT,
               (Query(f"sum(instance:neuroncores:count{{{HERE}}})"),), "NeuronCores of the instances.", 5),
         Panel("Utilization", Kind.NUMBER, Unit.RATIO,
-              (Query(f"avg(neuroncore_utilization_ratio{{{ON_CORE}}})"),), "Mean over cores that are owned.", 5, 1.0),
+              (Query(f"avg(neuroncore_utilization_ratio{{{ON_CORE}}})"),), "Mean over owned cores.", 5, 1.0),
         Panel("Executions", Kind.NUMBER, Unit.PER_SECOND,
-              (Query(f"sum(rate(execution_status_total{{{TAGGED}}}{RATE}))"),), "Of any outcome.", 5),
+              (Query(f"sum(rate(execution_status_total{{{TAGGED}}}{RATE}))"),), "Executions with any outcome.", 5),
         Panel("Latency, p99", Kind.NUMBER, Unit.SECONDS,
               (Query(f"max(runtime_tag:neuron_execution_duration_seconds:p99_rate5m{{{TAGGED}}})"),),
               "Over 5 minutes, of the slowest runtime.", 4, steps=LATE),
@@ -69,11 +69,11 @@ CORES = Section(
               "Runtime and process of each owned core.", 8, links=TO_CORE + TO_TAG_HERE),
         Panel("Busiest cores", Kind.LINES, Unit.RATIO,
               (Query(f"neuroncore_utilization_ratio{{{ON_CORE}}}", "{{runtime_tag}} nc{{neuroncore}}"),),
-              "Share of time in which the core computed.", 12, 1.0, links=TO_CORE + TO_TAG_HERE, many=True),
+              "Share of time in which the core was busy.", 12, 1.0, links=TO_CORE + TO_TAG_HERE, many=True),
         Panel("Executions", Kind.STACK, Unit.PER_SECOND,
               (Query(f"sum by (instance, runtime_tag) (rate(execution_status_total{{{TAGGED}}}{RATE}))",
                      "{{runtime_tag}}"),),
-              "By runtime, of any outcome.", 12, links=TO_TAG_HERE),
+              "Executions with any outcome, by runtime.", 12, links=TO_TAG_HERE),
     ),
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ LATENCY = Section(
     "Latency",
     (
         Panel("Quantiles", Kind.LINES, Unit.SECONDS, (_quantile("0.5"), _quantile("0.9"), _quantile("0.99")),
-              "As callers saw it, from the histogram: adds up over the runtimes of a tag. The line is the objective.",
+              "Latency measured by callers, added over the runtimes of a tag. The line is the objective.",
               12, steps=LATE),
         Panel("Distribution", Kind.BUCKETS_HEAT, Unit.SECONDS,
               (Query(f"sum by (le) (increase(neuron_execution_duration_seconds_bucket{{{TAGGED}}}{RATE}))", "{{le}}"),),
@@ -95,12 +95,12 @@ MORE_LATENCY = Section(
         Panel("Percentiles of the last report", Kind.LINES, Unit.SECONDS,
               (Query(f'execution_latency_seconds{{{TAGGED}, percentile=~"p50|p99|p100"}}',
                      "{{runtime_tag}} {{percentile}}"),),
-              "The gauge of earlier monitors; it does not add up over runtimes.", 12),
+              "The gauge of earlier monitors, which cannot be added over runtimes.", 12),
         Panel("Mean", Kind.LINES, Unit.SECONDS,
               (Query(f"sum by (runtime_tag) (rate(neuron_execution_duration_seconds_sum{{{TAGGED}}}{RATE})) / "
                      f"sum by (runtime_tag) (rate(neuron_execution_duration_seconds_count{{{TAGGED}}}{RATE}))",
                      "{{runtime_tag}}"),),
-              "Duration of an execution on average.", 12),
+              "Mean duration of an execution.", 12),
     ),
     collapsed=True,
 )  # fmt: skip
@@ -110,10 +110,10 @@ ERRORS = Section(
     (
         Panel("Outcomes", Kind.STACK, Unit.PER_SECOND,
               (Query(f"sum by (status_type) (rate(execution_status_total{{{TAGGED}}}{RATE}))", "{{status_type}}"),),
-              "How executions ended.", colours=OUTCOMES),
+              "Executions by outcome.", colours=OUTCOMES),
         Panel("Errors by class", Kind.STACK, Unit.PER_SECOND,
               (Query(f"sum by (error_type) (rate(execution_errors_total{{{TAGGED}}}{RATE}))", "{{error_type}}"),),
-              "What the runtimes counted."),
+              "Errors that the runtimes counted."),
         Panel("Share that fails", Kind.LINES, Unit.RATIO,
               (Query(f"runtime_tag:execution_errors:ratio_rate5m{{{TAGGED}}}", "{{runtime_tag}}"),),
               "Over 5 minutes, without incorrect input. The lines are the objective and the fast burn.",
@@ -134,7 +134,7 @@ MEMORY = Section(
               tuple(Query(f"sum(neuroncore_memory_usage_{category}{{{ON_CORE}}})", category.replace("_", " "))
                     for category in
                     ("constants", "model_code", "model_shared_scratchpad", "runtime_memory", "tensors")),
-              "What the device memory of cores is used for.", 6),
+              "Device memory of cores by use.", 6),
         Panel("Runtimes", Kind.LINES, Unit.BYTES,
               (Query(f"neuron_runtime_memory_used_bytes{{{TAGGED}}}", "{{runtime_tag}} {{memory_location}}"),),
               "On the host and on devices.", 6),
@@ -150,11 +150,11 @@ HARDWARE = Section(
               "Sent to the neighbours to the east and to the west.", 9, many=True),
         Panel("Links down", Kind.NUMBER, Unit.COUNT,
               (Query(f"count(neuron_device_link_up{{{HERE}}} == 0) or vector(0)"),),
-              "Ends of links that are down now. Each link has two.", 3, steps=ANY_IS_BAD),
+              "Link ends that are down now; each link has two ends.", 3, steps=ANY_IS_BAD),
         Panel("ECC events", Kind.LINES, Unit.COUNT,
               (Query(f"increase(hardware_ecc_events_total{{{HERE}}}{RATE})",
                      "{{instance}} nd{{neuron_device_index}} {{event_type}}"),),
-              "Corrected ones are harmless while they are few; after uncorrected ones results may be wrong.",
+              "A few corrected events are harmless. After an uncorrected event, results may be wrong.",
               8, many=True),
         Panel("Uncorrected", Kind.NUMBER, Unit.COUNT,
               (Query(f'sum(increase(hardware_ecc_events_total{{{HERE}, event_type=~".*_uncorrected"}}[$__range]))'),),
@@ -169,11 +169,11 @@ PODS = Section(
               (Query(f"avg by (instance, pod_namespace, pod_name) ({PODS_ON_CORES} * on (instance, neuroncore) "
                      f"group_left () max by (instance, neuroncore) (neuroncore_utilization_ratio{{{HERE}}}))",
                      "{{pod_namespace}}/{{pod_name}}"),),
-              "Of the pod's cores, on average. With neuron-monitor --kubernetes.", 12, 1.0, many=True),
+              "Mean over the pod's cores. Requires neuron-monitor --kubernetes.", 12, 1.0, many=True),
         Panel("Pods", Kind.TABLE, Unit.COUNT,
               (Query("max by (instance, neuroncore, pod_namespace, pod_name, container_name) "
                      f"(neuroncore_pod_info{{{IN_POD}}})"),),
-              "Which container uses a NeuronCore. With neuron-monitor --kubernetes.", 12, links=TO_POD),
+              "Containers that use a NeuronCore. Requires neuron-monitor --kubernetes.", 12, links=TO_POD),
     ),
     collapsed=True,
     optional=True,

@@ -1,4 +1,4 @@
-"""What service is promised: the constants behind rules and dashboards."""
+"""The service level objectives: constants for rules and dashboards."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ JOB = "neuron-monitor"
 """The scrape job of ``deploy/prometheus/prometheus.yml``."""
 
 LATENCY_OBJECTIVE_SECONDS = 0.1
-"""99 of 100 executions end within it."""
+"""99 % of executions end within this time."""
 
 SUCCESS_OBJECTIVE_RATIO = 0.999
-"""Share of executions that succeed, of those whose input was right."""
+"""Share of executions with correct input that succeed."""
 
 BUDGET_WINDOW = "30d"
-"""The error budget is what may fail within it."""
+"""The error budget is the number of executions that may fail in this time."""
 
 MEMORY_NEARLY_FULL_RATIO = 0.9
 
@@ -20,4 +20,4 @@ REPORT_LAG_SECONDS = 15
 """Three periods of the default configuration."""
 
 REPORT_STALE_SECONDS = 60
-"""From this age on the exporter itself says that it is not ready."""
+"""From this age on, the exporter reports that it is not ready."""

@@ -7,9 +7,9 @@ from dashboards.rules import Recording
 from runtime_core.instance import INSTANCE_TYPES
 
 BURN_WINDOWS = ("5m", "30m", "1h", "6h")
-"""Windows over which error ratios are known; see the alerts on the error budget."""
+"""Windows of the recorded error ratios; see the alerts on the error budget."""
 
-# Input that is wrong is the caller's failure and spends nobody's budget.
+# Incorrect input is an error of the caller and does not count against the budget.
 ALL = 'execution_status_total{status_type!="incorrect_input"}'
 FAILED = 'execution_status_total{status_type!~"completed|incorrect_input"}'
 
@@ -66,9 +66,9 @@ FLEET_RECORDINGS = tuple(
         ("neuron_device_memory_total_bytes:sum", "sum", _GROUP, "neuron_device_memory_total_bytes"),
     )
 )
-"""By application, instance type and zone. A panel of a thousand nodes asks for an hour of these, not of each core.
+"""By application, instance type and zone: a panel of a thousand nodes queries an hour of these, not of each core.
 
-Apart from :data:`RECORDINGS`, which are computed node by node.
+They are separate from :data:`RECORDINGS`, which are computed per node.
 """
 
 RECORDINGS: tuple[Recording, ...] = (
@@ -93,7 +93,7 @@ RECORDINGS: tuple[Recording, ...] = (
         "instance:neuroncores:count",
         "instance_info * on (instance_type) group_left () instance_type:neuroncores:count",
     ),
-    # A node of which nobody owns a core has 0 cores in use, not none.
+    # A node without owned cores has 0 cores in use instead of no sample.
     Recording(
         "instance:neuroncores_in_use:count",
         "instance_info * on (job, instance) group_left () "

@@ -12,7 +12,7 @@ from dashboards.runbooks import NODE_DASHBOARD, RUNBOOKS
 
 
 class Severity(enum.StrEnum):
-    """How soon somebody should look."""
+    """Urgency of an alert."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -30,9 +30,9 @@ class Alert(NamedTuple):
     """A condition that needs attention.
 
     Attributes:
-        name: also the headline of its section in ``docs/how-to/runbooks.md``.
-        lasting: how long it holds before it fires, a Prometheus duration.
-        summary, description: templates; the first fits on one line, the second with the figures.
+        name: name of the alert and headline of its section in ``docs/how-to/runbooks.md``.
+        lasting: time for which the condition must hold before the alert fires, a Prometheus duration.
+        summary, description: templates; the summary fits on one line, the description includes the figures.
     """
 
     name: str
@@ -55,7 +55,7 @@ _Lines.add_representer(str, _text)
 
 
 def anchor(name: str) -> str:
-    """The fragment that leads to an alert's section."""
+    """Return the URL fragment of an alert's section."""
     return name.lower()
 
 
@@ -98,17 +98,17 @@ def _alert_group(alerts: Sequence[Alert]) -> dict[str, object]:
 
 
 def recordings_file(name: str, recordings: Sequence[Recording]) -> str:
-    """The rule file of a group of recordings."""
+    """Return the rule file of a group of recordings."""
     return _yaml({"groups": [_recording_group(name, recordings)]}, "dashboards/recordings.py")
 
 
 def alerts_file(alerts: Sequence[Alert]) -> str:
-    """The rule file of alerts."""
+    """Return the rule file of alerts."""
     return _yaml({"groups": [_alert_group(alerts)]}, "dashboards/alerts.py")
 
 
 def operator_file(recordings: Mapping[str, Sequence[Recording]], alerts: Sequence[Alert], namespace: str) -> str:
-    """All rules as a PrometheusRule, the resource that the Prometheus operator reads; ``recordings`` by group."""
+    """Return all rules as a PrometheusRule, a resource of the Prometheus operator; ``recordings`` by group."""
     resource = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",

@@ -1,4 +1,4 @@
-"""Where the alerts' runbooks are published."""
+"""Addresses of the alerts' runbooks and dashboards."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ RUNBOOKS = "https://neuron-tools-sim.example/how-to/runbooks/"
 ``pyproject.toml`` and ``mkdocs.yml``, to the real address when the documentation has one."""
 
 NODE_DASHBOARD = "https://grafana.example/d/neuron-node"
-"""Where the dashboard of one node is shown; set it to the address of your Grafana."""
+"""The dashboard of one node; set this to the address of your Grafana."""

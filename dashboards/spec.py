@@ -1,4 +1,4 @@
-"""What a dashboard is made of, as records that know nothing of Grafana's JSON."""
+"""The parts of a dashboard, as records that are independent of Grafana's JSON."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 TOP_SERIES = 16
-"""What a graph with many series shows at any moment."""
+"""Maximum number of series that a graph shows at any time."""
 
 
 class Kind(enum.Enum):
-    """How a panel shows its series."""
+    """The kind of a panel."""
 
     LINES = enum.auto()
     STACK = enum.auto()
     NUMBER = enum.auto()
     ROWS_HEAT = enum.auto()
-    """A row a series, coloured by value."""
+    """One row per series, coloured by value."""
 
     BUCKETS_HEAT = enum.auto()
-    """A row a histogram bucket, coloured by count."""
+    """One row per histogram bucket, coloured by count."""
 
     TABLE = enum.auto()
     BARS = enum.auto()
@@ -40,12 +40,12 @@ class Unit(enum.StrEnum):
 
 
 class Goto(NamedTuple):
-    """A data link: another dashboard about what was clicked.
+    """A data link to another dashboard.
 
     Attributes:
-        title: in the menu of a click.
-        uid: of the dashboard.
-        fields: the variable that it sets -> the label with the value.
+        title: text in the menu of a click.
+        uid: uid of the dashboard.
+        fields: variable of the dashboard -> label with its value.
     """
 
     title: str
@@ -54,14 +54,14 @@ class Goto(NamedTuple):
 
 
 class Query(NamedTuple):
-    """PromQL, and what its series are called (with ``{{label}}``)."""
+    """PromQL, and the name of its series (with ``{{label}}``)."""
 
     expr: str
     legend: str = ""
 
 
 class Step(NamedTuple):
-    """From which value on a panel takes a colour; ``None``: the lowest."""
+    """A colour and the value from which a panel uses it; ``None``: the lowest."""
 
     from_value: float | None
     colour: str
@@ -71,14 +71,14 @@ class Panel(NamedTuple):
     """A panel.
 
     Attributes:
-        title: short.
-        description: what one should know to read it.
-        width: of 24 columns.
-        top: the greatest value there can be, where there is one.
+        title: short title.
+        description: explanation for readers.
+        width: number of columns, of 24.
+        top: maximum value, if there is one.
         steps: colours of thresholds; a graph draws them as dashed lines.
-        links: what a click on a series, a row or a number offers.
-        many: there may be dozens of series: the greatest ones only, in a sorted table beside the graph.
-        colours: of series by name; others take one that follows from their name.
+        links: links that a click on a series, a row or a number offers.
+        many: dozens of series are possible: show only the greatest ones, with a sorted table beside the graph.
+        colours: colours of series by name; other series get a colour derived from their name.
     """
 
     title: str
@@ -100,8 +100,8 @@ class Section(NamedTuple):
     Attributes:
         title: the headline.
         panels: from left to right, line by line.
-        collapsed: closed until somebody opens it; Grafana does not query its panels before.
-        optional: only some nodes have these series, such as those of a cluster.
+        collapsed: closed until a user opens it; until then Grafana does not query its panels.
+        optional: only some nodes have these series, such as the nodes of a cluster.
     """
 
     title: str
@@ -111,7 +111,7 @@ class Section(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """What a reader chooses: values of ``label`` of the series that ``selector`` picks; all at first.
+    """A variable that users set: values of ``label`` in the series that ``selector`` selects; default: all.
 
     ``optional``: only some nodes have these series.
     """
@@ -134,12 +134,12 @@ class Dashboard(NamedTuple):
 
 
 def promql(panel: Panel, query: Query) -> str:
-    """What a panel asks Prometheus: of many lines the greatest ones; a stack needs all for its sum."""
+    """Return the PromQL of a panel: with many series only the greatest ones, except for stacks, which show a sum."""
     return f"topk({TOP_SERIES}, {query.expr})" if panel.many and panel.kind is Kind.LINES else query.expr
 
 
 def queries(dashboard: Dashboard) -> list[tuple[str, str]]:
-    """(title of the panel, PromQL) of every query."""
+    """Return (title of the panel, PromQL) of every query."""
     return [
         (f"{section.title}: {panel.title}", promql(panel, query))
         for section in dashboard.sections

@@ -1,4 +1,4 @@
-"""From which values on panels take a colour: the objectives, and the colours that neuron-top has too."""
+"""Thresholds for the colours of panels: the objectives, and the thresholds of neuron-top."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ERROR_BUDGET_RATIO = round(1 - SUCCESS_OBJECTIVE_RATIO, 6)
 """Share of executions that may fail."""
 
 FAST_BURN = 14.4
-"""Errors at this many times the budget page somebody; see the alerts on the error budget."""
+"""Multiple of the error budget from which an alert pages; see the alerts on the error budget."""
 
 ANY_IS_BAD = (Step(None, GOOD), Step(1, FAULT))
 FAILING = (Step(None, GOOD), Step(ERROR_BUDGET_RATIO, WARNING), Step(FAST_BURN * ERROR_BUDGET_RATIO, FAULT))

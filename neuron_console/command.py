@@ -1,4 +1,4 @@
-"""What commands with Typer share: how they are built, report usage errors and print their version."""
+"""Common parts of commands with Typer: construction, usage errors, and the version."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from neuron_console.text import printable
 
 def examples_epilog(examples: str) -> str:
     """The last part of the help: one example per line, printed unchanged."""
-    # A \b line keeps the help formatter from re-flowing the lines that follow it.
+    # A \b line prevents the help formatter from re-flowing the following lines.
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.splitlines())
 
 
 def new_app(summary: str, examples: str | None = None) -> typer.Typer:
-    """A Typer application with plain help and no traceback boxes.
+    """Create a Typer application with plain help and no traceback boxes.
 
     Args:
         summary: one paragraph on what the command does.
@@ -52,7 +52,7 @@ VersionFlag = Annotated[
 
 
 def _trust_node(wanted: bool) -> bool:
-    """Callback of ``--trust-node``: what is started by the command trusts the node too."""
+    """Callback of ``--trust-node``. Processes that the command starts trust the node too."""
     if wanted:
         os.environ["NEURON_SIM_TRUST_NODE"] = "1"
     return wanted
@@ -69,12 +69,12 @@ TrustNodeFlag = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-# Typer carries its own copy of click, or imports it, depending on its version: the error is the base of a public one.
+# Depending on its version, Typer includes a copy of click or imports it; the error is the base of a public one.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def _meant(error: Exception) -> str:
-    """The choice of an option or argument that is most like the one given; "" if none is."""
+    """Return the choice of an option or argument that is most similar to the given one; "" if none is."""
     from difflib import get_close_matches
 
     choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
@@ -85,20 +85,20 @@ def _meant(error: Exception) -> str:
 
 
 def _fail_usage(error: Exception) -> NoReturn:
-    """Print a wrong command line's error as one line, with the help that explains it, and exit with status 2."""
+    """Print the error of an invalid command line as one line with a reference to the help; exit with status 2."""
     context = getattr(error, "ctx", None)
     path = command_name()
     if context is not None:
-        # Click's own name of the program is "python -m PACKAGE" when it was started so.
+        # Click's name of the program is "python -m PACKAGE" if it was started that way.
         path += context.command_path.removeprefix(context.find_root().info_name)
-    # Click's sentences end with a full stop and begin with a capital, and may name several options.
+    # Click's sentences start with a capital, end with a full stop, and may name several options.
     text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".") + _meant(error)
     print(printable(f"{path}: {text[:1].lower()}{text[1:]}: see '{path} --help'"), file=sys.stderr)
     raise SystemExit(exit_codes.USAGE)
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command to its end; see :func:`neuron_console.running.run_to_its_end`."""
+    """Run a command; see :func:`neuron_console.running.run_to_its_end`."""
 
     def call() -> object:
         try:

@@ -1,4 +1,4 @@
-"""The optional extras of the distribution: which packages each installs, and what to say where one is missing."""
+"""The optional extras of the distribution: their packages, and the error if a package is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DISTRIBUTION = "neuron-tools-sim"
 
 
 class Extra(NamedTuple):
-    """An extra: top-level modules of the packages that it installs, and what needs it."""
+    """An extra: the top-level modules of its packages, and the function that needs it."""
 
     modules: tuple[str, ...]
     purpose: str
@@ -35,17 +35,17 @@ EXTRAS = {
     "dask": Extra(("distributed",), "--engine dask://"),
     "torch": Extra(("torch", "onnxscript", "onnx"), "Compiling a PyTorch model"),
 }
-"""By name as in ``pip install 'neuron-tools-sim[NAME]'``; a module of several belongs to the first that has it."""
+"""Name, as in ``pip install 'neuron-tools-sim[NAME]'`` -> extra. A module of several extras belongs to the first."""
 
 
 class MissingExtraError(ImportError):
     """A package of an extra is not installed.
 
     Attributes:
-        what: which package, and what needs it.
-        where: empty; kept for the shape that all user errors share.
+        what: the package, and the function that needs it.
+        where: always empty; user errors have this attribute.
         mend: the command that installs the extra.
-        exit_code: of a command that ends by it.
+        exit_code: exit code of a command that fails with this error.
     """
 
     where = ""
@@ -62,14 +62,14 @@ def _module_of(error: ImportError) -> str:
 
 
 def missing_extra(error: BaseException | None, extra: str | None = None) -> MissingExtraError | None:
-    """What to say of a failed import.
+    """Return the error for a failed import.
 
     Args:
         error: the failure of an import.
-        extra: the extra that the importing code needs; the first that has the module by default.
+        extra: the extra that the importing code needs; default: the first one that has the module.
 
     Returns:
-        ``None`` where the missing module belongs to no extra.
+        ``None`` if the missing module belongs to no extra.
     """
     if isinstance(error, MissingExtraError):
         return error
@@ -83,7 +83,7 @@ def missing_extra(error: BaseException | None, extra: str | None = None) -> Miss
 
 @contextlib.contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Imports inside the block need ``extra``.
+    """Convert failed imports in the block to an error about ``extra``.
 
     Raises:
         MissingExtraError: one of its packages is not installed.

@@ -1,6 +1,6 @@
-"""The colours of screens, dashboards and plots: Okabe and Ito's, distinct for the common kinds of colour blindness.
+"""The colours of screens, dashboards and plots: those of Okabe and Ito, for people with colour blindness.
 
-Vermilion is for faults alone, orange for warnings: a busy core is a good one.
+Vermilion is only for faults and orange only for warnings, because a busy core is not a problem.
 """
 
 from __future__ import annotations

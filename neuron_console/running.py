@@ -1,4 +1,4 @@
-"""What all commands share when they run: standard streams, errors as one line, exit codes. It does not import Typer."""
+"""Common parts of running commands: standard streams, errors as one line, exit codes. Does not import Typer."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class UserError(Protocol):
 
 
 def drop_stdout() -> None:
-    """Discard buffered output after the reader closed it: otherwise Python would report an error when it exits."""
+    """Discard buffered output after the reader closed it, because Python would report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command_name() -> str:
-    """The name of this command; of its console script when it was started with ``python -m``."""
+    """Return the name of this command, or of its console script if it was started with ``python -m``."""
     name = os.path.basename(sys.argv[0])
     if name != "__main__.py":
         return name
@@ -39,7 +39,7 @@ def command_name() -> str:
 
 
 def _script_of(package: str) -> str:
-    """The console script whose program lies in ``package``; "" if there is none."""
+    """Return the name of the console script of ``package``; "" if there is none."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -50,10 +50,10 @@ def _script_of(package: str) -> str:
 
 
 def format_error(error: UserError) -> str:
-    """The line that a user reads: where, what is wrong, the remedy."""
+    """Return the line for the user: the place, what is wrong, the remedy."""
     mend = error.mend
     if not mend and isinstance(error, BaseException):
-        # The import error names the package; only this module knows the extra that installs it.
+        # The import error names the package, and this finds the extra that installs it.
         missing = missing_extra(error.__cause__)
         mend = missing.mend if missing else ""
     return ": ".join(part for part in (error.where, error.what, mend) if part)
@@ -62,7 +62,7 @@ def format_error(error: UserError) -> str:
 def fail(message: str, code: int = exit_codes.FAILURE) -> NoReturn:
     """Print ``message`` as one line on stderr, under the command's name, and exit with ``code``.
 
-    A message may quote an untrusted file, so control characters are replaced.
+    Control characters are replaced, because a message may quote an untrusted file.
     """
     print(f"{command_name()}: {printable(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code)
@@ -75,8 +75,8 @@ def open_standard_streams() -> None:
     """
     closed = [fd for fd in range(3) if not _is_open(fd)]
     for _ in closed:
-        # The lowest free descriptor is the one that is missing.
-        # Write-only, standard input too: reading a closed input fails instead of finding it empty.
+        # The lowest free descriptor is the missing one.
+        # Write-only even for standard input, so that reading a closed input fails instead of returning nothing.
         os.open(os.devnull, os.O_WRONLY)
     if 0 in closed:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a standard stream stays open
@@ -97,7 +97,7 @@ def _is_open(fd: int) -> bool:
 
 
 def run_to_its_end(call: Callable[[], object]) -> NoReturn:
-    """Run a command: an expected failure becomes one line, Ctrl-C ends it without a message.
+    """Run a command. An expected failure becomes one line; Ctrl-C stops it without a message.
 
     Args:
         call: the command; an integer that it returns is the exit status.
@@ -105,7 +105,7 @@ def run_to_its_end(call: Callable[[], object]) -> NoReturn:
     open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # In an ASCII locale a link's arrow is shown as "?": the rest of the line is worth more than an error.
+            # In an ASCII locale, print "?" for the arrow of a link instead of failing.
             stream.reconfigure(errors="replace")
     try:
         status = call()

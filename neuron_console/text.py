@@ -1,4 +1,4 @@
-"""Text for a terminal: foreign text made safe, and tables."""
+"""Text for a terminal: sanitized text and tables."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
-    """The text with every control character replaced by ``?``: no name in a file or process can drive a terminal."""
+    """Replace every control character by ``?``, so that names of files and processes cannot control a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def ascii_only(text: str) -> str:
-    """The text for a terminal without UTF-8: every other character replaced by ``?``."""
+    """Replace every character outside ASCII by ``?``, for a terminal without UTF-8."""
     return printable(text).encode("ascii", "replace").decode()
 
 
 def cell_width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining characters none."""
+    """Return the width on a terminal: two columns for East Asian wide characters, none for combining characters."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -25,7 +25,7 @@ def cell_width(text: str) -> int:
 
 
 def padded(text: str, width: int) -> str:
-    """The text filled with spaces to ``width`` terminal columns."""
+    """Fill the text with spaces to ``width`` terminal columns."""
     return text + " " * (width - cell_width(text))
 
 
@@ -35,13 +35,13 @@ def _cells(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[l
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Lines of left-aligned columns, two spaces apart, the headings first."""
+    """Return lines of left-aligned columns, two spaces apart, the headings first."""
     cells, widths = _cells(headings, rows)
     return ["  ".join(map(padded, row, widths)).rstrip() for row in cells]
 
 
 def framed(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Lines of a table in an ASCII frame; a table without rows ends below its headings."""
+    """Return the lines of a table in an ASCII frame; a table without rows ends after its headings."""
     cells, widths = _cells(headings, rows)
     rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
     lines = ["| " + " | ".join(map(padded, row, widths)) + " |" for row in cells]

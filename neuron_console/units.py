@@ -1,4 +1,4 @@
-"""Numbers with their units, as people write and read them: bytes, quantities, durations, numbers in JSON."""
+"""Format and parse numbers with units: bytes, quantities, durations, numbers in JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX_PERIOD_SECONDS = 366 * 86400.0
 
 _JSON_DIGITS = 9
-"""Significant digits of a number in JSON: more than any of our figures means, fewer than float noise needs."""
+"""Significant digits of a number in JSON: more than the precision of the figures, but without float noise."""
 
 
 def format_bytes(size_bytes: int | None) -> str:
-    """A size in at most ten characters: ``58.5 MiB``; ``N/A`` for ``None``."""
+    """Format a size in at most ten characters: ``58.5 MiB``; ``N/A`` for ``None``."""
     if size_bytes is None:
         return NOT_AVAILABLE
     value = float(size_bytes)
@@ -31,7 +31,7 @@ def format_bytes(size_bytes: int | None) -> str:
 
 
 def format_quantity(value: float | None, unit: str) -> str:
-    """A number with a decimal prefix: ``2.46 TFLOPS``; ``N/A`` for ``None``."""
+    """Format a number with a decimal prefix: ``2.46 TFLOPS``; ``N/A`` for ``None``."""
     if value is None:
         return NOT_AVAILABLE
     for prefix in _DECIMAL:
@@ -42,14 +42,14 @@ def format_quantity(value: float | None, unit: str) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Three significant digits, without an exponent."""
+    """Format three significant digits, without an exponent."""
     if value >= 99.95 or not value:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def format_latency(value_ns: float | None) -> str:
-    """A latency in at most nine characters, with three significant digits: ``1.47 ms``; ``N/A`` for ``None``."""
+    """Format a latency in at most nine characters, with three significant digits: ``1.47 ms``; ``N/A`` for ``None``."""
     if value_ns is None:
         return NOT_AVAILABLE
     if not value_ns:
@@ -61,7 +61,7 @@ def format_latency(value_ns: float | None) -> str:
 
 
 def format_span(seconds: float) -> str:
-    """A span of time in whole seconds, or minutes where it is long: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """Format a duration in whole seconds, or in minutes if it is long: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -73,7 +73,7 @@ def format_span(seconds: float) -> str:
 
 
 def parse_period(text: str) -> float:
-    """Seconds of a Go duration string that is used as a period: ``1s``, ``500ms``, ``1m30s``.
+    """Parse a Go duration string that is used as a period (``1s``, ``500ms``, ``1m30s``); return seconds.
 
     Raises:
         ValueError: the text is not a duration, or the duration is outside 1 ms to 366 days.
@@ -94,9 +94,9 @@ def parse_period(text: str) -> float:
 
 
 def rounded(value: object) -> object:
-    """The value, or the JSON tree of values, with each float rounded to nine significant digits.
+    """Round each float of a value or a JSON tree to nine significant digits.
 
-    What is left out is the noise of binary arithmetic: ``0.00040343552000000004`` becomes ``0.00040343552``.
+    This removes the noise of binary arithmetic: ``0.00040343552000000004`` becomes ``0.00040343552``.
     """
     if isinstance(value, float):
         return float(f"{value:.{_JSON_DIGITS}g}")

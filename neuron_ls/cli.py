@@ -1,4 +1,4 @@
-"""neuron-ls: lists the Neuron Devices of this instance and the processes that use them."""
+"""neuron-ls: list the Neuron Devices of this instance and the processes that use them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _FLAGS = {
 
 
 def plain_view(arguments: Sequence[str]) -> View | None:
-    """The view of a command line that has only flags; ``None`` for any other, which needs a parser.
+    """Return the view for a command line that has only flags; ``None`` for others, which need a parser.
 
-    Importing Typer takes more time than all else that neuron-ls does.
+    Importing Typer takes longer than everything else in neuron-ls.
     """
     fields = [_FLAGS.get(argument) for argument in arguments]
     return None if None in fields else View(**{field: True for field in fields if field is not None})
 
 
 def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
-    """The arguments with ``--watch`` followed by a number: Typer has no options with an optional value."""
+    """Return the arguments with a number after ``--watch``, because Typer does not support optional values."""
     result: list[str] = []
     for position, argument in enumerate(arguments):
         result.append(argument)
@@ -48,7 +48,7 @@ def with_watch_seconds(arguments: Sequence[str]) -> list[str]:
 
 
 def __getattr__(name: str) -> typer.Typer:
-    """``app``, the Typer application, imported when it is asked for: manual pages are made from it."""
+    """Import ``app``, the Typer application, on first access. Manual pages are generated from it."""
     if name != "app":
         raise AttributeError(name)
     from neuron_ls.options import app
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> typer.Typer:
 def main() -> None:
     """Entry point of the console script."""
     view = plain_view(sys.argv[1:])
-    # The shell's completion runs the command without arguments.
+    # Shell completion runs the command without arguments.
     if view is not None and not any(name.endswith("_COMPLETE") for name in os.environ):
         run_to_its_end(lambda: show(view, None, None))
     from neuron_console.command import run

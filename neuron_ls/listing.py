@@ -1,4 +1,4 @@
-"""Turns snapshots into printed text."""
+"""Convert snapshots to printed text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime_core.telemetry import NodeNotFoundError, Snapshot, open_source
 
 
 class View(NamedTuple):
-    """What to show."""
+    """The selected output."""
 
     wide: bool = False
     show_all: bool = False
@@ -31,7 +31,7 @@ def render(
     pods: Mapping[int, str] | None = None,
     bold: bool = False,
 ) -> str:
-    """The text for one snapshot; ``pods``: global core index to the pod that holds it, where a kubelet tells."""
+    """Return the text for one snapshot; ``pods``: global core index -> the pod that holds it, if a kubelet runs."""
     if view.as_json:
         from neuron_ls.report import render_json
 
@@ -45,7 +45,7 @@ def _colour_wanted() -> bool:
 
 
 def _pods(snapshot: Snapshot) -> Mapping[int, str] | None:
-    """The pods that hold the cores, or ``None`` without a kubelet."""
+    """Return the pods that hold the cores; ``None`` without a kubelet."""
     from runtime_core.telemetry.kubelet.pods import pods_by_core, read_holdings
 
     holdings = read_holdings()
@@ -76,7 +76,7 @@ def show(view: View, source_name: str | None, watch_seconds: float | None) -> No
         if watch_seconds is None:
             print(text)
             return
-        # On a terminal each list replaces the one before it.
+        # On a terminal, each list replaces the previous one.
         print(f"\x1b[2J\x1b[H{text}" if clears else text, flush=True)
         deadline += watch_seconds
         time.sleep(max(0.0, deadline - time.monotonic()))

@@ -24,9 +24,7 @@ app = new_app(
 def list_devices(
     wide: Annotated[
         bool,
-        typer.Option(
-            "--wide", "-w", help="Show longer commands, pods where a kubelet tells them, and EAST and WEST on Inf1."
-        ),
+        typer.Option("--wide", "-w", help="Show longer commands, pods if a kubelet runs, and EAST and WEST on Inf1."),
     ] = False,
     show_all: Annotated[
         bool, typer.Option("--show-all-procs", "-a", help="Include processes that only watch, such as neuron-top.")

@@ -1,6 +1,6 @@
-"""The JSON output: keys, order and types are those of the original neuron-ls; keys of our own follow.
+"""The JSON output: keys, order and types are those of the original neuron-ls, followed by additional keys.
 
-``logical_neuroncore_config`` is there only for chips that join physical NeuronCores, as in the original.
+``logical_neuroncore_config`` is present only for chips that join physical NeuronCores, as in the original.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ def _device(snapshot: Snapshot, device: Device, watchers: Sequence[Watcher]) -> 
 
 
 def render_json(snapshot: Snapshot, watchers: Sequence[Watcher] = ()) -> str:
-    """An array with one object a device, indented by four."""
+    """Return an array with one object per device, indented by four."""
     return json.dumps([_device(snapshot, d, watchers) for d in snapshot.devices], indent=4, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The table, character by character as the original neuron-ls prints it."""
+"""The table, in exactly the form of the original neuron-ls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Process(NamedTuple):
 
 
 def format_memory(size_bytes: int | None) -> str:
-    """Device memory: ``8 GB`` (binary, as the original counts)."""
+    """Format device memory: ``8 GB`` (binary units, as in the original)."""
     if size_bytes is None:
         return NOT_AVAILABLE
     gib = size_bytes / 2**30
@@ -34,7 +34,7 @@ def format_memory(size_bytes: int | None) -> str:
 
 
 def cut(command: str, limit: int) -> str:
-    """The command, shortened with three dots; a process names itself, so nothing in it may drive the terminal."""
+    """Return the command, shortened with three dots, without control characters that a process could put there."""
     command = printable(command)
     return command if len(command) <= limit else f"{command[:limit]}..."
 
@@ -44,14 +44,14 @@ def _text(value: object | None) -> str:
 
 
 class _Layout(NamedTuple):
-    """Which columns the table has.
+    """The columns of the table.
 
     Attributes:
         busy: a process uses a device, so the table names processes.
         wide: longer commands.
-        east_west: the chips name their links East and West, and ``wide`` was asked for.
-        links: more than one device, or links to devices that cannot be seen.
-        pods: a kubelet tells which pods hold the cores.
+        east_west: the chips name their links East and West, and ``wide`` is set.
+        links: there is more than one device, or a link to a device that is not visible.
+        pods: a kubelet reports which pods hold the cores.
     """
 
     busy: bool
@@ -69,7 +69,7 @@ def _layout(devices: Sequence[Device], *, busy: bool, wide: bool, pods: bool) ->
 def _left_columns(device: Device, layout: _Layout) -> list[str]:
     columns = [
         str(device.index),
-        # No device is without cores: none are listed where the driver does not say.
+        # Every device has cores; none are listed only if the driver does not report them.
         str(len(device.core_ids) or NOT_AVAILABLE),
         format_ranges(device.core_ids) if device.core_ids else NOT_AVAILABLE,
         format_memory(device.memory_total_bytes),
@@ -94,7 +94,7 @@ def _headings(layout: _Layout) -> list[str]:
 
 
 def _header(snapshot: Snapshot) -> list[str]:
-    """The lines above the table; chips other than Inferentia are named."""
+    """Return the lines above the table. They name the chip unless it is Inferentia."""
     lines = [f"instance-type: {snapshot.instance.instance_type}", f"instance-id: {snapshot.instance.instance_id}"]
     joined = {d.physical_cores_per_core for d in snapshot.devices if d.chip.physical_cores_per_core > 1}
     lines += [f"logical-neuroncore-config: {size}" for size in sorted(joined)]
@@ -117,7 +117,7 @@ def _processes(
 def _rows(
     snapshot: Snapshot, watchers: Sequence[Watcher], layout: _Layout, pods: Mapping[int, str]
 ) -> list[list[list[str]]]:
-    """A list of lines for each device."""
+    """Return a list of lines for each device."""
     limit = WIDE_COMMAND_CHARACTERS if layout.wide else COMMAND_CHARACTERS
     result = []
     for device in snapshot.devices:
@@ -140,13 +140,13 @@ def render_table(
     wide: bool = False,
     bold: bool = False,
 ) -> str:
-    """Header lines and the table.
+    """Return the header lines and the table.
 
     Args:
         snapshot: the node.
         watchers: processes that only watch the node.
-        pods: global core index to the pod that holds it; ``None`` leaves the column out.
-        wide: longer commands; EAST and WEST where the chips name their links so.
+        pods: global core index -> the pod that holds it; ``None``: no column of pods.
+        wide: show longer commands, and EAST and WEST if the chips name their links so.
         bold: headings in bold, for a terminal.
     """
     busy = bool(watchers) or any(r.uses(d) for r in snapshot.runtimes for d in snapshot.devices)

@@ -1,4 +1,4 @@
-"""The devices drawn with their links: a line, a ring or a torus."""
+"""Draw the devices with their links: a line, a ring or a torus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CELL_CHARACTERS = len("[ 0 ]") + len(_LINK)
 
 
 def _row(devices: Sequence[Device]) -> tuple[list[str], list[str]]:
-    """A line or a ring, and its legend. Links that such a drawing has no place for follow as text."""
+    """Draw a line or a ring with its legend. Other links follow as text."""
     by_index = {device.index: device for device in devices}
     order = sorted(by_index)
     drawn = ""
@@ -47,7 +47,7 @@ def _row(devices: Sequence[Device]) -> tuple[list[str], list[str]]:
 
 
 def _between(marks: str, columns: int) -> Iterator[str]:
-    """Lines of one mark below (or above) each device of a row."""
+    """Return lines with one mark below (or above) each device of a row."""
     for mark in marks:
         yield "".join(f"{'':6}{mark}{'':{_CELL_CHARACTERS - 7}}" for _ in range(columns)).rstrip()
 
@@ -63,7 +63,7 @@ def _torus(columns: int, count: int) -> tuple[list[str], list[str]]:
 
 
 def render_topology(snapshot: Snapshot) -> str:
-    """The devices in one row, or in the rows of a torus, and what the arrows mean."""
+    """Return the devices in one row, or in the rows of a torus, with a legend."""
     columns = torus_columns(snapshot.devices)
     drawing, legend = _row(snapshot.devices) if columns is None else _torus(columns, len(snapshot.devices))
     return "\n".join(["", "Neuron Device Topology", *drawing, "", "Legend:", "", *legend])

@@ -1,4 +1,4 @@
-"""Processes that only watch a node and own no core of it."""
+"""Find processes that only watch a node and own no core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime_core.telemetry.real_node import REAL_NODE
 
 
 class Watcher(NamedTuple):
-    """A process that looks at the node without using a device."""
+    """A process that reads the node without using a device."""
 
     pid: int
     command: str
@@ -29,7 +29,7 @@ def _arguments(process: Path) -> list[str]:
 
 
 def _holds(process: Path, path: str) -> bool:
-    """Whether a process has ``path`` open; False when that cannot be seen (it ended, or belongs to another user)."""
+    """Return whether a process has ``path`` open; False if unknown (it ended, or belongs to another user)."""
     try:
         with os.scandir(process / "fd") as entries:
             for entry in entries:
@@ -44,10 +44,10 @@ def _holds(process: Path, path: str) -> bool:
 
 
 def reads_tree(arguments: Sequence[str], root: str) -> bool:
-    """Whether a command line is a viewer's that reads the sysfs tree in ``root``.
+    """Return whether a command line is that of a viewer that reads the sysfs tree in ``root``.
 
-    A viewer holds no file of sysfs open between two looks, so only its command line tells. The first arguments are an
-    interpreter and its options where the viewer is a Python script or module.
+    A viewer keeps no file of sysfs open between two snapshots, so only its command line identifies it. If the viewer is
+    a Python script or module, the first arguments are the interpreter and its options.
     """
     if not any(os.path.basename(argument) in VIEWERS for argument in arguments[:4]):
         return False
@@ -58,9 +58,9 @@ def reads_tree(arguments: Sequence[str], root: str) -> bool:
 
 
 def find_watchers(snapshot: Snapshot, proc: Path = Path("/proc")) -> tuple[Watcher, ...]:
-    """Processes that look at the snapshot's node without using a device, this one included.
+    """Return the processes that read the snapshot's node without using a device, including this one.
 
-    At a simulated node those that hold its datastore open; at a sysfs tree the viewers that were started to read it.
+    For a simulated node, these are processes that have its datastore open; for a sysfs tree, viewers of that tree.
     """
     kind, _, root = snapshot.source.partition(":")
     users = {runtime.pid for runtime in snapshot.runtimes}
