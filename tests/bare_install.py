@@ -1,4 +1,4 @@
-"""Runs a command as where only the core dependencies are installed: imports of all other packages fail."""
+"""Run a command as if only the core dependencies were installed: imports of all other packages fail."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def normal(name):
 
 
 def core_distributions():
-    """The distribution and all that it requires without extras."""
+    """The distribution and its requirements without extras."""
     found, left = set(), [(DISTRIBUTION, frozenset())]
     while left:
         name, extras = left.pop()

@@ -1,4 +1,4 @@
-"""A node in production, recorded: looks that are always the same, with loads that rise and fall."""
+"""Constant snapshots of a node in production, with loads that rise and fall."""
 
 import math
 
@@ -10,7 +10,7 @@ from runtime_core.telemetry.snapshot import CpuTimes, Device, EccCounts, ErrorCo
 
 
 def _integral(seconds, mean, swing, period):
-    """Of a utilization that swings around its mean; cumulative, as a node counts."""
+    """Busy time of a utilization that oscillates around its mean; cumulative, like the counters of a node."""
     turn = 2 * math.pi / period
     return mean * seconds + swing * (1 - math.cos(turn * seconds)) / turn
 
@@ -28,7 +28,7 @@ APPLICATIONS = (
 
 
 def _application(seconds, pid, tag, cores, command, mean, swing, period):
-    """One of :data:`APPLICATIONS`, with latencies that spread and now and then an execution that fails."""
+    """One of :data:`APPLICATIONS`, with varying latencies and occasional failures."""
     made = make_runtime(seconds, pid, tuple(cores), tag, command)
     busy_seconds = _integral(seconds, mean, swing, period)
     count = int(400 * busy_seconds)

@@ -1,4 +1,4 @@
-"""Small networks made by hand: a chain of square matrices, one stage a NeuronCore."""
+"""Small generated networks: a chain of square matrices, one stage per NeuronCore."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from runtime_core.neff.writer import encode_neff
 
 
 def chain(stages=1, *, stage_seconds=0.0, rows=2, columns=3, seed=0, name="chain", identity=False, dynamic_batch=False):
-    """The NEFF of x @ w0 @ w1 …: stage i on core i, each as slow as asked.
+    """The NEFF of x @ w0 @ w1 …: stage i on core i, with the given durations.
 
-    ``identity``: stages copy, so that big tensors cost no arithmetic. ``dynamic_batch``: any number of rows.
+    ``identity``: stages only copy, so that large tensors need no arithmetic. ``dynamic_batch``: any number of rows.
     """
     rng = np.random.default_rng(seed)
     shape = (rows, columns)

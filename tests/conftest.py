@@ -1,4 +1,4 @@
-"""Small worlds for every test: a node of its own, and processes that are ended with the test."""
+"""Fixtures for all tests: temporary nodes, and processes that are killed after the test."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ _RUNTIME_VARIABLES = (
 
 @pytest.fixture(autouse=True)
 def own_world(tmp_path, monkeypatch):
-    """No test sees another's node or the caller's settings."""
+    """Isolate tests from each other's nodes and from the caller's settings."""
     monkeypatch.setenv("NEURON_SIM_ROOT", str(tmp_path / "node"))
     monkeypatch.setenv("NEURON_SOURCE", "sim")
     for name in _RUNTIME_VARIABLES:
@@ -68,7 +68,7 @@ def node(root):
 
 
 def wait_for(condition, seconds=30.0, what="the condition"):
-    """Poll until ``condition`` returns something true; returns that."""
+    """Poll until ``condition`` returns a true value; returns the value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
@@ -85,7 +85,7 @@ def wait():
 
 @pytest.fixture
 def command():
-    """Run one of the suite's commands to its end."""
+    """Run one of the suite's commands and wait for its end."""
 
     def run(module, *arguments, timeout=60, **environment):
         return subprocess.run(
@@ -101,7 +101,7 @@ def command():
 
 @pytest.fixture
 def spawn():
-    """Start commands that are killed with the test."""
+    """Start commands that are killed after the test."""
     started = []
 
     def start(module, *arguments, **environment):
@@ -124,7 +124,7 @@ def spawn():
 
 @pytest.fixture(scope="session")
 def light_networks():
-    """The networks that ship inside the onnx wheel."""
+    """The networks in the onnx wheel."""
     onnx = pytest.importorskip("onnx")
     return Path(onnx.__file__).parent / LIGHT_NETWORKS
 

@@ -10,5 +10,5 @@ SCRIPTS = {
 
 
 def starting(name):
-    """Code that runs a console script under its name."""
+    """Return code that runs a console script under its name."""
     return f"import sys; from {SCRIPTS[name]} import main; sys.argv[0] = {name!r}; main()"

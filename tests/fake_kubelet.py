@@ -1,4 +1,4 @@
-"""A kubelet that really listens on a unix socket and speaks the pod-resources service."""
+"""A kubelet's pod-resources service on a real unix socket."""
 
 import tempfile
 import threading
@@ -11,7 +11,7 @@ from runtime_core.telemetry.kubelet.podresources_pb2 import ListPodResourcesResp
 
 
 class FakeKubelet:
-    """``answer``: bytes, or a status code to fail with; while ``hang`` is clear there is none."""
+    """``answer``: bytes, or a status code to fail with. There is no response while ``hang`` is clear."""
 
     def __init__(self):
         # The path of a unix socket is limited to 107 bytes, which pytest's own directories may exceed.

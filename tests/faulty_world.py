@@ -1,4 +1,4 @@
-"""A busy inf1.24xlarge at 3 a.m., under the virtual clock: applications that serve, and faults that are injected."""
+"""An incident on a busy inf1.24xlarge under the virtual clock: applications that serve, and injected faults."""
 
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +27,7 @@ APPLICATIONS = (
 
 
 class FaultyNode:
-    """The node, looked at once a second of its own time."""
+    """The node, with a snapshot per second of its own time."""
 
     def __init__(self, clean=printable, timeout_seconds=2):
         self.node = VirtualNode("inf1.24xlarge")
@@ -36,7 +36,7 @@ class FaultyNode:
         for number, (tag, cores, size, command) in enumerate(APPLICATIONS):
             environment = {"NEURON_RT_EXEC_TIMEOUT": str(timeout_seconds)}
             runtime = self.node.runtime(cores=cores, tag=tag, command=command, environment=environment)
-            # The parameters of the last one do not stay on chip.
+            # The parameters of the last model do not fit on the chip.
             params_mib = 48 if tag == "speech" else 2
             model = make_neff(params_mib=params_mib, cores=size, flops=(number + 1) * 2 * 10**9, name=f"{tag}-v1")
             for start in range(0, len(runtime.cores) - size + 1, size):
@@ -51,7 +51,7 @@ class FaultyNode:
         self.node.close()
 
     def step(self, seconds=1):
-        """Let time pass; the moments of those seconds."""
+        """Let time pass; return the snapshots of those seconds."""
         for _ in range(seconds):
             self.node.run(self.node.clock.now_ns() + SECOND)
             self.moments.append(self.look.moment())
@@ -71,7 +71,7 @@ class FaultyNode:
 
 
 def incident(seconds_before=40, seconds_after=14, clean=printable):
-    """The moments of a quiet time and of three faults at once."""
+    """The snapshots of a time without faults, and of three simultaneous faults."""
     with FaultyNode(clean) as world:
         world.step(seconds_before)
         world.break_three()
@@ -80,11 +80,11 @@ def incident(seconds_before=40, seconds_after=14, clean=printable):
 
 
 RECORDED = Path(__file__).parent / "neuron_top" / "incident.nrec"
-"""The incident once recorded, for pictures that a change of the engine's timing must not touch."""
+"""The recorded incident, for pictures that must not depend on the engine's timing."""
 
 
 def record(path=RECORDED):
-    """Record it anew: ``python -c 'import sys; sys.path.append("tests"); import faulty_world as f; f.record()'``."""
+    """Record it again: ``python -c 'import sys; sys.path.append("tests"); import faulty_world as f; f.record()'``."""
     path.unlink(missing_ok=True)
     out = RecordingWriter(path, source="sim:/run/neuron-sim", interval_seconds=1.0)
     with FaultyNode() as world, closing(open_source(f"sim:{world.node.root}")) as source:
@@ -97,7 +97,7 @@ def record(path=RECORDED):
 
 
 def recorded_incident():
-    """The moments of the recording."""
+    """The snapshots of the recording."""
     watcher, recording, before, moments = Watcher(printable), Recording(RECORDED), None, []
     for index in range(len(recording)):
         snapshot = recording.snapshot(index)

@@ -1,4 +1,4 @@
-"""What programs compiled against the published libnrt headers rely on: symbols, layouts (x86-64 LP64), values."""
+"""The ABI of programs compiled with the published libnrt headers: symbols, layouts (x86-64 LP64), values."""
 
 STRUCTS = {
     "nrt_instance_info_t": (32, {"family": 0, "size": 4, "arch_name": 8, "device_revision": 24}),

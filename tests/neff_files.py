@@ -1,4 +1,4 @@
-"""NEFF files made by hand, whole or odd, and what a refusal looks like."""
+"""Generated NEFF files, valid and invalid, and checks of refusals."""
 
 import hashlib
 import io
@@ -45,7 +45,7 @@ def manifest_of(neff):
 
 
 def repacked(neff, change):
-    """The NEFF with its manifest changed, and a hash that fits."""
+    """The NEFF with a changed manifest and a matching hash."""
     manifest = manifest_of(neff)
     change(manifest)
     members = [("neff.json", json.dumps(manifest).encode())]

@@ -1,11 +1,11 @@
-"""Models made by hand, of any duration and shape."""
+"""Generated models of any duration and shape."""
 
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
 
 
 def make_neff(params_mib=4, cores=1, flops=10**9, name="m"):
-    """A chain of Neuron nodes, one a core, each reading ``params_mib`` of parameters."""
+    """A chain of Neuron nodes, one per core, each with ``params_mib`` MiB of parameters."""
     specs = [TensorSpec(f"t{i}", DType.FLOAT32, (1, 256)) for i in range(cores + 1)]
     nodes = []
     for core in range(cores):

@@ -1,10 +1,10 @@
-"""Files that no driver would make."""
+"""Files that no driver would create."""
 
 import os
 
 
 def spoil(path, way, content):
-    """Replace a file by something that a driver would not make."""
+    """Replace a file by something that no driver would create."""
     if way == "write":
         path.write_bytes(content)
         return

@@ -1,4 +1,4 @@
-"""A real Prometheus server over real monitors of simulated nodes, for tests that ask it PromQL."""
+"""A real Prometheus server with real monitors of simulated nodes, for tests with PromQL."""
 
 import json
 import os
@@ -33,7 +33,7 @@ EVERY_GROUP = {
 
 
 def program(name):
-    """``prometheus`` or ``promtool``, installed or unpacked by ``.ci/prometheus``; the test is skipped without."""
+    """``prometheus`` or ``promtool``, installed or unpacked by ``.ci/prometheus``; else the test is skipped."""
     found = shutil.which(name) or shutil.which(name, path=UNPACKED)
     if found is None:
         pytest.skip(f"{name} is missing: run make test, or .ci/prometheus .venv/debian")
@@ -41,7 +41,7 @@ def program(name):
 
 
 def listening_port(pid):
-    """Wait for the port that a process listens on."""
+    """Wait for the port on which a process listens."""
 
     def port():
         sockets = psutil.Process(pid).net_connections(kind="tcp")
@@ -52,7 +52,7 @@ def listening_port(pid):
 
 @contextmanager
 def running(*command, **options):
-    """A process that ends with the block."""
+    """A process that is stopped after the block."""
     process = subprocess.Popen([str(part) for part in command], **options)
     try:
         yield process
@@ -66,13 +66,13 @@ def running(*command, **options):
 
 
 class Server:
-    """A Prometheus server that can be asked."""
+    """A client of a Prometheus server."""
 
     def __init__(self, url):
         self.url = url
 
     def get(self, path, **parameters):
-        """What the HTTP API answers; an error is raised with Prometheus's own words."""
+        """The response of the HTTP API; raises an error with Prometheus's message."""
         query = urllib.parse.urlencode(parameters)
         try:
             with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=10) as answer:
@@ -81,21 +81,21 @@ class Server:
             raise AssertionError(error.read().decode()) from None
 
     def ask(self, promql):
-        """The vector that PromQL gives now: (labels, value) pairs."""
+        """The current vector of a PromQL expression: (labels, value) pairs."""
         data = self.get("/api/v1/query", query=promql)
         if data["resultType"] == "scalar":
             return [({}, float(data["result"][1]))]
         return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
     def value(self, promql):
-        """The one value, or ``None`` when there is no series."""
+        """The only value, or ``None`` if there is no series."""
         found = self.ask(promql)
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
 
 def shipped_configuration(directory, targets, rules, job):
-    """``deploy/prometheus/prometheus.yml`` for a test: other targets, as fast as tests need it, ``job`` added."""
+    """``deploy/prometheus/prometheus.yml`` for a test, with other targets, short intervals and ``job``."""
     configuration = yaml.safe_load((REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
     configuration["global"] = {"scrape_interval": "500ms", "evaluation_interval": "250ms"}
     configuration["rule_files"] = [str(path) for path in rules]
@@ -108,7 +108,7 @@ def shipped_configuration(directory, targets, rules, job):
 
 @contextmanager
 def prometheus(directory, targets, rules=(), retention="15d", **job):
-    """A server that scrapes ``targets``; its data is in ``directory``, ``job`` adds to its one job."""
+    """A server that scrapes ``targets``, with its data in ``directory``; ``job`` extends its only job."""
     with running(
         program("prometheus"),
         f"--config.file={shipped_configuration(directory, targets, rules, job)}",
@@ -136,7 +136,7 @@ def environment(root):
 
 @contextmanager
 def monitor(root, *arguments):
-    """``neuron-monitor --prometheus`` on a node; gives its address."""
+    """``neuron-monitor --prometheus`` on a node; yields its address."""
     configuration = root.parent / f"{root.name}.json"
     configuration.write_text(json.dumps(EVERY_GROUP))
     command = [sys.executable, "-m", "neuron_monitor", "-c", configuration, "--prometheus"]
@@ -146,7 +146,7 @@ def monitor(root, *arguments):
 
 @contextmanager
 def pipe(root):
-    """``neuron-monitor | neuron-monitor-prometheus.py`` on a node; gives its address."""
+    """``neuron-monitor | neuron-monitor-prometheus.py`` on a node; yields its address."""
     configuration = root.parent / f"{root.name}.json"
     configuration.write_text(json.dumps(EVERY_GROUP))
     with running(
@@ -160,7 +160,7 @@ def pipe(root):
 
 @contextmanager
 def owner(root, core):
-    """A process that owns a core and counts some 50 executions a second, tagged ``bench<core>``."""
+    """A process that owns a core and counts about 50 executions per second, with the tag ``bench<core>``."""
     command = [sys.executable, "-m", "benchmarks.owner", core]
     with running(*command, env=environment(root), cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"up\n"

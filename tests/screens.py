@@ -1,4 +1,4 @@
-"""neuron-top without a terminal: looks that are made by hand, and an application that is driven by a test."""
+"""neuron-top without a terminal: generated snapshots, and an application that a test controls."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ RECORDED_SECONDS = 90
 
 
 class Still:
-    """A source whose figures move by one second a look."""
+    """A source whose figures advance by one second per snapshot."""
 
     name = "test"
 
@@ -36,7 +36,7 @@ class Still:
         return make_snapshot(self._size, float(self._looks), self.runtimes)
 
     def pin(self, pid, start_ns):
-        # Every process of this source is the one it shows.
+        # Every process of this source is the process that it shows.
         return prove(pid, lambda: None)
 
     def close(self):
@@ -44,14 +44,14 @@ class Still:
 
 
 class Recorded(Still):
-    """A source whose processes do not exist; a handle that no signal can go through stands for each."""
+    """A source whose processes do not exist; each has a handle that cannot send signals."""
 
     def pin(self, pid, start_ns):
         return os.open(os.devnull, os.O_RDONLY)
 
 
 class Idle:
-    """A collector that does nothing: the test gives the frames."""
+    """A collector that does nothing; the test passes the frames."""
 
     def start(self):
         pass
@@ -61,7 +61,7 @@ class Idle:
 
 
 def recorded_moments(size="inf1.24xlarge", seconds=RECORDED_SECONDS, make=make_busy_node, clean=printable):
-    """A look a second at a busy node."""
+    """Snapshots of a busy node, one per second."""
     snapshots = [make(float(second), size) for second in range(10, 10 + seconds)]
     return [make_moment(before, after, clean) for before, after in zip([None, *snapshots], snapshots)]
 
@@ -74,7 +74,7 @@ def recorded_app(view="overview", glyphs=UNICODE, **settings):
 
 
 def feed(app, moments):
-    """Give it looks, one after the other."""
+    """Pass snapshots to the application, one after the other."""
     for moment in moments:
         app.node.take(Frame(moment))
 
@@ -105,7 +105,7 @@ async def click(app, pilot, words, times=1):
 
 
 async def until(pilot, condition, what="the condition"):
-    """Let the application go on until something is true."""
+    """Let the application run until a condition is true."""
     for _ in range(500):
         if condition():
             return
@@ -114,7 +114,7 @@ async def until(pilot, condition, what="the condition"):
 
 
 def drive(check, size=(80, 24), source=None, app=None, moments=None, read_only=False):
-    """Run ``check(app, pilot)`` in an application that shows a node: recorded looks, or those of a source."""
+    """Run ``check(app, pilot)`` in an application that shows recorded snapshots, or those of a source."""
 
     async def inner():
         driven = app or (

@@ -1,4 +1,4 @@
-"""Models made by hand: as slow, as large and as spread over cores as a test wants them."""
+"""Generated models with a given duration, size and number of cores."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from runtime_core.neff.writer import encode_neff
 def small_neff(*, seconds=0.0, weights=1, width=64, cores=1, name="small"):
     """x @ w, ``weights`` times, on the last of ``cores`` cores after a copy on the first; ``seconds`` of computing.
 
-    Each weight is ``width`` x ``width``: with all of them beyond 24 MiB they do not stay on chip.
+    Each weight is ``width`` x ``width``; with more than 24 MiB in total they do not fit on the chip.
     """
     x, y, middle = (TensorSpec(n, DType.FLOAT32, (1, width)) for n in ("x", "y", "t"))
     copy = Node("a", NodeKind.NEURON, (x,), (middle,), 0, (Instruction(EngineKind.DMA, "copy", ("x",), ("t",)),))

@@ -1,4 +1,4 @@
-"""Checks units with systemd itself."""
+"""Check units with systemd."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The layers hold: data flows one way."""
+"""The layers: data flows in one direction."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VIEWERS = ("neuron_ls", "neuron_top", "neuron_monitor")
-# From the ground up; packages on one floor may use each other in one direction.
+# From the lowest layer up; packages of one layer may import each other in one direction.
 FLOORS = ({"runtime_core"}, {"neuron_console"}, {*VIEWERS, "dashboards"}, {"neuron_tools"})
 PACKAGES = tuple(package for floor in FLOORS for package in sorted(floor))
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
@@ -21,7 +21,7 @@ def module_name(path):
 
 
 def imports(path):
-    """Each name that a file imports, wherever the import stands, except for type checking only."""
+    """Yield each name that a file imports, also within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -31,13 +31,13 @@ def imports(path):
 
 
 def import_graph():
-    """Module to modules of ours that it imports; a package stands for its ``__init__``."""
+    """Module -> modules of ours that it imports; a package represents its ``__init__``."""
     files = {module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
     return {module: {name for name in imports(path) if name in files} - {module} for module, path in files.items()}
 
 
 def circles(graph):
-    """Groups of nodes that reach each other (Tarjan), of two nodes or more."""
+    """Groups of two or more nodes that can reach each other (Tarjan)."""
     index, low, stack, found = {}, {}, [], []
 
     def visit(node):
@@ -81,7 +81,7 @@ def test_arrows_between_packages_run_downwards_and_in_no_circle():
 
 def test_no_files_import_each_other_in_a_circle():
     graph = import_graph()
-    # A package's table of contents imports its rooms and is imported by nobody inside them.
+    # A package's __init__ imports its modules, and they must not import it.
     inside = {
         module: {target for target in targets if not module.startswith(f"{target}.")}
         for module, targets in graph.items()
@@ -123,7 +123,7 @@ def test_nothing_is_unpickled_and_no_shell_is_used(package):
 
 
 def string_splits(source):
-    """Lines that take a text apart at ``": "``."""
+    """Lines that split a text at ``": "``."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             splits = node.func.attr in ("partition", "rpartition", "split", "rsplit")

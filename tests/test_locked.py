@@ -1,4 +1,4 @@
-"""CI installs what pyproject.toml asks for: versions with hashes, renewed by ``make lock``."""
+"""CI installs the requirements of pyproject.toml: versions with hashes, updated by ``make lock``."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
 
 def wanted(requirements):
-    """Requirements of the project, with those of its own extras."""
+    """Requirements of the project, including those of its extras."""
     for text in requirements:
         requirement = Requirement(text)
         if canonicalize_name(requirement.name) == PROJECT["name"]:

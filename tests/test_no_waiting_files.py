@@ -1,4 +1,4 @@
-"""Every file that a user names: a FIFO without a writer in its place is refused at once, in words."""
+"""A FIFO in place of any file that a user names is refused at once with an error, without waiting for a writer."""
 
 import json
 import os

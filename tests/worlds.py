@@ -1,4 +1,4 @@
-"""Snapshots made by hand: a node of any size, idle or busy, always the same."""
+"""Generated snapshots: a node of any size, idle or busy, always the same."""
 
 import numpy as np
 
@@ -92,7 +92,7 @@ BUSY = ((101, (0, 1), "web"), (102, (4,), "batch", "/usr/bin/python3 -m trainer.
 
 
 def tiny_neff():
-    """The file of x @ w on one core, a tenth of a millisecond long; its input is ``x``, float32[2, 3]."""
+    """The NEFF of x @ w on one core, which takes 0.1 ms; its input is ``x``, float32[2, 3]."""
     x, y = TensorSpec("x", DType.FLOAT32, (2, 3)), TensorSpec("y", DType.FLOAT32, (2, 4))
     weight = np.ones((3, 4), np.float32).tobytes()
     work = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), {}, 10**9)

@@ -1,1 +1,1 @@
-"""Attacks on the suite, kept: ``python -m tests.attack`` runs them for a while, the tests beside run a short form."""
+"""Attacks on the suite: ``python -m tests.attack`` runs them for a given time, the tests here run a short form."""

@@ -1,4 +1,4 @@
-"""``python -m tests.attack --minutes 20``: every attack, and a table of what held."""
+"""``python -m tests.attack --minutes 20``: run every attack and print a table of the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUITES = {
 
 
 def secrets() -> Row:
-    """Planted secrets, and clean text that must stay."""
+    """Planted secrets, and clean text that must not change."""
     from neuron_tools.gatherinfo.scrub import Scrubber
 
     row = Row("planted secrets")
@@ -58,7 +58,7 @@ def suite(name: str, path: str) -> Row:
 
 
 def main() -> int:
-    """Run the attacks; 1 when one came through."""
+    """Run the attacks; returns 1 if one succeeded."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="how long, in all (default: 20)")
     parser.add_argument("--inputs", type=int, default=10_000_000, help="mutated inputs at most (default: 10000000)")

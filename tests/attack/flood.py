@@ -1,4 +1,4 @@
-"""A flood of connections at neuron-monitor while it is scraped: by this process, and by a real Prometheus."""
+"""A flood of connections to neuron-monitor while this process and a real Prometheus scrape it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _listening_port(pid: int) -> int:
 
 
 _KEPT = 64
-"""Connections that a flooding process holds open at a time."""
+"""Number of connections that a flooding process keeps open."""
 
 _KINDS = (b"", b"GET /metrics HTTP/1.1\r\n", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01")
 
@@ -46,7 +46,7 @@ def _attack(port: int, per_second: float, seconds: float, opened: multiprocessin
             continue
         client = socket.socket()
         client.settimeout(0.5)
-        # Closed by a reset: no port stays in TIME_WAIT.
+        # Close with a reset, so that no port stays in TIME_WAIT.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         with contextlib.suppress(OSError):
             client.connect(("127.0.0.1", port))
@@ -105,13 +105,13 @@ def _p99(seconds: list[float]) -> float:
 
 
 def flood(seconds: float, per_second: float = 2000.0, processes: int = 8, prometheus: str | None = None) -> list[Row]:
-    """Flood a monitor of its own node.
+    """Flood the monitor of a temporary node.
 
     Args:
         seconds: how long.
         per_second: connections, over all processes.
-        processes: that flood.
-        prometheus: the program of a Prometheus server that scrapes meanwhile.
+        processes: number of flooding processes.
+        prometheus: program of a Prometheus server that scrapes meanwhile.
     """
     rows = [Row("flood: scrapes beside it"), Row("flood: Prometheus's scrapes")]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Mutated inputs for every parser, in one process: no traceback, nothing over 2 seconds, nothing over 300 MB."""
+"""Mutated inputs for every parser, in one process: no traceback, and limits of 2 seconds and 300 MB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROUND_SECONDS = 2.0
 
 
 class TooSlowError(BaseException):
-    """An input that holds its parser up; no parser may catch it by accident."""
+    """An input takes its parser too long. No parser may catch this by accident."""
 
 
 def _too_slow(_number: int, _frame: FrameType | None) -> None:
@@ -29,13 +29,13 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
 
 
 def kept(name: str) -> list[tuple[Path, bytes]]:
-    """Inputs that once broke a parser."""
+    """Inputs that broke a parser in the past."""
     folder = CORPUS / name.replace(" ", "-").replace("'", "")
     return [(path, path.read_bytes()) for path in sorted(folder.glob("*"))] if folder.is_dir() else []
 
 
 def problem_of(parser: Parser, data: bytes) -> tuple[str, float]:
-    """What is wrong with how ``parser`` treats an input, "" for nothing, and the CPU seconds that it took."""
+    """Return the problem of ``parser`` with an input ("" if there is none), and the CPU seconds."""
     began = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     problem = ""
@@ -58,9 +58,9 @@ def fuzz(seconds: float, count: int, seed: int = 0) -> list[Row]:
     """Attack every parser.
 
     Args:
-        seconds: for all of them.
-        count: inputs at most, over all.
-        seed: of the mutations.
+        seconds: time for all parsers.
+        count: maximum number of inputs for all parsers.
+        seed: seed of the mutations.
     """
     previous = signal.signal(signal.SIGPROF, _too_slow)
     parsers = [make() for make in MAKERS]

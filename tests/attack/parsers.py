@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - inputs and commands are one line each
-"""The parsers of outside bytes, each with seeds and with the errors that it may raise."""
+"""The parsers of untrusted bytes, each with seeds and with the errors that it may raise."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Parser(NamedTuple):
 
     Attributes:
         seeds: inputs that it accepts.
-        parse: the parser; raises one of ``allowed`` for what it refuses.
+        parse: the parser; raises one of ``allowed`` for refused inputs.
         allowed: exceptions that callers handle.
-        share: of all inputs, relative to the others: what is quick gets more.
+        share: relative share of the inputs; fast parsers get more.
     """
 
     name: str
@@ -183,7 +183,7 @@ def _recording() -> Parser:
 
 
 def _recording_frames() -> Parser:
-    """Behind the checksums: MessagePack that claims anything."""
+    """Arbitrary MessagePack with valid checksums."""
     from runtime_core.telemetry.recording import frames
     from runtime_core.telemetry.recording.columns import put_together
 
@@ -212,7 +212,7 @@ def _neff() -> Parser:
 
 
 def _neff_manifest() -> Parser:
-    """Behind the archive: a manifest that claims anything."""
+    """An arbitrary manifest in a valid archive."""
     from neff_files import manifest_of, pack_members
     from small_models import small_neff
 

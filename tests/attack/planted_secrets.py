@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one planted secret is one string
-"""Texts with secrets planted in them, as they stand in environments, command lines, configurations and logs."""
+"""Texts with planted secrets, as in environments, command lines, configurations and logs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _FORMS = (
 
 
 def corpus() -> list[tuple[str, str]]:
-    """Text, and the part of it that must not be left."""
+    """A text, and the part of it that must be removed."""
     return [*_named(), *_shaped(), *((form, "Zx9") for form in _FORMS)]
 
 

@@ -1,4 +1,4 @@
-"""The table that an attack ends with."""
+"""The table of the results of attacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """One attack: how often it was tried, what failed, and the slowest try."""
+    """One attack: number of tries, failures, and the slowest try."""
 
     name: str
     tries: int = 0
@@ -19,7 +19,7 @@ class Row:
     note: str = ""
 
     def add(self, problem: str, seconds: float = 0.0) -> None:
-        """Count a try; ``problem``: "" when it held."""
+        """Count a try; ``problem``: "" if the suite withstood it."""
         self.tries += 1
         self.seconds += seconds
         self.slowest_seconds = max(self.slowest_seconds, seconds)
@@ -30,7 +30,7 @@ class Row:
 
 
 def render(rows: Sequence[Row]) -> str:
-    """The rows, their sum, and what failed."""
+    """Return the rows, their sum, and the failures."""
     lines = [f"{'attack':34} {'tries':>10} {'failures':>8} {'slowest s':>9} {'per CPU s':>9}  note"]
     for row in rows:
         rate = f"{row.tries / row.seconds:9.0f}" if row.seconds else f"{'':9}"

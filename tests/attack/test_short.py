@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - inputs and commands are one line each
-"""A short form of the standing attack: every parser, some seconds; the whole one is ``make attack``."""
+"""A short form of ``make attack``: every parser for some seconds."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.attack.table import Row, render
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="its limits of memory are Linux's")
 def test_every_parser_holds_for_some_thousand_inputs():
-    """In a process of its own, whose memory is limited."""
+    """Run in a separate process with limited memory."""
     made = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.attack", "--only", "fuzz", "--minutes", "0.1", "--inputs", "50000"],
         capture_output=True, text=True, timeout=100, cwd=Path(__file__).parent.parent.parent, env=os.environ,

@@ -1,4 +1,4 @@
-"""The timing model still predicts what AWS published, driven as it was measured."""
+"""The timing model predicts the results that AWS published, with the load of those measurements."""
 
 import pytest
 

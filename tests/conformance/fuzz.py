@@ -1,7 +1,7 @@
 """Random graphs against ONNX Runtime: ``python -m tests.conformance.fuzz --minutes N``.
 
-Each batch runs in a process of its own, so a crash or a hang is a finding; so is a graph that the compiler refuses and
-ONNX Runtime runs. What is found is shrunk and written to ``tests/conformance/found``.
+Each batch runs in a separate process, so that crashes and hangs are found too. A graph that the compiler refuses and
+ONNX Runtime runs is also a failure. Failing graphs are shrunk and written to ``tests/conformance/found``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tests.conformance.random_graphs import Graph, graphs
 FOUND = Path(__file__).parent / "found"
 _BATCH = 150
 _BATCH_S = 1200
-"""More than 100 times what a batch takes: a busy machine is no hang."""
+"""More than 100 times the duration of a batch, so that a busy machine is not reported as a hang."""
 _OPTIONS = onnxruntime.SessionOptions()
 _OPTIONS.log_severity_level = 4
 _OPTIONS.intra_op_num_threads = 1
 
 
 def expected(graph: Graph) -> list[np.ndarray] | None:
-    """ONNX Runtime's results; ``None`` where it refuses the model."""
+    """ONNX Runtime's results; ``None`` if it refuses the model."""
     try:
         session = onnxruntime.InferenceSession(
             graph.model.SerializeToString(), _OPTIONS, providers=["CPUExecutionProvider"]
@@ -45,7 +45,7 @@ def expected(graph: Graph) -> list[np.ndarray] | None:
 
 
 def check(graph: Graph) -> str:
-    """Compile, run and compare: "same", "refused" by us or "no oracle".
+    """Compile, run and compare; returns "same", "refused" (by the compiler) or "no oracle".
 
     Raises:
         AssertionError: the results differ, or a model that compiles does not run.
@@ -68,7 +68,7 @@ def check(graph: Graph) -> str:
 
 
 def close(name: str, got: np.ndarray, want: np.ndarray) -> None:
-    """Equal but for rounding, which is relative to the largest value: sums cancel."""
+    """Compare with a tolerance relative to the largest value, because sums can cancel."""
     assert (got.dtype, got.shape) == (want.dtype, want.shape), (
         f"{name}: {got.dtype}{got.shape}, {want.dtype}{want.shape}"
     )
@@ -85,7 +85,7 @@ def close(name: str, got: np.ndarray, want: np.ndarray) -> None:
 
 
 def batch(number: int, examples: int) -> dict[str, object]:
-    """Run one batch; figures, and what was found."""
+    """Run one batch; returns figures and failures."""
     counts: Counter[str] = Counter()
     operators: Counter[str] = Counter()
     last: list[Graph] = []

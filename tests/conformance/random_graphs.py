@@ -1,7 +1,7 @@
 """Valid random graphs for hypothesis: mixed types, extents of 0 and 1, broadcasting, control flow, functions.
 
-Every value knows its type and shape, and whether it is exact: operators that jump (rounding, comparisons, sorting) take
-exact values only, because a last bit of difference would make another result of theirs.
+Every value has a type, a shape, and a flag whether it is exact. Discontinuous operators (rounding, comparisons,
+sorting) only get exact values, because a difference in the last bit could change their results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def info(value: Value) -> onnx.ValueInfoProto:
 
 
 class Builder:
-    """A graph on its way; ``draw`` decides everything."""
+    """A graph under construction; ``draw`` makes all choices."""
 
     def __init__(self, draw: Callable[[Any], Any], opset: int, depth: int = 0, prefix: str = "") -> None:
         self.draw = draw
@@ -92,7 +92,7 @@ class Builder:
     def pick(
         self, dtypes: tuple[str, ...] = TYPES, rank: int = 0, exact: bool = False, full: bool = False
     ) -> Value | None:
-        """A value that fits; ``None`` where there is none."""
+        """A suitable value; ``None`` if there is none."""
         fitting = [
             v for v in self.values
             if v.dtype in dtypes and len(v.shape) >= rank and (v.exact or not exact) and (0 not in v.shape or not full)
@@ -120,7 +120,7 @@ def _jump(b: Builder) -> None:
 
 
 def _second(b: Builder, x: Value, exact: bool = False) -> Value:
-    """Another operand that broadcasts with ``x``: a value, or a constant of a shape that fits."""
+    """An operand that broadcasts with ``x``: a value, or a constant with a suitable shape."""
     fitting = [
         v
         for v in b.values
@@ -212,7 +212,7 @@ def _reshape(b: Builder) -> None:
 
 
 def _follow(b: Builder) -> None:
-    """A shape computed from another value's, as exporters write it."""
+    """A shape computed from that of another value, as by exporters."""
     x = b.pick(full=True)
     if x is None:
         return
@@ -444,7 +444,7 @@ def _body(b: Builder, inputs: list[Value], steps: int) -> Builder:
 
 
 def _like(inner: Builder, wanted: Value) -> str:
-    """A result of the type and shape of ``wanted``, from what the body has."""
+    """A result with the type and shape of ``wanted``, from the values of the body."""
     same = [v for v in inner.values if (v.dtype, v.shape) == (wanted.dtype, wanted.shape)]
     found = inner.draw(st.sampled_from(same)) if same else None
     name = found.name if found else inner.constant(inner.array(wanted.dtype, wanted.shape))
@@ -481,7 +481,7 @@ def _loop(b: Builder) -> None:
     step, going = Value(f"{prefix}i", "int64", (), True), Value(f"{prefix}c", "bool", (), True)
     carried = Value(f"{prefix}x", x.dtype, x.shape, False)
     inner = _body(b, [step, going, carried], b.draw(st.integers(0, 3)))
-    # Where the body may end the loop, how many rows there are is only known at run time.
+    # If the body may end the loop, the number of rows is only known at run time.
     whole = b.draw(st.booleans())
     again = inner.add("Identity", [going.name], [("bool", (), True)])[0].name if whole else _like(inner, going)
     outs = [
@@ -519,7 +519,7 @@ def _scan(b: Builder) -> None:
 
 
 def _call(b: Builder) -> None:
-    """A model-local function with an attribute, given or by its default."""
+    """A model-local function with an attribute, explicit or by default."""
     x = b.pick(FLOATS)
     if x is None or b.depth > 0:
         return
@@ -564,7 +564,7 @@ def graphs(draw: Callable[[Any], Any]) -> Graph:
     feeds = {v.name: b.array(v.dtype, v.shape) for v in inputs}
     b.values += inputs
     if draw(st.booleans()):
-        # Constants that operators start from: they are folded.
+        # Constants as first operands, which are folded.
         x = draw(st.sampled_from(inputs))
         b.values.append(Value(b.constant(b.array(x.dtype, x.shape)), x.dtype, x.shape, True))
     for _ in range(draw(st.integers(1, 10))):

@@ -1,4 +1,4 @@
-"""Functions of onnxscript; it reads their source, so they stand in a file."""
+"""Functions of onnxscript, which reads their source from this file."""
 
 from onnxscript import FLOAT, opset18, script
 from onnxscript.values import Opset

@@ -1,7 +1,7 @@
 """The sweep: every variant of every operator, in every operator set and type, at every place where it may run.
 
-ONNX Runtime decides what is right; where it has no kernel, the reference evaluator does for the versions that it is
-proven on. ``python -m tests.conformance.sweep [OPERATOR...]`` prints the table.
+ONNX Runtime defines the expected results. If it has no kernel, the reference evaluator does, for the versions for which
+it is verified. ``python -m tests.conformance.sweep [OPERATOR...]`` prints the table.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a case at a place: ``right``, ``refused``, ``failed`` (compiled, then no result) or ``wrong``."""
+    """The outcome of a case at a place: ``right``, ``refused``, ``failed`` (compiled, but no result) or ``wrong``."""
 
     name: str
     place: str
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 def cases(operators: list[str] | None = None) -> Iterator[Case]:
-    """Every case of the operators; of all by default."""
+    """Every case of the operators; default: all operators."""
     for operator in operators or sorted(GENERATORS):
         for version in versions(operator):
             for dtype in types_of(operator, version):
@@ -86,7 +86,7 @@ def _info(name: str, value: Any) -> onnx.ValueInfoProto:
 
 
 def expected(case: Case) -> list[Any] | None:
-    """What is right; ``None`` where nobody can say."""
+    """The expected results; ``None`` if they are unknown."""
     model = model_of(case, (), None)
     feeds = {f"i{k}": a for k, a in enumerate(case.variant.inputs) if a is not None}
     try:
@@ -97,7 +97,7 @@ def expected(case: Case) -> list[Any] | None:
 
 
 def by_reference(model: onnx.ModelProto, feeds: dict[str, Any]) -> list[Any] | None:
-    """The reference evaluator's results; ``None`` where it fails."""
+    """The reference evaluator's results; ``None`` if it fails."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,7 +107,7 @@ def by_reference(model: onnx.ModelProto, feeds: dict[str, Any]) -> list[Any] | N
 
 
 def difference(got: Any, want: Any) -> str:
-    """What differs between two results, "" for nothing that rounding does not explain."""
+    """The difference between two results, beyond rounding; "" if there is none."""
     got, want = np.asarray(got), np.asarray(want)
     if (got.shape, got.dtype) != (want.shape, want.dtype):
         return f"{got.dtype}{list(got.shape)} instead of {want.dtype}{list(want.shape)}"
@@ -122,7 +122,7 @@ def difference(got: Any, want: Any) -> str:
 
 
 def outcomes(case: Case) -> Iterator[Outcome]:
-    """What comes of a case at each place; nothing where nobody knows what is right."""
+    """The outcomes of a case at each place; none if the expected results are unknown."""
     want = expected(case)
     if want is None:
         return
@@ -165,13 +165,13 @@ def _tried(case: Case, place: str, want: list[Any]) -> tuple[str, str]:
 
 
 def differing() -> dict[str, str]:
-    """The list: start of ``place name`` -> why it differs."""
+    """The list of known differences: start of ``place name`` -> reason."""
     lines = (line for line in DIFFERS.read_text().splitlines() if line and not line.startswith("#"))
     return dict(line.split("\t", 1) for line in lines)
 
 
 def table(found: list[Outcome], listed: dict[str, str]) -> str:
-    """Figures by place."""
+    """The number of outcomes by place."""
     lines = [f"{'place':8} {'cases':>6} {'right':>6} {'refused':>8} {'failed':>7} {'wrong':>6} {'listed':>7}"]
     for place in PLACES:
         counts: Counter[str] = Counter(
@@ -185,7 +185,7 @@ def table(found: list[Outcome], listed: dict[str, str]) -> str:
 
 
 def reason_of(outcome: Outcome, listed: dict[str, str]) -> str | None:
-    """Why an outcome may be other than right, by the list."""
+    """The reason in the list why an outcome may differ."""
     full = f"{outcome.place} {outcome.name}"
     return next((why for start, why in listed.items() if full.startswith(start)), None)
 

@@ -1,6 +1,6 @@
-"""Models from the field and from random graphs that were once refused or computed wrongly: ``cases/NAME.onnx``.
+"""Models of users and random graphs that were refused or computed wrongly in the past: ``cases/NAME.onnx``.
 
-The ``.npz`` beside each holds its inputs (``in_*``) and the right outputs (``out_*``).
+The ``.npz`` file of each has its inputs (``in_*``) and the correct outputs (``out_*``).
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models as the field's own exporters and quantisers write them, against ONNX Runtime."""
+"""Models by common exporters and quantisers, compared with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from runtime_core.neff.graph import NodeKind  # noqa: E402
 
 
 def by_runtime(model, feeds):
-    """Outputs by ONNX Runtime, as exporters' users see them."""
+    """Outputs of ONNX Runtime, which users of exporters see."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, feeds)
 
 
 def convolutional():
-    """A small image classifier with the operators that quantisers look for."""
+    """A small image classifier with the operators that quantisers replace."""
     random = np.random.default_rng(0)
 
     def weights(name, *shape):
@@ -39,7 +39,7 @@ def convolutional():
         helper.make_node("Flatten", ["g"], ["f"]),
         helper.make_node("Gemm", ["f", "w3", "b3"], ["y"], transB=1),
     ]
-    # Rows without a mean: all features are larger than 0, and what they have in common would decide everything.
+    # Rows with a mean of 0: all features are positive, and their common part would dominate the result.
     last = np.random.default_rng(11).standard_normal((5, 8))
     last = (last - last.mean(1, keepdims=True)).astype("f")
     constants = [
@@ -55,7 +55,7 @@ def convolutional():
 
 
 class Samples:
-    """Images of random tints: calibration data, and inputs whose best classes differ."""
+    """Images with random tints, as calibration data and as inputs with different classes."""
 
     def __init__(self, name, shape, count=8, seed=1):
         random = np.random.default_rng(seed)
@@ -140,7 +140,7 @@ def test_a_scikit_learn_classifier_gives_its_labels_and_a_tensor_of_probabilitie
     model = skl2onnx.to_onnx(fitted, x[:1])
     compiled = compile_with_report(onnx.ModelProto.FromString(model.SerializeToString()))
     assert any("is a map in the model" in note for note in compiled.report.notes)
-    # The batch is open: it is compiled for as many samples as come.
+    # The batch is open, so the model is compiled for the number of samples that it gets.
     label, probability = NeuronBackend.prepare(model).run([x[:7]])
     assert label.tolist() == fitted.predict(x[:7]).tolist()
     np.testing.assert_allclose(probability, fitted.predict_proba(x[:7]), atol=1e-4)
@@ -184,7 +184,7 @@ def test_functions_of_onnxscript_keep_their_attributes():
 
 
 def exported(module, arguments, dynamo):
-    """By PyTorch's exporter: the newer one (``dynamo``) or the one by TorchScript."""
+    """Export with PyTorch: with the newer exporter (``dynamo``) or with TorchScript."""
     import io
 
     import torch
@@ -216,7 +216,7 @@ def modules():
             self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
 
         def forward(self, x, mask):
-            # Told, because the newer exporter can't trace the check whether the mask is causal.
+            # Set explicitly, because the newer exporter cannot trace the check whether the mask is causal.
             return self.encoder(x, mask=mask, is_causal=False)
 
     class Residual(nn.Module):

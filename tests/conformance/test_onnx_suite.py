@@ -1,7 +1,7 @@
 """The onnx package's own backend suite on our backend.
 
-``not_supported.txt`` lists what does not pass, and why. The suite fails when a case that is not on the list fails, and
-when one that is on it passes: ``UPDATE_CONFORMANCE=1`` writes the list anew.
+``not_supported.txt`` lists the cases that fail, with reasons. The test fails if a case fails that is not in the list,
+or if a case in the list passes. ``UPDATE_CONFORMANCE=1`` rewrites the list.
 """
 
 import os
@@ -21,7 +21,7 @@ from runtime_core.compiler.onnx_backend import NeuronBackend  # noqa: E402
 from runtime_core.neff.graph import DType  # noqa: E402
 
 LIST = Path(__file__).parent / "not_supported.txt"
-# Why a case fails, by a part of what it says; the first that fits.
+# Reasons for failures, by a part of the message; the first match counts.
 REASONS = (
     ("that a NEFF does not support", "an input is text, 4-bit, 8-bit float or complex: a NEFF has no such tensors"),
     ("cannot be inferred", "an output is text, 4-bit, 8-bit float or complex, or its shape depends on values"),
@@ -51,7 +51,7 @@ def reason(name, message):
 
 
 def run_suite():
-    """Name -> "" for a pass, else the reason."""
+    """Name -> reason of the failure; "" for a pass."""
     suite = BackendTest(NeuronBackend, __name__)
     suite.exclude("_cuda$")
     found = {}
@@ -89,7 +89,7 @@ def test_what_passes_and_what_does_not_is_as_listed(tmp_path, monkeypatch):
 
 
 def is_float_inference(model):
-    """Tensors that a NEFF can hold, floats among them, and no training operators."""
+    """Whether the tensors are supported in a NEFF and include floats, and no operator is for training."""
     floats = {"float16", "float32", "float64", "bfloat16"}
     kinds = {
         onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type).name if is_known(v) else "unknown"

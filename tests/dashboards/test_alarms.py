@@ -1,4 +1,4 @@
-"""Faults of a simulated node raise the alerts that are made for them, in a real Prometheus over a real monitor."""
+"""Faults of a simulated node fire the intended alerts, with a real Prometheus and a real monitor."""
 
 import subprocess
 import sys
@@ -17,12 +17,12 @@ from runtime_core.driver.node import set_up
 
 EXPRESSIONS = {alert.name: alert.expr for alert in ALERTS}
 APPLICATIONS = {"sound": 0, "hung": 4, "failing": 5, "slow": 6, "ended": 7, "hit": 8}
-"""Tag -> core; one that is hit by memory errors has a device of its own."""
+"""Tag -> core. The application with memory errors has a separate device."""
 
 
 @contextmanager
 def application(root, model, tag, core):
-    """Executes 20 times a second."""
+    """Execute 20 times per second."""
     command = [sys.executable, "-m", "neuron_tools.sim", "run", model, "--no-numerics", "--rate", "20"]
     with running(
         *command, "--visible-cores", core, "--tag", tag, "--duration", "0",
@@ -44,7 +44,7 @@ def world(tmp_path_factory):
         target = stack.enter_context(monitor(root))
         server = stack.enter_context(prometheus(folder, [target], sorted((FOLDER / "rules").glob("*.yml"))))
         wait_for(lambda: server.value("count(runtime_tag:executions:rate5m > 0)") == len(APPLICATIONS))
-        # On a busy machine that runs tests callers may really wait for long.
+        # On a busy machine, callers may really wait for a long time.
         assert server.ask('ALERTS{alertname!="NeuronLatencyOverObjective"}') == []
         yield server, started, root
 
@@ -64,14 +64,14 @@ def break_node(world, command):
 
 
 def raised(server, name):
-    """The tags (or devices) that an alert is raised for, whether it has lasted long enough to be told or not."""
+    """The tags (or devices) of an alert, pending or firing."""
     found = server.ask(f'ALERTS{{alertname="{name}"}}')
     return {labels.get("runtime_tag", labels.get("neuron_device_index", "")) for labels, _ in found}
 
 
 def test_a_hung_core(server, break_node):
     break_node("core-hang", "--core", APPLICATIONS["hung"])
-    # The windows of minutes still hold what was before the fault.
+    # The windows of minutes still contain values from before the fault.
     soon = EXPRESSIONS["NeuronCoreHung"].replace("[2m]", "[1s]").replace("[5m]", "[3s]")
     found = wait_for(lambda: server.ask(soon), what="a core that is stuck")
     assert [(labels["runtime_tag"], labels["neuroncore"]) for labels, _ in found] == [("hung", "4")]
@@ -86,7 +86,7 @@ def test_failing_executions(server, break_node):
 def test_a_slow_core(server, break_node):
     break_node("slow-core", "--core", APPLICATIONS["slow"], "--factor", "100")
     wait_for(lambda: "slow" in raised(server, "NeuronLatencyOverObjective"))
-    # On a busy machine others are late now and then, but only here none is in time.
+    # On a busy machine other applications are late at times, but only this one is always late.
     in_time = 'rate(neuron_execution_duration_seconds_bucket{{le="0.1", runtime_tag="{}"}}[3s])'
     wait_for(lambda: server.value(in_time.format("slow")) == 0)
     assert server.value(in_time.format("sound")) > 0
@@ -99,7 +99,7 @@ def test_uncorrected_memory_errors(server, break_node):
 
 
 def test_the_first_row_of_the_dashboards_and_the_marks_show_an_alert_that_fires(server):
-    """After the test above: uncorrected errors of device 2 are told at once."""
+    """After the test above: uncorrected errors of device 2 fire an alert at once."""
     wait_for(lambda: server.ask('ALERTS{alertname="NeuronEccUncorrected", alertstate="firing"}'))
     for dashboard in DASHBOARDS:
         health = {

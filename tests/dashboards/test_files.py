@@ -1,4 +1,4 @@
-"""The checked-in files are what the Python definitions make, and Grafana's own model reads them."""
+"""The checked-in files equal those generated from Python, and Grafana's own model can read them."""
 
 import json
 import re
@@ -42,14 +42,14 @@ def parts(value, place=""):
 
 
 def test_the_model_of_grafana_reads_all_of_a_dashboard(shipped):
-    """What it wrote again has all that was read; to tables it adds its defaults."""
+    """The written JSON contains everything that was read; defaults are added to tables."""
     register_default_plugins()
     again = json.loads(JSONEncoder().encode(Model.from_json(shipped)))
     assert set(parts(shipped)) - set(parts(again)) == set()
 
 
 def panels(shipped):
-    """Open ones, and those in closed rows."""
+    """The panels in open and in collapsed rows."""
     closed = [panel for row in shipped["panels"] for panel in row.get("panels") or ()]
     return [panel for panel in shipped["panels"] if panel["type"] != "row"] + closed
 
@@ -103,7 +103,7 @@ def test_every_metric_of_the_node_is_on_a_dashboard():
     rules = " ".join(path.read_text() for path in (FOLDER / "rules").glob("*.yml"))
     rows = (*table.INHERITED_RUNTIME, *table.INHERITED_NODE, *table.OWN_RUNTIME, *table.OWN_NODE)
     nowhere = {row.name for row in rows if row.name not in shown and row.name not in rules}
-    # Constants of the instance; swap, which an inference node does not use; Slurm jobs, which only its cluster has.
+    # Constants of the instance; swap, which inference nodes do not use; Slurm jobs, which exist only in Slurm clusters.
     assert nowhere == {
         "neuroncore_job_info",
         "neuron_hardware_info", "system_swap_total_bytes", "system_swap_used_bytes", "system_vcpu_count"}  # fmt: skip
@@ -144,6 +144,6 @@ def test_graphs_draw_objectives_and_many_lines_have_a_sorted_table(shipped):
 def test_colours_are_those_of_the_screens(shipped):
     ours = {value for value in vars(palette).values() if isinstance(value, str) and value.startswith("#")}
     written = set(re.findall(r'"(?:color|fixedColor|iconColor)": "([^"]+)"', json.dumps(shipped)))
-    written.discard("rgba(255,0,255,0.7)")  # Grafana's own, of exemplars, which there are none of.
+    written.discard("rgba(255,0,255,0.7)")  # A field of Grafana for exemplars, which do not exist here.
     assert written
     assert written - ours == set()

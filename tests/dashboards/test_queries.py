@@ -1,4 +1,4 @@
-"""Every query of every panel, and every rule, answered by a real Prometheus that scrapes real monitors."""
+"""Every query of every panel, and every rule, with a real Prometheus that scrapes real monitors."""
 
 from contextlib import ExitStack, closing
 
@@ -37,7 +37,7 @@ def fleet(tmp_path_factory):
 
 
 def filled_in(dashboard, asked):
-    """With everything chosen, as the dashboard opens."""
+    """The query with the variables at their defaults."""
     for name, value in (*GRAFANAS_OWN.items(), *((f"${v.name}", ".*") for v in dashboard.variables)):
         asked = asked.replace(name, value)
     assert "$" not in asked
@@ -47,7 +47,7 @@ def filled_in(dashboard, asked):
 @pytest.mark.parametrize(("dashboard", "panel", "asked"), QUERIES, ids=[f"{d.uid}: {p}" for d, p, _ in QUERIES])
 def test_a_panel_shows_data(fleet, dashboard, panel, asked):
     found = wait_for(lambda: fleet.ask(filled_in(dashboard, asked)), what=f"data for {asked}")
-    # A share or a quantile of nothing is NaN: a busy node has something.
+    # A ratio or a quantile without data is NaN, but a busy node has data.
     wait_for(lambda: any(v == v for _, v in fleet.ask(filled_in(dashboard, asked))), what=f"a number for {asked}")
     assert found
 

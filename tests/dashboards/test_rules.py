@@ -1,4 +1,4 @@
-"""Rules by promtool, and a section of the runbooks for every alert."""
+"""Promtool tests of the rules; every alert has a section in the runbooks."""
 
 import re
 import subprocess
@@ -48,7 +48,7 @@ def test_every_alert_has_a_case_in_which_it_is_raised():
 def test_every_alert_points_at_its_section_of_the_runbooks():
     headlines = re.findall(r"^## (\w+)$", (REPOSITORY / "docs/how-to/runbooks.md").read_text(), re.MULTILINE)
     assert [h for h in headlines if h in {alert.name for alert in ALERTS}] == [alert.name for alert in ALERTS]
-    # The others belong to rules of health that no alert follows.
+    # The other sections belong to health rules without an alert.
     assert {h.lower() for h in headlines} == {a.name.lower() for a in ALERTS} | {
         r.runbook for r in HEALTH_RULES.values()
     }

@@ -1,4 +1,4 @@
-"""Command lines of units and manifests, run for real on a simulated node."""
+"""Run the command lines of units and manifests on a simulated node."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def render(helm, deploy):
 
 @pytest.fixture
 def serve(root):
-    """Start the suite's command of a command line, at a free port; gives a function that fetches a path of it."""
+    """Start a command line of the suite at a free port; yields a function that fetches a path."""
     started = []
 
     def listening(process):
@@ -54,7 +54,7 @@ def serve(root):
 
     def start(arguments, **environment):
         set_up(root, type_name="inf1.xlarge")
-        # The last address counts, and the last source: those of the test.
+        # The last address and the last source count, so those of the test are used.
         local = [*arguments, "--web.listen-address", "127.0.0.1:0", "--source", "sim"]
         process = subprocess.Popen([sys.executable, "-m", "neuron_monitor", *local], env={**os.environ, **environment})
         started.append(process)

@@ -1,4 +1,4 @@
-"""The compose file mounts what is there, provisioning leads to the dashboards, and its node is really busy."""
+"""The compose file mounts existing files, provisioning finds the dashboards, and the node is busy."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The image is built of all packages of the suite, and of nothing else."""
+"""The image contains all packages of the suite, and nothing else."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The chart renders with a real Helm, whatever is switched on, to manifests that fit the API and each other."""
+"""With every combination of options, Helm renders the chart to manifests that match the API and each other."""
 
 import itertools
 import json

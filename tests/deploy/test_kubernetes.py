@@ -1,4 +1,4 @@
-"""The Kubernetes manifests fit the API's own schema and each other, and what they run runs."""
+"""The Kubernetes manifests match the API's schema and each other, and their commands run."""
 
 import json
 
@@ -14,7 +14,7 @@ API_VERSION = "1.31"
 
 @pytest.fixture
 def manifests(deploy):
-    """Kind -> manifest, of all that the kustomization lists."""
+    """Kind -> manifest, of all manifests in the kustomization."""
     folder = deploy / "kubernetes"
     listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
     assert sorted(listed) == sorted(p.name for p in folder.glob("*.yaml") if p.name != "kustomization.yaml")
@@ -86,7 +86,7 @@ def test_labels_and_ports_lead_from_the_servicemonitor_to_the_pods(manifests, po
     assert endpoint["port"] == service_port["name"]
     assert service_port["targetPort"] == port["name"]
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
-    # The service's name becomes the job, by which rules and dashboards find the series.
+    # The service's name becomes the job, which rules and dashboards use to select series.
     assert service["metadata"]["name"] == "neuron-monitor"
     assert monitor["spec"]["namespaceSelector"]["matchNames"] == [service["metadata"]["namespace"]]
 

@@ -32,7 +32,7 @@ def test_promtool_accepts_each_configuration(name, tmp_path):
 
 @contextmanager
 def nodes():
-    """Pages of some nodes, whose counters grow with each scrape, at one address."""
+    """The metrics pages of several nodes at one address; their counters increase with each scrape."""
     counts = [0] * NODES
 
     def respond(path):
@@ -45,7 +45,7 @@ def nodes():
 
 
 def started(stack, folder, configuration):
-    """A Prometheus with a configuration, without waiting for it."""
+    """Start a Prometheus with a configuration, without waiting for it."""
     folder.mkdir()
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     command = [
@@ -62,7 +62,7 @@ def fast(name):
 
 
 def shard(number, address, store):
-    """``shard.yml`` as it is copied for a shard."""
+    """``shard.yml``, adapted for a shard."""
     configuration = fast("shard.yml")
     configuration["global"]["external_labels"]["shard"] = str(number)
     configuration["rule_files"] = [str(REPOSITORY / "dashboards/rules/neuron-recordings.yml")]
@@ -79,7 +79,7 @@ def shard(number, address, store):
 
 
 def answer(server, promql):
-    """The answer of a server, empty while it cannot give one."""
+    """The response of a server; empty if it is not ready."""
     try:
         return server.ask(promql)
     except (OSError, AssertionError):

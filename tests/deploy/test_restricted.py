@@ -1,4 +1,4 @@
-"""Pods against the restricted Pod Security Standard: what they need beyond it, each with its reason.
+"""Check pods against the restricted Pod Security Standard; each exception has a reason.
 
 Source of the controls: https://kubernetes.io/docs/concepts/security/pod-security-standards/ (version 1.31).
 """
@@ -50,7 +50,7 @@ SIMULATED = {
 
 
 def beyond(spec):
-    """The controls of the restricted profile that a pod does not keep."""
+    """The controls of the restricted profile that a pod violates."""
     found = {name for name in ("hostPID", "hostIPC", "hostNetwork") if spec.get(name)}
     found |= {kind for volume in spec.get("volumes") or () for kind in volume.keys() - {"name"} if kind not in VOLUMES}
     pod = spec.get("securityContext", {})
@@ -72,7 +72,7 @@ def beyond(spec):
             "seLinux": not both.get("seLinuxOptions"),
             "appArmor": both.get("appArmorProfile", {}).get("type", "RuntimeDefault") != "Unconfined",
             "hostProcess": not both.get("windowsOptions"),
-            # Beyond the profile: nothing is written into the image.
+            # Stricter than the profile: nothing is written into the image.
             "readOnlyRootFilesystem": own.get("readOnlyRootFilesystem") is True,
         }
         found |= {name for name, kept in checks.items() if not kept}

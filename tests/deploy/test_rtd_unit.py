@@ -1,4 +1,4 @@
-"""The template of neuron-rtd's units is one that systemd takes, and starts a daemon that tells when it is ready."""
+"""systemd accepts the template of neuron-rtd's units, and the daemon that it starts reports when it is ready."""
 
 import shlex
 import socket

@@ -1,4 +1,4 @@
-"""The unit is one that systemd takes, is as hardened as it says, and starts a monitor."""
+"""systemd accepts the unit, which is hardened as documented and starts a monitor."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ def unit(deploy):
 
 @pytest.fixture
 def installed(unit, tmp_path):
-    """The unit, for a command that is where the tests' is."""
+    """The unit with the path of the tests' command."""
     path = tmp_path / "neuron-monitor.service"
     assert INSTALLED in unit
     path.write_text(unit.replace(INSTALLED, str(SCRIPT)))
@@ -33,7 +33,7 @@ def test_systemd_finds_nothing_wrong(installed):
 
 @needs_systemd
 def test_it_is_exposed_to_little(installed):
-    """At most 2.0 of 10; an ordinary unit has 9.6."""
+    """The exposure is at most 2.0 of 10; that of a plain unit is 9.6."""
     done = analyze("security", "--offline=true", "--threshold=20", "--no-pager", installed)
     assert done.returncode == 0, done.stdout
 
@@ -48,6 +48,6 @@ def test_its_command_starts_a_monitor(unit, serve, deploy):
 
 
 def test_other_processes_stay_visible(unit):
-    """Or the CPU times of runtimes could not be read."""
+    """Otherwise the CPU times of runtimes could not be read."""
     settings = {line.partition("=")[0] for line in unit.splitlines() if not line.startswith("#")}
     assert not settings & {"ProtectProc", "PrivateUsers", "ProcSubset"}

@@ -1,4 +1,4 @@
-"""Every shell block of README and the tutorials runs, page by page, as a reader would type it."""
+"""Every shell block of the README and the tutorials runs, page by page, as a reader would type it."""
 
 import os
 import re
@@ -23,7 +23,7 @@ RUN_SECONDS = 100
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the file that it shows, why it is not run, and its text."""
+    """A fenced block: its language, the file that it shows, the reason not to run it, and its text."""
 
     language: str
     title: str | None
@@ -56,7 +56,7 @@ def test_the_shell_blocks_run(page, tmp_path):
             script.append(block.text)
     home = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{home}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-    # A file, not a pipe: a background job of the page would keep that open.
+    # A file instead of a pipe, which a background job of the page would keep open.
     with (tmp_path / ".output").open("w+") as output:
         process = subprocess.Popen(
             ["bash", "-c", "\n".join(script)], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
@@ -74,7 +74,7 @@ def test_the_shell_blocks_run(page, tmp_path):
 
 
 def sessions(leader):
-    """Processes of the session that the page's shell led, its background jobs among them."""
+    """The processes of the session of the page's shell, including its background jobs."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -86,7 +86,7 @@ def sessions(leader):
 
 
 def keys(value, path=""):
-    """The paths of a JSON tree, numbers of cores and devices left out."""
+    """The paths of a JSON tree, without numbers of cores and devices."""
     if isinstance(value, dict):
         for key, inner in value.items():
             place = f"{path}/{'*' if key.isdigit() else key}"

@@ -1,4 +1,4 @@
-"""What goes wrong ends in one line on stderr, a status, no traceback, and nothing lost of others."""
+"""Every error is one line on stderr with an exit status, without a traceback and without lost data."""
 
 import os
 import subprocess
@@ -92,7 +92,7 @@ def test_a_neff_that_is_junk(command, node, tmp_path):
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
 def test_another_users_node(tmp_path, root):
     set_up(root)
-    # The way to the node is open, the node itself is private.
+    # Other users can reach the node's directory, but the node itself is private.
     for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
         folder.chmod(folder.stat().st_mode | 0o055)
     for module in ("neuron_ls", "neuron_monitor"):

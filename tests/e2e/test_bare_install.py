@@ -1,4 +1,4 @@
-"""Every command on an installation without extras: help, version, and one failing call that ends in one line."""
+"""Every command on an installation without extras: help, version, and a failing call with one line."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from console_scripts import SCRIPTS
 
 pytestmark = pytest.mark.e2e
 EXTRA = "pip install 'neuron-tools-sim[{}]'"
-# A call, its status, and what its line on stderr says.
+# A call, its exit status, and a part of its line on stderr.
 FAILING = {
     "neuron-ls": [(["--source", "sysfs:/nowhere"], 1, "/nowhere")],
     "neuron-top": [

@@ -1,4 +1,4 @@
-"""The shells complete the commands' options, each as its user would set it up."""
+"""Shells complete the commands' options, with the setup that users would use."""
 
 import os
 import shlex
@@ -32,7 +32,7 @@ TYPED = {
 
 @pytest.fixture
 def shell(tmp_path):
-    """A shell of a user without settings, in a tmux server of its own."""
+    """A shell without user settings, in a separate tmux server."""
     socket = tmp_path / f"tmux-{uuid.uuid4().hex[:8]}"
 
     def tmux(*arguments):

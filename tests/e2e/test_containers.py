@@ -1,4 +1,4 @@
-"""Containers started by an OCI runtime that knows nothing of the simulator but its hook."""
+"""Containers started by an OCI runtime that has only the simulator's hook."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ SEEN_FROM_THE_HOST = ("/usr", "/bin", "/lib", "/lib64", "/etc", sys.prefix, sys.
 
 
 def write_bundle(bundle, *command, env=(), hooks=None):
-    """A bundle whose container has the host's programs, read-only."""
+    """A bundle whose container has read-only access to the host's programs."""
     (bundle / "rootfs").mkdir(parents=True)
     shown = {Path(path).resolve(): path for path in SEEN_FROM_THE_HOST if os.path.exists(path)}
     mounts = [{"destination": "/proc", "type": "proc", "source": "proc"},
@@ -71,7 +71,7 @@ def working_runtime():
 
 @pytest.fixture
 def container(tmp_path, node):
-    """Run a command in a container; the hook is of ``kind``."""
+    """Run a command in a container with a hook of ``kind``."""
     runtime = working_runtime()
     if runtime is None:
         pytest.skip("neither crun nor runc can run a container here")

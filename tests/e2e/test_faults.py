@@ -1,4 +1,4 @@
-"""Every fault in a running application: status, log line, monitor field, Prometheus series, and clean afterwards."""
+"""Every fault in a running application: status, log line, monitor field, Prometheus series, and recovery."""
 
 import contextlib
 import time
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 0.05
 
 
 class Seen(NamedTuple):
-    """What the operator's tools showed of a span of time."""
+    """What the operator's tools showed for a span of time."""
 
     completed: int
     outcomes: dict
@@ -39,14 +39,14 @@ class Seen(NamedTuple):
 
 
 class Operator:
-    """neuron-monitor and its Prometheus page over the node."""
+    """neuron-monitor and its Prometheus page for the node."""
 
     def __init__(self):
         self._collector = Collector(open_source("sim"), default_config(), 0)
         self._feed, self._page = NodeFeed(), Page()
 
     def look(self):
-        """What happened since the last look."""
+        """The changes since the last call."""
         look = self._collector.collect(time.monotonic_ns(), everything=True)
         self._page.show(self._feed.take(look), 0.0)
         series = {}
@@ -89,7 +89,7 @@ class Application:
         self.model = runtime.load(small_neff(cores=5, weights=64), 0)
 
     def run(self, times=10):
-        """The statuses of so many executions."""
+        """The statuses of a number of executions."""
         statuses = []
         for _ in range(times):
             try:
@@ -126,7 +126,7 @@ def broken(store, *specs):
     made = [faults.inject(store, spec, time.monotonic_ns()) for spec in specs]
     yield made
     for fault in made:
-        # One that was used up is gone already.
+        # A fault whose count is used up has already ended.
         if fault.fault_id in {f.fault_id for f in faults.list_faults(store)}:
             faults.clear(store, fault.fault_id)
     assert faults.list_faults(store) == ()
@@ -223,14 +223,14 @@ def test_ecc_events_come_at_their_rate_of_busy_time(application, store):
         application.run(100)
         seen = operator.look()
     busy_seconds = 100 * seen.device_p50
-    # Both devices work equally long at least on paper; the second holds all but the copy.
+    # In the model both devices need the same time; the second one executes everything except the copy.
     assert 0.3 * busy_seconds * 1e6 < seen.ecc[1, "mem_ecc_corrected"] < 1.5 * busy_seconds * 1e6
     assert before.ecc == {}
 
 
 SLOW = [
     (FaultSpec(K.SLOW_CORE, cores=(4,), factor=20), "nc4 is slow", "device_p50", 5),
-    # 256 bytes at 32 GiB/s, a million times as long: 7.5 ms, and seldom what a busy host takes by itself.
+    # 256 bytes at 32 GiB/s, a million times as long: 7.5 ms, which a busy host seldom needs by itself.
     (FaultSpec(K.LINK_SLOW, devices=(0,), factor=1e6), "East link of Neuron Device 0 is slow", "total_p50", 0),
 ]  # fmt: skip
 

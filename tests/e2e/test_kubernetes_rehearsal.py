@@ -1,4 +1,4 @@
-"""From a fault to a pod that runs again, with real processes and the real clock; the library has the virtual one."""
+"""From a fault to a pod that runs again, with real processes and the real clock."""
 
 from pathlib import Path
 

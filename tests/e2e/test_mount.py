@@ -1,4 +1,4 @@
-"""A node mounted with FUSE, read and written by programs that know nothing of the simulator."""
+"""A node mounted with FUSE, read and written by ordinary programs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The three viewers, as programs, over trees that no driver would show: an answer or one line, never a traceback."""
+"""The three viewers as programs, with invalid trees: they show the tree or print one line, never a traceback."""
 
 import json
 import random
@@ -29,7 +29,7 @@ CONFIG = {
 
 @pytest.fixture(params=range(6))
 def odd_tree(request, tmp_path):
-    """A tree with a part of its files spoilt, from one in twenty to nearly all; ``mirror.json`` among them."""
+    """A tree with damaged files, from 5 % to nearly all, including ``mirror.json``."""
     chance = random.Random(request.param)
     export_tree(TreeContent(make_snapshot("inf1.2xlarge", runtimes=BUSY[:1])), tmp_path / "tree")
     for path in sorted(p for p in (tmp_path / "tree").rglob("*") if p.is_file()):

@@ -1,4 +1,4 @@
-"""Whole programs side by side on one node: ownership, utilization, agreement, clean ends."""
+"""Programs side by side on one node: ownership, utilization, agreement, clean exits."""
 
 import json
 import os
@@ -82,9 +82,9 @@ def monitor_lines(spawn, path, period, groups):
 
 @pytest.mark.parametrize("rate", [100, 500])
 def test_utilization_is_rate_times_device_time(node, run_model, spawn, wait, tmp_path, squeezenet_neff, command, rate):
-    """r executions a second of t seconds each keep a core busy for r*t of the time, within 3 %, over 5 s."""
+    """r executions per second of t seconds each keep a core busy for r*t of the time, within 3 %, over 5 s."""
     device_ns = json.loads(command("neuron_tools.cc", "inspect", squeezenet_neff, "--json").stdout)["device_ns"]
-    # On chips of their own: neighbours on one chip share its DRAM bandwidth, and each takes longer then.
+    # On separate chips, because neighbours on one chip share its DRAM bandwidth and take longer.
     run_model("load", "0,4", "--duration", "0", "--rate", str(2 * rate), "--threads", "16")
     wait(lambda: completed("load") > 5)
     monitor = monitor_lines(spawn, tmp_path / "c.json", "5s", ["neuroncore_counters", "execution_stats"])
@@ -103,7 +103,7 @@ def test_idle_reads_zero_and_saturated_never_over_a_hundred(node, run_model, spa
     wait(lambda: completed("full") > 10 and "idle" in owners() and completed("idle"))
     monitor = monitor_lines(spawn, tmp_path / "c.json", "500ms", ["neuroncore_counters"])
     saturated = 0
-    # A machine that is busy with other work may keep the callers from their core for a while.
+    # On a machine with other work, the callers may be delayed.
     for _ in range(40):
         data = json.loads(monitor.stdout.readline())["neuron_runtime_data"]
         cores = {t["neuron_runtime_tag"]: t["report"]["neuroncore_counters"]["neuroncores_in_use"] for t in data}
@@ -143,7 +143,7 @@ def test_the_viewers_and_the_process_agree_at_every_quiet_point(node, squeezenet
         application.stdin.flush()
         assert application.stdout.readline() == "0\n"
         monitor = monitor_lines(spawn, tmp_path / "c.json", "400ms", ["execution_stats", "memory_used"])
-        # The monitor counts from its own start: let it have one.
+        # The monitor counts from its start, so wait for it.
         assert json.loads(monitor.stdout.readline())["neuron_runtime_data"]
         total = 0
         for count in (3, 0, 7):

@@ -1,4 +1,4 @@
-"""A full life over the wire: daemon and clients as processes of their own."""
+"""A complete session over the wire, with daemon and clients as separate processes."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def sockets():
 
 @pytest.fixture
 def start_rtd(spawn, node, sockets):
-    """Start neuron-rtd and wait until it answers; gives its process and its address."""
+    """Start neuron-rtd and wait until it responds; yields its process and its address."""
 
     def start(*arguments, name="n"):
         address = f"unix:{sockets}/{name}.sock"

@@ -22,7 +22,7 @@ print(json.dumps(soak(6.0, 1, Path(sys.argv[1]))._asdict()))
 
 def test_daemon_and_clients_killed_at_random_moments_leave_nothing():
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        # It forks, which a process with gRPC's threads may not.
+        # It forks, which must not happen in a process with gRPC threads.
         done = subprocess.run(
             [sys.executable, "-c", SOAK, folder],
             capture_output=True,

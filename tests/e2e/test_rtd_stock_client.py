@@ -1,4 +1,4 @@
-"""A client that knows nothing but proto files: grpcio's own stubs, compiled from one file of another layout."""
+"""A client with only proto files: grpcio's stubs, compiled from a single file with another layout."""
 
 import json
 import re

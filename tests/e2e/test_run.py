@@ -1,4 +1,4 @@
-"""``neuron-sim run`` tells by its exit status whether anything worked, and does not flood the terminal."""
+"""The exit status of ``neuron-sim run`` shows whether any execution succeeded; it does not flood the terminal."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_several_processes_have_one_summary(command, node, squeezenet_neff):
     assert [len(process["cores"]) for process in processes] == [2, 2]
     assert sorted(summary["cores"]) == sorted(core for process in processes for core in process["cores"])
     assert summary["executions"] == sum(process["executions"] for process in processes) > 0
-    # What the processes say is what the node counted.
+    # The results of the processes equal the node's counters.
     store = Datastore(node, writable=True)
     assert sum(store.core_totals(core).inference_count for core in range(16)) == summary["executions"]
     store.close()

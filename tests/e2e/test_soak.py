@@ -1,6 +1,6 @@
-"""Random faults, kills, stops and resets over sixteen applications, watched by every viewer all the while.
+"""Random faults, kills, stops and resets of sixteen applications, while all viewers watch.
 
-``NEURON_SOAK_SECONDS`` and ``NEURON_SOAK_SEED`` choose how long and which; ``make soak`` runs two minutes.
+``NEURON_SOAK_SECONDS`` and ``NEURON_SOAK_SEED`` set duration and seed; ``make soak`` runs for two minutes.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ def random_fault(rng):
 
 
 class Fleet:
-    """Sixteen applications, each on a device of its own or a pipeline over two; one that ends is replaced."""
+    """Sixteen applications, each on one device or as a pipeline over two. Those that end are replaced."""
 
     def __init__(self, rng, folder):
         self._rng, self._folder = rng, folder
@@ -94,7 +94,7 @@ class Fleet:
         self.slots[slot] = process
 
     def mend(self):
-        """Replace applications that ended; what they said on their way must be a sentence."""
+        """Replace applications that ended, and check that their errors are sentences."""
         for slot, process in enumerate(self.slots):
             if process is None or process.poll() is not None:
                 if process is not None:
@@ -126,7 +126,7 @@ class Fleet:
 
 
 class Witness(threading.Thread):
-    """Looks at the node as fast as a viewer would, and remembers any counter that went back."""
+    """Take snapshots of the node at the rate of a viewer, and record decreasing counters."""
 
     def __init__(self):
         super().__init__()
@@ -163,7 +163,7 @@ class Witness(threading.Thread):
 
 
 class Top:
-    """neuron-top on a terminal of its own."""
+    """neuron-top in a separate terminal."""
 
     def __init__(self):
         self._master, slave = pty.openpty()
@@ -198,7 +198,7 @@ class Top:
 
 
 class Lines(threading.Thread):
-    """neuron-monitor's stream, every line of it read as JSON."""
+    """neuron-monitor's stream, with every line parsed as JSON."""
 
     def __init__(self, spawn, path):
         super().__init__()
@@ -219,13 +219,13 @@ class Lines(threading.Thread):
 
 
 def port_of(process):
-    """The port that a process listens on, ``None`` before it does."""
+    """The port on which a process listens; ``None`` before it listens."""
     connections = psutil.Process(process.pid).net_connections("tcp")
     return next((c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN), None)
 
 
 def scrape(port, counters):
-    """A scrape; counters of a series never go back while it is there."""
+    """Scrape, and check that the counters of existing series do not decrease."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         text = answer.read().decode()
     for line in text.splitlines():

@@ -64,7 +64,7 @@ NOT_IN_SYSFS = ("mem_ecc_corrected", "sram_ecc_corrected", "neuron_device_link",
 
 
 def samples(path):
-    """Sample -> value of a file of metrics, without the times of looking."""
+    """Sample -> value of a metrics file, without times of collection."""
     lines = [line.rpartition(" ") for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, _, value in lines if "_created" not in name and "_timestamp_" not in name}
 

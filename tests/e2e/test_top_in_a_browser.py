@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed"),
 ]
 
-# The page draws on a canvas. What its socket brings is kept aside, to be read as a terminal would show it.
+# The page draws on a canvas. The data of its socket is recorded, to reconstruct the screen of the terminal.
 KEEP_MESSAGES = """
 window.brought = [];
 const Original = window.WebSocket;
@@ -52,7 +52,7 @@ class Page:
         self._screen, self._read = None, 0
 
     def text(self):
-        """The screen now, line by line."""
+        """The current screen, line by line."""
         if self._screen is None:
             opened = self.driver.execute_script("return window.opened")
             if not opened:
@@ -67,7 +67,7 @@ class Page:
         return "\n".join(self._screen.display)
 
     def pixels(self):
-        """What the canvas shows now."""
+        """The current content of the canvas."""
         return self.driver.execute_script("return document.querySelector('canvas.xterm-text-layer').toDataURL()")
 
     def press(self, keys):
@@ -77,7 +77,7 @@ class Page:
 
 @pytest.fixture
 def served(spawn, tmp_path):
-    """neuron-top --serve on a port of its own; the link that it prints."""
+    """Start neuron-top --serve on a free port; yields the link that it prints."""
     process = spawn("neuron_top", "--serve", "--port", "0", "--interval", "0.2", XDG_CONFIG_HOME=str(tmp_path))
     line = process.stdout.readline()
     yield re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line).group()
@@ -111,5 +111,5 @@ def test_a_browser_shows_live_values_and_its_keys_work(node, spawn, wait, squeez
     assert re.search(r"web\s+0-1", page.text())
     page.press("k")
     wait(lambda: "signals are off" in page.text(), what="the refusal of a signal")
-    # Scripts, styles and the socket all passed the content security policy.
+    # Scripts, styles and the socket comply with the content security policy.
     assert [entry for entry in page.driver.get_log("browser") if "Content Security" in entry["message"]] == []

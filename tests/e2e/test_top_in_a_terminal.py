@@ -20,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture
 def terminal(tmp_path):
-    """A tmux server of its own, 100 by 30."""
+    """A separate tmux server with 100 by 30 characters."""
     socket = tmp_path / f"tmux-{uuid.uuid4().hex[:8]}"
 
     def tmux(*arguments):
@@ -28,11 +28,11 @@ def terminal(tmp_path):
 
     def start(module, size=(100, 30), **settings):
         environment = [f"-e{k}={os.environ[k]}" for k in ("NEURON_SIM_ROOT", "NEURON_SOURCE")]
-        # What the screen remembers must not come from, or go to, whoever runs the tests.
+        # Do not read or write the settings of the user who runs the tests.
         environment += [f"-eXDG_CONFIG_HOME={tmp_path}", *(f"-e{k}={v}" for k, v in settings.items())]
         tmux(
             "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *environment,
-            # The terminal tells its size; these would go before it.
+            # These variables would override the size of the terminal.
             f"env -u COLUMNS -u LINES {sys.executable} -m {module}; echo ended; cat",
         )  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_a_terminal_without_utf8_and_colours_gets_plain_characters(node, wait, t
         press(key)
         wait(lambda words=words: words in screen(), what=words)
         assert screen().isascii()
-        # Colours are 30-37, 40-47, 90-97 and 38/48 with more; bold, dim and reverse are none.
+        # Colours are 30-37, 40-47, 90-97 and 38/48 with parameters; bold, dim and reverse are not colours.
         codes = {c for found in re.findall(r"\x1b\[([\d;]*)m", screen("-e")) for c in found.split(";") if c}
         assert codes <= {"0", "1", "2", "3", "4", "7", "22", "23", "24", "27", "39", "49"}, codes
     press("q")

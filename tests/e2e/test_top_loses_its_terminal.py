@@ -1,4 +1,4 @@
-"""A terminal that goes away without a signal ends neuron-top; it does not read on for ever."""
+"""neuron-top exits if its terminal disappears without a signal; it does not continue to read."""
 
 import fcntl
 import os

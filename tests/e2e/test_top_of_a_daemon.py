@@ -1,4 +1,4 @@
-"""neuron-top beside a real neuron-rtd, and one that is not there."""
+"""neuron-top with a running neuron-rtd, and with a missing one."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def address():
-    """pytest's own folder has a longer path than a socket may have."""
+    """A short folder, because pytest's paths are too long for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="top-rtd-"))
     yield f"unix:{folder}/rtd.sock"
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""neuron-top over the network: a real neuron-monitor on a real busy node, and one that is not there."""
+"""neuron-top over the network: a running neuron-monitor on a busy node, and a missing one."""
 
 import re
 import socket
@@ -22,7 +22,7 @@ def free_port():
 
 @pytest.fixture
 def monitor(node, spawn, wait, squeezenet_neff, tmp_path, free_port):
-    """A neuron-monitor that reports a busy node every half second; a look at it."""
+    """A neuron-monitor that reports a busy node every half second, and a snapshot of the node."""
     spawn("neuron_tools.sim", "run", squeezenet_neff, "--visible-cores", "0-3", "--no-numerics", "--duration", "0",
           "--rate", "800", "--tag", "web")  # fmt: skip
     wait(lambda: any(r.executions.completed for r in open_source().snapshot().runtimes))

@@ -1,4 +1,4 @@
-"""Trees as the Neuron driver makes them on machines that are not simulated, written into a directory."""
+"""Write trees of the Neuron driver, as on real machines, into a directory."""
 
 STATUS = (
     "success failure timeout exec_bad_input hw_error execute_completed_with_error execute_completed_with_num_error "
@@ -61,9 +61,9 @@ def _counter(folder, value):
 
 
 def write_tree(machine, root, *, looks=1):
-    """Write the tree; the first core of each device has been busy for ``looks`` times the same work.
+    """Write the tree; the first core of each device has executed the same work ``looks`` times.
 
-    Cores that are alike are one directory beside the tree: a Trn2 node would be 14,000 files.
+    Equal cores share one directory beside the tree, because a Trn2 node would need 14,000 files.
     """
     devices, cores, core_arch, device_arch, family, name, neighbours = MACHINES[machine]
     busy, idle = root.parent / "busy-core", root.parent / "idle-core"

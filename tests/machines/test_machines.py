@@ -1,6 +1,6 @@
-"""Inf1, Inf2, Trn1 and Trn2 nodes through the viewers. ``UPDATE_GOLDEN=1`` writes anew what is expected.
+"""The output of the viewers for Inf1, Inf2, Trn1 and Trn2 nodes. ``UPDATE_GOLDEN=1`` rewrites the expected output.
 
-A process holds the first device; on machines with more devices the memory of the others has no process.
+A process holds the first device; the memory of other devices belongs to no process.
 """
 
 import json
@@ -44,7 +44,7 @@ CONFIG = parse_config(
 
 
 class Machine:
-    """A node of which two looks are ten seconds apart, as far as the viewers can tell."""
+    """A node with two snapshots that are ten seconds apart for the viewers."""
 
     name = "sysfs:machine"
 
@@ -77,14 +77,14 @@ def machine(request, tmp_path, monkeypatch):
 
 
 def screen(machine):
-    """What neuron-top --once prints in 100 columns."""
+    """The output of neuron-top --once in 100 columns."""
     with redirect_stdout(StringIO()) as out, patch.dict(os.environ, {"COLUMNS": "100", "NO_COLOR": "1"}):
         print_once(machine, 0.0, UNICODE)
     return out.getvalue().replace(__version__, "VERSION")
 
 
 def shown(machine):
-    """What neuron-ls prints, the first report, the metrics of it, and what neuron-top --once prints."""
+    """The output of neuron-ls, the first report, its metrics, and the output of neuron-top --once."""
     collector, page, feed = Collector(machine, CONFIG, 0), Page(), NodeFeed()
     look = collector.collect(PERIOD_SECONDS * 10**9, everything=True)
     page.show(feed.take(look), 0.0)

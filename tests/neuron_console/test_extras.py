@@ -13,7 +13,7 @@ FOR_DEVELOPERS = {"all", "audit", "bench", "dev", "docs"}
 
 
 def installed_by(extra):
-    """Distributions that an extra of ours names, those of nested extras too."""
+    """The distributions of an extra, including those of nested extras."""
     for line in metadata.requires(DISTRIBUTION):
         requirement = Requirement(line)
         if requirement.marker and requirement.marker.evaluate({"extra": extra}):

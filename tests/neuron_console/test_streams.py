@@ -1,4 +1,4 @@
-"""Standard streams that the caller closed: a message or silence, an exit status, never a hang or a traceback."""
+"""With closed standard streams, commands print a message or nothing and exit, without a hang or a traceback."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 from console_scripts import SCRIPTS, starting
 
 pytestmark = pytest.mark.e2e
-# What makes a command work, and end by itself.
+# Arguments with which each command works and exits.
 ARGUMENTS = {
     "neuron-ls": [],
     "neuron-top": ["--once"],
@@ -29,7 +29,7 @@ os.execv(sys.executable, [sys.executable, "-c", *sys.argv[2:]])
 
 
 def run_closed(name, arguments, *closed):
-    """Run a console script's entry point with descriptors closed, as ``>&-`` does it."""
+    """Run a console script's entry point with closed descriptors, as with ``>&-``."""
     return subprocess.run(
         [sys.executable, "-c", CLOSE, ",".join(map(str, closed)), starting(name), *arguments],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""A wrong command line ends in one line and status 2, whatever the command."""
+"""For an invalid command line, every command prints one line and exits with status 2."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""neuron-ls prints what the contract says, character by character."""
+"""The output of neuron-ls equals the contract, character by character."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ SIZES = ("inf1.xlarge", "inf1.2xlarge", "inf1.6xlarge", "inf1.24xlarge")
 
 
 def golden(name, text):
-    """Compare with the file; ``UPDATE_GOLDEN=1`` writes it anew."""
+    """Compare with the file; ``UPDATE_GOLDEN=1`` rewrites it."""
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)

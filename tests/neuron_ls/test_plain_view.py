@@ -1,4 +1,4 @@
-"""A command line of flags alone is read without Typer, and means the same as with it."""
+"""A command line with only flags is parsed without Typer, with the same result."""
 
 import itertools
 import subprocess

@@ -1,4 +1,4 @@
-"""The pods of processes, where a kubelet tells them."""
+"""The pods of processes, if a kubelet runs."""
 
 import pytest
 from worlds import make_runtime, make_snapshot

@@ -1,4 +1,4 @@
-"""Who only watches a node."""
+"""Processes that only watch a node."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Sources made of given snapshots, and a reader of the published schema that is not msgspec."""
+"""Sources of given snapshots, and a reader of the published schema without msgspec."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PERIOD_NS = 5 * 10**9
 
 
 class Replay:
-    """A source that shows given snapshots one after the other; ``None``: the node is gone."""
+    """A source that returns given snapshots in turn; ``None``: the node is missing."""
 
     name = "test"
 
@@ -44,7 +44,7 @@ def replay():
 
 @pytest.fixture
 def looks():
-    """What a collector sees over snapshots that are 5 s apart."""
+    """The reports of a collector for snapshots that are 5 s apart."""
 
     def seen(*snapshots, config=None, times=None):
         collector = Collector(Replay(*snapshots), config or default_config(), 0)
@@ -55,7 +55,7 @@ def looks():
 
 @pytest.fixture
 def reports(looks):
-    """The same as a reader of the stream gets it."""
+    """The same after encoding and decoding."""
 
     def seen(*snapshots, **options):
         return [json.loads(encode_report(look.report)) for look in looks(*snapshots, **options)]
@@ -76,7 +76,7 @@ _TOLD_ONLY = {"title", "description", "default", "$defs", "$schema"}
 
 
 def check(value, schema, root, place="$"):
-    """Assert that a value fits a JSON Schema; a keyword that is not known here is an error, never skipped."""
+    """Assert that a value matches a JSON Schema; an unknown keyword is an error."""
     for keyword, wanted in schema.items():
         match keyword:
             case "$ref":
@@ -96,7 +96,7 @@ def check(value, schema, root, place="$"):
                 for number, item in enumerate(value):
                     check(item, wanted, root, f"{place}[{number}]")
             case "properties":
-                # Stricter than the schema, which lets companions add fields: the monitor itself adds none.
+                # Stricter than the schema, which allows additional fields for companions; the monitor adds none.
                 assert value.keys() <= wanted.keys(), f"{place}: unknown {value.keys() - wanted.keys()}"
                 for name in value:
                     check(value[name], wanted[name], root, f"{place}.{name}")
@@ -119,7 +119,7 @@ def _problem(value, schema, root, place):
 
 @pytest.fixture(scope="session")
 def fits_schema():
-    """Assert that a report fits what ``--json-schema`` prints."""
+    """Assert that a report matches the output of ``--json-schema``."""
     schema = json.loads(json_schema())
     return lambda report: check(report, schema, schema)
 
@@ -145,7 +145,7 @@ def owner(node):
 
 @pytest.fixture
 def listening(wait):
-    """The port that a process listens on."""
+    """The port on which a process listens."""
 
     def port_of(pid):
         inodes = set()
@@ -184,7 +184,7 @@ def get():
 
 @pytest.fixture
 def every_group(tmp_path):
-    """A configuration of every group, every 100 ms."""
+    """A configuration with every group at a period of 100 ms."""
     path = tmp_path / "c.json"
     metrics = ["neuroncore_counters", "memory_used", "neuron_runtime_vcpu_usage", "execution_stats"]
     system = ["vcpu_usage", "memory_info", "neuron_hw_counters"]

@@ -1,4 +1,4 @@
-"""The configuration file, and messages that point at the place."""
+"""The configuration file, and error messages with the place."""
 
 import json
 

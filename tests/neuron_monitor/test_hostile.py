@@ -1,4 +1,4 @@
-"""Runtimes and readers that behave badly: the stream stays valid, and says what it could not read."""
+"""With misbehaving runtimes and readers, the stream stays valid and reports what could not be read."""
 
 import json
 import os
@@ -31,7 +31,7 @@ sys.stdin.readline()
 
 @pytest.fixture
 def writer(node):
-    """A runtime that stands in the middle of a write to its page."""
+    """A runtime that is stopped in the middle of a write to its page."""
     started = []
 
     def start(core):
@@ -49,7 +49,7 @@ def writer(node):
 
 
 def next_with(monitor, wanted, fits_schema):
-    """The first of the next lines that is as wanted; every line on the way is a valid report."""
+    """The first of the next lines that satisfies a condition; every line must be a valid report."""
     for _ in range(100):
         report = json.loads(monitor.stdout.readline())
         fits_schema(report)
@@ -85,7 +85,7 @@ def test_many_that_stand_inside_a_write_do_not_hold_up_the_reports(writer, spawn
         writer(core)
     monitor = spawn("neuron_monitor", "-c", every_group)
     next_with(monitor, lambda e: len(e) == 4, fits_schema)
-    # Waiting 100 ms for each again and again would make every report 400 ms late.
+    # Waiting 100 ms for each of them at every report would make every report 400 ms late.
     report, _ = next_with(monitor, lambda e: True, fits_schema)
     for _ in range(30):
         if report["system_data"]["memory_info"]["period"] < 0.3:
@@ -152,7 +152,7 @@ def test_stopped_for_a_while_the_pair_of_pipes_goes_on_afterwards(owner, every_g
         until = time.monotonic() + 1.5
         wait(lambda: time.monotonic() > until)
         victim.send_signal(signal.SIGCONT)
-        # Nothing is lost: what was counted meanwhile is in the next reports.
+        # Nothing is lost: the next reports include the counts of the meantime.
         after = wait(lambda: (found := completed()) and found > before + 50 and found)
         assert after > before
     finally:

@@ -1,4 +1,4 @@
-"""Lines of a descriptor: whole, however they were cut, and none of no end."""
+"""Lines of a descriptor are complete regardless of how they arrive, and have a maximum length."""
 
 import os
 import pty
@@ -23,7 +23,7 @@ def signals():
 
 
 def read_all(pieces):
-    """What is read of pieces that are written one after the other, each only once the one before was read."""
+    """Read pieces that are written in turn, each after the previous one was read."""
     found = []
     reading, writing = os.pipe()
     cut = Lines(reading)

@@ -1,4 +1,4 @@
-"""Where lines go: pipes that fill, files that rotate, disks that are full."""
+"""Outputs: full pipes, rotated files, full disks."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Reports: the contract's fields in its order, true figures, sums that hold."""
+"""Reports: the contract's fields in order, correct figures, consistent sums."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The stream as a process: lines, signals, reload, a reader that leaves."""
+"""The stream as a process: lines, signals, reload, a reader that disconnects."""
 
 import fcntl
 import json
@@ -57,7 +57,7 @@ def waiting_bytes(pipe):
 
 
 def full(pipe):
-    """Whether a writer that has something to write every few milliseconds writes no more."""
+    """Whether a writer that should write every few milliseconds has stopped writing."""
     before = waiting_bytes(pipe)
     time.sleep(0.2)
     return before == waiting_bytes(pipe) > 8192

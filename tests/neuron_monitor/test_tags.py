@@ -1,4 +1,4 @@
-"""A tag filter takes linear time, whatever it is and whatever the tag is."""
+"""A tag filter needs linear time for every pattern and every tag."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The stream of a node on which a compiled network really runs."""
+"""The stream of a node that executes a compiled network."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Man pages say what --help says."""
+"""Man pages contain the text of --help."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ COMMANDS = manual.applications()
 
 
 def shown(page, tmp_path):
-    """The page as a reader sees it, without its line breaks; groff must have nothing to complain about."""
+    """The formatted page without line breaks; groff must not report errors."""
     source = tmp_path / "page.1"
     source.write_text(page)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""PyTorch modules become NEFFs that compute what the modules do."""
+"""PyTorch modules are compiled to NEFFs with the same results."""
 
 import subprocess
 import sys

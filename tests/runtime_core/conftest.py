@@ -1,4 +1,4 @@
-"""Trees as the Neuron driver lays them out, of any size, whole or broken."""
+"""Trees of the Neuron driver, of any size, valid or damaged."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ LINE_OF_FOUR = ("1", "2, 0", "3, 1", "2")
 
 
 class Tree:
-    """A driver's tree below ``root``."""
+    """A driver's tree in ``root``."""
 
     def __init__(self, root):
         self.root = root
@@ -51,7 +51,7 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path):
-    """The tree of an idle inf1.6xlarge, standing alone."""
+    """The tree of an idle inf1.6xlarge, without the files around it."""
     made = Tree(tmp_path / "neuron_device")
     for index, connected in enumerate(LINE_OF_FOUR):
         made.device(index, connected)
@@ -60,7 +60,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def whole_sys(tmp_path):
-    """The same tree where it is on a node, with the PCI bus, the firmware's tables and the module beside it."""
+    """The same tree at its place on a node, with the PCI bus, the firmware's tables and the module."""
     top = tmp_path / "sys"
     made = Tree(top / "devices/virtual/neuron_device")
     for index, connected in enumerate(LINE_OF_FOUR):
@@ -80,7 +80,7 @@ def whole_sys(tmp_path):
 
 @pytest.fixture
 def dev(tmp_path):
-    """Stands for /dev: four device files."""
+    """A replacement for /dev with four device files."""
     directory = tmp_path / "dev"
     directory.mkdir()
     for index in range(4):

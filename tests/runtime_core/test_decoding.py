@@ -1,4 +1,4 @@
-"""Threads that decode a type first at the same time do not end the interpreter."""
+"""Several threads can decode a new type at the same time without crashing the interpreter."""
 
 import subprocess
 import sys

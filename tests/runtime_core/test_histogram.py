@@ -20,7 +20,7 @@ def histogram(values):
 
 
 def words(plain):
-    """The same as it stands on a page: the counts from the first bucket in use to the last."""
+    """The same in the form of a page: the counts from the first used bucket to the last."""
     indexes = range(min(plain.buckets), max(plain.buckets) + 1)
     counts = [plain.buckets.get(index, 0) for index in indexes]
     return Histogram.from_words(struct.pack(f"<{len(counts)}Q", *counts), indexes.start, plain.sum_ns)

@@ -1,4 +1,4 @@
-"""What users import, and nothing heavy before it is used."""
+"""The public imports, which load heavy modules only on use."""
 
 import importlib
 import re

@@ -1,4 +1,4 @@
-"""What a process makes once: objects by key, parsed NEFFs, programs."""
+"""Objects that a process creates once: by key, parsed NEFFs, programs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_same_content_is_one_neff_and_one_program() -> None:
 def test_what_says_it_is_the_same_and_is_not_gets_its_own() -> None:
     data = small_neff()
     first = shared_neff(data)
-    # Header, UUID and size as before: only the content tells.
+    # Header, UUID and size are unchanged; only the content differs.
     other = bytearray(data)
     other[-20] ^= 1
     with pytest.raises(NeffError):

@@ -1,4 +1,4 @@
-"""Sizes, addresses and links are those of the hardware contract."""
+"""Sizes, addresses and links equal the hardware contract."""
 
 import pytest
 from hypothesis import given

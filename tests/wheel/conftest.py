@@ -1,4 +1,4 @@
-"""A real wheel of the checkout, installed where nothing of the checkout can be imported."""
+"""A wheel of the checkout, installed where the checkout cannot be imported."""
 
 import os
 import re
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """The wheel that a clean checkout of the present files makes."""
+    """The wheel, built from a clean copy of the current files."""
     folder = tmp_path_factory.mktemp("wheel")
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory):
 
 
 def closure(requirements):
-    """Distributions that a list of requirements installs, from the metadata of what is installed here."""
+    """The distributions of a list of requirements, from the metadata of installed packages."""
     waiting, found = list(requirements), {}
     while waiting:
         requirement = waiting.pop()
@@ -65,9 +65,9 @@ def link(name, target):
 
 @pytest.fixture(scope="session")
 def installed(wheel, tmp_path_factory):
-    """Install the wheel into an environment that holds what the given extras declare and nothing else.
+    """Install the wheel into an environment that contains only the requirements of the given extras.
 
-    The packages that it depends on are links to those installed here: the same as a download, without the download.
+    The required packages are links to the packages installed here, to avoid downloads.
     With ``NEURON_WHEEL_DOWNLOAD`` set (``make test-wheel``) pip downloads them instead.
     """
     made = {}
@@ -98,7 +98,7 @@ def installed(wheel, tmp_path_factory):
 
 @pytest.fixture
 def command(installed, tmp_path):
-    """Run a command of an installation, outside the checkout, on a node of its own."""
+    """Run a command of an installation, outside the checkout, on a temporary node."""
 
     def run(line, *extras, timeout=100, **environment):
         home = installed(*extras)

@@ -1,4 +1,4 @@
-"""What a stranger gets from the wheel: every command on a bare installation, and the whole with the extra ``all``."""
+"""The wheel: every command on a bare installation, and the whole suite with the extra ``all``."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""Operator variants by generators: attributes, shapes and types that change what an operator means, by operator set.
+"""Variants of operators: attributes, shapes and types that change the meaning of an operator, by operator set.
 
-``variants(operator, version, dtype)`` lists what the operator takes in that operator set. The name of a case seeds its
-values.
+``variants(operator, version, dtype)`` lists the variants of the operator in that operator set. The name of a case is
+the seed of its values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["GENERATORS", "Variant", "types_of", "variants", "versions"]
 
 
 def types_of(operator: str, version: int) -> list[str]:
-    """The element types that the operator's first typed input takes."""
+    """The element types of the operator's first typed input."""
     if operator in ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"):
         return ["uint8", "int8"]
     schema = onnx.defs.get_schema(operator, version)
@@ -52,7 +52,7 @@ def variants(operator: str, version: int, dtype: str) -> list[Variant]:
 
 
 def versions(operator: str, lowest: int = 7) -> list[int]:
-    """The operator sets from ``lowest`` on at which the operator changed, with the one in force at ``lowest``."""
+    """The operator sets since ``lowest`` that changed the operator, and the version valid at ``lowest``."""
     found = sorted(
         s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.domain == "" and s.name == operator
     )

@@ -1,4 +1,4 @@
-"""What generators of variants share."""
+"""Common parts of the generators of variants."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Variant(NamedTuple):
     """One way to use an operator.
 
     Attributes:
-        label: what is special about it.
-        attributes: of the node.
-        inputs: arrays in order; ``None`` for one left out.
-        outputs: how many are asked for.
-        fixed: indices of the inputs that models keep constant (axes, shapes, scales).
+        label: short description.
+        attributes: attributes of the node.
+        inputs: arrays in order; ``None`` for an omitted input.
+        outputs: number of requested outputs.
+        fixed: indices of inputs that are constants in models (axes, shapes, scales).
     """
 
     label: str
@@ -33,7 +33,7 @@ class Variant(NamedTuple):
 
 
 class Of(NamedTuple):
-    """What a generator makes variants for."""
+    """The operator, version and type for which variants are generated."""
 
     operator: str
     version: int
@@ -60,7 +60,7 @@ GENERATORS: dict[str, Generator] = {}
 
 
 def for_operators(*operators: str) -> Callable[[Generator], Generator]:
-    """Enter a generator for the operators."""
+    """Register a generator for the operators."""
 
     def add(generator: Generator) -> Generator:
         GENERATORS.update(dict.fromkeys(operators, generator))

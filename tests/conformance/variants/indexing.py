@@ -1,4 +1,4 @@
-"""Operators that sort, pick and place elements, and that make tensors."""
+"""Operators that sort, gather and scatter elements, and that create tensors."""
 
 from __future__ import annotations
 

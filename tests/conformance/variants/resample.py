@@ -40,7 +40,7 @@ def _resize(of: Of) -> Iterator[Variant]:
         yield Variant(rounding, {"nearest_mode": rounding}, [*first, up], fixed=fixed)
         how = {"nearest_mode": rounding, "coordinate_transformation_mode": "asymmetric"}
         yield Variant(f"asymmetric {rounding}", how, [*first, down], fixed=fixed)
-        # Some positions are half-way between two elements, but for the rounding of the scale.
+        # Some positions are half-way between two elements, except for the rounding of the scale.
         for scale in (0.3, 0.6, 0.7, 1.7):
             row = [of.data(1, 1, 1, 9), *first[1:], np.array([1, 1, 1, scale], np.float32)]
             yield Variant(f"half-way {rounding} {scale}", {"nearest_mode": rounding}, row, fixed=fixed)

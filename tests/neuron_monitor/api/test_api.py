@@ -37,7 +37,7 @@ def serve():
 
 @pytest.fixture
 def busy(looks):
-    """Two looks at a node with two runtimes, and the page and feed that show them."""
+    """Two snapshots of a node with two runtimes, and the page and feed that show them."""
     found = looks(*(make_snapshot(seconds=s, runtimes=BUSY) for s in (1, 6, 11)))
     page, feed = Page(), NodeFeed()
 
@@ -99,7 +99,7 @@ def test_groups_that_were_not_due_stay_as_last_reported(looks, serve, get):
     (entry,) = merged["neuron_runtime_data"]
     assert entry["pid"] == 101, "a runtime that ended is not reported"
     assert entry["report"].keys() == {"neuroncore_counters", "memory_used"}
-    # What was shown is not changed by later reports.
+    # Later reports do not change earlier ones.
     assert len(shown[1][1]["neuron_runtime_data"]) == 2
 
 
@@ -155,7 +155,7 @@ def test_a_core_whose_owner_cannot_be_read_is_not_idle(looks):
 
 
 def read_event(stream):
-    """The next event's fields; comments are left out."""
+    """The fields of the next event, without comments."""
     fields = {}
     while line := stream.readline().decode():
         if line == "\n":

@@ -1,4 +1,4 @@
-"""Endpoints: moto's CloudWatch, and one that fails as often as it is told to; credentials that mean nothing."""
+"""Endpoints: moto's CloudWatch, and one that fails a given number of times; invalid credentials."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch, tmp_path):
-    """Credentials that mean nothing, and no configuration of the caller's."""
+    """Set invalid credentials, and hide the caller's configuration."""
     for name in ("AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -31,7 +31,7 @@ def endpoint():
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Fails as an overloaded service does, as often as it is told to, and then takes everything."""
+    """An endpoint that fails like an overloaded service for a given number of requests, then accepts all."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,4 +1,4 @@
-"""The companion as a process: what the stream says reaches CloudWatch, or is said not to."""
+"""The companion as a process: the reports reach CloudWatch, or an error is printed."""
 
 import json
 import signal
@@ -90,7 +90,7 @@ def test_no_stream_is_an_error():
 
 
 def test_what_could_not_be_sent_by_the_end_is_said(stream):
-    # Port 9 of the loopback (discard) is closed on any machine that runs tests.
+    # Port 9 (discard) of the loopback is closed on test machines.
     done = run(stream, "--namespace", "Neuron", "--region", REGION, "--endpoint-url", "http://127.0.0.1:9")
     assert done.returncode == 1
     waits, lost = done.stderr.splitlines()
@@ -108,7 +108,7 @@ def test_a_signal_sends_what_was_read_and_ends_quietly(stream):
     )
     process.stdin.write(f"{stream}no report\n")
     process.stdin.flush()
-    # What it says of the last line tells that it has read the others.
+    # Its message about the last line shows that it has read the others.
     assert "not a report" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     out, errors = process.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""What fails is kept and tried again, what is refused is not; errors as boto3 raises them."""
+"""Failed requests are kept and retried, refused ones are not; the errors are those of boto3."""
 
 import boto3
 import pytest
@@ -18,7 +18,7 @@ def figure(value, name="m"):
 
 
 class Endpoint:
-    """Takes requests, or fails the way it was told to."""
+    """A client that accepts requests or fails with a given error."""
 
     def __init__(self):
         self.values = []
@@ -32,7 +32,7 @@ class Endpoint:
 
 @pytest.fixture
 def sending():
-    """A sender of a period that does not come to pass by itself, what it says, and where it sends."""
+    """A sender whose period never ends by itself, its messages, and its client."""
     window, endpoint, said = Window(), Endpoint(), []
     return window, endpoint, said, Sender(window, endpoint.put, 3600.0, said.append)
 

@@ -1,4 +1,4 @@
-"""What goes to CloudWatch of a report."""
+"""The part of a report that is sent to CloudWatch."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Many values become few requests, none is lost, and CloudWatch's limits hold."""
+"""Many values are combined into few requests, without loss and within CloudWatch's limits."""
 
 import string
 from collections import Counter
@@ -44,7 +44,7 @@ def test_equal_values_are_one_with_a_count_and_the_last_reports_time():
 
 
 def as_query(batch):
-    """A request as the oldest of CloudWatch's protocols, the widest, writes it."""
+    """The size of a request in the oldest protocol of CloudWatch, which is the longest."""
     fields = {}
     for number, datum in enumerate(batch, 1):
         at = f"MetricData.member.{number}."

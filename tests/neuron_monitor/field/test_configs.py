@@ -1,4 +1,4 @@
-"""Configurations in use: names of earlier releases, groups that are none, byte order marks, comments."""
+"""Configurations of users: names of earlier releases, invalid groups, byte order marks, comments."""
 
 import json
 from pathlib import Path

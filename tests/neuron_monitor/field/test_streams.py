@@ -1,6 +1,6 @@
-"""Lines as machines in the field print them, through everything that reads the stream.
+"""Lines from real machines, processed by all readers of the stream.
 
-``UPDATE_GOLDEN=1`` writes anew what is expected.
+``UPDATE_GOLDEN=1`` rewrites the expected output.
 """
 
 import json
@@ -26,7 +26,7 @@ OURS = ("neuron_monitor_", "process_", "python_")
 
 
 def metrics_of(lines):
-    """The series of a page after all lines, without the instance labels."""
+    """The series of the page after all lines, without the instance labels."""
     page, feed = Page(), StreamFeed()
     for line in lines:
         page.show(feed.take_line(line), 0.0)
@@ -124,7 +124,7 @@ JSON = st.recursive(
 
 
 def _mutations(value):
-    """The value with any one part of it replaced by anything, or left out."""
+    """The value with one part replaced by any value, or omitted."""
     if isinstance(value, dict) and value:
         return st.sampled_from(sorted(value)).flatmap(
             lambda key: (

@@ -1,4 +1,4 @@
-"""Adding to a line: whatever the bytes, it is a report with one more field, or refused."""
+"""Annotate a line: every input becomes a report with one more field, or is refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""neuron-monitor itself says which pods and Slurm jobs use the cores, in its metrics."""
+"""neuron-monitor reports the pods and Slurm jobs that use the cores, in its metrics."""
 
 import os
 import subprocess

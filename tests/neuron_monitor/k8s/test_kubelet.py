@@ -1,4 +1,4 @@
-"""The kubelet's service over a real socket: answers, failures, garbage, restarts."""
+"""The kubelet's service over a real socket: responses, failures, invalid data, restarts."""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ def test_the_checked_in_code_is_what_the_proto_file_makes(tmp_path):
     subprocess.run([sys.executable, *arguments], cwd=root, check=True, timeout=60)
 
     def descriptor(path):
-        """The line that holds the file; versions of the compiler differ in what is around it."""
+        """The line with the file; the lines around it depend on the version of the compiler."""
         return [line for line in path.read_text().splitlines() if line.startswith("DESCRIPTOR =")]
 
     made = source.replace(".proto", "_pb2.py")

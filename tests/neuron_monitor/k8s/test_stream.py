@@ -1,4 +1,4 @@
-"""The companion as a process, between a monitor's lines and whoever reads them."""
+"""The companion as a process, between a monitor and the readers of its lines."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""From what the kubelet handed out to who uses which core and device."""
+"""Derive the users of cores and devices from the kubelet's allocations."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Collectors on loopback: OTLP over gRPC and over HTTP, read by the protocol's own messages."""
+"""Collectors on loopback: OTLP over gRPC and over HTTP, decoded with the protocol's messages."""
 
 import gzip
 import threading
@@ -22,7 +22,7 @@ def attributes(found):
 
 
 class Received:
-    """What a collector was sent."""
+    """The data that a collector received."""
 
     def __init__(self, url):
         self.url = url

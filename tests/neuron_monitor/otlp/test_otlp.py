@@ -1,4 +1,4 @@
-"""Metrics pushed to a collector: the same as on the page, under the names of the semantic conventions."""
+"""Metrics pushed to a collector equal those on the page, with the names of the semantic conventions."""
 
 import json
 import signal
@@ -113,7 +113,7 @@ def test_names_are_those_of_the_semantic_conventions(look):
 
 
 class Moody(MetricExporter):
-    """Fails as told, and may hang until it is let go."""
+    """A collector that fails with a given error, and can hang until it is released."""
 
     def __init__(self, results):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pages read back by the client library's own parsers."""
+"""Parse pages with the parsers of the client library."""
 
 import ssl
 
@@ -15,7 +15,7 @@ class Samples(dict):
     """(name, labels without the instance's) -> value."""
 
     def only(self, name, **labels):
-        """The values of a series, whatever further labels it has."""
+        """The values of all series that have the given labels."""
         return [v for (n, own), v in self.items() if n == name and labels.items() <= dict(own).items()]
 
     def one(self, name, **labels):
@@ -47,7 +47,7 @@ def read_page():
 
 @pytest.fixture
 def shown():
-    """Show what was seen on a page; gives the samples that a scraper reads, the same in either format."""
+    """Show reports on a page; returns the samples that a scraper reads, which are equal in both formats."""
     page = Page()
 
     def show(node):
@@ -72,7 +72,7 @@ class Authority:
         self._ca = trustme.CA()
 
     def write_to(self, folder):
-        """``server.pem``, ``server.key`` (new ones each time) and ``ca.pem``."""
+        """Write ``ca.pem``, and new ``server.pem`` and ``server.key``."""
         issued = self._ca.issue_cert("localhost", "127.0.0.1")
         issued.private_key_pem.write_to_path(folder / "server.key")
         issued.cert_chain_pems[0].write_to_path(folder / "server.pem")
@@ -85,7 +85,7 @@ class Authority:
         issued.cert_chain_pems[0].write_to_path(folder / "client.pem")
 
     def client(self, name=None):
-        """What a client trusts, and shows of itself."""
+        """The TLS context of a client: its trusted authority and its own certificate."""
         context = ssl.create_default_context()
         self._ca.configure_trust(context)
         if name is not None:

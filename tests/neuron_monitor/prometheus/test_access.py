@@ -1,4 +1,4 @@
-"""TLS with reload, client certificates and users, by clients that are not ours."""
+"""TLS with reload, client certificates and users, tested with independent clients."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ from neuron_monitor.prometheus.page import Page
 from neuron_monitor.prometheus.users import TooManyGuessesError, Users
 from runtime_core.telemetry import NeuronError
 
-# Of "secret"; the same in every worker of a parallel run, as it is part of test names.
+# The hash of "secret". It is constant, because it is part of test names, which must be equal in parallel workers.
 HASH = "$2b$04$sh17TepqH6ngSVxKvIOX/uCwev3ArfFn4ub325xVjlFJTzqJ5wB86"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
 MUTUAL = """tls_server_config:
@@ -44,7 +44,7 @@ def clock():
 
 @pytest.fixture
 def serve(looks, tmp_path, clock):
-    """Serve a page by a web configuration; gives the port."""
+    """Serve a page with a web configuration; returns the port."""
     servers = []
     (look,) = looks(make_snapshot(seconds=1, runtimes=BUSY), make_snapshot(seconds=6, runtimes=BUSY))
     page = Page()
@@ -175,7 +175,7 @@ def test_a_reload_never_lowers_protection(authority, tmp_path, clock, capfd, bef
     assert told.count("not reloaded") == 1
     assert named in told
     assert "restart" in told
-    # A restart may lower it: that is somebody's decision.
+    # A restart may lower it, because a user decided so.
     assert FileAccess(path, clock).config != kept
     path.write_text(before + "# whole again\n")
     clock.now += 2

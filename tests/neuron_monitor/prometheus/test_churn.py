@@ -1,4 +1,4 @@
-"""Runtimes that come, are killed or end, and come back with the same tag; benchmarks/churn.py is the long form."""
+"""Runtimes that start, end or are killed, and start again with the same tag; benchmarks/churn.py is the long form."""
 
 import pytest
 

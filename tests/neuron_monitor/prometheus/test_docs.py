@@ -1,4 +1,4 @@
-"""The page of documentation is the one that the metric table makes."""
+"""The documentation page equals the one generated from the metric table."""
 
 from pathlib import Path
 

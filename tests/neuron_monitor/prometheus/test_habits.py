@@ -1,4 +1,4 @@
-"""The options, the root page and the warnings that programs and people of the original exporter expect."""
+"""Options, root page and warnings that users of the original exporter expect."""
 
 import ssl
 import subprocess
@@ -18,7 +18,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 
 @pytest.fixture
 def exporter(listening):
-    """neuron-monitor-prometheus.py behind a stream of one line; gives its port."""
+    """neuron-monitor-prometheus.py with a stream of one line; yields its port."""
     started = []
 
     def start(*options):

@@ -1,4 +1,4 @@
-"""The scrape server before clients of every kind."""
+"""The scrape server with clients of every kind."""
 
 import gzip
 import http.client
@@ -97,7 +97,7 @@ def test_it_is_not_ready_before_the_first_report_nor_when_that_is_old(serve, pag
     page.interval_seconds = 0.0
     old = serve(page, stale_seconds=0.0)
     assert get(f"http://127.0.0.1:{old}/-/ready")[0] == 503
-    # Where reports are an hour apart one of a minute ago is the newest there can be.
+    # If reports are an hour apart, a report from a minute ago is current.
     page.interval_seconds = 3600.0
     assert get(f"http://127.0.0.1:{old}/-/ready")[0] == 200
 
@@ -219,7 +219,7 @@ TEXT, OPENMETRICS = ("text/plain", {"version": "0.0.4"}), ("application/openmetr
         ("text/plain;q=0.5, application/openmetrics-text;q=0.4", 0),
         ("text/plain;q=0.4, application/openmetrics-text", 1),
         ("application/openmetrics-text;version=0.0.1, text/plain;version=0.0.4;q=0.5", 0),
-        # What Prometheus 2.42 sends.
+        # The header of Prometheus 2.42.
         (
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
             "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -286,7 +286,7 @@ def connect(port):
 
 
 def test_quick_connections_never_pass_the_limit(serve, page, get, monkeypatch):
-    """The most sockets that are open at a time, told by the server's own calls."""
+    """The maximum number of sockets that the server has open at a time."""
     opened, most = set(), [0]
     connected = MetricsServer._connected
 
@@ -304,7 +304,7 @@ def test_quick_connections_never_pass_the_limit(serve, page, get, monkeypatch):
     finally:
         for client in clients:
             client.close()
-    assert most[0] <= 17  # one is being accepted while the evicted transport closes
+    assert most[0] <= 17  # one is accepted while the evicted transport closes
     assert page.evicted_connections >= 400
     assert b"neuron_monitor_evicted_connections_total" in evicted
 
@@ -324,8 +324,8 @@ def test_a_connection_that_was_scraped_outlives_a_flood(serve, page, wait):
             wait(lambda: page.evicted_connections >= 180)
             prometheus.request("GET", "/metrics")
             assert prometheus.getresponse().read()
-            assert prometheus.sock.getsockname() == own_end  # http.client would connect anew without a word
-            # Those that are scraped hold no more than half of the room: others still get in.
+            assert prometheus.sock.getsockname() == own_end  # http.client would silently connect again
+            # Scraped connections occupy at most half of the places, so that other clients can connect.
             for _ in range(40):
                 client = connect(port)
                 client.send(request)
@@ -352,7 +352,7 @@ def test_the_host_with_most_connections_loses_one():
 
 
 def test_without_descriptors_the_quiet_are_closed_and_scrapes_go_on(tmp_path):
-    """In a process of its own, whose other parts take every descriptor."""
+    """Run in a separate process, whose other parts use all descriptors."""
     program = """
 import os, resource, sys, time
 from neuron_monitor.prometheus.clients import Limits

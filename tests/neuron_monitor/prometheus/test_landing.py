@@ -1,4 +1,4 @@
-"""What a browser gets at ``/``."""
+"""The response to a browser at ``/``."""
 
 import re
 
@@ -14,7 +14,7 @@ from runtime_core import __version__
 
 @pytest.fixture
 def after(looks):
-    """What is known after looks at snapshots."""
+    """The state after the given snapshots."""
 
     def seen(*snapshots):
         feed = NodeFeed()

@@ -1,4 +1,4 @@
-"""Metrics as scrapers read them: the contract's names and labels, true values, counters that never go back."""
+"""Metrics as scrapers read them: the contract's names and labels, correct values, counters that never decrease."""
 
 import json
 
@@ -63,7 +63,7 @@ def daemon(seconds, pid, tag, cores=(0,), **changes):
 
 @pytest.fixture
 def pages(looks, shown):
-    """The page after each look of the node itself."""
+    """The page after each snapshot of the node."""
 
     def made(*snapshots, **options):
         feed = NodeFeed()
@@ -86,7 +86,7 @@ def piped(reports, shown):
 
 @pytest.fixture(params=["pages", "piped"])
 def either(request):
-    """Both forms must show the same."""
+    """Both formats must show the same values."""
     return request.getfixturevalue(request.param)
 
 

@@ -1,4 +1,4 @@
-"""The exporters as processes: in one with the monitor, and at the end of its pipe."""
+"""The exporters as processes: in the monitor's process, and connected by a pipe."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def config(tmp_path):
 
 
 def told(errors):
-    """The lines on stderr, but for the warning of an exporter that listens on loopback in a container."""
+    """The lines on stderr, without the warning of an exporter that listens on loopback in a container."""
     return [line for line in errors.splitlines() if "is loopback" not in line]
 
 

@@ -1,4 +1,4 @@
-"""Prometheus' own linter over our pages."""
+"""Check our pages with Prometheus' linter."""
 
 import subprocess
 

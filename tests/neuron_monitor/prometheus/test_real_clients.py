@@ -1,4 +1,4 @@
-"""Programs that we did not write scrape us, and clients that mean no good try to."""
+"""Independent programs scrape the server, and malicious clients try to disturb it."""
 
 import base64
 import socket
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def run():
-    """Start a program that is not ours; it ends with the test."""
+    """Start an independent program; it is stopped after the test."""
     started = []
 
     def start(*command):
@@ -116,7 +116,7 @@ def test_crowds_of_bad_clients_do_not_stop_collection(owner, spawn, get, listeni
             try:
                 client.sendall(words[number % len(words)])
             except OSError:
-                # Cut off already, as those are who talk too much.
+                # Already disconnected, because it sent too much.
                 continue
         before = get(url)[2]
         counted = value(before, "neuron_monitor_collection_duration_seconds_count")
@@ -150,7 +150,7 @@ def test_guessing_passwords_does_not_stop_collection(owner, spawn, tmp_path, get
             client.sendall(f"GET /metrics HTTP/1.1\r\nAuthorization: Basic {word}\r\n\r\n".encode())
         began = time.monotonic()
         counted = value(ask("secret")[2], "neuron_monitor_collection_duration_seconds_count")
-        # Who is known waits for nobody's guesses.
+        # A client with valid credentials does not wait for the guesses of others.
         assert time.monotonic() - began < 5
         wait(lambda: value(ask("secret")[2], "neuron_monitor_collection_duration_seconds_count") >= counted + 10)
     finally:

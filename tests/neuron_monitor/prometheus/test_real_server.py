@@ -1,4 +1,4 @@
-"""What a real Prometheus server knows of a busy node, in one process and over the pipe."""
+"""The data of a busy node in a real Prometheus server, with one process and with a pipe."""
 
 from contextlib import contextmanager
 
@@ -15,7 +15,7 @@ COMPLETED = 'execution_status_total{status_type="completed"}'
 
 @contextmanager
 def scraped(folder, form):
-    """A node, and Prometheus scraping its monitor; it looks at its targets after 5 s only, so tests share it."""
+    """A node, and a Prometheus that scrapes its monitor. Tests share it, because it needs 5 s to find its targets."""
     set_up(folder / "node", type_name="inf1.6xlarge")
     with form(folder / "node") as target, prometheus(folder, [target]) as server:
         yield folder / "node", server
@@ -44,7 +44,7 @@ def completed(tag):
 
 @pytest.fixture
 def counted(node):
-    """What the node itself has counted for a tag."""
+    """The node's own counts for a tag."""
     source = open_source("sim")
     yield lambda tag: next(r.executions.completed for r in source.snapshot().runtimes if r.tag == tag)
     source.close()
@@ -67,7 +67,7 @@ def test_the_page_is_whole_for_prometheus(server, node):
         assert (target["health"], target["lastError"]) == ("up", "")
         assert server.value("up") == 1
         kinds = server.get("/api/v1/metadata")
-        # Prometheus asks for OpenMetrics first, where a counter's name is without its ending.
+        # Prometheus requests OpenMetrics first, where names of counters have no suffix.
         assert kinds["execution_status"][0]["type"] == "counter"
         assert kinds["neuroncore_utilization_ratio"][0]["type"] == "gauge"
 
@@ -89,13 +89,13 @@ def test_a_restarted_runtime_of_the_same_tag_counts_from_its_own_start(server, n
         rate = f"rate({completed('bench0')}[2s])"
         wait_for(lambda: server.value(rate))
         assert before > 0
-        # Prometheus takes a fall for a restart, so what it adds up never falls.
+        # Prometheus treats a decrease as a restart, so the increase is never negative.
         assert server.value(f"min_over_time({rate}[30s:200ms])") >= 0
 
 
 @pytest.mark.parametrize("world", [monitor], ids=["one process"], indirect=True)
 def test_the_histogram_counts_what_completed_and_tells_quantiles(server, node):
-    """Over the pipe there is none: the stream has percentiles, which can't be added up."""
+    """The exporter with a pipe has no histogram, because the stream contains percentiles, which cannot be added."""
     duration = 'neuron_execution_duration_seconds{part}{{runtime_tag="bench0"}}'
     with owner(node, 0):
         wait_for(lambda: server.value(completed("bench0")))
@@ -105,7 +105,7 @@ def test_the_histogram_counts_what_completed_and_tells_quantiles(server, node):
             return at and at[0][1] == 0
 
         wait_for(agrees, what="as many durations as executions")
-        # The load takes 2.1 to 2.5 ms: between two bounds of the histogram, 2 and 3 ms.
+        # An execution takes 2.1 to 2.5 ms, between two bounds of the histogram (2 and 3 ms).
         buckets = duration.format(part="_bucket")
         median = wait_for(lambda: server.value(f"histogram_quantile(0.5, rate({buckets}[5s]))"))
         assert 0.002 <= median <= 0.003

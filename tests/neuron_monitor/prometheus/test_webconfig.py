@@ -1,4 +1,4 @@
-"""TLS and users: files that the toolkit's own checker takes, errors that point at the place."""
+"""TLS and users: files that the toolkit's checker accepts, and errors with the place."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ from real_prometheus import program
 from neuron_monitor.prometheus.tls import tls_context
 from neuron_monitor.prometheus.webconfig import ClientAuth, WebConfig, WebConfigError, load_web_config, parse_web_config
 
-# Of "secret"; the same in every worker of a parallel run, as it is part of test names.
+# The hash of "secret". It is constant, because it is part of test names, which must be equal in parallel workers.
 HASH = "$2b$04$sh17TepqH6ngSVxKvIOX/uCwev3ArfFn4ub325xVjlFJTzqJ5wB86"
 WHOLE = f"""
 tls_server_config:

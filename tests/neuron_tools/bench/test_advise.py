@@ -1,4 +1,4 @@
-"""The cheapest setup is found, and it is really the cheapest that serves."""
+"""The advice is the cheapest setup that serves the demand."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ SMALL = tuple(INSTANCE_TYPES[name] for name in ("inf1.xlarge", "inf1.6xlarge"))
 
 
 class Made(Networks):
-    """A model of about 10 ms a sample, cut evenly over up to four cores."""
+    """A model of about 10 ms per sample that can be divided evenly over up to four cores."""
 
     def __init__(self, make_neff):
         self.path, self.fixed = Path("made.onnx"), False
@@ -48,7 +48,7 @@ def plan(networks, batch, pipeline):
 
 
 def core_rate(networks):
-    """Samples a second of one core that is never idle."""
+    """Samples per second of one core that is never idle."""
     return 1e9 / bottleneck_ns(plan(networks, 1, 1))
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_served_is_told_with_its_reason(networks):
     rate, limit_ms = core_rate(networks), patience_ms(networks)
     assert {a.finding for a in found(networks, 100 * rate, limit_ms)} == {Finding.TOO_LITTLE}
     assert {a.finding for a in found(networks, 60, 1)} == {Finding.TOO_SLOW}
-    # As much as the cores can do at best leaves no room for chance.
+    # At the maximum rate of the cores, random arrivals cannot be served.
     late = found(networks, 3.99 * rate, limit_ms / 3, batches=(1,), pipelines=(1,), types=SMALL[:1])
     assert [a.finding for a in late] == [Finding.TOO_LATE]
     assert late[0].p99_ms > limit_ms / 3
@@ -118,7 +118,7 @@ def test_latency_is_of_samples_and_has_the_gathering_in_it(networks):
     trial = try_setup(Setup("inf1.xlarge", 8, 1, 1, 1, 1), neff, Demand(10.0, 10**10))
     fastest, slowest = min(trial.latencies_ns), max(trial.latencies_ns)
     assert fastest == plan(networks, 8, 1).alone_ns
-    # The first of a batch waits for seven more, 0.7 s on the average.
+    # The first sample of a batch waits for seven more, 0.7 s on average.
     assert slowest > fastest + 700 * MS
     assert trial.in_flight == 1
 

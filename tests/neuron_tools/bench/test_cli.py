@@ -1,4 +1,4 @@
-"""neuron-bench as a user meets it."""
+"""The command line of neuron-bench."""
 
 import csv
 import io

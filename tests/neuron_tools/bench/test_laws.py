@@ -1,4 +1,4 @@
-"""Laws that every measurement under the virtual clock keeps, over random networks and setups."""
+"""Laws for every measurement under the virtual clock, with random networks and setups."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +18,7 @@ networks = st.fixed_dictionaries(
 )
 quick = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PRECISE = 1.01
-"""Requests at the borders of the window, and the order in which equal clients start."""
+"""Tolerance for requests at the ends of the window, and for the order in which equal clients start."""
 
 
 def throughput(setup, neff):

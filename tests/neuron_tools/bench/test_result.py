@@ -1,4 +1,4 @@
-"""Figures follow from what was observed."""
+"""The figures are computed from the observations."""
 
 from collections import Counter
 

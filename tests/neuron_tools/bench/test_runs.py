@@ -73,14 +73,14 @@ def test_copies_that_do_not_fit_in_memory_are_refused(make_neff):
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_both_clocks_agree(make_neff, cores):
-    """With more clients than the core needs, a late wake-up costs nothing unless the machine stands still."""
+    """With more clients than the core needs, a late wake-up has no effect unless the whole machine stops."""
     neff = make_neff(params_mib=64, flops=4 * 10**11)
     setup = Setup("inf1.xlarge", 1, 1, cores, cores, 3)
     simulated = run_virtual(setup, neff, seconds=3, jitter=False)
     with node_for(setup.instance_type) as root:
         for _ in range(5):
             real = run_real(setup, neff, root=root, seconds=3, jitter=False)
-            # Where the wall clock keeps up; a machine that is busy with other things does not.
+            # Only if the wall clock keeps up, which it does not on a machine with other work.
             if real.utilization > 0.995:
                 break
         else:

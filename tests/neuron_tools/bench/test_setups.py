@@ -1,4 +1,4 @@
-"""Every combination that is asked for, and nothing that can't be."""
+"""All requested combinations that are possible."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""neuron-cc as a user meets it."""
+"""The command line of neuron-cc."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def saved(path, nodes, shape=("N", 4)):
 
 @pytest.fixture
 def model(tmp_path):
-    """Four operators on the cores, one on the CPU in their middle."""
+    """Four operators on the cores, and one on the CPU between them."""
     names = ["x", "a", "b", "c", "d", "y"]
     operators = ["Relu", "Exp", "LpNormalization", "Exp", "Tanh"]
     nodes = [helper.make_node(o, [before], [after]) for o, before, after in zip(operators, names, names[1:])]

@@ -1,4 +1,4 @@
-"""neuron-cc inspect tells what is in a NEFF, to people and to programs."""
+"""neuron-cc inspect shows the content of a NEFF as text and as JSON."""
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from runtime_core.status import NeffError
 
 
 def make_neff(name="two"):
-    """A matrix product and a rectifier on core 1, then an operator on the host."""
+    """A matrix product and a ReLU on core 1, then an operator on the host."""
     x, y, z = (TensorSpec(n, DType.FLOAT32, (2, 4)) for n in "xyz")
     neuron = Node(
         "sg00",

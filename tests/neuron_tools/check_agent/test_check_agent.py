@@ -1,4 +1,4 @@
-"""The crash test grades good agents as good, and finds in a bad one what was planted there."""
+"""The test of agents passes good agents, and finds the planted defects of bad ones."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ for line in sys.stdin:
         p99 = report["execution_stats"]["latency_stats"]["total_latency"]["p99"]
         print(entry["neuron_runtime_tag"], sum(c["flops"] for c in cores.values()), p99, flush=True)
 """
-# Reads as its method `get_stats` does, from a stream in the place of a neuron-monitor that it starts.
+# Read like its method `get_stats`, but from a stream instead of a neuron-monitor that it starts.
 SCALENE = """
 import sys
 from scalene.scalene_neuron import ScaleneNeuron

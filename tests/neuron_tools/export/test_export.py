@@ -1,4 +1,4 @@
-"""``neuron-tools export``: what an installation writes is what the checkout has, made independent of a checkout."""
+"""``neuron-tools export``: an installation writes the files of the checkout, without references to a checkout."""
 
 import json
 import subprocess

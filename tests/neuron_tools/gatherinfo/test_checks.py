@@ -1,4 +1,4 @@
-"""Each check tells what is wrong and what to do about it."""
+"""Each check reports a problem and its remedy."""
 
 import http.server
 import json
@@ -164,7 +164,7 @@ def test_a_daemon_answers_or_does_not(tmp_path):
 
 @pytest.fixture
 def exporter():
-    """A server that answers /metrics with ``text``."""
+    """A server that returns ``text`` at /metrics."""
     servers = []
 
     def start(text):

@@ -1,4 +1,4 @@
-"""neuron-gatherinfo as a user runs it."""
+"""The command line of neuron-gatherinfo."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The verdict for schedulers: a line and an exit status."""
+"""The verdict for schedulers: one line and an exit status."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Two hundred planted secrets: none is left; clean text stays as it is; no text takes more than linear time."""
+"""Two hundred planted secrets are all removed, clean text is unchanged, and every text needs linear time."""
 
 import time
 
@@ -17,7 +17,7 @@ def test_no_planted_secret_is_left(monkeypatch, installed):
     assert len(planted) >= 200
     left = [(text, Scrubber().scrub(text)) for text, secret in planted if secret in Scrubber().scrub(text)]
     if not installed:
-        # Its shape is known to the detector only.
+        # Only the detector recognises its form.
         left = [pair for pair in left if "-us12" not in pair[0]]
     assert left == []
 
@@ -64,7 +64,7 @@ HARD = {
 
 @pytest.mark.parametrize("text", HARD.values(), ids=HARD)
 def test_time_grows_with_the_text_and_not_with_its_square(text):
-    """Sixteen times the text in less than sixty times the time; a square would take 256 times."""
+    """Sixteen times the text needs less than sixty times the time; quadratic time would be 256 times."""
 
     def seconds(part):
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""What should not leave the house does not, and what helps stays."""
+"""Secrets are removed, and useful information is kept."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""``neuron-sim install``: programs that look in one place find the suite, and nothing else is ever touched."""
+"""``neuron-sim install``: programs find the suite below the prefix, and no other file is changed."""
 
 import json
 import os

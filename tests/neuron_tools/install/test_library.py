@@ -1,4 +1,4 @@
-"""``neuron-sim install`` and the C library: built where a compiler is, left out with a line where none is."""
+"""``neuron-sim install`` builds the C library if there is a compiler; else it prints a line and omits it."""
 
 import shutil
 import subprocess

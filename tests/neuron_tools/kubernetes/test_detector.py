@@ -1,4 +1,4 @@
-"""What the detector makes of a node, tells a real API server, and does about it."""
+"""The detector's problems of a node, its reports to a real API server, and its recovery."""
 
 import json
 import subprocess
@@ -69,7 +69,7 @@ def test_a_published_line_is_read_and_other_lines_are_not():
     assert (problem.reason, problem.device) == ("NeuronHasError_SRAM_UNCORRECTABLE_ERROR", 2)
     for error in PUBLISHED:
         assert problem_of_line(f"kernel: NEURON_HW_ERR={error} nd-id=0").error == error
-    # The published rules want text and a space before the token.
+    # The published rules require text and a space before the token.
     assert problem_of_line("NEURON_HW_ERR=DMA_ERROR nd-id=0") is None
     assert problem_of_line("neuron: all is well") is None
     assert problem_of_line("\0\x1b[2J" * 1000) is None

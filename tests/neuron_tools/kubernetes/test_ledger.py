@@ -1,4 +1,4 @@
-"""Two resources, one silicon: whatever the kubelet lists late, no core is given twice."""
+"""Two resources on the same hardware: no core is allocated twice, even if the kubelet's list is late."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_core_that_a_new_pod_took_is_not_free_because_the_old_pod_s_end_is_lis
     ledger.allocate(CORE_RESOURCE, [0])
     ledger.reconcile(CORE_0, clock())
     ledger.allocate(CORE_RESOURCE, [0])  # the pod has ended, the kubelet gave its core to the next one
-    ledger.reconcile([], clock())  # and does not list that yet
+    ledger.reconcile([], clock())  # but does not list it yet
     with pytest.raises(TakenError):
         ledger.allocate(DEVICE_RESOURCE, [0])
 
@@ -44,7 +44,7 @@ def test_an_answer_that_is_older_than_an_allocation_takes_nothing_from_it(ledger
     ledger.reconcile([], clock())
     clock.now += GRACE_SECONDS
     ledger.allocate(CORE_RESOURCE, [0])
-    ledger.reconcile(DEVICE_0, asked)  # on its way since before the device's pod ended
+    ledger.reconcile(DEVICE_0, asked)  # queried before the device's pod ended
     ledger.reconcile([], clock())
     with pytest.raises(TakenError):
         ledger.allocate(DEVICE_RESOURCE, [0])

@@ -212,7 +212,7 @@ def test_200_random_pods_never_share_a_core(kubelet, big_node, start):
     for pod in live:
         kubelet.end(pod)
     for resource in RESOURCES:
-        # What a pod held that ended before it was ever listed comes back after a grace period.
+        # If a pod ended before it was listed, its ids are free again after a grace period.
         assert kubelet.plugins[resource].wait(lambda health: set(health.values()) == {"Healthy"}, seconds=40)
 
 

@@ -1,4 +1,4 @@
-"""What is handed out together is contiguous on every shape."""
+"""Sets that are allocated together are contiguous for every shape."""
 
 import pytest
 from hypothesis import given

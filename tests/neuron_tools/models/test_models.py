@@ -1,4 +1,4 @@
-"""The reference networks are the real ones: their published sizes, and values that flow."""
+"""The reference networks have the published sizes, and compute finite values."""
 
 import math
 
@@ -28,7 +28,7 @@ GFLOP = {"resnet50": 2 * 4.09, "yolov4": 128.5}
 
 
 def parameter_count(model):
-    """Elements of weights and biases: floats that are no lone number."""
+    """Number of elements of weights and biases, without scalars."""
     sizes = (math.prod(t.dims) for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
     return sum(size for size in sizes if size > 1)
 

@@ -1,4 +1,4 @@
-"""A container sees the Neuron Devices that it asks for, and its image leads the hook nowhere."""
+"""A container gets the Neuron Devices that it requests, and its image cannot redirect the hook."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from runtime_core.errors import NodeError, UsageError
 
 @pytest.fixture
 def bundle(tmp_path):
-    """Make a bundle; returns the state that a runtime would give its hooks."""
+    """Make a bundle; returns the state that a runtime passes to its hooks."""
 
     def make(*env, uid=0, pid=None):
         (tmp_path / "bundle/rootfs").mkdir(parents=True)
@@ -155,7 +155,7 @@ def test_a_node_that_is_not_there_stops_the_container_with_a_line(bundle, tmp_pa
 
 @pytest.fixture
 def waiting_process(tmp_path):
-    """A process in a mount namespace of its own, as a container's first one is when the hooks run."""
+    """A process in a separate mount namespace, like a container's first process when the hooks run."""
     command = ["unshare", "--mount", "sh", "-c", "echo up; read _"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""A profile adds up to what the engine takes, names what limits each part, and is read by the formats' own readers."""
+"""A profile adds up to the engine's time, names the limit of each part, and is valid for readers of its formats."""
 
 import gzip
 import json
@@ -60,7 +60,7 @@ def test_what_limits_is_named():
     slow = hottest(of(small_neff(seconds=0.05), [0]))
     assert slow[0].bound is Bound.COMPUTE
     assert slow[0].share > 0.9
-    # 200 MiB of weights that nearly nothing is done with: read from DRAM at every execution.
+    # 200 MiB of weights with little arithmetic, read from DRAM at every execution.
     starved = timeline_of(made_to_measure("large", 0.001, 200).graph, SIZE, [0])
     assert hottest(starved)[0].bound is Bound.DRAM
     assert shares_by_bound(starved)[Bound.DRAM] > 0.5

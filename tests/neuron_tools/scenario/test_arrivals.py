@@ -1,4 +1,4 @@
-"""Requests come as described, and the same for the same seed."""
+"""Requests arrive as described, at equal times for equal seeds."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ def test_poisson_arrivals_come_at_their_rate_and_at_random():
     mean = sum(gaps) / len(gaps)
     variance = sum((g - mean) ** 2 for g in gaps) / len(gaps)
     assert mean == pytest.approx(SECOND / 50, rel=0.03)
-    # Exponential gaps: as wide as long.
+    # Exponential gaps: the standard deviation equals the mean.
     assert variance**0.5 == pytest.approx(mean, rel=0.05)
     assert found == sorted(found) == times(Arrivals(poisson=50), 20_000)
     assert found != times(Arrivals(poisson=50), 20_000, seed=2)
@@ -37,7 +37,7 @@ def test_poisson_arrivals_come_at_their_rate_and_at_random():
 def test_a_diurnal_curve_swings_between_its_ends():
     found = [t / SECOND for t in times(Arrivals(diurnal=Diurnal(5, 50, "100s")), 12_000) if t < 400 * SECOND]
     low, high = (sum(start <= t % 100 < start + 10 for t in found) / 40 for start in (0, 45))
-    # The curve's means over those ten seconds.
+    # The means of the rate over those ten seconds.
     assert low == pytest.approx(6.45, rel=0.25)
     assert high == pytest.approx(49.6, rel=0.1)
 

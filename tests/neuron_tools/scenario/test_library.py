@@ -1,4 +1,4 @@
-"""Every shipped scenario does what it says; every alert has one; equal seeds give equal bytes."""
+"""Every shipped scenario meets its expectations, every alert has a scenario, and equal seeds give equal bytes."""
 
 import json
 from xml.etree import ElementTree

@@ -1,4 +1,4 @@
-"""A scenario file is read, or refused with the line that is wrong."""
+"""A scenario file is read, or refused with the number of the invalid line."""
 
 from pathlib import Path
 

@@ -35,7 +35,7 @@ def test_a_number_of_cores_is_divided_as_a_number():
 
 def test_without_either_the_cores_of_the_node_are_divided(node, monkeypatch):
     assert cores(divided(plan(processes=2))) == [("0-7", None), ("8-15", None)]
-    # As a container would set it: two devices of the four.
+    # As in a container: two of the four devices.
     monkeypatch.setenv("AWS_NEURON_VISIBLE_DEVICES", "1-2")
     assert cores(divided(plan(processes=2))) == [("4-7", None), ("8-11", None)]
 

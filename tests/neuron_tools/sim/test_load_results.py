@@ -1,4 +1,4 @@
-"""Merging the results of several processes gives what one process would have counted."""
+"""The merged results of several processes equal those of one process."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +43,7 @@ def test_counts_add_up_and_the_time_is_that_of_all():
     assert (merged.executions, merged.failures, merged.late) == (40, {"timed_out": 3}, 3)
     assert merged.seconds == 4.0
     assert merged.throughput_per_second == 10.0
-    # Of the time of the run, not of the process.
+    # A share of the time of the run, not of the process.
     assert merged.core_utilization == {0: 0.25, 1: 0.25, 2: 0.0}
     assert [(p.pid, p.cores, p.executions, p.failures) for p in merged.processes] == [
         (11, (0, 1), 30, {}),

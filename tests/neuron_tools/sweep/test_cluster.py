@@ -48,12 +48,12 @@ def engine(dask):
     return engine_of(Choice(dask.scheduler_address.replace("tcp://", "dask://")))
 
 
-# Two processes start, and a third one in place of the one that is killed.
+# Two processes start, and a third one replaces the killed one.
 @pytest.mark.timeout(180)
 def test_dask_gives_the_same_results_though_a_worker_is_killed(dask, jobs):
     running = engine(dask).run(jobs)
     first = next(running)
-    # Its nanny starts another, as Kubernetes or a batch system would.
+    # Its nanny starts another one, like Kubernetes or a batch system.
     os.kill(dask.workers[0].process.pid, signal.SIGKILL)
     found = {done.number: msgspec.json.encode(done) for done in (first, *running)}
     assert found == {done.number: msgspec.json.encode(done) for done in Here().run(jobs)}

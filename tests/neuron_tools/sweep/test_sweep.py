@@ -1,4 +1,4 @@
-"""Sweeps: the same results from any engine, after lost workers, and after a break."""
+"""Sweeps: equal results from every engine, after lost workers, and after an interruption."""
 
 import dataclasses
 import json
@@ -112,7 +112,7 @@ def test_results_are_written_as_they_come_and_a_broken_sweep_continues(plan, tmp
     with pytest.raises(KeyboardInterrupt):
         command.run(plan, options(out))
     assert f"cancelled after 2 of 6 jobs; {out}" in capsys.readouterr().err
-    # A process that was killed leaves half a line.
+    # A killed process leaves an incomplete line.
     out.write_bytes(out.read_bytes()[:-20])
     monkeypatch.setattr(command, "engine_of", lambda choice: Here())
     command.run(plan, options(out))

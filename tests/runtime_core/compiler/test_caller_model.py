@@ -1,4 +1,4 @@
-"""A model in memory belongs to the caller: compiling leaves it as it is, and gives the same NEFF each time."""
+"""Compiling does not change a model in memory, and results in the same NEFF each time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _weights() -> dict[str, np.ndarray]:
 
 
 def _perceptron() -> ModelProto:
-    """Weights larger than what stays in the model, an open batch, the long name of the default domain."""
+    """Weights that are large enough to be separated, an open batch, the long name of the default domain."""
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["a"]),
         helper.make_node("Relu", ["a"], ["b"], domain="ai.onnx"),
@@ -41,7 +41,7 @@ def _perceptron() -> ModelProto:
 
 
 def _rewritten() -> ModelProto:
-    """Operators that the importer gives defaults and replaces: a function with a default, an old Softmax, a body."""
+    """Operators that the importer changes: a function with a default, an old Softmax, a body."""
     own = helper.make_function(
         "own", "Scaled", ["a"], ["b"],
         [
@@ -71,7 +71,7 @@ def _rewritten() -> ModelProto:
 
 
 def _fixed_batch() -> ModelProto:
-    """A reshape to the batch, which another batch frees."""
+    """A reshape to the batch, which changes if the batch is replaced."""
     nodes = [
         helper.make_node("Reshape", ["x", "shape"], ["a"]),
         helper.make_node("Reshape", ["a", "back"], ["y"]),

@@ -1,4 +1,4 @@
-"""CPU nodes: the evaluator that runs them, shapes known at run time, and what no evaluator runs."""
+"""CPU nodes: their evaluator, shapes known at run time, and operators without an evaluator."""
 
 import sys
 
@@ -115,12 +115,12 @@ def test_without_onnx_runtime_the_line_names_it(monkeypatch):
     made = model([node("LpNormalization", "x", "y")], [value("x", [2, 3])], [value("y", [2, 3])])
     with pytest.raises(ModelFileError, match="require the Python package 'onnxruntime', which is not installed"):
         compile_model(made)
-    # What the cores run needs none.
+    # Operators on the cores need no evaluator.
     assert load_program(compile_model(model([node("Relu", "x", "y")], [value("x", [2])], [value("y", [2])])))
 
 
 def test_an_output_of_unknown_rank_has_the_rank_that_runs_make():
-    """The onnx package infers no shape of a value that a Loop carries."""
+    """The onnx package infers no shape for a loop-carried value."""
     made = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
         g (float[2,3] x, int64 n) => (float y) {
             y = Loop (n, "", x) <body = b (int64 i, bool c, float[2,3] v) => (bool d, float[2,6] w) {

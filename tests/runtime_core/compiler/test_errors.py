@@ -1,4 +1,4 @@
-"""Files that can't be compiled end in one clear line."""
+"""A file that cannot be compiled results in one clear line."""
 
 import numpy as np
 import pytest

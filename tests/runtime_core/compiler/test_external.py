@@ -1,4 +1,4 @@
-"""External data: beside the model, through links inside its folder or a model cache, and nowhere else."""
+"""External data is read beside the model, through links in its folder or a model cache, and nowhere else."""
 
 import os
 
@@ -17,7 +17,7 @@ WEIGHTS = np.arange(2000, dtype=np.float32)
 
 
 def save(folder, location="weights.bin", **entries):
-    """A model that adds external weights, without them."""
+    """A model that adds external weights, without the file of weights."""
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2000], data_location=TensorProto.EXTERNAL)
     for key, value in {"location": location, **entries}.items():
         tensor.external_data.add(key=key, value=str(value))

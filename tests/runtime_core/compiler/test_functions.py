@@ -1,4 +1,4 @@
-"""Model-local functions: what is inlined means what it meant."""
+"""Model-local functions keep their meaning when they are inlined."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ X = np.array([[-2, -1, 1, 2], [4, -4, 0, 1]], np.float32)
 
 
 def result(text, **defaults):
-    """The model's output; ``defaults``: function -> attributes that it has a default for."""
+    """The model's output; ``defaults``: function -> attributes with a default."""
     model = parser.parse_model(text)
     for function in model.functions:
         function.attribute_proto.extend(
@@ -68,7 +68,7 @@ def test_an_output_of_a_function_may_be_its_input():
 
 
 def test_a_function_of_another_operator_set_is_refused_where_its_operators_changed():
-    # Softmax of operator set 11 takes everything from the axis on as one row.
+    # Softmax of operator set 11 treats everything from the axis on as one row.
     with pytest.raises(ModelFileError, match=r"Softmax.*not compatible"):
         result(HEAD + MAIN + function("f", "y = Softmax <axis: int = 1> (x)", opset=11))
     got, _ = result(HEAD + MAIN + function("f", "y = Abs (x)", opset=13))

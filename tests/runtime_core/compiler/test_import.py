@@ -1,4 +1,4 @@
-"""What the import station makes of a model: sizes, constants, functions, bodies."""
+"""The importer: sizes, constants, functions, bodies."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def node(operator, inputs, outputs, **attributes):
 
 
 def heads(batch="N"):
-    """How exporters split attention heads: the new shape is taken from the input's shape."""
+    """Attention heads as split by exporters: the new shape is computed from the input's shape."""
     nodes = [
         node("Shape", "x", "s"),
         node("Gather", "s zero", "b"),
@@ -112,7 +112,7 @@ def test_functions_of_the_model_are_inlined():
 def test_bodies_see_what_is_around_them():
     then = helper.make_graph([node("Add", "x k", "t")], "then", [], [value("t", [3])])
     other = helper.make_graph([node("Relu", "z", "e")], "else", [], [value("e", [3])])
-    # The body reads the copy by its own name, so the copy has to stay.
+    # The body reads the copy by name, so the copy must be kept.
     nodes = [node("Neg", "x", "n"), node("Identity", "n", "z")]
     nodes.append(node("If", "c", "y", then_branch=then, else_branch=other))
     made = model(

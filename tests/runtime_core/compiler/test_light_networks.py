@@ -1,4 +1,4 @@
-"""The networks that ship inside the onnx wheel compile, travel through a NEFF file and give their shipped outputs."""
+"""The networks in the onnx wheel compile, are written and read as NEFFs, and compute the shipped outputs."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ NETWORKS = ["bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resn
 
 
 def shipped(folder, name):
-    """The input that the onnx package makes for the network, and the output that it ships."""
+    """The input that the onnx package generates for the network, and the output that it ships."""
     model = onnx.load(folder / f"light_{name}.onnx")
     known = {i.name for i in model.graph.initializer}
     inputs = {}

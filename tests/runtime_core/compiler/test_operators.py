@@ -1,4 +1,4 @@
-"""docs/reference/operators.md and the rules it is made from."""
+"""docs/reference/operators.md and the rules from which it is generated."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_the_page_is_what_the_code_says():
 
 
 def single_operator_models():
-    """One small model an operator, from the onnx package's own cases."""
+    """One small model per operator, from the test cases of the onnx package."""
     models = {}
     for case in collect_testcases(None):
         if case.model is not None and len(case.model.graph.node) == 1:
@@ -44,7 +44,7 @@ def test_the_engine_that_the_page_names_does_the_work():
             try:
                 neff = compile_model(model, CompileOptions(fp32_cast=Fp32Cast.NONE))
             except ModelFileError:
-                # Text and the like.
+                # Text and similar types.
                 continue
             engines.update(i.engine for n in neff.graph.nodes for i in n.instructions)
         if engines:

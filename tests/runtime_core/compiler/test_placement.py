@@ -1,4 +1,4 @@
-"""Models are spread over as many chips as their memory needs."""
+"""Models are placed on as many chips as their memory requires."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ from runtime_core.errors import ModelFileError  # noqa: E402
 PRECISION = CompileOptions().precision
 LAYERS, WIDTH = 16, 256
 WEIGHTS_BYTES = LAYERS * WIDTH * WIDTH * 2
-# Instructions, buffers and the runtime's own part, of every node.
+# Instructions, buffers and the runtime's memory for every node.
 BESIDE_BYTES = 80_000
 
 
 @pytest.fixture
 def chain():
-    """Sixteen products of 128 KiB of weights each, in bfloat16."""
+    """Sixteen products with 128 KiB of bfloat16 weights each."""
     rng = np.random.default_rng(3)
     names = ["x", *(f"v{i}" for i in range(LAYERS - 1)), "y"]
     nodes = [helper.make_node("MatMul", [a, f"w{i}"], [b]) for i, (a, b) in enumerate(zip(names, names[1:]))]

@@ -1,4 +1,4 @@
-"""Quantised networks run on the engines, to the last bit of onnxruntime's integers."""
+"""Quantised networks run on the engines, with exactly the integers of onnxruntime."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Recurrent operators run on the engines, and compute what onnxruntime does."""
+"""Recurrent operators run on the engines, with the results of onnxruntime."""
 
 from types import SimpleNamespace
 
@@ -108,7 +108,7 @@ def test_engines_count_the_instructions_of_every_step():
     model, _ = network("LSTM", outputs=("y", "h", "c"))
     graph = compile_with_report(model, CompileOptions(fp32_cast=Fp32Cast.NONE)).neff.graph
     work = work_by_core(SimpleNamespace(graph=graph, cores=(3,)))[3]
-    # One product for the inputs, then a step's product, its bias and 14 operations.
+    # One product for the inputs; per step a product, a bias and 14 operations.
     assert work.pe_instructions == work.pe_matmul_instructions == 1 + 7
     assert (work.act_instructions, work.pool_instructions) == (7 * 5, 1 + 7 * 6)
     assert work.macs == 7 * BATCH * 4 * HIDDEN * (WIDTH + HIDDEN)

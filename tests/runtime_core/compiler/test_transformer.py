@@ -1,4 +1,4 @@
-"""A BERT-shaped encoder, written as exporters write it, against onnxruntime."""
+"""A BERT-like encoder with the operators of exporters, compared with onnxruntime."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from runtime_core.neff.reader import read_neff  # noqa: E402
 from runtime_core.neff.writer import encode_neff  # noqa: E402
 
 LAYERS, HEADS, WIDTH, LENGTH, WORDS = 4, 4, 64, 24, 100
-# A layer has six products with weights and two of activations, each of which rounds two inputs.
+# A layer has six products with weights and two of activations. Each rounds two inputs.
 ROUNDINGS = 2 * 8 * LAYERS
 
 

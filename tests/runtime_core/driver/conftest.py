@@ -1,4 +1,4 @@
-"""Runtimes made by hand on a node, without models."""
+"""Generated runtimes on a node, without models."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of faults: what may be injected, who sees it when, and that it is gone when it is cleared."""
+"""The table of faults: allowed faults, their targets and times, and clearing."""
 
 import subprocess
 import sys
@@ -109,7 +109,7 @@ def test_a_count_holds_over_processes_and_threads(node, store):
     total = sum(struck)
     for other in others:
         out, _ = other.communicate(timeout=60)
-        # One that began after the end finds no fault.
+        # An execution that starts after the end meets no fault.
         total += int(out) if out else 0
     while faults.strike(store, fault):
         total += 1

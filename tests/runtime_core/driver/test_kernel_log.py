@@ -1,4 +1,4 @@
-"""The driver's lines of hardware errors, as the published rules of the node problem detector look for them."""
+"""The driver's log lines for hardware errors match the published rules of the node problem detector."""
 
 import re
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Locks that fall behind a runtime's back: it finds that out before it writes, and fails in words."""
+"""If a runtime loses its locks, it notices before it writes, and fails with a clear error."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def neff(tmp_path):
 
 @pytest.fixture
 def other(neff):
-    """Another process that takes every core of the node, and keeps them."""
+    """Another process that owns every core of the node."""
     started = []
 
     def take():
@@ -100,7 +100,7 @@ def test_a_runtime_that_lost_its_cores_can_be_initialised_again_when_they_are_fr
     again = nrt.Runtime()
     model = again.load(neff.read_bytes())
     again.infer(model, X)
-    # The new runtime holds the same bytes in the same process: the old one must not take them for its own.
+    # The new runtime holds the same bytes in the same process. The old one must not treat them as its own.
     with pytest.raises(NrtError, match="lost its NeuronCores"):
         first.load(neff.read_bytes())
     first.close()

@@ -1,4 +1,4 @@
-"""DRAM: two channels of 4 GiB a device, shared by processes, taken whole or not at all."""
+"""DRAM: two channels of 4 GiB per device, shared by processes, allocated completely or not at all."""
 
 import pytest
 from hypothesis import given, settings

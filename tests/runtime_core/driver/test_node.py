@@ -1,4 +1,4 @@
-"""A node is set up whole, refused when it is not ours, and taken down without a trace."""
+"""A node is set up completely, refused if it belongs to another user, and removed without leftovers."""
 
 import errno
 import json

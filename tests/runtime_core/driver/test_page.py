@@ -1,4 +1,4 @@
-"""A page counts exactly, never goes back, and outlives its process only as totals."""
+"""The counters of a page are exact and never decrease; after its process only the totals remain."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ work = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 1500), st.integer
 
 @given(work)
 def test_busy_time_and_flops_never_go_back_and_add_up(jobs):
-    """The reader's arithmetic against every nanosecond's truth, with gaps between arrivals and late starts."""
+    """The reader's arithmetic compared with a simulation of every nanosecond, with gaps and late starts."""
     busy = flops = free_at = backlog = backlog_flops = now = 0
     seen = (0, 0)
     for wait_ns, delay_ns, duration_ns, job_flops in jobs:
@@ -177,14 +177,14 @@ def test_a_killed_process_leaves_cores_memory_and_a_page_that_readers_drop(victi
 
 
 def test_a_reader_never_sees_half_a_write(victim, node, wait):
-    """Against a writer at full speed, parts that belong together always agree."""
+    """While a writer runs at full speed, related fields are always consistent."""
     source = open_source()
     wait(lambda: own(source.snapshot(), "victim").executions.completed > 1000)
     last = whole = 0
     while whole < 2000:
         runtime = own(source.snapshot(), "victim")
         if runtime.error:
-            # A busy machine can keep the writer from running for longer than a reader waits.
+            # On a busy machine, the writer may be stopped for longer than a reader waits.
             assert "in the middle of a write" in runtime.error
             continue
         whole += 1

@@ -1,4 +1,4 @@
-"""A device that is reset is lost to those who had it, until they open it anew."""
+"""Processes lose a device that is reset, until they open it again."""
 
 import threading
 
@@ -74,7 +74,7 @@ def test_what_runs_during_a_reset_is_a_hardware_error(node):
     failures = []
 
     class ResetBeforeTheEnd:
-        """A clock whose sleep is a reset."""
+        """A clock that resets a device instead of sleeping."""
 
         def now_ns(self):
             return 1_000_000

@@ -1,4 +1,4 @@
-"""A datastore that is truncated under a running application: no bus error, a status that says so."""
+"""A datastore that is truncated under a running application causes a clear status instead of a bus error."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A node that another user owns or may write is not used, unless the user says so; nothing in it is waited for."""
+"""A node that another user owns or can write is not used unless the user allows it, and cannot block the reader."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="giving files to another u
 
 
 def uses(root):
-    """All that opens a node."""
+    """All functions that open a node."""
     return (
         lambda: open_source(f"sim:{root}").snapshot(),
         lambda: open_source(f"sim:{root}").pin(os.getpid(), 1),

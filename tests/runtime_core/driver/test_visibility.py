@@ -1,4 +1,4 @@
-"""A list of visible devices beside the node hides the others from whoever opens it."""
+"""A list of visible devices in the node directory hides all other devices."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The library, built once a run; C programs compiled against it; a small NEFF."""
+"""The library, built once per run; C programs compiled against it; a small NEFF."""
 
 import fcntl
 import os
@@ -69,7 +69,7 @@ def compiled(prefix, tmp_path_factory):
 
 @pytest.fixture
 def run():
-    """Run a program to its end, without a traceback; what it printed is in what fails."""
+    """Run a program, which must not print a traceback; its output is in the message of a failure."""
 
     def run_(*command, cwd=None, env=None, expect=0, timeout=60, **variables):
         environment = {**(os.environ if env is None else env), **variables}
@@ -87,7 +87,7 @@ WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
 def product_neff(weight, rows=2):
-    """y = x @ w in float32, x of so many rows."""
+    """y = x @ w in float32, with a given number of rows of x."""
     inner, outer = weight.shape
     shapes = {"x": (rows, inner), "t": (rows, inner), "y": (rows, outer)}
     x, t, y = (TensorSpec(name, DType.FLOAT32, shape) for name, shape in shapes.items())

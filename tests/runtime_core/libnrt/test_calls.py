@@ -1,4 +1,4 @@
-"""Every call from C, right and wrong, and what it leaves behind."""
+"""Every call from C, valid and invalid, and its effects."""
 
 import json
 import shutil
@@ -102,7 +102,7 @@ def test_sanitizers_find_nothing_in_the_examples(
 ):
     np.ones((2, 3), np.float32).tofile(tmp_path / "x.bin")
     sanitized = compiled(f"{EXAMPLES}/{program}", *options, "-fsanitize=address,undefined", compiler=compiler)
-    # Python keeps its memory until the process ends.
+    # Python does not release its memory before the process ends.
     done = run(
         sanitized, neff_file, *arguments, cwd=tmp_path, ASAN_OPTIONS="detect_leaks=0", NEURON_RT_EXEC_TIMEOUT="60"
     )

@@ -1,4 +1,4 @@
-"""Around the calls: forks, threads, signals, dlopen, death, and where Python is found."""
+"""Forks, threads, signals, dlopen, sudden exits, and the search for Python."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""C processes of eight threads, killed at random: no core, page or byte stays.
+"""C processes with eight threads, killed at random, leave no core, page or memory in use.
 
-``NEURON_SOAK_SECONDS`` and ``NEURON_SOAK_SEED`` choose how long and which; ``make soak`` runs two minutes.
+``NEURON_SOAK_SECONDS`` and ``NEURON_SOAK_SEED`` set duration and seed; ``make soak`` runs for two minutes.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ def test_c_processes_under_kills_leave_nothing(compiled, node, neff_file, wait):
     assert all(device.memory_used_bytes == 0 for device in snapshot.devices)
     print(f"seed {SEED}: {kills} kills, {executions} executions by killed processes in {SECONDS:g} s")
     assert kills
-    # Every core and page is free for another.
+    # Every core and page is free.
     for place in range(PROCESSES):
         start(place)
     try:

@@ -1,4 +1,4 @@
-"""A counter that was cleared begins at zero, and what the runtimes themselves count goes on."""
+"""A cleared counter starts at zero; the counts of the runtimes continue."""
 
 import numpy as np
 import pytest

@@ -48,7 +48,7 @@ OTHER = ["flop_count", "inference_count", "model_load_count", "reset_fail_count"
 
 
 def driver_files():
-    """Of a device and its first core, below their directories (driver 2.24 on an architecture that has them all)."""
+    """The files of a device and its first core (driver 2.24 on an architecture with all files)."""
     memory = ("total", "present", "peak")
     device = {"connected_devices", "core_count", "info/notify_delay", "info/serial_number", "stats/power/utilization"}
     device |= {f"info/architecture/{name}" for name in ("arch_type", "device_name", "instance_type")}
@@ -86,7 +86,7 @@ def test_memory_is_told_as_the_driver_tells_it(tmp_path):
     assert (below / "device_mem/tensors/total").read_text() == f"{used.tensors}\n"
     assert (below / "host_mem/total").read_text() == f"{runtime.host_memory.total_bytes}\n"
     assert (device / "core_count").read_bytes() == b"4"
-    # What the driver calls present is the last change: a reader that finds both takes the total.
+    # The driver's "present" is the last change; readers use the total if both exist.
     (below / "device_mem/total").write_text("77\n")
     (below / "device_mem/tensors/total").write_text("33\n")
     read = SysfsSource(tmp_path / "tree").snapshot().devices[0]

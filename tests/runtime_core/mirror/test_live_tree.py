@@ -1,4 +1,4 @@
-"""The mounted tree answers from the node at the moment it is asked."""
+"""The mounted tree shows the node at the time of each read."""
 
 import errno
 import os

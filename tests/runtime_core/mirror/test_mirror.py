@@ -1,4 +1,4 @@
-"""The same node, seen through its datastore and through its mirror."""
+"""The same node, read from its datastore and from its mirror."""
 
 import os
 import stat
@@ -37,7 +37,7 @@ def infer(runtime, model, count):
 
 
 def counters(before, after):
-    """What neuron-monitor reports of the only runtime, but for what sysfs has not: models, subgraphs, latencies."""
+    """neuron-monitor's report of the only runtime, without data that sysfs lacks: models, subgraphs, latencies."""
     change = rates(before, after)
     (seen,), (rate,) = after.runtimes, change.runtimes.values()
     memory = groups.memory_used(seen, rate)

@@ -1,4 +1,4 @@
-"""A small NEFF: one matrix product and a rectifier."""
+"""A small NEFF: one matrix product and a ReLU."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The archive inside a NEFF takes nobody outside its folder and no more memory than it admits."""
+"""The archive in a NEFF cannot lead outside its folder, or use more memory than it declares."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ def test_links_and_devices_are_refused(kind):
 
 
 def bomb(neff, size_bytes, declared_bytes):
-    """Zeros by the megabyte in a file of a few kilobytes."""
+    """Megabytes of zeros in a file of a few kilobytes."""
     manifest = manifest_of(neff)
     manifest["members"]["nodes/0/params.bin"] = declared_bytes
     manifest["graph"]["nodes"][0]["params_bytes"] = declared_bytes

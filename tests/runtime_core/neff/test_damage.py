@@ -1,4 +1,4 @@
-"""A damaged NEFF is read or refused with its status and one line, and never anything else."""
+"""A damaged NEFF is either read, or refused with a status and one line."""
 
 import pytest
 from hypothesis import given, settings

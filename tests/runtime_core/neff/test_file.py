@@ -1,4 +1,4 @@
-"""NEFFs as files: written whole, read within limits, refused in one line."""
+"""NEFF files are written completely, read within limits, and refused with one line."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A NEFF made for the real chip is told from a broken one."""
+"""A NEFF for the real chip is distinguished from a damaged one."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""The header is the contract's, byte for byte."""
+"""The header equals the contract, byte for byte."""
 
 import struct
 

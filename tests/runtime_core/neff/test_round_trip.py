@@ -1,4 +1,4 @@
-"""A NEFF survives the round trip, and one that would not is not written."""
+"""A NEFF that is written and read is unchanged; one that could not be read is not written."""
 
 import dataclasses
 import gzip

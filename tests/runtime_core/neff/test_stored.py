@@ -1,4 +1,4 @@
-"""Parameters that a NEFF stores uncompressed stay where they are, and are the same bytes as zlib's."""
+"""Parameters that a NEFF stores uncompressed are not copied, and equal the bytes from zlib."""
 
 import gzip
 import random
@@ -96,7 +96,7 @@ def gzip_of(deflated: bytes, plain: bytes) -> bytes:
 
 @st.composite
 def streams(draw):
-    """A deflate stream of parts with different levels, ended by different flushes, and the sizes to read it in."""
+    """A deflate stream of parts with different levels and flushes, and the sizes of the reads."""
     rng = random.Random(draw(st.integers(0, 1000)))
     packer, plain, out, level = None, b"", b"", None
     for _ in range(draw(st.integers(1, 5))):

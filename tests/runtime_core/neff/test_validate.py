@@ -1,4 +1,4 @@
-"""A NEFF whose parts do not fit together is refused with the place."""
+"""A NEFF with inconsistent parts is refused with the place."""
 
 import re
 import struct
@@ -27,7 +27,7 @@ def test_a_header_that_tells_of_another_graph_is_refused(tiny_neff, offset, valu
     assert says in refused(bytes(data))
 
 
-# More digits than Python would print.
+# More digits than Python prints.
 _HUGE = int("9" * 4300)
 
 

@@ -19,7 +19,7 @@ INPUT = np.ones((2, 3), np.float32)
 
 
 def neff(flops=0):
-    """x @ w, as slow as ``flops`` make it."""
+    """x @ w, with a duration set by ``flops``."""
     parameter = Parameter(TensorSpec("w", DType.FLOAT32, (3, 4)), 0)
     multiply = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), {}, flops)
     node = Node("a", NodeKind.NEURON, (X,), (Y,), 0, (multiply,), (parameter,), (), 48)
@@ -49,7 +49,7 @@ def runtime(node):
 
 
 def executing_and_allocating(runtime, models, seen):
-    """A thread for each model that executes it, and one that allocates, until they are refused."""
+    """A thread per model that executes it, and one that allocates, until they are refused."""
 
     def until_refused(call):
         while True:
@@ -85,7 +85,7 @@ def test_closing_while_other_threads_use_the_runtime_ends_their_calls_with_close
         for thread in threads:
             thread.join()
         assert seen == [NrtStatus.CLOSED] * len(threads)
-    # All was given back: nothing of the calls that were under way is left on the node.
+    # Everything was released: the calls in progress left nothing on the node.
     with Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0-3"}) as runtime:
         assert runtime.vnc_memory_stats().bytes_used == 0
 

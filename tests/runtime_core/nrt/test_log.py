@@ -1,4 +1,4 @@
-"""Log lines are the contract's."""
+"""Log lines equal the contract."""
 
 import datetime
 import re

@@ -1,4 +1,4 @@
-"""Runtime 2.x: the libnrt calls, their status codes, and what they count."""
+"""Runtime 2.x: the libnrt calls, their status codes and counters."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ INPUT = np.ones((2, 3), np.float32)
 
 
 def neff(flops=0, cores=1, opcode="matmul", params=PARAMS, name="tiny"):
-    """x @ w, placed on the last of ``cores`` cores, as slow as ``flops`` make it."""
+    """x @ w on the last of ``cores`` cores, with a duration set by ``flops``."""
     first = Node("a", NodeKind.NEURON, (X,), (TensorSpec("t", DType.FLOAT32, (2, 3)),), 0,
                  (Instruction(EngineKind.DMA, "copy", ("x",), ("t",)),))  # fmt: skip
     t = first.outputs[0]

@@ -1,4 +1,4 @@
-"""Tensors on the device save an execution the way from and to the host; writing and reading them takes it."""
+"""With tensors on the device, an execution needs no transfers; they take place when tensors are written and read."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def model(runtime):
 
 @pytest.fixture
 def execution_ns(node, runtime, model):
-    """The time of an execution with its input and its output placed so."""
+    """The time of an execution with given placements of its input and output."""
 
     def measured(source, target):
         tensors = [runtime.tensor_allocate(placement, SIZE) for placement in (source, target)]

@@ -1,4 +1,4 @@
-"""A daemon in the test's process, and clients of it."""
+"""A daemon in the test's process, and clients."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from runtime_core.rtd.log import Level
 
 @pytest.fixture
 def sockets():
-    """A folder for sockets: pytest's own has a longer path than a socket may have."""
+    """A folder for sockets, because pytest's paths are too long for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="rtd-"))
     yield folder
     shutil.rmtree(folder)
@@ -25,7 +25,7 @@ def sockets():
 
 @pytest.fixture
 def start_daemon(node, sockets):
-    """Start daemons with settings of their own; they are stopped with the test."""
+    """Start daemons with given settings; they are stopped after the test."""
     running = []
 
     def start(**settings):
@@ -54,7 +54,7 @@ def client(daemon):
 
 @pytest.fixture
 def shared_memory():
-    """Make objects in shared memory by size or content; they are removed with the test."""
+    """Make objects in shared memory by size or content; they are removed after the test."""
     made = []
 
     def make(content):

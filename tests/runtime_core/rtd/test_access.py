@@ -1,4 +1,4 @@
-"""TLS and tokens over TCP, and what belongs to one client alone."""
+"""TLS and tokens over TCP, and results that belong to one client."""
 
 import os
 import socket

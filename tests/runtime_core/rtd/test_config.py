@@ -1,4 +1,4 @@
-"""What the daemon is told: addresses, devices, the configuration file."""
+"""The settings of the daemon: addresses, devices, the configuration file."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The wire is the published one: every message, field, number, type and call."""
+"""The wire format equals the published one: every message, field, number, type and call."""
 
 import re
 
@@ -7,7 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from runtime_core.rtd.proto import common_pb2, nmgr_counters_pb2, nmgr_pb2, nmgr_service_pb2
 
-# message: its fields as "type name=number"; of a oneof with "|" before, of a list with "*".
+# message: its fields as "type name=number"; "|" marks fields of a oneof, "*" marks lists.
 MESSAGES = """
 address: uint64 data=1
 return_code: int32 data=1
@@ -93,7 +93,7 @@ ENUMS = {
     ),
 }
 
-# call: request -> answer; of a stream with "*".
+# call: request -> response; "*" marks streams.
 CALLS = {
     "nmgr_v1": """
 load: *load_request -> load_response
@@ -134,7 +134,7 @@ TYPES = {
 
 
 def told(field):
-    """A field as the table above writes it."""
+    """A field in the form of the table above."""
     named = field.message_type or field.enum_type
     assert named is None or named.full_name == f"nrt.{named.name}"
     sign = "*" if field.is_repeated else "|" if field.containing_oneof else ""

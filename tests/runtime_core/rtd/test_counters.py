@@ -1,4 +1,4 @@
-"""The counters of the wire say what the datastore says."""
+"""The counters on the wire equal those of the datastore."""
 
 import pytest
 from chains import chain, chain_input
@@ -151,7 +151,7 @@ def test_metrics_of_a_period_leave_out_what_was_read_before(client, network):
 
     client.infer(network, X)
     assert inferences(0) == 1
-    # A second goes by while these run.
+    # A second passes while these run.
     for _ in range(25):
         client.infer(network, X)
     assert inferences(1) == 25

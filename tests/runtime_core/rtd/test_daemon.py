@@ -1,4 +1,4 @@
-"""Several daemons on a node, what they own, where they listen, health and reflection."""
+"""Several daemons on a node: their cores, addresses, health and reflection."""
 
 import socket
 import stat

@@ -1,4 +1,4 @@
-"""A CPU node that would run for ever ends with its timeout, with an unload, and with the daemon."""
+"""A CPU node that would run forever is stopped by its timeout, by an unload, and with the daemon."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ X = {"x": np.ones((1, 4), np.float32)}
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory):
-    """A Loop whose trip count the input decides: some 10^15 for the input above."""
+    """A Loop whose trip count depends on the input: about 10^15 for the input above."""
     value = helper.make_tensor_value_info
     body = helper.make_graph(
         [
@@ -95,7 +95,7 @@ def test_a_daemon_stops_though_a_cpu_node_never_would_and_counts_what_runs(start
         thread.start()
         wait(lambda: daemon.manager.running == 1)
         going.close()
-        # Its session ended: the network is on its way out, and the inference runs all the same.
+        # The session has ended and the network is being unloaded, but the inference still runs.
         wait(lambda: not daemon.manager.networks)
         assert daemon.manager.running == 1
         began = time.monotonic()

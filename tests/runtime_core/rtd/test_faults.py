@@ -17,7 +17,7 @@ X = {"x": chain_input().tobytes()}
 
 @pytest.fixture
 def broken(node):
-    """Break the node; it is whole again after the test."""
+    """Inject faults into the node; they are cleared after the test."""
     store = Datastore(node, writable=True)
     yield lambda kind, **how: inject(store, FaultSpec(kind, **how), time.monotonic_ns())
     clear(store)

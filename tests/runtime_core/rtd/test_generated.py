@@ -24,7 +24,7 @@ def test_make_proto_would_change_nothing(tmp_path):
     for file in compiled.file:
         for message in file.message_type:
             for field in message.field:
-                # Made from the name; modules leave it out.
+                # Derived from the name; modules omit it.
                 field.ClearField("json_name")
         module = import_module(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
         checked_in = descriptor_pb2.FileDescriptorProto()

@@ -110,7 +110,7 @@ def elapsed(client, network, count):
 def test_stages_of_a_pipelined_network_overlap(client):
     stage = 0.1
     network = client.load(chain(stages=4, stage_seconds=stage), ninfer=5)
-    # Five through four stages: 4 + 4 stage times, not 5 * 4.
+    # Five inferences in four stages take 4 + 4 stage times, not 5 * 4.
     assert elapsed(client, network, 5) < 12 * stage
 
 

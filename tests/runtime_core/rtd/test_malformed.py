@@ -1,4 +1,4 @@
-"""Malformed requests get the documented status, and the daemon lives."""
+"""Malformed requests get the documented status, and the daemon continues."""
 
 import itertools
 
@@ -135,7 +135,7 @@ def test_an_empty_request_gets_a_status(client, name):
 
 @pytest.fixture
 def raw(daemon):
-    """Send bytes that need not be a message."""
+    """Send arbitrary bytes."""
     with grpc.insecure_channel(daemon.address) as channel:
 
         def send(path, data, streaming):
@@ -223,7 +223,7 @@ def test_loads_that_never_end_share_one_limit(monkeypatch):
     def half_open():
         yield size()
         yield chunk(NEFF[:-1])
-        # Another client, while this one has not ended.
+        # Another client, while this one is still connected.
         with pytest.raises(RtdError, match="loads that have not ended") as caught:
             loading.read_load([size(), chunk()], defaults)
         assert caught.value.code is Nerr.RESOURCE

@@ -1,4 +1,4 @@
-"""What a client made under a session is freed when the client goes."""
+"""Everything that a client creates in a session is freed when the client disconnects."""
 
 import itertools
 

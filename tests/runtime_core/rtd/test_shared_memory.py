@@ -1,4 +1,4 @@
-"""IFMAPs and OFMAPs in shared memory, either way independently; names stay in their folder."""
+"""IFMAPs and OFMAPs in shared memory, independently of each other; names cannot leave their folder."""
 
 import os
 

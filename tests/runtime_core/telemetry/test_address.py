@@ -1,4 +1,4 @@
-"""One spelling of a daemon's address."""
+"""The normalized form of a daemon's address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pages whose runtime ended: dead is dead, whoever has the page's lock next; what was sent stays sent."""
+"""Pages whose runtime has ended are not shown, even if another process locks the page; link counts are kept."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ if "inside" in sys.argv:
 print("up", flush=True)
 sys.stdin.read()
 """
-# What the next runtime does first, and a loaded host may stop it there.
+# The first step of the next runtime; a loaded host may interrupt it there.
 NEXT_OWNER = """
 import sys
 from runtime_core.driver.locks import page_byte

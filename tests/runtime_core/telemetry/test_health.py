@@ -1,4 +1,4 @@
-"""Each kind of fault, and what the rules of health say of it: under the virtual clock, within three seconds."""
+"""Each kind of fault and its verdict by the health rules, within three seconds of the virtual clock."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +67,7 @@ def failing_load(world):
 
 
 class Row(NamedTuple):
-    """A fault, and the one verdict that it gives within three seconds."""
+    """A fault, and its only verdict within three seconds."""
 
     fault: str
     fields: dict
@@ -259,7 +259,7 @@ def test_spans_are_short():
 
 
 def test_a_transfer_that_a_broken_link_ends_counts_no_bytes_from_there_on(world):
-    """The pipeline goes from ND0 over ND1 to ND2; the link from ND1 to ND2 breaks."""
+    """The pipeline runs from ND0 over ND1 to ND2; the link from ND1 to ND2 fails."""
 
     def sent():
         return [device.link_east_bytes for device in world.snapshot.devices[:2]]

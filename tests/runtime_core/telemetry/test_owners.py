@@ -1,4 +1,4 @@
-"""A signal reaches the process that is shown, or nobody: a page, a recording or a mirror is no proof."""
+"""A signal reaches the process that is shown, or no process: a page, a recording or a mirror is not a proof."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ with nrt.Runtime() as runtime:
 
 @pytest.fixture
 def start():
-    """Programs that are ended with the test."""
+    """Programs that are killed after the test."""
     started = []
 
     def run(*command, **options):
@@ -49,7 +49,7 @@ def owner(node, start):
 
 @pytest.fixture
 def stranger(start):
-    """A process that has nothing to do with the node."""
+    """A process that does not use the node."""
     return start("sleep", "600")
 
 
@@ -59,7 +59,7 @@ def only_runtime(source):
 
 
 def forge(root, **fields):
-    """Write into the first page as an owner of the files can."""
+    """Write into the first page, as the owner of the files can."""
     store = Datastore(root, writable=True)
     page = store.page(0)
     for name, value in fields.items():
@@ -103,7 +103,7 @@ def test_a_page_that_is_older_than_the_process_is_not_its_own(owner, node):
 
 
 def test_a_process_that_holds_the_lock_but_not_the_datastore_is_a_stranger(node, start):
-    """Whoever may open the lock file can hold a page's byte: that alone makes nobody a runtime."""
+    """Every process that may open the lock file can lock a page's byte, so the lock alone does not prove a runtime."""
     program = f"""
 import fcntl, os, sys
 fd = os.open({str(node / "locks")!r}, os.O_RDWR)
@@ -126,7 +126,7 @@ sys.stdin.readline()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a pid namespace needs root")
 def test_a_runtime_in_another_pid_namespace_is_not_mistaken_for_a_process_here(node, start):
-    """The viewer in a namespace of its own; the runtime outside, whose number belongs to another process inside."""
+    """The viewer is in a pid namespace; the runtime is outside, and its pid belongs to another process inside."""
     outside = start(sys.executable, "-c", OWNER)
     assert outside.stdout.readline()
     program = """

@@ -1,4 +1,4 @@
-"""What happened between two snapshots."""
+"""Rates between two snapshots."""
 
 import pytest
 from hypothesis import given

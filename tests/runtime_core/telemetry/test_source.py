@@ -1,4 +1,4 @@
-"""Choosing a source, and a node that comes and goes."""
+"""Selecting a source, and a node that appears and disappears."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Time passes by events, in order, and equal programs give equal histories."""
+"""Time moves from event to event, in order, and equal programs have equal histories."""
 
 import pytest
 from hypothesis import given

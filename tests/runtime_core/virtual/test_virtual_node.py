@@ -1,4 +1,4 @@
-"""A node under a virtual clock counts what a node under the real clock counts, only sooner."""
+"""A node under a virtual clock counts the same as under the real clock, but faster."""
 
 import itertools
 import json
@@ -77,7 +77,7 @@ def test_a_busy_hour_passes_at_once_and_the_tools_can_read_it(virtual, make_neff
 
 
 def through_pages(node, kind):
-    """The same runtimes, counting in one of three ways."""
+    """The same runtimes, with one of three ways of counting."""
 
     def claim(store, tag):
         page = RuntimePage(store, tag=tag, command="", version="", start_ns=0, pid=1)
@@ -97,7 +97,7 @@ def counted(node):
 
 
 def history(type_name, neff, workers, times_ns, kind):
-    """What is counted at each of the times, with every core busy, the direct way or the general one."""
+    """The counts at given times, with every core busy, by the fast path or the general one."""
     with VirtualNode(type_name) as node:
         runtime = through_pages(node, kind)
         for model in load_everywhere(runtime, neff):
@@ -314,7 +314,7 @@ def test_a_reset_reaches_running_clients(virtual, make_neff):
     node.run(SECOND)
     (seen,) = look(node).runtimes
     assert seen.executions.completed > 10
-    # Two were running; after that each client is refused, a thousand times a second.
+    # Two were running; after that each client is refused a thousand times per second.
     refused = seen.cores[0].status.hw_error - 2
     assert refused == pytest.approx(2 * 500, rel=0.05)
     assert seen.executions.completed_with_err == 2 + refused

@@ -1,4 +1,4 @@
-"""The search finds planted defects, shrinks what fails, and finds nothing on the real code."""
+"""The search finds planted defects, shrinks failing scenarios, and finds nothing in the real code."""
 
 import json
 import os
@@ -37,7 +37,7 @@ EVENTS = {
     "failing-viewer": [EventSpec("40s", hold="web", lasting="30s")],
     "wrong-alert": [EventSpec("40s", kill="web")],
 }
-"""What has to happen for a defect to show; the others show by themselves."""
+"""The event that reveals a defect; the other defects need none."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def quiet(monkeypatch):
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_planted_defect_breaks_an_invariant_and_the_real_code_none(name, base, tmp_path):
-    # The alert of a runtime that is gone takes five minutes.
+    # The alert for a stopped runtime fires after five minutes.
     duration = "8m" if name == "wrong-alert" else base.duration
     scenario = replace(base, duration=duration, timeline=EVENTS.get(name, []))
     assert run_trial(scenario, tmp_path, 1, INVARIANTS) is None

@@ -1,4 +1,4 @@
-"""What is recorded reads back to the last bit, from any place, also after a crash; nothing in a file is trusted."""
+"""Recordings are exact, can be read from any place and after a crash, and their content is not trusted."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ from runtime_core.telemetry.recording.columns import HISTOGRAM, Columns, put_tog
 
 
 def day(count=10, step=1.0):
-    """Snapshots in which a runtime comes and another goes."""
+    """Snapshots in which one runtime starts and another ends."""
     made = []
     for number in range(count):
         runtimes = [BUSY[0]] if number < 7 else []
@@ -208,7 +208,7 @@ def whole_file(tmp_path_factory):
 
 
 def survive(path):
-    """Reading ends in snapshots or in a sentence."""
+    """Reading results in snapshots or in a one-line error."""
     try:
         recording = Recording(path)
         for index in range(len(recording)):
@@ -263,7 +263,7 @@ numbers = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=8)
 def test_differences_that_lead_anywhere_do_no_harm(path, gaps, changes, bucket_gaps, bucket_changes):
     key = frames.key_record(take_apart(make_snapshot(runtimes=BUSY)))
     delta = frames.DeltaRecord(gaps, changes, bucket_gaps, bucket_changes)
-    # The second frame goes on in the first one's window, as the writer's does.
+    # The second frame uses the first one's window, as in the writer.
     squeezed = zlib.compressobj()
     payloads = []
     for record in (key, delta):
@@ -342,7 +342,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("parts", BOMBS.values(), ids=BOMBS)
 def test_a_small_file_takes_little_memory_whatever_it_unpacks_to(path, parts):
-    """In a process of its own, which may have 300 MB more than it has."""
+    """Run in a separate process, with a limit of 300 MB of additional memory."""
     compressor = zlib.compressobj(9)
     record = b"\x93" + b"".join(parts)
     payload = (compressor.compress(record) + compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(frames.SYNC_TAIL)]

@@ -1,4 +1,4 @@
-"""A recording as a source: the right moment at the right time, and a node that every viewer reads."""
+"""A recording as a source: correct snapshots at each time, and a node that every viewer can read."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from runtime_core.telemetry.recording.node import start_replay
 
 
 class Clock:
-    """Time that passes only when told, or slept."""
+    """A clock that advances only when it is set or slept."""
 
     def __init__(self):
         self.ns = 5 * SECOND
@@ -200,7 +200,7 @@ def test_every_viewer_shows_what_was_recorded(node, tmp_path, spawn, command, wa
 
 @pytest.mark.e2e
 def test_a_real_nodes_sysfs_is_recorded_as_it_is(node, tmp_path, command):
-    """What sysfs can't tell stays not available in the recording, and is not shown as 0."""
+    """Figures that sysfs lacks are not available in the recording, and are not shown as 0."""
     with Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0-1", "NEURON_PROCESS_TAG": "web"}):
         assert command("neuron_tools.sim", "sysfs", "--export", tmp_path / "tree").returncode == 0
         spec = f"sysfs:{tmp_path / 'tree'}"

@@ -1,4 +1,4 @@
-"""Whose the cores are, where the driver does not tell."""
+"""Owners of cores, which the driver does not report."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A real node's tree becomes the same records as a simulated node."""
+"""A real node's tree results in the same records as a simulated node."""
 
 import pytest
 

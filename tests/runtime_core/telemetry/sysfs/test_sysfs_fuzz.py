@@ -1,4 +1,4 @@
-"""Whatever a tree holds, it is read without a crash, and every viewer can show what was read."""
+"""Every tree is read without a crash, and every viewer can show the result."""
 
 import errno
 import itertools
@@ -50,7 +50,7 @@ def show_everywhere(before, after):
 
 
 def mend(path, content):
-    """Put back what :func:`spoil` did away with."""
+    """Undo the changes of :func:`spoil`."""
     if path.is_dir():
         path.rmdir()
     else:
@@ -170,7 +170,7 @@ DENIALS = st.sampled_from([errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, e
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=DENIALS, seed=st.integers(0, 999))
 def test_any_file_may_be_denied(tree, number, seed):
-    """Also for root, whom no mode keeps out."""
+    """Also for root, who can read files of every mode."""
     source, chance = SysfsSource(tree.root), random.Random(seed)
     before = source.snapshot()
     real_open = os.open

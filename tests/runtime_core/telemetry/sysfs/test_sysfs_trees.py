@@ -1,7 +1,7 @@
-"""Trees that are checked in, and what is read of them.
+"""Checked-in trees, and the expected results of reading them.
 
-A tree is a text of lines ``path: value``. ``busy-simulated-xlarge`` was exported from a busy node; the others stand for
-drivers of other years and for broken ones. ``UPDATE_GOLDEN=1`` writes what is expected anew.
+A tree is a text of lines ``path: value``. ``busy-simulated-xlarge`` was exported from a busy node; the others represent
+other versions of the driver, and damaged trees. ``UPDATE_GOLDEN=1`` rewrites the expected results.
 """
 
 import os
@@ -26,12 +26,12 @@ def unpack(name, root):
 
 
 def known(record):
-    """The figures of a record that are there and not 0."""
+    """The figures of a record that are available and not 0."""
     return " ".join(f"{name}={value}" for name, value in record._asdict().items() if value)
 
 
 def described(snapshot):
-    """The node as neuron-ls shows it, then every figure of every core and process."""
+    """The output of neuron-ls, then every figure of every core and process."""
     lines = [render(snapshot, View(wide=True, topology=True)), ""]
     for device in snapshot.devices:
         lines.append(f"neuron{device.index}: used {device.memory_used_bytes} {known(device.ecc)}".rstrip())
