@@ -19,17 +19,18 @@ _FIRST_OCTAVE = 10
 _LAST_OCTAVE = 41
 """Values from 2**41 ns (37 minutes) on share the last bucket."""
 
+_FIRST_SHIFT, _LAST_SHIFT = _FIRST_OCTAVE - _SUB_BITS, _LAST_OCTAVE - _SUB_BITS
+_BELOW = (_FIRST_SHIFT << _SUB_BITS) + _SUB_COUNT - 1
+
 BUCKET_COUNT = (_LAST_OCTAVE - _FIRST_OCTAVE) * _SUB_COUNT + 2
 
 
 def bucket_index(value_ns: int) -> int:
     """The bucket that counts a latency of ``value_ns`` nanoseconds."""
-    octave = value_ns.bit_length() - 1
-    if octave < _FIRST_OCTAVE:
-        return 0
-    if octave >= _LAST_OCTAVE:
-        return BUCKET_COUNT - 1
-    return ((octave - _FIRST_OCTAVE) << _SUB_BITS) + (value_ns >> (octave - _SUB_BITS)) - _SUB_COUNT + 1
+    shift = value_ns.bit_length() - 1 - _SUB_BITS
+    if _FIRST_SHIFT <= shift < _LAST_SHIFT:
+        return (shift << _SUB_BITS) + (value_ns >> shift) - _BELOW
+    return 0 if shift < _FIRST_SHIFT else BUCKET_COUNT - 1
 
 
 def bucket_bounds_ns(index: int) -> tuple[int, int]:

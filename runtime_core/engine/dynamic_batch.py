@@ -39,13 +39,13 @@ def execute_samples(
         NrtError: as :meth:`Engine.execute`; EXEC_BAD_INPUT when the inputs differ in their number of samples. After
             EXEC_COMPLETED_WITH_NUM_ERR the other executions have run, and the error holds all results.
     """
-    if not model.graph.dynamic_batch:
-        return engine.execute(model, inputs, plan=plan)
+    if not model.neff.graph.dynamic_batch:
+        return engine.execute(model, inputs, None, plan)
     batch = model.graph.batch
     counts = {array.shape[0] if array.ndim else -1 for array in inputs.values()}
     # What is wrong with more than the number of samples, the engine tells best, of the arrays as they came.
     if counts == {batch} or not _are_samples(model.graph, inputs):
-        return engine.execute(model, inputs, plan=plan)
+        return engine.execute(model, inputs, None, plan)
     if len(counts) != 1 or min(counts) < 1:
         engine.count_bad_input(model)
         raise NrtError(

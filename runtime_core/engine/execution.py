@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,6 +58,7 @@ class LoadedModel:
 
     Attributes:
         cores: global core of each model-relative one; a core stands there more than once when nodes share it.
+        distinct_cores: the global cores it runs on, each once.
         program: ``None`` when it runs without numerics.
         timeout_ns: after which one of its nodes is given up on a core.
         steady: nothing but other executions can touch it, so that a client under a virtual clock may place executions
@@ -79,16 +79,15 @@ class LoadedModel:
     steady: bool = True
     in_flight: list[None] = field(default_factory=list)
     idle: threading.Condition = field(default_factory=threading.Condition)
+    distinct_cores: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.distinct_cores = tuple(dict.fromkeys(self.cores))
 
     @property
     def graph(self) -> Graph:
         """Its graph."""
         return self.neff.graph
-
-    @functools.cached_property
-    def distinct_cores(self) -> tuple[int, ...]:
-        """The global cores it runs on, each once."""
-        return tuple(dict.fromkeys(self.cores))
 
 
 class ExecutionError(NrtError):

@@ -62,7 +62,6 @@ OUTCOMES: dict[NrtStatus, Outcome] = {
     NrtStatus.EXEC_HW_ERR_REPAIRABLE_HBM_UE: Outcome(COMPLETED_WITH_ERR, HW_HBM_UE_ERROR, HARDWARE),
 }
 
-_SUCCEEDED = OUTCOMES[NrtStatus.SUCCESS]
 _OTHER = Outcome(COMPLETED_WITH_ERR, GENERIC_ERROR, GENERIC)
 
 LOAD_STATUS: dict[NrtStatus, int] = {
@@ -78,4 +77,4 @@ LOAD_STATUS: dict[NrtStatus, int] = {
 
 def outcome_of(status: NrtStatus) -> Outcome:
     """How ``status`` is counted; a status with no class of its own is a generic error."""
-    return _SUCCEEDED if status is NrtStatus.SUCCESS else OUTCOMES.get(status, _OTHER)
+    return OUTCOMES.get(status, _OTHER)

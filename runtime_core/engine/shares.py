@@ -102,9 +102,11 @@ class HostQueue:
         ends_ns, start_ns = self.ends_ns, arrival_ns
         while ends_ns and ends_ns[0] <= arrival_ns:
             del ends_ns[0]
-        if len(ends_ns) == len(self.slowdown):
+        busy, slowdowns = len(ends_ns), self.slowdown
+        if busy == len(slowdowns):
             start_ns = ends_ns.pop(0)
-        slowdown = self.slowdown[len(ends_ns)]
+            busy -= 1
+        slowdown = slowdowns[busy]
         if slowdown != 1.0:
             work_ns = int(work_ns * slowdown)
         self.given_ns += work_ns

@@ -242,10 +242,11 @@ class Runtime(TensorCalls):
 
     def infer(self, model: LoadedModel, inputs: Mapping[str, Array]) -> ExecutionResult:
         """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
-        import numpy as np
-
-        with self._calls:
-            return self._infer(model, {name: np.asarray(value) for name, value in inputs.items()}, None)
+        thread = self._calls.enter()
+        try:
+            return self._infer(model, _arrays(inputs) if inputs else inputs, None)
+        finally:
+            self._calls.leave(thread)
 
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         self._last_read = None
@@ -320,6 +321,12 @@ class Runtime(TensorCalls):
 
 def _not_loaded(model: LoadedModel) -> NrtError:
     return NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
+
+
+def _arrays(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    import numpy as np
+
+    return {name: np.asarray(value) for name, value in inputs.items()}
 
 
 def _tell(result: ExecutionResult) -> None:

@@ -47,18 +47,19 @@ def count_execution(
     if total_ns >= 0:
         bucket = bucket_index(total_ns)
         words[LATENCY] += total_ns
-        if bucket < words[_LOW]:
-            words[_LOW] = bucket
-        if bucket > words[_HIGH]:
-            words[_HIGH] = bucket
-        words[BUCKETS + bucket] += 1
+        counted = words[BUCKETS + bucket]
+        if not counted:
+            # The range holds every bucket that was counted before.
+            words[_LOW] = min(words[_LOW], bucket)
+            words[_HIGH] = max(words[_HIGH], bucket)
+        words[BUCKETS + bucket] = counted + 1
         bucket = bucket_index(device_ns)
         words[_DEVICE_LATENCY] += device_ns
-        if bucket < words[_DEVICE_LOW]:
-            words[_DEVICE_LOW] = bucket
-        if bucket > words[_DEVICE_HIGH]:
-            words[_DEVICE_HIGH] = bucket
-        words[_DEVICE_BUCKETS + bucket] += 1
+        counted = words[_DEVICE_BUCKETS + bucket]
+        if not counted:
+            words[_DEVICE_LOW] = min(words[_DEVICE_LOW], bucket)
+            words[_DEVICE_HIGH] = max(words[_DEVICE_HIGH], bucket)
+        words[_DEVICE_BUCKETS + bucket] = counted + 1
 
 
 def count_executions(

@@ -69,7 +69,8 @@ class OwnedPage:
         # A word view for the hot path; the structure for everything else.
         self._words = memoryview(store.map)[offset : offset + layout.PAGE_BYTES].cast("Q")
         self._file_words = memoryview(store.map)[: layout.PAGES_OFFSET].cast("Q")
-        self._resets = self._reset_counts()
+        self._resets = self._file_words[at.RESETS :: at.DEVICE_BLOCK_WORDS][:MAX_DEVICES]
+        self._opened = self._resets.tolist()
         self._busy_until: memoryview | list[int] = self._file_words[at.BUSY_UNTIL : at.BUSY_UNTIL + MAX_CORES]
         starts = range(at.CORES, at.CORES + at.CORE_WORDS * MAX_CORES, at.CORE_WORDS)
         self._timelines: list[Timeline] = [self._words[start : start + TIMELINE_WORDS] for start in starts]
@@ -146,15 +147,12 @@ class OwnedPage:
     def own_cores(self, cores: Iterable[int]) -> None:
         """Publish the cores that the process owns (it holds their locks), and open their devices."""
         mask = sum(1 << core for core in cores)
-        self._resets = self._reset_counts()
+        self._opened = self._resets.tolist()
 
         def change(page: layout.Page) -> None:
             page.owned_cores = mask
 
         self._guarded(change)
-
-    def _reset_counts(self) -> list[int]:
-        return [self._file_words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] for device in range(MAX_DEVICES)]
 
     def was_reset(self, cores: Sequence[int]) -> bool:
         """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
@@ -162,11 +160,13 @@ class OwnedPage:
         Raises:
             LostCoresError: as :meth:`check_usable`, which it calls.
         """
-        self.check_usable()
-        words, opened = self._file_words, self._resets
+        # What check_usable() finds most of the time, without calling it.
+        if self.loss or time.monotonic_ns() > self._trusted_until_ns or not self.store.is_whole():
+            self.check_usable()
+        resets, opened = self._resets, self._opened
         for core in cores:
             device = core // CORES_PER_DEVICE
-            if words[at.RESETS + device * at.DEVICE_BLOCK_WORDS] != opened[device]:
+            if resets[device] != opened[device]:
                 return True
         return False
 
