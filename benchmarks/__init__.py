@@ -1,1 +1,1 @@
-"""Every speed claim, one file a claim, measured beside a peer in the same run (``make bench``)."""
+"""Every performance claim, one file per claim, measured together with a peer in the same run (``make bench``)."""

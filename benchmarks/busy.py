@@ -1,4 +1,4 @@
-"""A busy inf1.24xlarge: 64 processes that own a core each and count executions."""
+"""A busy inf1.24xlarge: 64 processes, each of which owns a core and counts executions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWNERS = 64
 
 @contextmanager
 def busy_node() -> Iterator[list[int]]:
-    """A node of its own for the block, in ``$NEURON_SIM_ROOT``; gives the owners' pids."""
+    """A temporary node for the block, in ``$NEURON_SIM_ROOT``; yields the owners' pids."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         os.environ["NEURON_SIM_ROOT"] = str(Path(folder) / "node")
         set_up(type_name="inf1.24xlarge")

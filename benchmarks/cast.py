@@ -1,6 +1,6 @@
-"""What rounding to bfloat16 takes of an execution: of MobileNet's blocks, and of pointwise convolutions alone.
+"""The share of rounding to bfloat16 in an execution of MobileNet's blocks, and of pointwise convolutions alone.
 
-With ``NEURON_BENCH_BEFORE`` set to the Python of an older version's virtual environment, its figures stand beside.
+If ``NEURON_BENCH_BEFORE`` is the Python of a virtual environment with an older version, its figures are shown too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# As onnxruntime: one thread. Read when NumPy is imported.
+# One thread, as for onnxruntime. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -25,8 +25,8 @@ from runtime_core.engine.numerics import load_program
 
 _POINTWISE = ((32, 16, 112), (24, 144, 56), (64, 64, 56), (128, 128, 28), (256, 256, 14), (512, 512, 7))
 _BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-"""MobileNet v2: expansion, output channels, repetitions, stride of the first."""
-# An older version has it under its older name.
+"""MobileNet v2: expansion, output channels, repetitions, stride of the first block."""
+# Older versions use another name.
 _compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
@@ -82,7 +82,7 @@ def _mobilenet() -> onnx.ModelProto:
 
 
 def measure() -> dict[str, float]:
-    """The part of each execution that ends when nothing is rounded; and the execution's time by onnxruntime's."""
+    """The time of each execution that is saved without rounding, and the ratio of its time to onnxruntime's."""
     models = {
         "MobileNet v2": _mobilenet(),
         **{f"1x1, {a} to {b} at {n}x{n}": _pointwise(a, b, n) for a, b, n in _POINTWISE},
@@ -112,7 +112,7 @@ def measure() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure the parts."""
+    """Measure the shares."""
     now = measure()
     compare("cast", "cast", now, "", {name: 0.1 for name in now if name.endswith("cast")})
 

@@ -1,4 +1,4 @@
-"""An hour's worth of runtimes that come and go: what neuron-monitor keeps of them, and whether its counters hold."""
+"""Many runtimes that start and end: the memory of neuron-monitor, and the consistency of its counters."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _TAG = re.compile(r'runtime_tag="([^"]*)"')
 
 
 class Found(NamedTuple):
-    """What a churn showed.
+    """Results of a churn.
 
     Attributes:
-        ended, killed: runtimes that came and went, and those of them that were killed.
-        scrapes: pages that were looked at.
-        tags: runtimes by tag that were seen on any page.
-        most_series, last_series: of runtimes, on the fullest page and on the first page after all had ended.
-        went_back: counters that went back although their series was the same one.
+        ended, killed: runtimes that ended, and those of them that were killed.
+        scrapes: pages that were read.
+        tags: runtimes by tag that were on any page.
+        most_series, last_series: series of runtimes on the largest page, and on the first page after all had ended.
+        went_back: counters that decreased although their series was the same.
         early_mib, late_mib: resident memory after a fifth of the runtimes, and after all.
-        lines, bad_lines: of the stream, and those that were no reports.
+        lines, bad_lines: lines of the stream, and those that are not reports.
     """
 
     ended: int
@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 
 class Watch:
-    """Follows counters from page to page; a series that began anew is another one."""
+    """Follow counters from page to page. A series that restarted counts as another one."""
 
     def __init__(self) -> None:
         self.went_back: list[str] = []
@@ -65,9 +65,9 @@ class Watch:
         self._before: dict[tuple[str, str, str, str], float] = {}
 
     def look(self, shown: str) -> int:
-        """Take a page; gives how many series of runtimes it has."""
+        """Process a page; returns the number of its series of runtimes."""
         found = [(name, kind, labels, float(value)) for name, kind, labels, value in _COUNTER.findall(shown)]
-        # Buckets have no time of their own: it is the histogram's.
+        # Buckets have no start time; that of the histogram applies.
         created = {(name, labels): repr(value) for name, kind, labels, value in found if kind == "created"}
         now: dict[tuple[str, str, str, str], float] = {}
         for name, kind, labels, value in found:
@@ -86,12 +86,12 @@ class Watch:
 
 
 def churn(folder: Path, runtimes: int, at_once: int) -> Found:
-    """Let runtimes come and go on a node in ``$NEURON_SIM_ROOT``.
+    """Start and end runtimes on a node in ``$NEURON_SIM_ROOT``.
 
     Args:
-        folder: for the stream's lines and the configuration.
-        runtimes: how many.
-        at_once: how many live at a time.
+        folder: folder for the stream's lines and the configuration.
+        runtimes: number of runtimes.
+        at_once: number of runtimes at a time.
     """
     port, lines = free_port(), folder / "lines.ndjson"
     command = [sys.executable, "-m", "neuron_monitor", "-c", str(configuration(folder, _PERIOD)), "--prometheus"]
@@ -123,7 +123,7 @@ def churn(folder: Path, runtimes: int, at_once: int) -> Found:
             follower.join()
         if spawner.returncode:
             raise SystemExit("the runtimes could not be started")
-        # Two reports later nothing of them may be left.
+        # Two reports later, none of them may be on the page.
         time.sleep(1.0)
         last_series = watch.look(page(port).decode())
         late_mib = monitor.process.memory_info().rss / (1 << 20)
@@ -153,7 +153,7 @@ def churn(folder: Path, runtimes: int, at_once: int) -> Found:
 
 
 def main() -> None:
-    """Measure on a node of its own."""
+    """Measure on a temporary node."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         os.environ["NEURON_SIM_ROOT"] = str(Path(folder) / "node")
         set_up(type_name="inf1.24xlarge")

@@ -1,6 +1,6 @@
-"""The real clock does not drift: what arrives at a fixed rate for a minute is executed, to the half of a per cent.
+"""The real clock does not drift: at a fixed rate for a minute, all requests are executed, within 0.5 %.
 
-And it agrees with the virtual one: clients that execute back to back come to the same throughput and latency.
+It also agrees with the virtual clock: clients that execute back to back have the same throughput and latency.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PEER_SECONDS = 10.0
 
 
 def sleeping_loop(seconds: float, rate_per_second: float) -> int:
-    """The peer: a loop that sleeps for a period after each turn, as naive load generators do; its turns."""
+    """The peer: a loop that sleeps for a period after each iteration, like naive load generators."""
     turns = 0
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -31,7 +31,7 @@ def sleeping_loop(seconds: float, rate_per_second: float) -> int:
 
 
 def differences(setup: Setup) -> list[Figure]:
-    """Both clocks, back to back."""
+    """Measure clients back to back under both clocks."""
     simulated = run_virtual(setup, memory_bound(), seconds=AGREEMENT_SECONDS)
     with node_for(setup.instance_type) as root:
         real = run_real(setup, memory_bound(), root=root, seconds=AGREEMENT_SECONDS)
@@ -45,7 +45,7 @@ def differences(setup: Setup) -> list[Figure]:
 
 
 def main() -> None:
-    """A minute of four cores with two clients each, then both clocks, then ten seconds of the peer."""
+    """Measure a minute of four cores with two clients each, then both clocks, then ten seconds of the peer."""
     setup = Setup("inf1.xlarge", 1, 1, 4, 4, 2)
     with node_for(setup.instance_type) as root:
         seen = run_real(setup, memory_bound(), root=root, seconds=SECONDS, rate_per_second=RATE_PER_SECOND)

@@ -1,4 +1,4 @@
-"""Compiling to a NEFF, beside onnxruntime making its session of the same file: time and memory."""
+"""Time and memory to compile to a NEFF, compared with an onnxruntime session of the same file."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from runtime_core.neff.writer import encode_neff, save_neff
 
 
 def _peak_bytes(what: str, model: Path, target: Path) -> int:
-    """What a process of its own takes for one compilation or session, beyond its imports."""
+    """Time and memory of a separate process for one compilation or session, without its imports."""
     command = [sys.executable, "-m", "benchmarks.compile", what, str(model), str(target)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _in_process(what: str, model: Path, target: Path) -> None:
-    # A small network first: what every process pays once is no part of the model's cost.
+    # Compile a small network first, to exclude one-time costs of the process.
     small = path_of("squeezenet")
     save_neff(compile_model(small), target) if what == "ours" else session(small)
     before = psutil.Process().memory_info().rss
-    Path("/proc/self/clear_refs").write_text("5")  # starts the kernel's high-water mark anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the kernel's high-water mark
     save_neff(compile_model(model), target) if what == "ours" else session(model)
     peak_kib = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak_kib.split()[1]) * 1024 - before)
 
 
 def main() -> None:
-    """Measure the light networks, and ResNet-50 with weights that are no constants."""
+    """Measure the light networks, and ResNet-50 with weights that are not constants."""
     figures = []
     ratios = []
     for name in NETWORKS:

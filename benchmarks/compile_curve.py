@@ -1,4 +1,4 @@
-"""Compiling networks whose operators alternate between the cores and the CPU: the time by their number."""
+"""Time to compile networks whose operators alternate between cores and CPU, by the number of operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import runtime_core.compiler
 from benchmarks.harness import compare, exponent
 
 _OPERATORS = (500, 1000, 2000, 4000, 8000, 20_000)
-# An older version has it under its older name.
+# Older versions use another name.
 _compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
@@ -29,7 +29,7 @@ def _alternating(count: int) -> onnx.ModelProto:
 
 
 def measure() -> dict[str, float]:
-    """CPU seconds by number of operators; and the exponents of the whole curve and of its upper half."""
+    """CPU seconds by number of operators, and the exponents of the whole curve and of its upper half."""
     seconds: dict[float, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "alternating.onnx"

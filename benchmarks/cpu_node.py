@@ -1,6 +1,6 @@
-"""What a CPU node costs: the evaluator that runs it beside the onnx package's reference evaluator, in one run.
+"""The cost of a CPU node: its evaluator compared with the onnx package's reference evaluator, in one run.
 
-Preparing a node is paid once per load (and once per compilation); an execution is paid per request.
+A node is prepared once per load (and once per compilation), and executed once per request.
 """
 
 from __future__ import annotations

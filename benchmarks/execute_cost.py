@@ -1,4 +1,4 @@
-"""What the counters cost an execute call."""
+"""The cost of the counters per execution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime_core.driver.pages.page import RuntimePage
 
 
 def telemetry_cost_us() -> float:
-    """All that an execute call does on the page: two checks, placing on the core's timeline, counting, histograms."""
+    """All work of an execution on the page: two checks, placing on the core's timeline, counting, histograms."""
     store = open_or_set_up()
     page = RuntimePage(store, tag="cost", command="", version="")
     ownership.claim_cores(store.locks, [0])
@@ -35,7 +35,7 @@ def telemetry_cost_us() -> float:
 
 
 def main() -> None:
-    """Measure on a node of its own, beside what reading the clock alone costs."""
+    """Measure on a temporary node, together with the cost of reading the clock."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         os.environ["NEURON_SIM_ROOT"] = str(Path(folder) / "node")
         cost = telemetry_cost_us()

@@ -1,8 +1,8 @@
-"""Executions per second of an application without numerics: what each costs, and what several processes add.
+"""Executions per second of an application without numerics: the cost of each, and the gain of several processes.
 
-*Ours* is the bookkeeping of one execution: CPU time of ``infer`` against a clock that returns at once, less that of the
-clock. The rest of what an execution costs a busy process is waking threads and the interpreter lock, which
-``neuron-sim run --processes`` divides.
+*Ours* is the bookkeeping of one execution: CPU time of ``infer`` with a clock that returns at once, without the time of
+the clock. Other costs in a busy process are waking threads and the interpreter lock, which ``neuron-sim run
+--processes`` distributes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENVIRONMENT = {"NEURON_RT_VISIBLE_CORES": f"0-{_CORES - 1}"}
 
 
 class _Clock:
-    """A clock that does not wait: it goes on to the end of each execution."""
+    """A clock that does not wait, but advances to the end of each execution."""
 
     ahead_ns = 0
 
@@ -50,7 +50,7 @@ def _small() -> Neff:
 
 
 def _least_microseconds(turns: int, rounds: int, call: object, *arguments: object) -> float:
-    """The least CPU time of a call: whatever disturbs can only add to it."""
+    """The minimum CPU time of a call, because disturbances can only increase it."""
     least = float("inf")
     for _ in range(rounds):
         started = time.process_time()
@@ -61,14 +61,14 @@ def _least_microseconds(turns: int, rounds: int, call: object, *arguments: objec
 
 
 def _bookkeeping() -> float:
-    """Microseconds of ours in an execution."""
+    """Microseconds of bookkeeping per execution."""
     clock = _Clock()
     with Runtime(numerics=False, environment=_ENVIRONMENT, clock=clock) as runtime:
         model = runtime.load(_small(), 0)
         whole = _least_microseconds(300, 200, runtime.infer, model, {})
 
     def wait() -> None:
-        # As often as an execution asks the clock, and waits.
+        # The number of times that an execution reads the clock and waits.
         clock.now_ns()
         clock.now_ns()
         clock.sleep_until(clock.now_ns() + 1000)
@@ -77,7 +77,7 @@ def _bookkeeping() -> float:
 
 
 def _threads(count: int) -> float:
-    """Executions per second of threads that take the cores in turn, under the real clock."""
+    """Executions per second of threads that use the cores in turn, under the real clock."""
     done = [0] * count
     stop = threading.Event()
 
@@ -102,7 +102,7 @@ def _threads(count: int) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Microseconds of ours, and executions per second by threads of one process."""
+    """Microseconds of bookkeeping, and executions per second by number of threads in one process."""
     os.environ["NEURON_RT_LOG_LEVEL"] = "QUIET"
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         os.environ["NEURON_SIM_ROOT"] = str(Path(folder) / "node")
@@ -126,7 +126,7 @@ def _processes(count: int) -> float:
 
 
 def main() -> None:
-    """Measure both, and the older version where there is one."""
+    """Measure both, and the older version if there is one."""
     now, before = measure(), measured_before("executions")
     figures = []
     for name, value in now.items():

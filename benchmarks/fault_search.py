@@ -1,4 +1,4 @@
-"""How soon ``neuron-sim scenario search`` finds planted defects, and how short it makes what it found."""
+"""Time in which ``neuron-sim scenario search`` finds planted defects, and size of the shrunk scenarios."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How neuron-top bears a fleet of 500 nodes: time to a full table, CPU, memory, and how soon it answers a key.
+"""neuron-top with a fleet of 500 nodes: time to a full table, CPU, memory, and response time to a key.
 
-The nodes are virtual ones (``neuron-sim fleet up``) of the largest kind, with a process on each core. No other program
-shows such a fleet in a terminal. What asking costs is compared with what others do (all-smi, Prometheus's client
-library): fetch the text of the same nodes and parse all of it, in the same run.
+The nodes are virtual (``neuron-sim fleet up``), of the largest size, with a process on each core. No other program
+shows such a fleet in a terminal. The cost of collection is compared with that of other programs (all-smi, Prometheus's
+client library), which fetch the text of the same nodes and parse all of it, in the same run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def _key_seconds(running: Terminal) -> list[float]:
-    """From a key to the screen that it asks for: the table and the heat map in turn."""
+    """Time from a key to the requested screen: the table and the heat map in turn."""
     times = []
     for number in range(_KEYS):
         sought = b"share of time busy" if number % 2 == 0 else b"NODE.{0,3} +STATE"
@@ -73,7 +73,7 @@ def _with_client_library(endpoint: Endpoint) -> None:
 
 
 def _milliseconds(ask: Callable[[Endpoint], object], endpoints: list[Endpoint]) -> float:
-    """CPU of this process per node, after one to warm up."""
+    """CPU of this process per node, after a warm-up with one node."""
     ask(endpoints[0])
     started = time.process_time()
     for endpoint in endpoints[1:]:
@@ -82,7 +82,7 @@ def _milliseconds(ask: Callable[[Endpoint], object], endpoints: list[Endpoint]) 
 
 
 def _ways(endpoints: list[Endpoint]) -> dict[str, float]:
-    """CPU milliseconds per node of each way to ask."""
+    """CPU milliseconds per node of each way of collection."""
     client, reader = Client(), Reader(FLEET_FAMILIES)
 
     def summary(endpoint: Endpoint) -> None:

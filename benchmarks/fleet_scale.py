@@ -36,7 +36,7 @@ _GRAFANAS_RANGE_SECONDS = 3600
 
 
 class Plan(NamedTuple):
-    """What is measured."""
+    """The plan of a measurement."""
 
     nodes: int = 200
     instance: str = "inf1.6xlarge"
@@ -63,7 +63,7 @@ def fleet_file(plan: Plan) -> str:
 
 
 def program(name: str) -> str:
-    """A program that is installed or unpacked beside the environment."""
+    """A program that is installed, or unpacked beside the environment."""
     found = shutil.which(name) or shutil.which(name, path=str(_UNPACKED))
     if found is None:
         raise SystemExit(f"{name} is missing: run .ci/prometheus .venv/debian")
@@ -101,7 +101,7 @@ def fleet_up(plan: Plan, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 class Server(NamedTuple):
-    """A Prometheus, or what speaks like one."""
+    """A client of Prometheus, or of a compatible server."""
 
     url: str
     process: psutil.Process
@@ -114,19 +114,19 @@ class Server(NamedTuple):
             return result
 
     def value(self, promql: str) -> float:
-        """The one value of a query; 0 for none."""
+        """The only value of a query; 0 if there is none."""
         found = self.ask("query", query=promql)
         return float(str(found[0]["value"][1])) if found else 0.0
 
     def own(self, name: str) -> list[float]:
-        """Values of a metric of its own."""
+        """Values of one of its own metrics."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=120) as answer:
             lines = answer.read().decode().splitlines()
         return [float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} "))]
 
 
 def configuration(plan: Plan, fleet: str) -> str:
-    """Of a Prometheus with the shipped rules."""
+    """Configuration of a Prometheus with the shipped rules."""
     rules = [str(path) for path in sorted((REPOSITORY / "dashboards/rules").glob("*.yml"))]
     return json.dumps(
         {
@@ -159,7 +159,7 @@ def prometheus_up(config: str, folder: Path) -> Iterator[Server]:
 
 
 def wait_until(check: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for a condition; ends the program when it does not come."""
+    """Wait for a condition; exit if it is not met in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -172,7 +172,7 @@ def wait_until(check: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def panels() -> list[tuple[str, str, bool]]:
-    """Title, query and whether it is asked at one time, of every panel of the dashboard."""
+    """Title and query of every panel of the dashboard, and whether it is an instant query."""
     dashboard = json.loads((REPOSITORY / "dashboards/json/neuron-fleet.json").read_text())
     return [
         (panel["title"], target["expr"], bool(target.get("instant")))
@@ -182,7 +182,7 @@ def panels() -> list[tuple[str, str, bool]]:
 
 
 def panel_seconds(server: Server, interval_seconds: int) -> dict[str, float]:
-    """How long each panel's slowest query takes, as Grafana asks for the last hour."""
+    """Time of the slowest query of each panel, for the last hour as in Grafana."""
     found: dict[str, float] = {}
     step = max(15, interval_seconds)
     names = {"$__rate_interval": f"{4 * interval_seconds}s", "$__range": "1h", "$__interval": f"{step}s"}
@@ -200,7 +200,7 @@ def panel_seconds(server: Server, interval_seconds: int) -> dict[str, float]:
                 start = now - _GRAFANAS_RANGE_SECONDS
                 server.ask("query_range", query=query, start=f"{start}", end=f"{now}", step=f"{step}")
         except OSError as error:
-            # It counts with the time that it took to fail.
+            # A failure counts with its time.
             print(f"{title}: {error}", file=sys.stderr)
         found[title] = max(found.get(title, 0.0), time.perf_counter() - started)
     return found
@@ -253,7 +253,7 @@ def measure(plan: Plan) -> None:
 
 
 def cpu(process: psutil.Process) -> float:
-    """Seconds of CPU of a process and its children."""
+    """CPU seconds of a process and its children."""
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
     return sum(one.user + one.system for one in times)
 

@@ -1,4 +1,4 @@
-"""What all benchmarks share: figures with goals, a table on stdout, JSON beside it."""
+"""Common parts of the benchmarks: figures with goals, a table on stdout, and JSON files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 BEFORE_VARIABLE = "NEURON_BENCH_BEFORE"
-"""The Python of a virtual environment with an older version of the project, to measure beside this one."""
+"""The Python of a virtual environment with an older version of the project, for comparison."""
 RESULTS = Path(__file__).parent / "results"
 
 
 class Figure(NamedTuple):
-    """One measured value. ``goal``: the largest (or smallest) value that meets it; ``None``: told for comparison."""
+    """A measured value. ``goal``: the largest (or smallest) value that meets it; ``None``: only for comparison."""
 
     name: str
     value: float
@@ -41,7 +41,7 @@ class Figure(NamedTuple):
 
 
 def microseconds_per_call(call: Callable[[], object], calls: int, rounds: int = 7) -> float:
-    """Median over rounds of the mean time of a call."""
+    """Return the median over rounds of the mean time of a call."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
@@ -52,24 +52,24 @@ def microseconds_per_call(call: Callable[[], object], calls: int, rounds: int = 
 
 
 def process_seconds(command: Sequence[str], runs: int = 15, env: dict[str, str] | None = None) -> float:
-    """Median wall time of a whole process, after one run to warm up."""
+    """Return the median wall time of a whole process, after a warm-up run."""
     return processes_seconds([(command, env)], runs)[0]
 
 
 def processes_seconds(
     programs: Sequence[tuple[Sequence[str], dict[str, str] | None]], runs: int = 15, *, processor: bool = False
 ) -> list[float]:
-    """Median wall time of each of some whole processes, run in turn so that a busy spell of the host hits all alike.
+    """Return the median wall time of each program. They run in turn, so that load of the host affects all equally.
 
     Args:
-        programs: command and environment (``None``: this process's) of each.
-        runs: how often each is run, after once to warm up.
-        processor: the processor time of each, and of what it waited for, instead of the wall time.
+        programs: command and environment (``None``: that of this process) of each.
+        runs: number of runs of each, after a warm-up run.
+        processor: measure processor time, including that of children, instead of wall time.
     """
     times: list[list[float]] = [[] for _ in programs]
     for number in range(runs + 1):
         for (command, env), found in zip(programs, times, strict=True):
-            # As installed programs run: from byte code, ours and the peers' alike.
+            # Run all programs from byte code, like installed programs.
             environment = {
                 k: v for k, v in (os.environ if env is None else env).items() if k != "PYTHONDONTWRITEBYTECODE"
             }
@@ -99,7 +99,7 @@ print(json.dumps(module.measure()))
 
 
 def measured_before(module: str) -> dict[str, float]:
-    """What ``benchmarks.MODULE.measure()`` returns with the older version of the project; empty without one."""
+    """Return the result of ``benchmarks.MODULE.measure()`` with the older version of the project; empty without one."""
     python = os.environ.get(BEFORE_VARIABLE)
     if not python:
         return {}
@@ -110,14 +110,14 @@ def measured_before(module: str) -> dict[str, float]:
 
 
 def compare(claim: str, module: str, now: dict[str, float], unit: str, goals: dict[str, float]) -> None:
-    """Report the figures of ``benchmarks.MODULE.measure()``, beside those of the older version where there is one.
+    """Report the figures of ``benchmarks.MODULE.measure()``, with those of the older version if there is one.
 
     Args:
         claim: see :func:`report`.
-        module: the benchmark's name.
+        module: name of the benchmark.
         now: its figures.
-        unit: of the figures.
-        goals: figure -> the largest value that meets its goal.
+        unit: unit of the figures.
+        goals: figure -> largest value that meets its goal.
     """
     before = measured_before(module)
     figures = []
@@ -128,7 +128,7 @@ def compare(claim: str, module: str, now: dict[str, float], unit: str, goals: di
 
 
 def exponent(points: Mapping[float, float]) -> float:
-    """The exponent of the power law through some points: the slope of their logarithms."""
+    """Return the exponent of the power law through the points: the slope of their logarithms."""
     xs, ys = [math.log(x) for x in points], [math.log(max(y, 1e-12)) for y in points.values()]
     return statistics.linear_regression(xs, ys).slope
 

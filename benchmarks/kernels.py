@@ -1,6 +1,6 @@
-"""Single operators on one core, without casts, beside onnxruntime on one thread in the same run.
+"""Single operators on one core, without casts, compared with onnxruntime on one thread in the same run.
 
-With ``NEURON_BENCH_BEFORE`` set to the Python of an older version's virtual environment, its figures stand beside.
+If ``NEURON_BENCH_BEFORE`` is the Python of a virtual environment with an older version, its figures are shown too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CURVE = (4, 16, 64, 256, 1024)
 _HEADS = (1, 3, 12, 48)
 _SIZES = (7, 14, 28, 112)
 _RNG = np.random.default_rng(0)
-# An older version has it under its older name.
+# Older versions use another name.
 _compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
@@ -86,7 +86,7 @@ def _models() -> Iterator[tuple[str, onnx.ModelProto]]:
 
 
 def measure() -> dict[str, float]:
-    """Operator -> its time by onnxruntime's; and the exponents of the curves."""
+    """Operator -> ratio of its time to onnxruntime's; and the exponents of the curves."""
     ratios: dict[str, float] = {}
     curve: dict[float, float] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ def measure() -> dict[str, float]:
                 lambda: program.run(feeds),  # noqa: B023
                 lambda: peer.run(None, feeds),  # noqa: B023
                 runs=25,
-                # Both compute in this thread.
+                # Both run in this thread.
                 clock=time.thread_time,
             )
             ratios[name] = ours_s / peer_s

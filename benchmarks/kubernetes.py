@@ -1,7 +1,7 @@
-"""What Neuron on Kubernetes costs: the device plugin idle and under allocations, and the scheduler's filter.
+"""The cost of Neuron on Kubernetes: the device plugin, idle and with allocations, and the scheduler's filter.
 
-Peers in the same run: for the plugin a bare gRPC server that answers with an empty message; for the filter
-reading the request and writing the answer.
+The peers in the same run are a gRPC server that returns an empty message (for the plugin), and parsing the request and
+writing the response (for the filter).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _bare_server() -> tuple[float, float]:
 
 
 class _NoCluster:
-    """The extender is asked about nodes that it was told of; it never asks."""
+    """A cluster that is never called, because the extender already has the nodes."""
 
     def __getattr__(self, name: str) -> object:
         raise SystemExit(f"the filter asked the API server: {name}")
@@ -133,7 +133,7 @@ def _filter() -> list[Figure]:
     for number, name in enumerate(nodes):
         raw = {"metadata": {"name": name, "labels": labels}, "status": {"capacity": capacity}}
         extender.usage.node_changed(name, msgspec.convert(raw, NodeObject))
-        # Nodes are in some sixty different states.
+        # The nodes have about sixty different states.
         for core in range(number % 61):
             if number % 3 == 0:
                 request = Request(names.CORE_RESOURCE, 1, (1,))
@@ -173,5 +173,5 @@ def _plain_ms(raw: bytes) -> float:
 
 
 def main() -> None:
-    """Measure on a node and a kubelet of its own."""
+    """Measure with a temporary node and kubelet."""
     report("kubernetes", [*_plugin(), *_filter()])

@@ -1,4 +1,4 @@
-"""What the C library adds to a call, to start and to memory, beside Python and an empty cffi-embedded function."""
+"""The overhead of the C library per call, at start and in memory, compared with Python and an empty cffi function."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ int main(void) {
 
 
 def _small_neff() -> bytes:
-    """A matrix product that the chip does in next to no time: what is left is the runtime's own."""
+    """A matrix product that takes almost no time on the chip, so that only the runtime's time remains."""
     shape = (1, 16)
     x, y = (TensorSpec(name, DType.FLOAT32, shape) for name in ("x", "y"))
     weight = np.eye(16, dtype=np.float32)
@@ -67,7 +67,7 @@ def _compile(folder: Path, prefix: Path) -> Path:
 
 
 def _empty_embedded_us(folder: Path) -> float:
-    """Cffi's own embedding of a function that returns 0, as its documentation does it."""
+    """A function that returns 0, embedded with cffi as in its documentation."""
     from cffi import FFI
 
     ffi = FFI()
@@ -93,7 +93,7 @@ def _run(program: Path, mode: str, neff: Path, *numbers: int) -> float:
 
 
 def _python_medians_us(neff: bytes) -> tuple[float, float]:
-    """Median of one ``nrt.execute`` on tensor sets, by the wall and by the thread's CPU."""
+    """Median wall time and thread CPU time of ``nrt.execute`` on tensor sets."""
     nrt.init(numerics=False)
     model = nrt.load(neff, 0)
     inputs, outputs = _sets()
@@ -139,7 +139,7 @@ def _python_threads_us(neff: bytes, threads: int, calls: int) -> float:
 
 
 def main() -> None:
-    """Measure on a node of its own, in turns, so that other work on the machine disturbs both sides alike."""
+    """Measure on a temporary node, in turns, so that load of the machine affects both sides equally."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name:
         folder = Path(name)
         os.environ["NEURON_SIM_ROOT"] = str(folder / "node")

@@ -1,4 +1,4 @@
-"""The processor time of neuron-ls beside other programs' starts, and one look at a driver's tree of sixteen devices."""
+"""The processor time of neuron-ls compared with other programs, and of one snapshot of a tree of sixteen devices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOKS = 40
 
 
 def _peer(name: str) -> list[str] | None:
-    """A program in an environment of its own: glances brings pydantic, which would change what typer costs."""
+    """A program in a separate environment, because glances installs pydantic, which changes the cost of typer."""
     folder = Path(__file__).parent / "results" / "peers"
     program = folder / "bin" / name
     if not program.exists():
@@ -34,7 +34,7 @@ def _peer(name: str) -> list[str] | None:
 
 
 def _starts(folder: Path) -> list[Figure]:
-    """Whole processes on idle nodes, ours and the peers' in turn."""
+    """Measure whole processes on idle nodes, ours and the peers' in turn."""
     commands: dict[str, tuple[list[str], dict[str, str] | None]] = {
         "peer: python -c 'import typer'": ([sys.executable, "-c", "import typer"], None),
         "peer: lscpu": (["lscpu"], None),
@@ -57,14 +57,14 @@ def _starts(folder: Path) -> list[Figure]:
     figures = []
     for name in ours:
         figures.append(Figure(name, times[name] * 1000, "ms"))
-        # With an option that has a value it needs a parser, and so typer itself.
+        # An option with a value needs the parser of typer.
         goal = None if "--source" in name else 1.25
         figures.append(Figure(f"{name} as a ratio to import typer", times[name] / typer, "x", goal))
     return figures + [Figure(name, times[name] * 1000, "ms") for name in commands]
 
 
 def _system_share(call: Callable[[], object]) -> float:
-    """The part of the processor time of some calls that the kernel had."""
+    """The share of the processor time of calls that is spent in the kernel."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     for _ in range(_LOOKS):
         call()
@@ -74,7 +74,7 @@ def _system_share(call: Callable[[], object]) -> float:
 
 
 def _files_read(source: SysfsSource) -> list[str]:
-    """The files that one look opens, in order."""
+    """The files that one snapshot opens, in order."""
     opened: list[str] = []
     listening = True
 
@@ -82,7 +82,7 @@ def _files_read(source: SysfsSource) -> list[str]:
         if listening and event == "open" and isinstance(arguments[0], str):
             opened.append(arguments[0])
 
-    # An audit hook can't be taken away again, so it is told to be quiet.
+    # An audit hook cannot be removed, so it is disabled.
     sys.addaudithook(listen)
     source.snapshot()
     listening = False
@@ -100,7 +100,7 @@ def _read_all(paths: list[str]) -> None:
 
 
 def _tree_looks(folder: Path) -> list[Figure]:
-    """One look at the tree of an inf1.24xlarge, on a file system in memory as sysfs is."""
+    """Measure a snapshot of the tree of an inf1.24xlarge, on a file system in memory, like sysfs."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="neuron-bench-", dir=memory if memory.is_dir() else folder) as place:
         tree = Path(place) / "tree"

@@ -1,4 +1,4 @@
-"""What neuron-monitor costs on a busy inf1.24xlarge, beside node_exporter and prometheus_client's own Gauges."""
+"""The cost of neuron-monitor on a busy inf1.24xlarge, compared with node_exporter and prometheus_client's Gauges."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _REPORT_SECONDS = 0.15
 _REPORT_PERIOD = f"{round(_REPORT_SECONDS * 1000)}ms"
 _UNPACKED = Path(sys.prefix) / "debian/usr/bin"
 _SCRAPER = {
-    # What a Prometheus server asks for.
+    # The headers of a Prometheus server.
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
     "Accept-Encoding": "gzip",
 }
 
 
 class Scrapes(NamedTuple):
-    """Scrapes of one exporter, one after the other: milliseconds of each, and CPU milliseconds a scrape."""
+    """Scrape one exporter repeatedly; returns milliseconds of each scrape, and CPU milliseconds per scrape."""
 
     milliseconds: list[float]
     cpu_milliseconds: float
@@ -73,7 +73,7 @@ def _scrapes(exporter: Exporter, headers: dict[str, str]) -> Scrapes:
     times = []
     for _ in range(_BACK_TO_BACK):
         began = time.perf_counter()
-        # Read, not unpacked: that is the scraper's cost.
+        # Read without unpacking, which is the scraper's cost.
         connection.request("GET", "/metrics", headers=headers)
         connection.getresponse().read()
         times.append((time.perf_counter() - began) * 1e3)
@@ -83,7 +83,7 @@ def _scrapes(exporter: Exporter, headers: dict[str, str]) -> Scrapes:
 
 
 def _spaced(exporters: list[Exporter]) -> tuple[dict[str, list[float]], float]:
-    """One scrape a second of each, as Prometheus does it; and the CPU share of the first meanwhile."""
+    """Scrape each once per second, like Prometheus; returns also the CPU share of the first."""
     times: dict[str, list[float]] = {exporter.name: [] for exporter in exporters}
     cpu, began = _cpu_seconds(exporters[0].process), time.monotonic()
     for second in range(_SCRAPED_SECONDS):
@@ -103,9 +103,9 @@ def _quantile(values: list[float], ratio: float) -> float:
 
 
 class Latency(NamedTuple):
-    """Milliseconds from each deadline to when work began (the host's scheduler), and to when the report was written.
+    """Milliseconds from each deadline to the start of work (the host's scheduler), and to the end of the report.
 
-    ``cpu_milliseconds``: what a report took of a core.
+    ``cpu_milliseconds``: CPU time per report.
     """
 
     begun: list[float]
@@ -135,7 +135,7 @@ def _report_latency(config: Path) -> Latency:
 
 
 def _plain_latency(cpu_milliseconds: float) -> list[float]:
-    """The peer: a program that does as much plain arithmetic at as many such deadlines, on the same host."""
+    """The peer: a program with as much arithmetic at the same number of deadlines, on the same host."""
     command = [sys.executable, "-m", "benchmarks.spinner", str(_REPORTS), str(_REPORT_SECONDS), str(cpu_milliseconds)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [float(line) for line in done.stdout.split()]
@@ -217,7 +217,7 @@ def _ratios(plain: dict[str, Scrapes], spaced: dict[str, list[float]]) -> list[F
 
 
 def main() -> None:
-    """Measure on a node of its own."""
+    """Measure on a temporary node."""
     with busy_node(), tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:
         figures = _figures(Path(folder))
     report("monitor", figures)

@@ -1,4 +1,4 @@
-"""Reading NEFFs with trained weights of more and more bytes: seconds, and the peak of memory by the file's size."""
+"""Reading NEFFs with trained weights of increasing size: seconds, and peak memory relative to the file's size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _save(path: Path, size: int) -> None:
 
 
 def measure() -> dict[str, float]:
-    """CPU seconds and peaks by size; and the exponent of the seconds."""
+    """CPU seconds and peaks by size, and the exponent of the seconds."""
     figures: dict[str, float] = {}
     seconds: dict[float, float] = {}
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as folder:

@@ -1,4 +1,4 @@
-"""The networks that ship inside the onnx wheel, and how two sides are timed on them."""
+"""The networks in the onnx wheel, and the measurement of two sides with them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NETWORKS = (
 
 
 def path_of(name: str) -> Path:
-    """The network's file."""
+    """Return the network's file."""
     return FOLDER / f"light_{name}.onnx"
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
-    """The network in onnxruntime, on one thread."""
+    """Load the network in onnxruntime, with one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -41,7 +41,7 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 def best_seconds(
     *calls: Callable[[], object], runs: int = 5, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """The best time of each call, taken in turns: other work on the machine disturbs all sides alike."""
+    """Return the minimum time of each call, measured in turns, so that load of the machine affects all equally."""
     for call in calls:
         call()
     best = [math.inf] * len(calls)
@@ -54,5 +54,5 @@ def best_seconds(
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """The mean of ratios."""
+    """Return the geometric mean of ratios."""
     return math.exp(statistics.fmean(math.log(v) for v in values))

@@ -1,4 +1,4 @@
-"""Really executing the light networks, beside onnxruntime on one thread and the onnx reference."""
+"""Executing the light networks with numerics, compared with onnxruntime on one thread and the onnx reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runtime_core.engine.numerics import load_program
 
 
 def main() -> None:
-    """Measure each network on all sides, and take the geometric means of the ratios."""
+    """Measure each network on all sides, and report the geometric means of the ratios."""
     figures: list[Figure] = []
     exact, rounded, reference = [], [], []
     for name in NETWORKS:

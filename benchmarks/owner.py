@@ -1,4 +1,4 @@
-"""A process that owns one core, counts executions as a model would leave them, and then stands by."""
+"""A process that owns one core, counts executions like those of a model, and then waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime_core.driver.pages.page import RuntimePage
 
 
 def main() -> None:
-    """Own core ``argv[1]``; say ``up``; then 50 executions a second until stdin ends."""
+    """Own core ``argv[1]``, print ``up``, then count 50 executions per second until stdin ends."""
     core = int(sys.argv[1])
     store = open_or_set_up()
     page = RuntimePage(store, tag=f"bench{core}", command="benchmark", version="0")
@@ -26,7 +26,7 @@ def main() -> None:
         number += 1
         now_ns = time.monotonic_ns()
         page.place(core, now_ns, now_ns, 2_000_000, 8_000_000_000)
-        # A few per cent of jitter: some fifty buckets of the histograms are in use.
+        # A few per cent of jitter, so that about fifty buckets of the histograms are used.
         page.count((core,), 0, 0, None, 2_100_000 + number * 7919 % 400_000, 2_000_000 + number * 104729 % 100_000)
 
     for _ in range(500):

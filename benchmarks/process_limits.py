@@ -1,4 +1,4 @@
-"""A full node: 256 processes, 8 models on each of 64 cores, and what a reader pays for them; and for a small node."""
+"""A full node (256 processes, 8 models on each of 64 cores) and a small node: the cost for readers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MODELS_A_CORE = (1, 2, 4, 8)
 
 
 def _page_class() -> Callable[..., object]:
-    """The page of a process; an older version has it in another place."""
+    """The page of a process, which is in another module in older versions."""
     try:
         found: Callable[..., object] = import_module("runtime_core.driver.pages.page").RuntimePage
     except ModuleNotFoundError:
@@ -41,7 +41,7 @@ def _model() -> Neff:
 
 
 def _be_a_process(number: int, said: int) -> None:
-    """Have a page with models and counted executions until killed; say whether there was room for it."""
+    """Hold a page with models and counted executions until killed; report whether there was space for it."""
     try:
         page = _page_class()(open_or_set_up(), tag=f"p{number}", command="bench", version="0")
         core = number % _CORES
@@ -58,7 +58,7 @@ def _be_a_process(number: int, said: int) -> None:
 
 @contextmanager
 def _processes(count: int) -> Iterator[int]:
-    """Forked processes for the block; gives how many of them found room."""
+    """Fork processes for the block; yields the number that found space."""
     heard, said = os.pipe()
     pids = []
     for number in range(count):
@@ -85,7 +85,7 @@ def _node(folder: str, size: str, name: str) -> None:
 
 
 def measure() -> dict[str, float]:
-    """Milliseconds of a snapshot by number of processes; the room; seconds of loading by models a core."""
+    """Milliseconds of a snapshot by number of processes; the space; seconds of loading by models per core."""
     os.environ["NEURON_RT_LOG_LEVEL"] = "QUIET"
     figures: dict[str, float] = {}
     snapshots: dict[float, float] = {}
@@ -117,7 +117,7 @@ def measure() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, beside the older version where there is one."""
+    """Measure, together with the older version if there is one."""
     now, before = measure(), measured_before("process_limits")
     goals = {"processes that found room": 256, "models a core": 8}
     figures = []

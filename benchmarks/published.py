@@ -1,4 +1,4 @@
-"""What the model predicts for AWS's published Inf1 results, driven as they were measured."""
+"""The model's predictions for AWS's published Inf1 results, with the load of those measurements."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ ROWS = (
 
 @functools.cache
 def graph_of(row: Published) -> Graph:
-    """The row's network, compiled with the compiler's own defaults."""
+    """Return the row's network, compiled with the compiler's defaults."""
     model = build(row.network, ModelOptions(batch=row.setup.batch, dtype=row.dtype))
     return compile_model(model, CompileOptions(pipeline_cores=row.setup.pipeline)).graph
 
 
 def simulated(row: Published, *, jitter: bool = True) -> Result:
-    """The row under the virtual clock."""
+    """Simulate the row under the virtual clock."""
     seen = run_virtual(row.setup, Neff(graph_of(row), uuid="0" * 32), seconds=None, jitter=jitter)
     return result_of(row.setup, ClockKind.VIRTUAL, None, seen)
 
 
 def error_percent(predicted: float | None, published: float | None) -> float | None:
-    """How far a prediction is off; ``None`` without a published value."""
+    """Return the error of a prediction in per cent; ``None`` without a published value."""
     return None if predicted is None or published is None else 100 * (predicted / published - 1)
 
 

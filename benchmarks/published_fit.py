@@ -1,9 +1,9 @@
-"""How the fitted figures of the timing model were found, and how well it predicts networks that took no part.
+"""Fit the figures of the timing model, and measure its predictions for networks that were left out of the fit.
 
-The published rows are too few to tell every figure apart, so each figure also has an expectation and is drawn towards
-it. Several forms of the model are fitted. The rows score each, and so does one more published figure that takes no part
-in any fit: the latency of a single BERT sample in a pipeline of 16 cores. For the errors of unseen networks, all rows
-of a network are left out together, and the form is chosen again without them (nested).
+The published rows are too few to determine every figure, so each figure also has an expectation (a prior). Several
+forms of the model are fitted and scored by the rows, and by one more published figure that no fit uses: the latency of
+a single BERT sample in a pipeline of 16 cores. For the errors of unseen networks, all rows of a network are left out
+together, and the form is chosen again without them (nested).
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ EXPECTED: Mapping[str, float] = {
     "execution_overhead_seconds": 0.7e-3,
     "layout_bytes_per_second": 0.5e9,
 }
-"""Expectations without the rows: 128 cycles to load a tile, fill and drain hidden; a DMA of 2 us and two semaphores per
-instruction; framework and runtime together under a millisecond. Layout lies between 0.16 and 1.6 GB/s: at worst each
-FP16 element costs a read and a write of a 64-byte cache line at 10 GB/s per thread; at best, data is read, converted
-and written in blocks, three passes at 5 GB/s."""
+"""Expectations without the rows: 128 cycles to load a tile, with hidden fill and drain; a DMA of 2 us and two
+semaphores per instruction; less than a millisecond for framework and runtime together. Layout is between 0.16 and 1.6
+GB/s: at worst, each FP16 element needs a read and a write of a 64-byte cache line at 10 GB/s per thread; at best, data
+is read, converted and written in blocks, three passes at 5 GB/s."""
 SPREAD: Mapping[str, float] = {"pass_overhead_cycles": math.log(2), "layout_bytes_per_second": math.log(3)}
-"""How far an expectation is trusted, as a logarithm; 1.5 for the others."""
+"""Standard deviation of an expectation, as a logarithm; log(1.5) for the others."""
 _SPREAD = math.log(1.5)
 ROW_ERROR = math.log(1.1)
-"""How far a model of this kind is trusted to predict a row."""
+"""Standard deviation of the predictions of such a model, as a logarithm."""
 
 
 class Form(NamedTuple):
-    """Columns of a pass (an array's width, half of an accumulation bank, a whole bank), rate of ACT and POOL."""
+    """Columns of a pass (width of the array, half an accumulation bank, a whole bank), and rate of ACT and POOL."""
 
     pass_columns: int
     vector_flops_per_second: float
 
     @property
     def name(self) -> str:
-        """Short, for reports."""
+        """A short name for reports."""
         return f"passes of {self.pass_columns} columns, vectors at {self.vector_flops_per_second / 1e9:g} GFLOP/s"
 
 
@@ -71,13 +71,13 @@ PIPELINE = Published(
     "BERT base, batch 1, pipeline of 16", "bert-base", "BERT", "float32",
     Setup("inf1.6xlarge", 1, 16, 16, models=1, workers=1), math.nan, 5.9, None,
 )  # fmt: skip
-"""Chooses the form; its throughput was not known."""
+"""A figure that helps to choose the form; its throughput is unknown."""
 _ROUNDS = 40
 _STEP = 0.05
 _STEPS = 4
 HOST_JITTER = (0.02, 0.035, 0.05, 0.07, 0.1)
 DEVICE_JITTER = (0.02, 0.04, 0.06, 0.08, 0.1)
-"""Values of the two jitter figures that are tried, in all pairs."""
+"""Values of the two jitter figures, which are tried in all pairs."""
 _P99_REQUESTS = 1000
 
 
@@ -95,14 +95,14 @@ class Fit(NamedTuple):
 
 @functools.cache
 def predict(row: Published, parameters: TimingParameters) -> tuple[float, float]:
-    """Samples per second and median latency in milliseconds: the row under the virtual clock, without jitter."""
+    """Return samples per second and median latency in milliseconds, under the virtual clock without jitter."""
     return _simulate(row, parameters, _ROUNDS, None)[:2]
 
 
 def _simulate(
     row: Published, parameters: TimingParameters, rounds: int, jitter: Jitter | None
 ) -> tuple[float, float, float]:
-    """Samples per second, and p50 and p99 in milliseconds, over so many times the latency of one execution."""
+    """Return samples per second, p50 and p99 in milliseconds, over ``rounds`` times the latency of one execution."""
     setup, neff = row.setup, Neff(graph_of(row), uuid="0" * 32)
     with VirtualNode(setup.instance_type) as node:
         runtime = node.runtime(cores=f"0-{setup.cores - 1}", jitter=jitter or False)
@@ -122,13 +122,13 @@ def _simulate(
 
 @functools.cache
 def predict_p99(row: Published, parameters: TimingParameters) -> float:
-    """99th percentile of latency in milliseconds, under the virtual clock with the jitter of ``parameters``."""
+    """Return the p99 latency in milliseconds, under the virtual clock with the jitter of ``parameters``."""
     rounds = -(-_P99_REQUESTS // row.setup.clients)
     return _simulate(row, parameters, rounds, Jitter("published", parameters))[2]
 
 
 def fit_jitter(rows: Sequence[Published], parameters: TimingParameters) -> TimingParameters:
-    """The pair of jitter figures with the least squared misfits of p99; rows without a published p99 are ignored."""
+    """Return the pair of jitter figures with the least squared errors of p99; rows without p99 are ignored."""
 
     def cost(tried: TimingParameters) -> float:
         return sum(math.log(predict_p99(row, tried) / row.p99_ms) ** 2 for row in rows if row.p99_ms is not None)
@@ -138,7 +138,7 @@ def fit_jitter(rows: Sequence[Published], parameters: TimingParameters) -> Timin
 
 
 def _p99_figures() -> list[Figure]:
-    """The jitter that the rows give, and p99 of each network from the jitter that the other rows give."""
+    """Return the jitter fitted to all rows, and p99 of each network with the jitter fitted to the other rows."""
     figures = []
     best = fit_jitter(ROWS, PARAMETERS)
     for name in ("host_jitter_ratio", "device_jitter_ratio"):
@@ -166,7 +166,7 @@ def _p99_figures() -> list[Figure]:
 
 
 def misfits(row: Published, parameters: TimingParameters) -> list[float]:
-    """How far the prediction of a row is off, in standard deviations of the model's error."""
+    """Return the errors of the prediction of a row, in standard deviations of the model's error."""
     throughput, p50_ms = predict(row, parameters)
     pairs = [(throughput, row.throughput), (p50_ms, row.p50_ms)]
     return [
@@ -177,14 +177,14 @@ def misfits(row: Published, parameters: TimingParameters) -> list[float]:
 
 
 def fit(rows: Sequence[Published], form: Form) -> Fit:
-    """The likeliest figures of a form, by Gauss-Newton steps on their logarithms."""
+    """Return the most likely figures of a form, by Gauss-Newton steps on their logarithms."""
     import numpy as np
 
     names = list(EXPECTED)
     weights = np.array([1 / SPREAD.get(name, _SPREAD) for name in names])
 
     def at(logs: np.ndarray) -> TimingParameters:
-        # Rounded, so that equal figures are simulated once.
+        # Round, so that equal figures are simulated only once.
         figures = {
             name: float(f"{EXPECTED[name] * math.exp(value):.6g}") for name, value in zip(names, logs, strict=True)
         }
@@ -210,7 +210,7 @@ def fit(rows: Sequence[Published], form: Form) -> Fit:
 
 
 def choose(rows: Sequence[Published]) -> Fit:
-    """The form that explains the rows and, where its network is among them, the latency of the pipeline best."""
+    """Return the form that best explains the rows, and the latency of the pipeline if its network is among them."""
     known = any(row.family == PIPELINE.family for row in rows)
 
     def score(found: Fit) -> float:

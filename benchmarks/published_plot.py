@@ -15,7 +15,7 @@ _PLOT = Path("docs/images/published.svg")
 
 
 def save_plot(fitted: Sequence[Prediction], unseen: Sequence[Prediction]) -> None:
-    """Predicted against published, for the fit of all rows and for each network left out."""
+    """Plot predicted against published figures, for the fit of all rows and for each network left out."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Plot
 

@@ -1,7 +1,7 @@
-"""ResNet-50, quantised by ``onnxruntime.quantization`` with its defaults, beside ONNX Runtime: top-1 and FLOPs.
+"""ResNet-50, quantised by ``onnxruntime.quantization`` with its defaults, compared with ONNX Runtime: top-1 and FLOPs.
 
-The light ResNet-50 of the onnx package has weights that are all alike, so that it answers alike whatever it sees. Here
-it gets random weights, and a last layer that is fitted to tell patterns apart: top-1 differs from input to input.
+All weights of the light ResNet-50 in the onnx package are equal, so its output does not depend on the input. Here it
+gets random weights, and a last layer that is fitted to classify patterns, so that top-1 depends on the input.
 ``python -m benchmarks quantised``; ``INPUTS`` in the environment sets the number of inputs (100).
 """
 
@@ -26,14 +26,14 @@ from runtime_core.engine.numerics import load_program
 
 _INPUT, _SIZE, _CLASSES = "gpu_0/data_0", 224, 1000
 _PATTERNS = 40
-"""Classes of inputs: a smooth random image each."""
+"""Classes of inputs, each with a smooth random image."""
 _RIDGE, _SHARPNESS = 1.0, 60.0
 
 _Image = NDArray[np.float32]
 
 
 class Patterns:
-    """Random images of known classes: the class's own smooth pattern, another one, and noise."""
+    """Random images of known classes: the smooth pattern of the class, another pattern, and noise."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ class Patterns:
         self._patterns = [_enlarged(grid) for grid in grids]
 
     def draw(self, label: int) -> _Image:
-        """An image of a class, [1, 3, 224, 224]."""
+        """Return an image of a class, [1, 3, 224, 224]."""
         random = self._random
         other = _enlarged(random.standard_normal((3, 6, 6)))
         image = self._patterns[label] + other * random.uniform(0.2, 1.0) + random.standard_normal((3, 1, 1)) * 0.3
@@ -50,7 +50,7 @@ class Patterns:
 
 
 def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A [3, n, n] grid as a [3, 224, 224] image, bilinear."""
+    """Resize a [3, n, n] grid to a [3, 224, 224] image, bilinearly."""
     at = np.linspace(0, grid.shape[-1] - 1, _SIZE)
     low = np.minimum(at.astype(int), grid.shape[-1] - 2)
     share = at - low
@@ -59,7 +59,7 @@ def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def network(folder: Path) -> Path:
-    """The light ResNet-50 with random weights and a fitted last layer, as a file."""
+    """Write the light ResNet-50 with random weights and a fitted last layer."""
     model = onnx.load(path_of("resnet50"))
     graph = model.graph
     sizes = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "ConstantOfShape"}
@@ -93,7 +93,7 @@ def _with(model: onnx.ModelProto, constants: dict[str, NDArray[Any]]) -> onnx.Mo
 def _random_weights(
     nodes: list[onnx.NodeProto], shapes: dict[str, tuple[int, ...]], held: dict[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """He's initialisation; the branches of a block are damped, so that values stay in the range of the first ones."""
+    """Use He's initialisation. The branches of a block are damped, so that the range of values stays constant."""
     random = np.random.default_rng(0)
     constants = {n: held[n] if n in held else np.zeros(s, np.float32) for n, s in shapes.items()}
     summed = {name for node in nodes if node.op_type == "Sum" for name in node.input}
@@ -113,7 +113,7 @@ def _random_weights(
 
 
 def _fitted(path: Path, features: str) -> tuple[_Image, _Image]:
-    """Weight and bias of the last layer, by ridge regression on the features of some images."""
+    """Return weight and bias of the last layer, by ridge regression on the features of images."""
     patterns, peer = Patterns(1), session(path)
     labels = [label for label in range(_PATTERNS) for _ in range(3)]
     rows = np.concatenate([peer.run([features], {_INPUT: patterns.draw(label)})[0] for label in labels])
@@ -126,14 +126,14 @@ def _fitted(path: Path, features: str) -> tuple[_Image, _Image]:
 
 
 class _Calibration:
-    """What ``quantize_static`` reads."""
+    """The calibration data for ``quantize_static``."""
 
     def __init__(self) -> None:
         patterns = Patterns(2)
         self._left: Iterator[dict[str, _Image]] = ({_INPUT: patterns.draw(n % _PATTERNS)} for n in range(12))
 
     def get_next(self) -> dict[str, _Image] | None:
-        """The next sample."""
+        """Return the next sample."""
         return next(self._left, None)
 
 
@@ -166,7 +166,7 @@ def _by_runtime(path: Path, images: list[_Image]) -> list[NDArray[Any]]:
 def _compared(name: str, path: Path, images: list[_Image]) -> list[Figure]:
     wanted = _by_runtime(path, images)
     tops = [int(np.argmax(w)) for w in wanted]
-    # Random weights amplify each difference in rounding: ONNX Runtime does not agree with itself either.
+    # Random weights amplify differences in rounding, so even two runs of ONNX Runtime can differ.
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

@@ -1,12 +1,12 @@
-"""What a day of a busy inf1.24xlarge takes on disk, beside the same snapshots as gzipped JSON lines, in one run.
+"""The size of a day of a busy inf1.24xlarge on disk, compared with the same snapshots as gzipped JSON lines.
 
-Sixteen applications of four cores, or 64 of one, run a model of 7.9 ms (BERT base, as published) under the virtual
-clock. What the virtual clock has not, is added by chance: the host's return from each execution (60 µs in the mean,
-exponential), when the node is looked at, and the figures of 96 vCPUs. A minute is encoded; a day is 86,112 differences
-and 288 whole snapshots of the sizes that were measured.
+Sixteen applications with four cores, or 64 with one, run a model of 7.9 ms (BERT base, as published) under the virtual
+clock. Random effects that the virtual clock lacks are added: the host's return from each execution (60 µs on average,
+exponential), the times of the snapshots, and the figures of 96 vCPUs. A minute is encoded; a day has 86,112 differences
+and 288 complete snapshots of the measured sizes.
 
-How small a recording without loss can be is shown beside: the entropy of what is added to each bucket of the latency
-histograms in a second, when the chance of each number is known.
+A lower bound for recordings without loss is shown too: the entropy of the increments of each bucket of the latency
+histograms in a second, if the probability of each number is known.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ RETURN_NS = 60_000
 
 
 class Sizes(NamedTuple):
-    """Megabytes of a day, and milliseconds of encoding a snapshot and of a step back in a replay.
+    """Megabytes per day, and milliseconds to encode a snapshot and to step back in a replay.
 
     Attributes:
-        buckets_mb: entropy of the counts of the histograms' buckets alone.
+        buckets_mb: entropy of only the histograms' buckets.
     """
 
     ours_mb: float
@@ -68,7 +68,7 @@ def closed(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
 
 
 def opened(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
-    """Requests at random times for half of what a core can do; they queue on it."""
+    """A client with requests at random times, for half of the capacity of a core; they queue on it."""
     rate = 0.5e3 / MODEL_MILLISECONDS
     now_ns = yield 0
     while True:
@@ -78,7 +78,7 @@ def opened(engine: Engine, model: LoadedModel, rng: random.Random) -> Process:
 
 
 class HostFigures:
-    """The host as its users see it: ticks of 10 ms, by chance."""
+    """The random figures of a host, in ticks of 10 ms."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -87,7 +87,7 @@ class HostFigures:
         self._switches = 0
 
     def dressed(self, snapshot: Snapshot) -> Snapshot:
-        """``snapshot`` a second later, with host figures."""
+        """Return ``snapshot`` a second later, with host figures."""
         rng = self._rng
         for ticks in self._ticks:
             user, system = rng.randrange(10, 60), rng.randrange(1, 10)
@@ -113,12 +113,12 @@ def _plain(value: object) -> object:
 
 
 def _entropy_bytes(seconds: list[list[Mapping[int, int]]]) -> float:
-    """Bytes per second that the changes of the buckets hold, given how often each change occurs in each bucket.
+    """Return the entropy of the buckets' changes in bytes per second, from the frequency of each change in each bucket.
 
-    The histograms of all runtimes of a kind (all latencies, or those on the device) have the same chances.
+    The histograms of all runtimes of a kind (total or device latency) have the same probabilities.
 
     Args:
-        seconds: the histograms of each snapshot, of both kinds in turn.
+        seconds: histograms of each snapshot, of both kinds in turn.
     """
     seen: dict[tuple[int, int], Counter[int]] = {}
     for before, after in pairwise(seconds):

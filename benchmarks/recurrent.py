@@ -1,6 +1,6 @@
-"""Recurrent layers with 128 states over more and more steps, beside onnxruntime on one thread in the same run.
+"""Recurrent layers with 128 states over increasing numbers of steps, compared with onnxruntime on one thread.
 
-With ``NEURON_BENCH_BEFORE`` set to the Python of an older version's virtual environment, its figures stand beside.
+If ``NEURON_BENCH_BEFORE`` is the Python of a virtual environment with an older version, its figures are shown too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# As onnxruntime: one thread. Read when NumPy is imported.
+# One thread, as for onnxruntime. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -26,7 +26,7 @@ from runtime_core.engine.numerics import load_program
 _HIDDEN, _WIDTH = 128, 64
 _GATES = {"LSTM": 4, "GRU": 3}
 _STEPS = (16, 64, 256, 512, 1024)
-# An older version has it under its older name.
+# Older versions use another name.
 _compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
@@ -45,7 +45,7 @@ def _model(operator: str, steps: int) -> onnx.ModelProto:
 
 
 def measure() -> dict[str, float]:
-    """Times by onnxruntime's, seconds to compile, and the exponents of both over the steps."""
+    """Return ratios of times to onnxruntime's, seconds to compile, and the exponents of both over the steps."""
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recurrent.onnx"
@@ -65,7 +65,7 @@ def measure() -> dict[str, float]:
                     lambda: program.run(feeds),  # noqa: B023
                     lambda: peer.run(None, feeds),  # noqa: B023
                     runs=30,
-                    # Both compute in this thread, and for longer than other work leaves it alone.
+                    # Both run in this thread, for longer than it is undisturbed by other work.
                     clock=time.thread_time,
                 )
                 run_s[steps] = ours

@@ -1,4 +1,4 @@
-"""What neuron-rtd adds to a request, beside a bare grpcio echo of the same size; shared memory; pipelining."""
+"""The overhead of neuron-rtd per request, compared with a grpcio echo of the same size; shared memory; pipelining."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ server.wait_for_termination()
 
 
 def copying(size_bytes: int) -> bytes:
-    """A network that hands its input on: as little work as a request can mean."""
+    """A network that copies its input, the minimum work for a request."""
     x, y = (TensorSpec(name, DType.UINT8, (size_bytes,)) for name in "xy")
     node = Node("copy", NodeKind.NEURON, (x,), (y,), 0, (Instruction(EngineKind.DMA, "copy", ("x",), ("y",)),))
     return encode_neff(Neff(Graph(f"copy{size_bytes}", (x,), (y,), (node,))))
@@ -79,14 +79,14 @@ def pipelined() -> bytes:
 
 
 def modelled_seconds(content: bytes) -> float:
-    """What the model says an execution takes on idle cores, the way of the tensors to and from the device included."""
+    """Return the modelled time of an execution on idle cores, including the transfers of the tensors."""
     graph = read_neff(content).graph
     plan = plan_of(graph, tuple(range(graph.core_count)), topology(instance_type("inf1.xlarge")))
     return plan.alone_ns / 1e9
 
 
 def latency_seconds(call: Callable[[], object], in_flight: int, requests: int) -> float:
-    """Median time of a call while ``in_flight`` of them run."""
+    """Return the median time of a call while ``in_flight`` calls run."""
     each = max(3, requests // in_flight)
     times: list[float] = []
 
@@ -107,7 +107,7 @@ def latency_seconds(call: Callable[[], object], in_flight: int, requests: int) -
 
 
 class Servers(NamedTuple):
-    """A daemon, and two bare calls that answer with the request: at once, or after a small inference's time."""
+    """A daemon, and two echo calls, which respond at once or after the time of a small inference."""
 
     client: Client
     echo: Callable[[bytes], object]
@@ -116,7 +116,7 @@ class Servers(NamedTuple):
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """Start the daemon and the echo, each a process of its own."""
+    """Start the daemon and the echo in separate processes."""
     os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
     set_up(type_name="inf1.2xlarge")
     daemon, echo = f"unix:{folder}/rtd.sock", f"unix:{folder}/echo.sock"
@@ -138,7 +138,7 @@ def servers(folder: Path) -> Iterator[Servers]:
 
 
 def infer_call(client: Client, request: Message) -> Callable[[], object]:
-    """An inference as a framework makes it: the request is made ready once."""
+    """An inference as by a framework: the request is built once."""
     from runtime_core.rtd.proto import nmgr_pb2
 
     def call() -> None:
@@ -150,7 +150,7 @@ def infer_call(client: Client, request: Message) -> Callable[[], object]:
 
 
 def overhead(started: Servers, size_bytes: int, shared: str) -> list[Figure]:
-    """Time of a request beyond the modelled one, beside the echo's whole time."""
+    """Return the time of a request beyond the modelled time, and the total time of the echo."""
     client = started.client
     content = copying(size_bytes)
     network = client.load(content, ninfer=max(IN_FLIGHT))
@@ -161,7 +161,7 @@ def overhead(started: Servers, size_bytes: int, shared: str) -> list[Figure]:
     figures = []
     for in_flight in IN_FLIGHT:
         requests = REQUESTS[size_bytes]
-        # Taken in turn, so that a change of the machine's load meets both: the median is that of the rounds' ratios.
+        # Measured in turn, so that changes of the machine's load affect both; the result is the median of the ratios.
         rounds = []
         peers = []
         for _ in range(ROUNDS[size_bytes]):
@@ -184,7 +184,7 @@ def overhead(started: Servers, size_bytes: int, shared: str) -> list[Figure]:
 
 
 def shared_memory(client: Client, network: int, payload: bytes, name: str, in_flight: int, modelled: float) -> Figure:
-    """How many times smaller the overhead of a request is with its tensors in shared memory."""
+    """Return the ratio of the overhead of a request without and with shared memory."""
     Path("/dev/shm", name).write_bytes(payload)
     client.shm_map(name, read=True, write=True)
     try:
@@ -207,7 +207,7 @@ def shared_memory(client: Client, network: int, payload: bytes, name: str, in_fl
 
 
 def throughput(client: Client, content: bytes, ninfer: int, inferences: int) -> float:
-    """Inferences a second with every slot of the queue filled."""
+    """Return inferences per second with a full queue."""
     network = client.load(content, ninfer=ninfer)
     call = infer_call(client, infer_request(network, {"t0": bytes(16)}))
     started = time.perf_counter()
@@ -218,7 +218,7 @@ def throughput(client: Client, content: bytes, ninfer: int, inferences: int) -> 
 
 
 def main() -> None:
-    """Measure all of it in one run."""
+    """Measure everything in one run."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name, servers(Path(name)) as started:
         client = started.client

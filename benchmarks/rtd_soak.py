@@ -1,6 +1,6 @@
-"""neuron-rtd and eight clients, killed with -9 at random moments: nothing leaks, no answer is wrong.
+"""neuron-rtd and eight clients, killed with -9 at random times: there are no leaks and no wrong results.
 
-``NEURON_SOAK_SECONDS`` sets the time (120 s), ``NEURON_SOAK_SEED`` the choices.
+``NEURON_SOAK_SECONDS`` sets the duration (default: 120), ``NEURON_SOAK_SEED`` the seed.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _RIGHT, _WRONG, _REFUSED, _LIVES = range(_SLOT)
 
 
 class Outcome(NamedTuple):
-    """What a soak showed.
+    """Results of a soak.
 
     Attributes:
-        daemons_killed, clients_killed: how often.
-        right, wrong: answers.
-        refused: calls with a status that nobody asked for.
-        lives: sessions that were begun.
-        groups, networks: left in the daemon after its clients were killed.
-        device_bytes, host_bytes: memory still held then.
-        growth_mib: of the daemon's resident memory over the last third, in which it was not killed.
-        cores_held: after the daemon was killed too.
+        daemons_killed, clients_killed: number of kills.
+        right, wrong: number of correct and wrong results.
+        refused: calls that failed with an unexpected status.
+        lives: number of sessions.
+        groups, networks: number that remains in the daemon after its clients were killed.
+        device_bytes, host_bytes: memory in use at that time.
+        growth_mib: growth of the daemon's resident memory in the last third, in which it was not killed.
+        cores_held: cores in use after the daemon was killed too.
     """
 
     daemons_killed: int
@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
 
 
 def network(seed: int, stages: int) -> bytes:
-    """A chain of matrices of its own."""
+    """A chain of matrices."""
     rng = np.random.default_rng(seed)
     specs = tuple(TensorSpec(f"t{i}", DType.FLOAT32, SHAPE) for i in range(stages + 1))
     width = SHAPE[1]
@@ -86,7 +86,7 @@ def network(seed: int, stages: int) -> bytes:
 
 
 class _Worker:
-    """One client: makes requests of every kind and compares each answer with its own arithmetic."""
+    """A client that sends requests of every kind and checks each result with its own arithmetic."""
 
     def __init__(self, slot: int, address: str, board: memoryview, seed: int) -> None:
         self._board = board[slot * _SLOT : (slot + 1) * _SLOT]
@@ -100,7 +100,7 @@ class _Worker:
         self._program = load_program(read_neff(self._content))
 
     def live(self) -> None:
-        """Go on until killed."""
+        """Run until killed."""
         while True:
             try:
                 with Client(self._address) as client:
@@ -159,7 +159,7 @@ class _Worker:
 
 
 def _fork(work: Callable[[], None]) -> int:
-    """Run ``work`` in a child: everything is imported already, and no gRPC thread runs in this process."""
+    """Run ``work`` in a forked child. Everything is already imported, and no gRPC thread runs in this process."""
     pid = os.fork()
     if pid:
         return pid
@@ -205,7 +205,7 @@ def _settled(seconds: float = 20.0) -> tuple[int, int, int, int]:
 
 
 def _groups_left(address: str, board: memoryview) -> int:
-    """Asked in a child of its own, so that no gRPC thread runs in this process."""
+    """Query in a separate child, so that no gRPC thread runs in this process."""
 
     def ask() -> None:
         with Client(address) as client:
@@ -217,15 +217,15 @@ def _groups_left(address: str, board: memoryview) -> int:
 
 
 def soak(seconds: float, seed: int, folder: Path) -> Outcome:
-    """Kill daemon and clients for two thirds of the time, clients alone for the last third, then look what is left.
+    """Kill daemon and clients for two thirds of the time, only clients for the last third, then count what remains.
 
     Args:
-        seconds: how long.
-        seed: of the choices.
-        folder: for the node and the socket; short, for a socket's path is.
+        seconds: duration.
+        seed: seed of the random choices.
+        folder: folder for the node and the socket; its path must be short, as for every socket.
     """
     os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
-    # So many cores that those of killed clients, on their way back, are never missed.
+    # There are enough cores even while those of killed clients are being freed.
     set_up(type_name="inf1.24xlarge")
     address = f"unix:{folder}/rtd.sock"
     chance = random.Random(seed)
@@ -273,7 +273,7 @@ def soak(seconds: float, seed: int, folder: Path) -> Outcome:
 
 
 def main() -> None:
-    """Run the soak and tell what it showed."""
+    """Run the soak and report the results."""
     seconds = float(os.environ.get("NEURON_SOAK_SECONDS", "120"))
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         done = soak(seconds, int(os.environ.get("NEURON_SOAK_SEED", "0")), Path(folder))

@@ -1,4 +1,4 @@
-"""The whole library of scenarios under the virtual clock, beside the time that passes in it."""
+"""The time to run the whole library of scenarios under the virtual clock, compared with their virtual time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neuron_tools.scenario.virtual_world import VirtualWorld
 
 
 def main() -> None:
-    """Run each once."""
+    """Run each scenario once."""
     os.environ["NEURON_RT_LOG_LEVEL"] = "QUIET"
     wall, processor, inside, unmet = time.perf_counter(), time.process_time(), 0.0, 0
     for file in library_files():

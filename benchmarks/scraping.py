@@ -1,4 +1,4 @@
-"""Programs that are scraped, and the scraping of them."""
+"""Programs that are scraped, and functions to scrape them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Exporter(NamedTuple):
 
 
 def configuration(folder: Path, period: str) -> Path:
-    """A configuration of neuron-monitor with every group at one period."""
+    """A configuration of neuron-monitor with every group at the same period."""
     path = folder / f"every-{period}.json"
     rule = {"metrics": [{"type": group} for group in _RUNTIME_GROUPS]}
     system = [{"type": group} for group in _SYSTEM_GROUPS]
@@ -37,14 +37,14 @@ def configuration(folder: Path, period: str) -> Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
         return port
 
 
 def get(connection: http.client.HTTPConnection, headers: dict[str, str]) -> bytes:
-    """The page of a scrape, unpacked."""
+    """Scrape and return the page, unpacked."""
     connection.request("GET", "/metrics", headers=headers)
     answer = connection.getresponse()
     body = answer.read()
@@ -54,7 +54,7 @@ def get(connection: http.client.HTTPConnection, headers: dict[str, str]) -> byte
 
 
 def page(port: int) -> bytes:
-    """The page of a scrape on a connection of its own."""
+    """Scrape and return the page, on a new connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         return get(connection, {})
@@ -64,7 +64,7 @@ def page(port: int) -> bytes:
 
 @contextmanager
 def started(name: str, command: list[str], port: int, ready: bytes) -> Iterator[Exporter]:
-    """A program for the block; ``ready``: what its page shows when it does its work."""
+    """A program for the block; ``ready``: text on its page once it is ready."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

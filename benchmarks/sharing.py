@@ -1,4 +1,4 @@
-"""The same model on more and more cores of one process: its memory, and what each load after the first takes."""
+"""The same model on an increasing number of cores of one process: memory, and the time of further loads."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ with Runtime(environment={**os.environ, "NEURON_RT_VISIBLE_CORES": "0-15", "NEUR
 
 
 def measure() -> dict[str, float]:
-    """Memory by that of one core's model, and the load of another core by the first load."""
+    """Memory relative to that of one core's model, and the time of a further load relative to the first."""
     memory: dict[float, float] = {}
     later = 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def measure() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure one to sixteen cores."""
+    """Measure with one to sixteen cores."""
     compare(
         "sharing", "sharing", measure(), "x", {"memory of 16 cores / of one": 1.2, "next load / first load": 1 / 20}
     )

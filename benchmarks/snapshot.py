@@ -1,4 +1,4 @@
-"""What watching costs: a snapshot of a busy inf1.24xlarge, and the bytes a process takes."""
+"""The cost of observation: a snapshot of a busy inf1.24xlarge, and the bytes per process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _snapshots() -> list[Figure]:
 
 
 def main() -> None:
-    """Measure on a node of its own."""
+    """Measure on a temporary node."""
     figures = _snapshots()
     figures.append(Figure("datastore bytes a process", datastore_bytes_per_process(), "B"))
     figures.append(Figure("datastore bytes in all", layout.FILE_BYTES, "B", note="sparse until processes come"))

@@ -1,4 +1,4 @@
-"""Runtimes that come and go: each owns a core for a moment, executes, and ends or is killed in the middle of it."""
+"""Runtimes that start and end: each owns a core for a short time, executes, and ends or is killed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from runtime_core.driver.pages.page import RuntimePage
 
 _KILLED_RATIO = 1 / 3
 TAGS = 16
-"""Tags that come back again and again; other runtimes are known by their pid."""
+"""Tags that are used repeatedly; other runtimes are identified by their pid."""
 
 
 def _live(number: int, core: int, lifetime_seconds: float) -> None:
-    """Be a runtime: every other one has a tag that others had before."""
+    """Run as a runtime. Every second one has a tag that was used before."""
     store = open_or_set_up()
     page = RuntimePage(store, tag=f"job{core % TAGS}" if number % 2 else str(os.getpid()), command="churn", version="0")
     if ownership.claim_cores(store.locks, [core]) is None:
@@ -28,7 +28,7 @@ def _live(number: int, core: int, lifetime_seconds: float) -> None:
     deadline = time.monotonic() + lifetime_seconds
     count = 0
     while time.monotonic() < deadline:
-        # Many at a time: a kill may well come in the middle of one.
+        # Many at a time, so that a kill is likely during an execution.
         for _ in range(20):
             count += 1
             page.place(core, time.monotonic_ns(), time.monotonic_ns(), 20_000, 80_000_000)
@@ -37,7 +37,7 @@ def _live(number: int, core: int, lifetime_seconds: float) -> None:
 
 
 def main() -> None:
-    """``COUNT AT_ONCE LIFETIME_SECONDS``: say how many ended and how many of them were killed, each time some did."""
+    """``COUNT AT_ONCE LIFETIME_SECONDS``: print the numbers of ended and of killed runtimes whenever they change."""
     count, at_once, lifetime_seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     chance = random.Random(1)
     alive: dict[int, tuple[int, float]] = {}

@@ -1,4 +1,4 @@
-"""Plain arithmetic at deadlines: what the host's other work makes of it, whatever the program."""
+"""Arithmetic at deadlines: the delay that other load of the host causes for any program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 def main() -> None:
-    """``COUNT PERIOD_SECONDS CPU_MILLISECONDS``: milliseconds from each deadline to the end of the work."""
+    """``COUNT PERIOD_SECONDS CPU_MILLISECONDS``: print milliseconds from each deadline to the end of the work."""
     count, period_seconds, cpu_seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]) / 1e3
     start = time.monotonic()
     for number in range(1, count + 1):

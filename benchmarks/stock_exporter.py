@@ -1,4 +1,4 @@
-"""The series of a metrics page (stdin) held in stock prometheus_client Gauges, and served by that library."""
+"""Serve the series of a metrics page (stdin) with prometheus_client's Gauges and server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def main() -> None:
-    """Say the port, and serve until stdin ends for the second time (a line, then the end)."""
+    """Print the port, and serve until stdin ends for the second time (a line, then the end)."""
     count = int(sys.stdin.readline())
     page = sys.stdin.read(count)
     for collector in list(REGISTRY._collector_to_names):

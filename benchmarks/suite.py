@@ -1,4 +1,4 @@
-"""What the tests cost by folder, and the ten slowest: set-up, call and tear-down, one test after the other."""
+"""The time of the tests by folder, and the ten slowest: setup, call and teardown, run serially."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.table import Table
 
 _REPOSITORY = Path(__file__).parent.parent
 _DEPTH = 2
-"""Folders below ``tests`` that get a row."""
+"""Folders below ``tests`` with a row."""
 
 
 def _folder(test: ElementTree.Element) -> str:
-    """``tests/runtime_core/engine`` of the class name ``tests.runtime_core.engine.numerics.test_precision``."""
+    """Return ``tests/runtime_core/engine`` for the class name ``tests.runtime_core.engine.numerics.test_precision``."""
     *folders, _ = test.get("classname", "").split(".")
     return "/".join(folders[: _DEPTH + 1])
 

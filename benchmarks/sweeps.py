@@ -1,6 +1,6 @@
-"""A sweep of 200 seeds on Dask with one worker and with two, with one that is killed, and on local processes.
+"""A sweep of 200 seeds on Dask with one worker, with two, with a worker that is killed, and on local processes.
 
-Every result file must be the same, byte for byte. There is no peer: what is compared is the same work on one worker.
+All result files must be equal, byte for byte. There is no peer; the comparison is with the same work on one worker.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _free_port() -> int:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and workers without nannies, each a process with one thread: its address, and the workers."""
+    """A scheduler and workers without nannies, each a process with one thread; yields address and workers."""
     port = _free_port()
     address = f"tcp://127.0.0.1:{port}"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host=127.0.0.1", f"--port={port}"]
@@ -69,7 +69,7 @@ def _wait(address: str, workers: int) -> None:
 
     with Client(address, timeout=60, set_as_default=False) as client:
         client.wait_for_workers(workers, timeout=60)
-        # Workers import the suite once, before anything is timed.
+        # Workers import the suite before the measurement.
         client.run(importlib.import_module, "neuron_tools.scenario.virtual_world")
 
 

@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, whose screen is read and thrown away."""
+"""A program in a separate terminal, whose output is read and discarded."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _KEPT_BYTES = 1 << 20
 
 
 class Terminal:
-    """A running program. ``written`` is how many bytes it has sent to its terminal."""
+    """A running program. ``written``: number of bytes that it has sent to its terminal."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it in a terminal of :data:`COLUMNS` by :data:`ROWS`."""
+        """Start the program in a terminal of :data:`COLUMNS` by :data:`ROWS`."""
         self.started = time.perf_counter()
         pid, self._descriptor = pty.fork()
         if pid == 0:
@@ -54,7 +54,7 @@ class Terminal:
                 return
 
     def seconds_until(self, pattern: bytes, timeout_seconds: float = 60.0) -> float:
-        """From the start until the text matches; raises ``TimeoutError`` with the end of what was shown."""
+        """Return the seconds from the start until the text matches; raise ``TimeoutError`` with the last output."""
         sought = re.compile(pattern)
 
         def shown() -> bool:
@@ -66,7 +66,7 @@ class Terminal:
             return time.perf_counter() - self.started
 
     def press(self, keys: bytes, pattern: bytes, timeout_seconds: float = 30.0) -> float:
-        """Type, and wait until what is written from now on matches; seconds."""
+        """Type keys, wait until the following output matches, and return the seconds."""
         with self._told:
             self._kept = b""
         began = time.perf_counter()
@@ -78,7 +78,7 @@ class Terminal:
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """Of the program and its children, ended ones too."""
+        """CPU seconds of the program and its children, including ended ones."""
         total = 0.0
         for process in self._family():
             with suppress(psutil.NoSuchProcess):
@@ -87,7 +87,7 @@ class Terminal:
         return total
 
     def rss_bytes(self) -> int:
-        """Of the program and its children."""
+        """Resident memory of the program and its children."""
         total = 0
         for process in self._family():
             with suppress(psutil.NoSuchProcess):
@@ -95,13 +95,13 @@ class Terminal:
         return total
 
     def cpu_share(self, seconds: float) -> float:
-        """Share of one core that it uses in the next ``seconds``."""
+        """Return the share of one core that the program uses in the next ``seconds``."""
         before, began = self.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
         return (self.cpu_seconds() - before) / (time.monotonic() - began)
 
     def end(self) -> None:
-        """Kill it and its children."""
+        """Kill the program and its children."""
         for process in reversed(self._family()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()

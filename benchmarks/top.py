@@ -1,6 +1,7 @@
-"""What neuron-top costs on a busy inf1.24xlarge with 64 processes, beside nvitop, htop, btop and glances.
+"""The cost of neuron-top on a busy inf1.24xlarge with 64 processes, compared with nvitop, htop, btop and glances.
 
-nvitop needs NVIDIA's library: it gets a stub with sixteen GPUs and the same 64 processes (``nvml_stub.c``).
+nvitop requires NVIDIA's library, which is replaced by a stub with sixteen GPUs and the same 64 processes
+(``nvml_stub.c``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SECOND, _TENTH = 1.0, 0.1
 
 
 class Contender(NamedTuple):
-    """A program. ``command`` takes the interval in seconds; ``shown``: what its first frame has (a pattern)."""
+    """A program. ``command`` receives the interval in seconds; ``shown``: a pattern in its first frame."""
 
     name: str
     command: Callable[[float], Sequence[str]]
@@ -36,7 +37,7 @@ class Contender(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What one program used: seconds to its first frame, shares of a core, bytes."""
+    """The measurements of a program: seconds to its first frame, shares of a core, bytes."""
 
     first_frame_seconds: float
     first_frame_cpu_seconds: float
@@ -62,7 +63,7 @@ def _btop_configuration(folder: Path, seconds: float) -> str:
 
 
 def _nvml_stub(folder: Path, pids: Sequence[int]) -> tuple[tuple[str, str], ...]:
-    """Build it, where there is a compiler."""
+    """Build the stub, if there is a compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         return ()
@@ -78,7 +79,7 @@ def _contenders(folder: Path, pids: Sequence[int]) -> list[Contender]:
     ]
     glances, nvitop, htop, btop = map(_program, ("glances", "nvitop", "htop", "btop"))
     if nvitop is not None and (stub := _nvml_stub(folder, pids)):
-        # It takes no shorter interval than a quarter of a second.
+        # Its minimum interval is 0.25 s.
         found.append(Contender("nvitop", lambda s: [nvitop, f"--interval={max(0.25, s)}"], rb"Stub|NVITOP", 0.25, stub))
     if glances is not None:
         found.append(Contender("glances", lambda s: [glances, "-t", str(s), "--disable-check-update"], rb"MEM|CPU"))
@@ -99,7 +100,7 @@ def _contenders(folder: Path, pids: Sequence[int]) -> list[Contender]:
 
 
 def _environment(folder: Path, extra: Sequence[tuple[str, str]]) -> dict[str, str]:
-    # As installed programs run: from byte code, ours and the peers' alike.
+    # Run all programs from byte code, like installed programs.
     kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "NO_COLOR", "LC_ALL"}}
     terminal_kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
     return {**kept, **terminal_kind, "NEURON_SOURCE": "sim", "XDG_CONFIG_HOME": str(folder), **dict(extra)}
@@ -140,7 +141,7 @@ def _figures(contender: Contender, cost: Cost, ours: Cost) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure all in one run."""
+    """Measure all programs in one run."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name, busy_node() as pids:
         folder = Path(name)
         contenders = _contenders(folder, pids)

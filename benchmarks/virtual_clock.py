@@ -1,9 +1,9 @@
-"""Executions per second under the virtual clock, beside the same queueing network in SimPy, in one run.
+"""Executions per second under the virtual clock, compared with the same queueing network in SimPy, in one run.
 
-A busy inf1.24xlarge: a model on each of its 64 cores, two clients per core that execute back to back, 96 vCPUs that do
-the host's work of all, neighbours that share PCIe and DRAM of their chip. Both programs keep busy time, FLOPs and
-executions of each core, total and device latencies, and the vCPUs' busy time, and must agree on them. Seconds are of
-CPU time, which other programs of the machine hardly change.
+A busy inf1.24xlarge has a model on each of its 64 cores, two clients per core that execute back to back, 96 vCPUs for
+the host's work, and neighbours that share PCIe and DRAM of their chip. Both programs record busy time, FLOPs and
+executions of each core, total and device latencies, and the vCPUs' busy time, and must agree. Seconds are CPU time, on
+which other programs of the machine have little effect.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CORES = 64
 CLIENTS = 2
 ROUNDS = 7
 WEIGHTS_BYTES = 128 << 20
-"""More than a core keeps on chip: every execution reads them from DRAM."""
+"""More parameters than fit on the chip, so that every execution reads them from DRAM."""
 
 
 class Outcome(NamedTuple):
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 def memory_bound() -> Neff:
-    """One matrix product whose weights come from DRAM, so that neighbours slow one another down."""
+    """A matrix product whose weights are read from DRAM, so that neighbours slow each other down."""
     x, y = TensorSpec("x", DType.FLOAT32, (1, 1024)), TensorSpec("y", DType.FLOAT32, (1, 1024))
     weights = Parameter(TensorSpec("w", DType.BFLOAT16, (1024, WEIGHTS_BYTES // 2048)), 0)
     step = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",), flops=WEIGHTS_BYTES)
@@ -58,7 +58,7 @@ def memory_bound() -> Neff:
 
 
 def under_the_virtual_clock(neff: Neff, until_ns: int) -> tuple[Outcome, Plan]:
-    """Simulate with the engine; only the simulation is timed, with what readers see written at its end."""
+    """Simulate with the engine. Only the simulation is timed, including the final write of the counters."""
     with VirtualNode(SIZE) as node:
         runtime = node.runtime(tag="bench")
         models = [runtime.load(neff, core) for core in range(CORES)]
@@ -110,7 +110,7 @@ def in_simpy(plan: Plan, until_ns: int) -> Outcome:
             yield vcpu
             work_ns = int(plan.host_ns * slowdown)
             vcpu_busy[0] += min(work_ns, until_ns - env.now)
-            # The vCPU is busy for all host work of the execution, of which the client waits for the first part.
+            # The vCPU is busy for all host work of the execution, but the client waits only for the first part.
             env.timeout(work_ns).callbacks.append(lambda _, vcpu=vcpu: vcpus.release(vcpu))
             pcie_free_at[device] = max(pcie_free_at[device], arrival_ns) + plan.pcie_ns
             lead_ns = int(plan.before.work_ns * slowdown) + plan.before.transfer_ns
@@ -139,7 +139,7 @@ def in_simpy(plan: Plan, until_ns: int) -> Outcome:
 
 
 def main() -> None:
-    """Alternate the two, so that both meet the same machine."""
+    """Alternate the two, so that load of the machine affects both."""
     neff = memory_bound()
     ours, theirs = [], []
     for _ in range(ROUNDS):

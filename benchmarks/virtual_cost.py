@@ -1,4 +1,4 @@
-"""What an execution costs under the virtual clock: pipelines of more and more cores, and with a fault on one device."""
+"""The cost of an execution under the virtual clock: pipelines of increasing length, and with a fault on one device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _pipeline(cores: int) -> Neff:
 
 
 def _microseconds(neff: Neff, copies: int, workers: int, faulty: bool = False) -> float:
-    """CPU time of one execution; the best of some rounds."""
+    """CPU time of one execution, the minimum of several rounds."""
     best = float("inf")
     for _ in range(_ROUNDS):
         with VirtualNode(_SIZE) as node:
@@ -48,7 +48,7 @@ def _microseconds(neff: Neff, copies: int, workers: int, faulty: bool = False) -
 
 
 def measure() -> dict[str, float]:
-    """Microseconds per execution and stage by the pipeline's cores; and with a fault by those without."""
+    """Microseconds per execution and stage by number of cores, and the ratio of times with and without a fault."""
     stages = {cores: _microseconds(_pipeline(cores), 1, 2 * cores) for cores in _CORES}
     figures = {f"pipeline of {cores}, a stage": cost / cores for cores, cost in stages.items()}
     figures["pipelines, exponent of an execution over its stages"] = exponent(dict(stages))
@@ -60,7 +60,7 @@ def measure() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, with an older version beside it where one is given."""
+    """Measure, together with the older version if there is one."""
     goals = {f"pipeline of {cores}, a stage": 1.0 for cores in _CORES if cores > 1}
     compare("virtual_cost", "virtual_cost", measure(), "us", goals)
 

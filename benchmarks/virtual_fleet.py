@@ -1,8 +1,8 @@
-"""What a virtual fleet costs (a scrape of the largest node, a month of one, a week of many), and how exact it is.
+"""The cost of a virtual fleet (a scrape of the largest node, a month of one node, a week of many), and its precision.
 
-The peer of a scrape is prometheus_client, which renders the samples of the same page. Scrapes are in CPU time, which
-other programs of the machine hardly change. ``NEURON_BENCH_NODES`` sets how
-many nodes run for a week (default: 50).
+The peer of a scrape is prometheus_client, which renders the samples of the same page. Scrapes are measured in CPU time,
+on which other programs of the machine have little effect. ``NEURON_BENCH_NODES`` sets the number of nodes that run for
+a week (default: 50).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ groups:
 
 
 class Month(NamedTuple):
-    """A month of one node: seconds, peak RSS after three days and at its end, and how often a counter went back."""
+    """A month of one node: seconds, peak RSS after three days and at the end, and how often a counter decreased."""
 
     seconds: float
     early_mib: float
@@ -75,12 +75,12 @@ class Month(NamedTuple):
 
 
 def fleet_of(text: str, count: int = 1) -> Fleet:
-    """A fleet of this file."""
+    """Create a fleet from the text of a file."""
     return parse_fleet(text.replace("COUNT", str(count)).encode(), Path("fleet.yaml"))
 
 
 def scrape_milliseconds() -> tuple[list[float], list[float], str]:
-    """CPU and wall time of the pages of the largest full nodes, 15 s apart, in rounds; and one page."""
+    """CPU and wall time of pages of the largest fully used nodes, 15 s apart, in rounds; and one page."""
     nodes = list(Nodes(fleet_of(_LARGEST), Path()).by_name.values())[:_SCRAPED]
     page = ""
     for node in nodes:
@@ -97,7 +97,7 @@ def scrape_milliseconds() -> tuple[list[float], list[float], str]:
 
 
 def peer_milliseconds(page: str) -> float:
-    """CPU time in which prometheus_client renders the samples of a page."""
+    """CPU time that prometheus_client needs to render the samples of a page."""
     families = list(text_string_to_metric_families(page))
 
     class Known:
@@ -115,7 +115,7 @@ def peer_milliseconds(page: str) -> float:
 
 
 def month() -> Month:
-    """A node for 30 days with the rules, and its counters at each minute: they never go back while it is up."""
+    """Run a node for 30 days with the rules, and check each minute that its counters do not decrease."""
     spec = RunSpec(_ORDINARY.replace("COUNT", "1"), "", 0, 30 * _DAY, 60, 0)
     fleet = spec.fleet
     (job,) = jobs_of(spec, fleet)
@@ -145,12 +145,12 @@ def month() -> Month:
 
 
 def spec_of_days(spec: RunSpec, days: int) -> RunSpec:
-    """The same run, shorter."""
+    """The same with a shorter run."""
     return RunSpec(spec.text, spec.folder, spec.seed, days * _DAY, spec.step_seconds, spec.start_unix_seconds)
 
 
 def week(count: int) -> tuple[float, float]:
-    """A week of many nodes with ``neuron-sim fleet run``: wall seconds, and the RSS of all processes at its peak."""
+    """A week of many nodes with ``neuron-sim fleet run``: wall seconds, and the peak RSS of all processes."""
     with tempfile.TemporaryDirectory(prefix="neuron-bench-") as name:
         file = Path(name) / "fleet.yaml"
         file.write_text(_ORDINARY.replace("COUNT", str(count)))
