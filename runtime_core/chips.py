@@ -1,4 +1,4 @@
-"""The Neuron chips that the tools know, by the name that the driver gives them (sysfs ``info/architecture``).
+"""The Neuron chips that the tools support, by the driver's name for them (sysfs ``info/architecture``).
 
 Sources: the Neuron driver's sysfs tables, the neuron-monitor and neuron-ls user guides, and captured neuron-monitor
 output of Inf1 and Inf2. Version strings of neuron-monitor do not match those of sysfs, so a chip is found by its name.
@@ -16,11 +16,11 @@ class Chip(NamedTuple):
     """A kind of Neuron Device.
 
     Attributes:
-        name: as sysfs names it, for example ``Inferentia2``; "" when the driver does not say.
+        name: name in sysfs, for example ``Inferentia2``; "" if the driver does not report it.
         device_type, device_version: as neuron-monitor reports them.
         core_version: version of one physical NeuronCore, as neuron-monitor reports it.
         memory_bytes: device memory; ``None`` for a chip that is not in the table.
-        physical_cores_per_core: how many physical NeuronCores make a logical one by default.
+        physical_cores_per_core: default number of physical NeuronCores per logical one.
     """
 
     name: str
@@ -53,7 +53,7 @@ _ARCHITECTURES = {
     ("NDv3", "NCv2"): INFERENTIA2,
     ("NDv3", "NCv3"): TRAINIUM2,
 }
-"""``NDv3`` is the architecture of two chips: the version of the cores tells which."""
+"""``NDv3`` is the architecture of two chips, which the version of the cores distinguishes."""
 
 
 def find_chip(device_name: str, family: str = "", device_architecture: str = "", core_architecture: str = "") -> Chip:
@@ -68,7 +68,7 @@ def find_chip(device_name: str, family: str = "", device_architecture: str = "",
     if device_name:
         found = CHIPS.get(device_name.lower())
     else:
-        # NDv1 is the architecture of one chip only, whatever its cores say.
+        # NDv1 is the architecture of only one chip, regardless of the core version.
         core = core_architecture or ("NCv1" if device_architecture == "NDv1" else "")
         found = _FAMILIES.get(family.lower()) or _ARCHITECTURES.get((device_architecture, core))
     if found is not None:
@@ -91,4 +91,4 @@ MACHINES = (
     Machine("trn1.2xlarge", TRAINIUM1, 1),
     Machine("trn2.3xlarge", TRAINIUM2, 1),
 )
-"""Sizes that are unique by their number of these devices. Inf1 has a table of its own in ``runtime_core.instance``."""
+"""Sizes that are identified by their number of these devices. ``runtime_core.instance`` has the table of Inf1."""

@@ -101,7 +101,7 @@ class Datastore:
         except BaseException:
             os.close(fd)
             raise
-        # Kept open as long as the map: 'neuron-ls --show-all-procs' finds the readers of a node by it.
+        # Kept open as long as the map, because 'neuron-ls --show-all-procs' uses it to find the readers of a node.
         self.fd = fd
         self.identity = (found.st_dev, found.st_ino)
         try:
@@ -141,13 +141,13 @@ class Datastore:
         return (found.st_dev, found.st_ino) == self.identity and found.st_size >= layout.FILE_BYTES
 
     def is_whole(self) -> bool:
-        """Whether the file still has all its bytes; for writers, before each use of the map.
+        """Whether the file still has its full size. Writers must check this before each use of the map.
 
-        The pages of a file that was truncated have no memory behind them: to touch one ends the process (SIGBUS). The
-        map is therefore replaced by private memory when the file is found short, and never written to the file again.
+        Access to a page beyond the end of a truncated file kills the process (SIGBUS). Therefore, if the file is too
+        short, the map is replaced by private memory, which is never written to the file.
         """
         fd = self.fd
-        # Of all system calls that return the size, the quickest. Nothing uses the descriptor's offset.
+        # The fastest system call that returns the size. The descriptor's offset is not used otherwise.
         if fd >= 0 and not self._detached and os.lseek(fd, 0, os.SEEK_END) < layout.FILE_BYTES:
             self._detached = True
             detach(self.map, fd, self._head)
@@ -173,13 +173,13 @@ class Datastore:
         return layout.CoreTotals.from_buffer(self.map, layout.TOTALS_OFFSET + ctypes.sizeof(layout.CoreTotals) * core)
 
     def page_alive(self, index: int) -> bool:
-        """Whether the process that owns the page is alive: otherwise the kernel has dropped its lock."""
+        """Whether the process that owns the page is alive; if not, the kernel has released its lock."""
         return self.locks.holder(page_byte(index)) is not None
 
     def close(self) -> None:
         """Release the lock file and the descriptor; the map is released with the last structure that uses it."""
         if self.fd >= 0:
-            # In this order: the system gives the number to the next file that is opened.
+            # In this order, because the number of a closed descriptor can be reused at once.
             fd, self.fd = self.fd, -1
             os.close(fd)
             release_lock_file(self.locks)

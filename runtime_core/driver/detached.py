@@ -1,4 +1,4 @@
-"""Private memory in the place of a mapped file that was truncated."""
+"""Replace the map of a truncated file by private memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _guard = threading.Lock()
 def detach(mapped: mmap.mmap, fd: int, head: bytes) -> None:
     """Replace a shared, writable map by private memory at the same address, at once for all threads.
 
-    Structures and views of the map stay usable; what they write no longer reaches the file.
+    Structures and views of the map stay valid, but their changes are no longer written to the file.
 
     Args:
         mapped: the map.
-        fd: the file; what is left of it is kept.
-        head: the first bytes of the file, for where it is lost.
+        fd: the file, whose remaining content is copied.
+        head: first bytes of the file, used if they are lost.
 
     Raises:
-        MemoryError: the system does not give the memory.
+        MemoryError: the system has not enough memory.
     """
     library = ctypes.CDLL(None, use_errno=True)
     library.mmap.restype = library.mremap.restype = ctypes.c_void_p

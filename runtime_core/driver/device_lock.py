@@ -13,7 +13,7 @@ from runtime_core.driver.locks import device_byte
 if TYPE_CHECKING:
     from runtime_core.driver.datastore import Datastore
 
-# Threads of one process share its record locks, so a mutex excludes them first.
+# Threads of one process share its record locks, so a mutex excludes them from each other.
 _threads = threading.RLock()
 
 
@@ -28,7 +28,7 @@ os.register_at_fork(after_in_child=_forget)
 
 @contextlib.contextmanager
 def locked_devices(store: Datastore, devices: Sequence[int]) -> Iterator[None]:
-    """Hold the accounting of several devices; always in ascending order, so that two processes cannot deadlock."""
+    """Lock the accounting of several devices, in ascending order, so that two processes cannot deadlock."""
     with _threads:
         ordered = sorted(set(devices))
         for device in ordered:

@@ -21,7 +21,7 @@ HARDWARE_ERRORS = {
     FaultKind.SRAM_ECC_UNCORRECTED: "SRAM_UNCORRECTABLE_ERROR",
     FaultKind.LINK_DOWN: "DMA_ERROR",
 }
-"""Fault -> the driver's error name, as the published rules have it."""
+"""Fault -> the driver's error name in the published rules."""
 
 _MAX_BYTES = 1 << 20
 
@@ -55,7 +55,7 @@ def log_hardware_error(store: Datastore, kind: FaultKind, device: int, core: int
     try:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            # One write: lines of processes that log at the same time stay whole.
+            # A single write, so that lines of several processes are not mixed.
             os.write(fd, f"{line}\n".encode())
             full = os.fstat(fd).st_size > _MAX_BYTES
         finally:

@@ -214,7 +214,7 @@ class Page(ctypes.Structure):
         # Slots of subgraphs that were ever used.
         ("subgraph_high_water", _U64),
         ("buckets", (_U64 * BUCKET_COUNT) * 2),
-        # Last: slots beyond the high-water marks hold anything, and have no room on the disk until they are used.
+        # Last: slots beyond the high-water marks have undefined content, and no disk space until they are used.
         ("models", ModelSlot * MAX_MODELS),
         ("subgraphs", SubgraphSlot * MAX_SUBGRAPHS),
     )

@@ -1,4 +1,4 @@
-"""Ownership on a node, by byte-range POSIX record locks: the kernel names the holder, and frees them when it ends.
+"""Ownership on a node by byte-range POSIX record locks: the kernel knows the holder, and frees them when it ends.
 
 A process loses such a lock when it closes *any* descriptor of the file, so it keeps one shared descriptor per node and
 never opens the file a second time. Other code in the process may still do so (a library that copies the directory): the
@@ -55,7 +55,7 @@ def _question(byte: int) -> bytes:
     return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
 
 
-# Queried for the open file, a record lock of this process conflicts like any other: F_GETLK would not show it.
+# A query for the open file reports record locks of this process as conflicts, which F_GETLK would not.
 _ASK = fcntl.F_OFD_GETLK
 
 
@@ -63,7 +63,7 @@ class LockFile:
     """The one descriptor of a node's lock file in this process.
 
     Attributes:
-        losses: how often this process was found to have lost all its locks.
+        losses: number of times that this process has lost all its locks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class LockFile:
         try:
             check_trusted(os.fstat(self._fd), path)
         except BaseException:
-            # Harmless to close: this process holds no lock on the file before it has opened it.
+            # It is safe to close this, because this process does not hold locks on the file yet.
             os.close(self._fd)
             raise
         self._held: set[int] = set()
@@ -107,7 +107,7 @@ class LockFile:
         return self._held
 
     def try_lock(self, byte: int) -> bool:
-        """Lock ``byte`` if no process holds it, this one included."""
+        """Lock ``byte`` if no process holds it, including this one."""
         with self._guard:
             held = self._own()
             if byte in held:
@@ -132,7 +132,7 @@ class LockFile:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, byte)
 
     def wait(self, byte: int) -> None:
-        """Lock ``byte``, waiting for another *process* that holds it; threads must exclude each other first."""
+        """Lock ``byte``, and wait if another *process* holds it. The caller must exclude threads from each other."""
         fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, byte)
         with self._guard:
             self._own().add(byte)

@@ -1,4 +1,4 @@
-"""Sets a node up, takes it down, and recognises node directories."""
+"""Set up a node, take it down, and recognise node directories."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _make_datastore(root: Path, size: InstanceType, info: NodeInfo) -> None:
     handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{DATASTORE_FILE}.")
     try:
         os.ftruncate(handle, layout.FILE_BYTES)
-        # Touching an unbacked page on a full disk would be a bus error; pages of runtimes are backed when claimed.
+        # Access to an unbacked page on a full disk causes a bus error. Pages of runtimes are backed when claimed.
         os.posix_fallocate(handle, 0, layout.PAGES_OFFSET)
         with mmap.mmap(handle, layout.PAGES_OFFSET) as mapped:
             header = layout.FileHeader.from_buffer(mapped)
@@ -109,7 +109,7 @@ def _claim_directory(root: Path) -> None:
         raise NodeError("not a directory", where=str(root), mend="set NEURON_SIM_ROOT to one") from None
     found = root.stat()
     if found.st_uid == os.geteuid() and found.st_mode & 0o022:
-        # Our own directory that the umask left open: files of other users in it would be trusted.
+        # The umask left our own directory open, so that files of other users in it would be trusted.
         root.chmod(stat.S_IMODE(found.st_mode) & ~0o022)
     check_directory(root)
     if (root / REPLAY_FILE).exists():

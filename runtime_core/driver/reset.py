@@ -1,4 +1,4 @@
-"""Resets a Neuron Device: its owners lose their data, and their next execution on it fails."""
+"""Reset a Neuron Device: its owners lose their data, and their next execution on it fails."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def reset_device(store: Datastore, device: int, *, force: bool = False) -> list[
     until the process closes and initialises its runtime again.
 
     Args:
-        store: of the node, open for writing.
-        device: its number.
+        store: datastore of the node, open for writing.
+        device: number of the device.
         force: reset even while processes own its cores.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Trust in nodes: only the user's own or root's, not writable by others.
+"""Trust in nodes: only those of the user or of root that others cannot write.
 
 The default directory can be in ``/tmp``, where any user can create it first. Files of another user there would be read
 as counters, run as models of the owner, and name processes to send signals to.
@@ -23,7 +23,7 @@ class UntrustedNodeError(NodeError):
 
 
 def trusts_any() -> bool:
-    """Whether the user asked to trust the node, whoever owns it."""
+    """Whether the user requested to trust the node regardless of its owner."""
     return os.environ.get(TRUST_VARIABLE, "").strip().lower() in _YES
 
 

@@ -1,14 +1,14 @@
 """Runtime 2.x (libnrt) in Python: the calls of the C library. A process has one runtime.
 
 =========================================  =========================================================
-:func:`init`, :func:`close`                take NeuronCores by the environment, give them back
-:func:`load`, :func:`unload`               a NEFF becomes a :class:`LoadedModel`, on cores
+:func:`init`, :func:`close`                own the NeuronCores of the environment, release them
+:func:`load`, :func:`unload`               load a NEFF on cores as a :class:`LoadedModel`
 :func:`infer`                              execute on NumPy arrays; returns an :class:`ExecutionResult`
 :func:`execute`, :func:`execute_repeat`    execute on tensor sets
-:func:`tensor_allocate`,                   make a :class:`Tensor` where :class:`TensorPlacement` says;
+:func:`tensor_allocate`,                   make a :class:`Tensor` in a :class:`TensorPlacement`;
 :func:`tensor_allocate_empty`,             :func:`tensor_attach_buffer`, :func:`tensor_free`,
 :func:`tensor_allocate_slice`              :func:`tensor_get_size`
-:func:`tensor_read`, :func:`tensor_write`  bytes out of and into a tensor; :func:`tensor_copy`
+:func:`tensor_read`, :func:`tensor_write`  copy bytes from and to a tensor; :func:`tensor_copy`
 :func:`allocate_tensor_set`                a :class:`TensorSet`: :func:`add_tensor_to_tensor_set`,
                                            :func:`get_tensor_from_tensor_set`,
                                            :func:`destroy_tensor_set`
@@ -20,7 +20,7 @@
                                            :class:`ExecutionError` holds a partial result
 =========================================  =========================================================
 
-:func:`init` reads the environment variables and takes cores; every later call uses that runtime, from any thread.
+:func:`init` reads the environment variables and owns cores. All later calls use this runtime, from any thread.
 
 Example::
 
@@ -137,7 +137,7 @@ def init(*, numerics: bool = True, framework: str = "") -> Runtime:
 
 
 def close() -> None:
-    """Unload every model and give the cores back (nrt_close). Without a runtime it has no effect."""
+    """Unload every model and release the cores (nrt_close). Without a runtime it has no effect."""
     global _runtime, _was_closed
     with _guard:
         if _runtime is not None:

@@ -19,10 +19,10 @@ class RuntimeConfig(NamedTuple):
     """Settings from the environment.
 
     Attributes:
-        visible_cores: the cores to take, by number; ``None`` when not set.
-        core_count: how many cores to take, whichever are free; ``None`` when not set.
-        visible_devices: devices that a container may see; ``None``: all.
-        timeout_seconds: of one execution.
+        visible_cores: indices of the cores to own; ``None`` if not set.
+        core_count: number of free cores to own; ``None`` if not set.
+        visible_devices: devices that a container may use; ``None``: all.
+        timeout_seconds: time limit of an execution.
         validate_hash: check a NEFF's hash at load.
         tag: the process's name in the tools.
         warnings: problems that do not stop the runtime, to log.

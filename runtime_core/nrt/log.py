@@ -1,4 +1,4 @@
-"""Log lines of Runtime 2.x, as AWS's runtime writes them, on the console or in syslog."""
+"""Log lines of Runtime 2.x, in the form of AWS's runtime, on the console or in syslog."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 LEVEL_VARIABLE = "NEURON_RT_LOG_LEVEL"
 LOCATION_VARIABLE = "NEURON_RT_LOG_LOCATION"
 _COMPONENT = "_NRT"
-"""Appended to either variable, it names the same for this component alone, and wins."""
+"""Suffix of both variables for this component only, which takes precedence."""
 
 _FUNCTION_COLUMN = 44
-# English in every locale: strftime would use the locale of the process.
+# English in every locale, unlike strftime, which uses the locale of the process.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # The runtime prints nrt_init's lines in a narrower column than the others.
 _NARROW_COLUMNS = {"nrt_init": 18}
 
 
 class LogLevel(enum.IntEnum):
-    """Severity; a line is written when it is at or below the chosen level."""
+    """Severity. A line is written if its level is at or below the selected level."""
 
     QUIET = 0
     ERROR = 1
@@ -89,7 +89,7 @@ _repeats: _Repeats | None = None
 def counting_repeats() -> Iterator[None]:
     """Within the block, a line that repeats another is counted; its count is written every 10 seconds and at the end.
 
-    For programs whose failures come a thousand times per second; the C library writes every line.
+    This is for programs that can fail a thousand times per second. The C library writes every line.
     """
     global _repeats
     _repeats = counting = _Repeats()

@@ -1,4 +1,4 @@
-"""Choosing the NeuronCores of a model from those that a runtime owns."""
+"""Choose the NeuronCores of a model from those that a runtime owns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from runtime_core.status import NrtError, NrtStatus
 
 
 class Placement:
-    """Chooses the cores of one load after the other."""
+    """Chooses the cores for each load."""
 
     def __init__(self, cores: tuple[int, ...]) -> None:
         """Choose from ``cores`` (global indices)."""

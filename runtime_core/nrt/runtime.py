@@ -1,4 +1,4 @@
-"""Runtime 2.x in an application's own process: cores from init to close, models, tensors, executions."""
+"""Runtime 2.x in an application's process: cores from init to close, models, tensors, executions."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class VncMemoryStats(NamedTuple):
 
 
 class Runtime(TensorCalls):
-    """One initialised runtime. It owns its cores until :meth:`close` or until the process ends, in whatever way.
+    """One initialised runtime. It owns its cores until :meth:`close`, or until the process ends for any reason.
 
-    Threads may share it: executions of different cores run side by side, those of one core in turn.
+    It is thread-safe: executions on different cores run in parallel, those on one core in turn.
     """
 
     def __init__(
@@ -66,14 +66,15 @@ class Runtime(TensorCalls):
         """Initialise: read the environment, own cores, enter the node's process table.
 
         Args:
-            root: the node directory, default: the environment's node.
-            environment: the variables of ``contracts/runtime.md``, default ``os.environ``.
-            clock: default: the real one.
+            root: the node directory; default: the environment's node.
+            environment: the variables of ``contracts/runtime.md``; default: ``os.environ``.
+            clock: default: the real clock.
             numerics: ``False`` skips the arithmetic and keeps time, memory and counters.
             claim_page: enters the process table, given node and tag; default: as this process.
-            shares: vCPUs, PCIe and links that it shares with other runtimes of the process; default: its own.
+            shares: vCPUs, PCIe and links that it shares with other runtimes of the process; default: not shared.
             framework: shown by the tools beside the command line, such as ``PyTorch 1.13``.
-            jitter: spread execution times, from the node's seed and the place in the process table, or as given.
+            jitter: whether to spread execution times, from the node's seed and the place in the process table, or a
+                given jitter.
 
         Raises:
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
@@ -144,7 +145,7 @@ class Runtime(TensorCalls):
 
     @property
     def visible_devices(self) -> tuple[int, ...]:
-        """Devices of the node that the process may use, by the container's view and the environment."""
+        """Devices of the node that the container and the environment allow the process to use."""
         asked = self._config.visible_devices
         return tuple(d for d in self._store.visible_devices if asked is None or d in asked)
 
@@ -167,7 +168,7 @@ class Runtime(TensorCalls):
     def close(self) -> None:
         """Unload all models, release the cores and the process table entry. A second call has no effect.
 
-        Calls of other threads that have begun end as they would; later ones raise CLOSED.
+        Calls of other threads that are in progress complete normally; later calls raise CLOSED.
         """
         if self._calls.of_this_process:
             self._calls.close(self._release)
@@ -214,15 +215,15 @@ class Runtime(TensorCalls):
         return model
 
     def _parsed(self, data: bytes | memoryview) -> Neff:
-        """The NEFF of a file's bytes, shared by all models of the process that have this content."""
+        """Return the NEFF of a file's bytes, which all models of the process with this content share."""
         from runtime_core.neff.shared import shared_neff
 
         last = self._last_read
         if last is not None and last[0] is data:
             return last[1]
         parsed = shared_neff(data, validate_hash=self._config.validate_hash)
-        # Applications load the same bytes onto one core after the other: these are not even hashed again. The first
-        # execution releases them.
+        # Applications load the same bytes onto several cores in turn. These bytes are not even hashed again, and the
+        # first execution releases them.
         self._last_read = (data, parsed) if isinstance(data, bytes) else None
         return parsed
 
@@ -264,9 +265,9 @@ class Runtime(TensorCalls):
         return result
 
     def execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> None:
-        """Execute on tensor sets: every input and output of the model must be in its set.
+        """Execute on tensor sets. Every input and output of the model must be in its set.
 
-        Tensors on the device need no transfer here: it takes place when they are written and read.
+        Tensors on the device need no transfer here, because it takes place when they are written and read.
 
         With a dynamic batch, tensors may hold any whole number of samples. Without numerics the output tensors are
         marked as not computed.
@@ -278,9 +279,9 @@ class Runtime(TensorCalls):
             self._execute(model, inputs, outputs, 1)
 
     def execute_repeat(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
-        """Execute ``count`` times: outputs of one execution feed the inputs of the next. Stops at the first failure.
+        """Execute ``count`` times, with outputs as inputs of the next execution. Stops at the first failure.
 
-        An output feeds the input of the same name, else of the same position, if dtype and shape match; others
+        An output becomes the input of the same name, else of the same position, if dtype and shape match. Other inputs
         keep their values. The input tensors are not written.
         """
         if count < 1:

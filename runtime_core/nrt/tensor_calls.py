@@ -63,7 +63,7 @@ class TensorCalls:
             return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
 
     def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
-        """Use the application's ``buffer`` as the tensor's bytes: its size becomes the buffer's, its placement VIRTUAL.
+        """Use the application's ``buffer`` as the tensor's bytes; it sets the size, and the placement becomes VIRTUAL.
 
         The tensor's earlier storage is released first. The application keeps the buffer.
 

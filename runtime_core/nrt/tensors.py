@@ -14,7 +14,7 @@ _MAPPED_BYTES = 64 << 10
 
 
 class TensorPlacement(enum.IntEnum):
-    """Where a tensor's bytes live (libnrt's nrt_tensor_placement_t)."""
+    """The place of a tensor's bytes (libnrt's nrt_tensor_placement_t)."""
 
     DEVICE = 0
     HOST = 1
@@ -36,7 +36,7 @@ def zeroed(size_bytes: int) -> memoryview:
 
 
 class Storage:
-    """Bytes that a tensor and its slices share, and the memory they are counted as; the last user releases them.
+    """Bytes that a tensor and its slices share, and the accounted memory. The last user releases them.
 
     Attributes:
         data: the bytes, writable.
@@ -75,13 +75,13 @@ class Tensor:
         storage: its bytes; ``None`` until a buffer is attached to an empty tensor.
         computed: ``False`` after an execution without numerics: its bytes are not results.
         freed: it can no longer be used.
-        shape: of the result that the last execution stored in it, at its start; ``None`` before the first.
+        shape: shape of the result that the last execution stored at its start; ``None`` before the first execution.
     """
 
     def __init__(
         self, name: str, placement: TensorPlacement, size_bytes: int, storage: Storage | None, offset_bytes: int = 0
     ) -> None:
-        """Made by the runtime's ``tensor_*`` calls."""
+        """Used by the runtime's ``tensor_*`` calls."""
         self.name = name
         self.placement = placement
         self.size_bytes = size_bytes

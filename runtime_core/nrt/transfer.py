@@ -1,4 +1,4 @@
-"""Converts the tensors of a tensor set to a model's input arrays, and its results back to tensors."""
+"""Convert the tensors of a tensor set to a model's input arrays, and its results to tensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Plan | None:
-    """The model's plan without the transfers of tensors on the device; ``None`` when all are on the host."""
+    """Return the model's plan without transfers of tensors on the device; ``None`` if all are on the host."""
 
     def bytes_on_device(specs: Sequence[TensorSpec], tensors: Mapping[str, Tensor]) -> int:
         there = (s for s in specs if s.name in tensors and tensors[s.name].placement is TensorPlacement.DEVICE)
@@ -32,7 +32,7 @@ def staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Pl
 
 
 def as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
-    """The tensor's bytes as the array that input ``name`` declares."""
+    """Return the tensor's bytes as the array that input ``name`` declares."""
     import numpy as np
 
     from runtime_core.engine.numerics import numpy_dtype
@@ -53,7 +53,7 @@ def as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
 
 
 def output_views(graph: Graph, outputs: TensorSet, samples: int) -> dict[str, Tensor]:
-    """The tensors for the outputs of an execution, given its number of samples."""
+    """Return the tensors for the outputs of an execution, given its number of samples."""
     for spec in graph.outputs:
         tensor = outputs.tensors.get(spec.name)
         if tensor is None:
@@ -82,7 +82,7 @@ def store_outputs(result: ExecutionResult, targets: Mapping[str, Tensor]) -> Non
 
 
 def feeds_of(graph: Graph) -> tuple[tuple[str, str], ...]:
-    """Which output feeds which input of a repeated execution: by name, else by position, if type and shape match."""
+    """Return (output, input) of a repeated execution: by name, else by position, if type and shape match."""
     inputs = {spec.name: spec for spec in graph.inputs}
 
     def fits(output: TensorSpec, target: TensorSpec | None) -> bool:

@@ -1,7 +1,7 @@
-"""Faults that are active on a node: a table in the datastore that running applications follow.
+"""The faults of a node: a table in the datastore that running applications follow.
 
-A change of the table raises the header's generation; an executor compares that one word and reads the table only when
-it has changed. An odd generation means that the table is being changed: the earlier one remains valid.
+A change of the table increases the header's generation. An executor compares this word, and reads the table only if it
+has changed. An odd generation means that the table is being changed; the previous table remains valid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GENERATION = layout.FileHeader.fault_generation.offset // 8
 _SLOT_BYTES = ctypes.sizeof(layout.FaultSlot)
 _UNLIMITED = (1 << 64) - 1
 
-# Threads of one process share its record locks, so a mutex excludes them first.
+# Threads of one process share its record locks, so a mutex excludes them from each other.
 _threads = threading.RLock()
 
 
@@ -44,16 +44,16 @@ os.register_at_fork(after_in_child=_forget)
 
 
 class Fault(NamedTuple):
-    """A fault of the table.
+    """A fault in the table.
 
     Attributes:
-        fault_id: unique in the node's life.
+        fault_id: number that is unique for the life of the node.
         slot: its index in the table.
-        cores: global cores that it hits, as a bit mask; a fault of devices or links has all of their cores.
-        amount: the kind's own parameter: rate, factor, share or bytes; 0 when it has none.
+        cores: global cores that it affects, as a bit mask; for devices or links all of their cores.
+        amount: the parameter of its kind: rate, factor, share or bytes; 0 if it has none.
         starts_ns, ends_ns: node clock (CLOCK_MONOTONIC); ``ends_ns`` 0: until cleared.
-        remaining: strikes left when the table was read; ``None``: no end.
-        hits: strikes so far, when the table was read.
+        remaining: remaining strikes when the table was read; ``None``: unlimited.
+        hits: number of strikes when the table was read.
     """
 
     fault_id: int
@@ -85,7 +85,7 @@ class Fault(NamedTuple):
 
 @contextlib.contextmanager
 def _locked(store: Datastore) -> Iterator[None]:
-    """Hold the table against other processes and threads."""
+    """Lock the table against other processes and threads."""
     with _threads:
         store.locks.wait(FAULT_BYTE)
         try:
@@ -96,9 +96,9 @@ def _locked(store: Datastore) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _changing(store: Datastore) -> Iterator[None]:
-    """Make the generation odd within the block; the caller holds the table."""
+    """Make the generation odd within the block; the caller has locked the table."""
     words = memoryview(store.map)[: layout.DEVICES_OFFSET].cast("Q")
-    # A writer that died within the block left it odd.
+    # A writer that died within the block has left it odd.
     words[_GENERATION] = words[_GENERATION] | 1
     try:
         yield
@@ -114,9 +114,9 @@ def inject(store: Datastore, spec: FaultSpec, now_ns: int) -> Fault:
     """Inject a fault; running applications see it at their next execution.
 
     Args:
-        store: the node's, writable.
+        store: datastore of the node, writable.
         spec: the fault.
-        now_ns: the node's clock, from which its times count.
+        now_ns: current time of the node's clock, to which its times are relative.
 
     Raises:
         UsageError: ``spec`` is invalid, or the table is full.
@@ -179,7 +179,7 @@ def _read_table(store: Datastore) -> tuple[Fault, ...]:
 
 
 def list_faults(store: Datastore) -> tuple[Fault, ...]:
-    """Every fault of the table, in the order of injection, including those that have not begun or have ended."""
+    """Return all faults of the table in the order of injection, including those that have not started or have ended."""
     return tuple(sorted(_read_table(store), key=lambda f: f.fault_id))
 
 
@@ -202,7 +202,7 @@ def clear(store: Datastore, fault_id: int | None = None) -> int:
 
 
 def strike(store: Datastore, fault: Fault, times: int = 1) -> int:
-    """Count strikes of ``fault``; returns the number allowed, which is smaller when its count is used up.
+    """Count strikes of ``fault``; returns the allowed number, which is smaller if its count is used up.
 
     The last strike of a fault with a count removes it from the table.
     """
@@ -223,7 +223,7 @@ def strike(store: Datastore, fault: Fault, times: int = 1) -> int:
 
 
 class FaultWatch:
-    """A process's view of the faults of a node."""
+    """The faults of a node, as a process follows them."""
 
     def __init__(self, store: Datastore) -> None:
         """Follow the table of ``store``; it is read only when needed."""
@@ -233,7 +233,7 @@ class FaultWatch:
         self._faults: tuple[Fault, ...] = ()
 
     def table(self) -> tuple[Fault, ...]:
-        """Every fault of the table, including those that have not begun or have ended."""
+        """Return all faults of the table, including those that have not started or have ended."""
         generation = self._words[_GENERATION]
         if generation != self._generation:
             self._refresh(generation)
@@ -254,7 +254,7 @@ class FaultWatch:
 
 
 def seen_driver_version(installed: str, faults: tuple[Fault, ...]) -> str:
-    """The driver's version as programs see it under ``faults``; "" without a driver."""
+    """Return the driver's version that programs see under ``faults``; "" without a driver."""
     for fault in faults:
         if fault.kind is FaultKind.DRIVER_MISSING:
             return ""
@@ -264,7 +264,7 @@ def seen_driver_version(installed: str, faults: tuple[Fault, ...]) -> str:
 
 
 def device_present(device: int, faults: tuple[Fault, ...]) -> bool:
-    """Whether programs find ``device`` under ``faults``: neither it nor the driver is lost."""
+    """Return whether programs see ``device`` under ``faults``: neither the device nor the driver is missing."""
     return not any(
         fault.kind is FaultKind.DRIVER_MISSING or (fault.kind is FaultKind.DEVICE_LOST and fault.hits_device(device))
         for fault in faults

@@ -13,18 +13,18 @@ class FaultSpec(NamedTuple):
     """A fault to inject.
 
     Attributes:
-        kind: of the fault.
-        devices, cores: its targets; both empty: all targets of the node that the kind can hit.
-        ratio: share of executions (loads) that it strikes, 0..1.
+        kind: kind of the fault.
+        devices, cores: its targets; both empty: all possible targets of the node.
+        ratio: share of executions (loads) that fail, 0..1.
         rate_per_second: events per second of a core's busy time (ECC).
-        times: number of strikes (ECC: events) before it ends; ``None``: no end.
+        times: number of strikes (ECC: events) after which it ends; ``None``: unlimited.
         factor: multiple of the normal time.
         share: remaining share of the bandwidth, 0..1.
         free_bytes: DRAM that remains available.
         side: links of the devices.
         error: class of the error.
-        version: of the driver.
-        delay_seconds, seconds: its start, and its duration (``None``: until cleared).
+        version: version of the driver.
+        delay_seconds, seconds: its delay, and its duration (``None``: until cleared).
     """
 
     kind: FaultKind
@@ -71,7 +71,7 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
     """Validate a fault.
 
     Raises:
-        UsageError: a parameter that the kind does not accept, a missing one, a value or target out of range.
+        UsageError: the kind does not accept a parameter, a parameter is missing, or a value or target is out of range.
     """
     row = FAULTS[spec.kind]
     for parameter, field in _FIELDS.items():
@@ -103,7 +103,7 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
 
 
 def target_mask(spec: FaultSpec, device_count: int) -> int:
-    """The cores that a fault hits, as a bit mask of global indices."""
+    """Return the cores that a fault affects, as a bit mask of global indices."""
     if not spec.devices and not spec.cores:
         return (1 << device_count * CORES_PER_DEVICE) - 1
     mask = sum(1 << core for core in set(spec.cores))
@@ -113,6 +113,6 @@ def target_mask(spec: FaultSpec, device_count: int) -> int:
 
 
 def amount_of(spec: FaultSpec) -> float:
-    """The kind's own parameter: rate, factor, share or bytes; 0 when it has none."""
+    """Return the parameter of the kind: rate, factor, share or bytes; 0 if it has none."""
     given = (getattr(spec, field) for field in _AMOUNTS.values())
     return next((float(value) for value in given if value is not None), 0.0)

@@ -1,4 +1,4 @@
-"""The kinds of faults: one row per kind, with everything that operators and integrators see of it."""
+"""The kinds of faults: one row per kind, with all its effects for operators and integrators."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FaultKind(enum.StrEnum):
 
 
 class Scope(enum.Enum):
-    """Targets of a fault; without a target it hits all of them."""
+    """Kinds of targets; a fault without a target affects all targets."""
 
     DEVICE = "device"
     CORE = "core"

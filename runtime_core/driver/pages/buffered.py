@@ -1,7 +1,7 @@
 """The page of a runtime under a virtual clock: counts are kept in lists and written in batches.
 
-A virtual second can hold more executions than a reader could observe; readers see the node as of the last
-:meth:`BufferedPage.flush`. After a flush the page has the same words that :class:`RuntimePage` would have written.
+A virtual second can contain more executions than a reader can observe, so readers see the node as of the last
+:meth:`BufferedPage.flush`. After a flush, the page has the same words that :class:`RuntimePage` would have written.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Tally:
     __slots__ = ("_by_device_ns", "never_ran")
 
     def __init__(self) -> None:
-        """None yet."""
+        """Create an empty tally."""
         self._by_device_ns: dict[int, list[int]] = {}
         self.never_ran = 0
 
     def totals_ns(self, device_ns: int) -> list[int]:
         """The list of total latencies of executions with ``device_ns`` on the device, one per execution.
 
-        The list is emptied when they have been written, and never replaced.
+        After they were written, the list is emptied, but never replaced.
         """
         found = self._by_device_ns.get(device_ns)
         if found is None:
@@ -57,7 +57,7 @@ class Tally:
 
 
 class BufferedPage(RuntimePage):
-    """A page whose counters reach the map when they are flushed. For one thread.
+    """A page whose counters are written to the map when they are flushed. Not thread-safe.
 
     Attributes:
         shared_busy_until_ns: end of each core's work, over all runtimes under the clock.
@@ -83,8 +83,8 @@ class BufferedPage(RuntimePage):
             store: the node, opened for writing.
             tag: its name in the tools.
             command: its command line.
-            version: of the runtime.
-            start_ns: when it started, by the virtual clock.
+            version: version of the runtime.
+            start_ns: its start, by the virtual clock.
             pid: the process id to show.
             busy_until_ns: end of each core's work, shared by all runtimes under the clock.
         """
@@ -98,7 +98,7 @@ class BufferedPage(RuntimePage):
         self.kept_latencies: Counter[int] | None = None
 
     def check_owned(self) -> None:
-        """No effect: nothing is written between flushes, and a flush checks by itself."""
+        """Do nothing: nothing is written between flushes, and a flush checks the ownership."""
 
     def check_usable(self) -> None:
         """Check that the map can be read.
@@ -140,7 +140,7 @@ class BufferedPage(RuntimePage):
             tally.totals_ns(device_ns).append(total_ns)
 
     def flush(self) -> bool:
-        """Write everything to the page; ``False`` and no effect after :meth:`release`, which writes last."""
+        """Write everything to the page; return ``False`` without an effect after :meth:`release`."""
         if self.released or not self.still_owned():
             return False
         with self._guard:
@@ -158,7 +158,7 @@ class BufferedPage(RuntimePage):
         return True
 
     def release(self) -> None:
-        """Write the rest, fold it into the node's totals and release the page; counting ends."""
+        """Write the rest, fold it into the node's totals and release the page. Nothing is counted after that."""
         self.flush()
         self.released = True
         super().release()

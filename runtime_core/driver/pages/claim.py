@@ -1,4 +1,4 @@
-"""Claiming a page of the datastore."""
+"""Claim a page of the datastore."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def claim_page(store: Datastore) -> int:
 
 
 def back_model_table(store: Datastore, index: int, models: int, subgraphs: int) -> None:
-    """Give the first slots of a page's model table room on the disk.
+    """Allocate disk space for the first slots of a page's model table.
 
     Raises:
-        NrtError: RESOURCE, when the disk has none.
+        NrtError: RESOURCE, if the disk is full.
     """
     parts = (
         (layout.Page.models.offset, ctypes.sizeof(layout.ModelSlot) * min(models, layout.MAX_MODELS)),

@@ -26,7 +26,7 @@ class Allocation:
 
     @property
     def device(self) -> int:
-        """The device whose DRAM it is."""
+        """The device that has the DRAM."""
         return device_of_core(self.core)
 
     @property
@@ -47,7 +47,7 @@ def used_by_channel(store: Datastore, device: int) -> list[int]:
 
 
 def _spread(size_bytes: int, near: int, free: list[int]) -> tuple[int, ...]:
-    """Place an allocation on the near channel if it fits whole, else on the other, else on both."""
+    """Place an allocation completely on the near channel if possible, else on the other one, else on both."""
     split = [0] * DRAM_CHANNELS
     order = [near, *(c for c in range(DRAM_CHANNELS) if c != near)]
     whole = next((c for c in order if free[c] >= size_bytes), None)

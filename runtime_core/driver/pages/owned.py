@@ -48,11 +48,11 @@ class OwnedPage:
             store: the node, opened for writing.
             tag: its name in the tools.
             command: its command line.
-            version: of the runtime.
-            address: where it serves; "": it does not serve.
+            version: version of the runtime.
+            address: the address at which it serves; "": none.
             framework: name and version of the framework; "" if unknown.
-            start_ns: when it started, default: now, by CLOCK_MONOTONIC.
-            pid: the process id to show, default: this process's.
+            start_ns: start of the runtime by CLOCK_MONOTONIC; default: now.
+            pid: the process id to show; default: that of this process.
 
         Raises:
             NrtError: RESOURCE, when every page is claimed or the disk is full.
@@ -102,11 +102,11 @@ class OwnedPage:
 
     @property
     def owned_by_this_process(self) -> bool:
-        """False in a forked child: it must not write the parent's page."""
+        """False in a forked child, which must not write the parent's page."""
         return self._pid == os.getpid()
 
     def still_owned(self) -> bool:
-        """Whether the page, and so the cores, still belong to this process; once lost, they stay lost.
+        """Whether the page, and therefore the cores, still belong to this process. A loss is permanent.
 
         A process loses all its locks on a node together, so the page's lock represents those of its cores. ``loss``
         holds the reason.
@@ -132,9 +132,9 @@ class OwnedPage:
             raise LostCoresError(self.loss)
 
     def check_usable(self) -> None:
-        """Check that the map can be read, and as :meth:`check_owned` if that was more than 1 ms ago.
+        """Check that the map can be read; call :meth:`check_owned` if the last call was more than 1 ms ago.
 
-        To ask the kernel for the lock takes as long as the rest of an execution's bookkeeping.
+        Querying the lock takes the kernel as long as the rest of an execution's bookkeeping.
 
         Raises:
             LostCoresError: as :meth:`check_owned`.
@@ -155,7 +155,7 @@ class OwnedPage:
         self._guarded(change)
 
     def was_reset(self, cores: Sequence[int]) -> bool:
-        """Whether a device of ``cores`` was reset since this process opened it: what it had there is lost.
+        """Whether a device of ``cores`` was reset since this process opened it, and its data there was lost.
 
         Raises:
             LostCoresError: as :meth:`check_usable`, which it calls.

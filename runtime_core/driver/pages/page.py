@@ -1,8 +1,8 @@
-"""What a runtime process writes on its page of the datastore: its work, counts, memory and models.
+"""The data that a runtime process writes on its page of the datastore: work, counts, memory and models.
 
 The hot calls (:meth:`RuntimePage.place`, :meth:`RuntimePage.count`) write through a view of aligned 8-byte words: one
 assignment per word, so that a reader sees the old or the new value of each and never a mixture. They do not check that
-the page still belongs to the process: an executor asks :meth:`.OwnedPage.was_reset`, which does, before it places an
+the page still belongs to the process. An executor calls :meth:`.OwnedPage.was_reset`, which does, before it places an
 execution and again before it counts it.
 """
 
@@ -33,13 +33,13 @@ class RuntimePage(OwnedPage):
         Args:
             core: global NeuronCore.
             now_ns: CLOCK_MONOTONIC.
-            earliest_ns: not before this (a pipeline's earlier stage must end first).
+            earliest_ns: earliest start (a pipeline's previous stage must end first).
             duration_ns: modelled time on the core.
-            flops: floating-point operations of it.
-            timeout_ns: the core is released after this time, if it is shorter.
+            flops: floating-point operations of the execution.
+            timeout_ns: the core is released after this time if it is shorter than ``duration_ns``.
 
         Returns:
-            When it starts and ends on the core, CLOCK_MONOTONIC.
+            Start and end on the core, CLOCK_MONOTONIC.
         """
         if timeout_ns is not None and duration_ns > timeout_ns:
             flops = flops * timeout_ns // duration_ns
@@ -51,7 +51,7 @@ class RuntimePage(OwnedPage):
                     timeline, now_ns, earliest_ns, duration_ns, flops
                 )
             else:
-                # Most executions of a busy process: the core is free, as reserved() would find at twice the cost.
+                # The core is free, as for most executions. reserved() has the same result, at twice the cost.
                 busy_ns, all_flops = timeline[BUSY_NS] + duration_ns, timeline[FLOPS] + flops
                 end_ns, backlog_ns, backlog_flops = earliest_ns + duration_ns, duration_ns, flops
             sequence = words[0]
@@ -66,7 +66,7 @@ class RuntimePage(OwnedPage):
         return end_ns - duration_ns, end_ns
 
     def busy_ns(self, core: int) -> int:
-        """Total time on ``core`` of the work placed on it, its backlog included."""
+        """Total time on ``core`` of the work placed on it, including its backlog."""
         return self._timelines[core][BUSY_NS]
 
     def busy_until_ns(self, core: int) -> int:
@@ -74,7 +74,7 @@ class RuntimePage(OwnedPage):
         return self._busy_until[core]
 
     def busy_count(self, cores: Sequence[int], now_ns: int) -> int:
-        """How many of some cores of the node have work at ``now_ns`` (CLOCK_MONOTONIC), for any owner."""
+        """How many of the given cores of the node have work at ``now_ns`` (CLOCK_MONOTONIC), for any owner."""
         busy_until, busy = self._busy_until, 0
         for core in cores:
             if busy_until[core] > now_ns:
@@ -157,7 +157,7 @@ class RuntimePage(OwnedPage):
         words, base = self._words, at.CORES + core * at.CORE_WORDS
         used = words[base + at.MEMORY : base + at.MEMORY + layout.PEAK_COUNT - 1]
         for peak, now in ((category, used[category]), (layout.PEAK_COUNT - 1, sum(used))):
-            # A peak that was cleared since it was set starts again.
+            # If the peak was cleared after it was set, it starts again.
             epoch = self._file_words[at.TOTALS + core * at.TOTALS_WORDS + at.CURRENT_EPOCHS + peak]
             if words[base + at.PEAK_EPOCHS + peak] != epoch or now > words[base + at.PEAKS + peak]:
                 words[base + at.PEAKS + peak] = now
@@ -194,13 +194,13 @@ class RuntimePage(OwnedPage):
 
         Args:
             model_id: positive, unique in the process.
-            name: of the NEFF.
-            uuid: of the NEFF, 32 hex digits.
+            name: name of the NEFF.
+            uuid: UUID of the NEFF, 32 hex digits.
             subgraphs: for each core: (global core, host memory by category, device memory by category).
             running: started, or in standby.
 
         Raises:
-            NrtError: RESOURCE, when the table is full, or the disk has no room for more of it.
+            NrtError: RESOURCE, if the table or the disk is full.
         """
 
         def change(page: layout.Page) -> None:

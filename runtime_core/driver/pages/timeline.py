@@ -1,4 +1,4 @@
-"""A core's timeline: executions follow one another, and the part done at any time can be computed.
+"""A core's timeline: executions follow each other, and the finished part can be computed for any time.
 
 A timeline is the first words of a page's ``CoreBlock``: ``busy_ns``, ``flops``, ``free_at_ns``, ``backlog_ns`` and
 ``backlog_flops``. The same arithmetic works on the mapped words and on a plain list of a runtime under a virtual clock.
@@ -19,12 +19,12 @@ Timeline: TypeAlias = "memoryview | list[int]"
 def reserved(
     timeline: Timeline, now_ns: int, earliest_ns: int, duration_ns: int, flops: int
 ) -> tuple[int, int, int, int, int]:
-    """Add work to a timeline, behind the work that is already there. Returns when the core is free afterwards.
+    """Return the timeline after work is added to it, behind the existing work.
 
     Args:
-        timeline: of the core.
-        now_ns: the time at which the work is placed.
-        earliest_ns: it starts no sooner than this.
+        timeline: timeline of the core.
+        now_ns: time at which the work is placed.
+        earliest_ns: earliest start of the work.
         duration_ns: its time on the core.
         flops: its floating-point operations.
     """

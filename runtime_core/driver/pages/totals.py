@@ -14,7 +14,7 @@ from runtime_core.topology import device_of_core
 @contextmanager
 def _changing(store: Datastore) -> Iterator[None]:
     """Mark totals and pages as inconsistent for readers; the caller holds the table lock."""
-    # A process that was killed here left the count odd.
+    # A process that was killed here has left the count odd.
     store.header.totals_sequence |= 1
     try:
         yield
@@ -66,10 +66,10 @@ def clear_counter(store: Datastore, core: int, counter: int, read: Callable[[], 
     """Reset a counter of a core to zero; the runtimes' own counters do not change.
 
     Args:
-        store: of the node, open for writing.
+        store: datastore of the node, open for writing.
         core: global index.
-        counter: its place in ``CoreTotals.cleared``.
-        read: returns the counter's value as it is shown; called while no other process clears.
+        counter: index in ``CoreTotals.cleared``.
+        read: returns the current value of the counter; called while no other process clears counters.
     """
     with locked_devices(store, [device_of_core(core)]):
         store.core_totals(core).cleared[counter] += read()
