@@ -1,7 +1,7 @@
-"""The report, field by field in the order of the original neuron-monitor. ``None`` is "not available".
+"""The report, with the fields and the order of the original neuron-monitor. ``None`` is "not available".
 
-The records are written and read. ``neuron_monitor.wire`` writes 0 for what is not available, with words in the group's
-``error``; ``neuron_monitor.reading`` reads what other releases write, where any field may be missing.
+The records are written and read. ``neuron_monitor.wire`` writes 0 for figures that are not available, with a reason in
+the group's ``error``. ``neuron_monitor.reading`` reads reports of other releases, in which any field may be missing.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Percentiles(msgspec.Struct):
 
 
 class LatencyStats(msgspec.Struct):
-    """Latency as callers saw it and on the device; ``None`` when nothing ran."""
+    """Latency measured by callers and on the device; ``None`` if nothing ran."""
 
     total_latency: Percentiles | None
     device_latency: Percentiles | None
@@ -114,7 +114,7 @@ class CoreUsage(msgspec.Struct):
 
 
 class UsageBreakdown(msgspec.Struct):
-    """What the totals are made of."""
+    """The parts of the totals."""
 
     host: HostUsage
     neuroncore_memory_usage: dict[str, CoreUsage]
@@ -138,7 +138,7 @@ class SubgraphDevice(msgspec.Struct):
 
 
 class SubgraphBreakdown(msgspec.Struct):
-    """What a subgraph's totals are made of."""
+    """The parts of a subgraph's totals."""
 
     host: HostUsage
     neuron_device: SubgraphDevice
@@ -153,7 +153,7 @@ class SubgraphUsed(msgspec.Struct):
 
 
 class SubgraphReport(msgspec.Struct):
-    """A subgraph and where it sits."""
+    """A subgraph and its place."""
 
     memory_used_bytes: SubgraphUsed
     neuroncore_index: Index | None
@@ -273,7 +273,7 @@ class SystemData(msgspec.Struct):
 
 
 class InstanceInfo(msgspec.Struct):
-    """Who this instance is."""
+    """Identity of the instance."""
 
     instance_name: str
     instance_id: str
@@ -308,7 +308,7 @@ class CoreUser(msgspec.Struct):
 
 
 class K8sInfo(msgspec.Struct):
-    """Who uses cores and devices in Kubernetes, by index; added to the stream by its companion."""
+    """Users of cores and devices in Kubernetes, by index; a companion adds them to the stream."""
 
     period: Seconds | None
     neuroncores_k8s_info: dict[str, CoreUser]

@@ -1,4 +1,4 @@
-"""A small HTTP server for scrapes, in a thread of its own: slow, many or odd clients do not hold up collection."""
+"""A small HTTP server for scrapes in a separate thread, so that clients cannot delay the collection."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class MetricsServer:
         self._thread.join(5)
 
     def _wake(self) -> None:
-        """Tell those who read events of a new report."""
+        """Notify the readers of events of a new report."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._events.wake)
 
@@ -223,7 +223,7 @@ class MetricsServer:
         return keep
 
     async def _push(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        """Send a part of a stream of events; its client counts as one that scrapes."""
+        """Send a part of a stream of events, whose client counts as scraping."""
         self._touch(scraped=True)
         async with asyncio.timeout(self._limits.send_seconds):
             await _send(writer, (data,))

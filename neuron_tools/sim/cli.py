@@ -194,14 +194,14 @@ def record(
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")],
-    speed: Annotated[float, typer.Option(help="How many times as fast as recorded.")] = 1.0,
+    speed: Annotated[float, typer.Option(help="Speed relative to the recording.")] = 1.0,
     seek: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="T", help="Start at: seconds, HH:MM:SS from its start, or a time like 2026-11-21T14:00."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Create a node that replays a recording for every viewer; 'neuron-sim down' ends it."""
+    """Create a node that replays a recording for every viewer; 'neuron-sim down' stops it."""
     from neuron_tools.sim import recording_commands
 
     typer.echo(recording_commands.replay(file, speed, seek, as_json=as_json))
@@ -209,9 +209,7 @@ def replay(
 
 @app.command()
 def install(
-    prefix: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder below which bin, lib and include go.")
-    ] = DEFAULT_PREFIX,
+    prefix: Annotated[Path, typer.Option(metavar="DIR", help="Folder for bin, lib and include.")] = DEFAULT_PREFIX,
     bake_root: Annotated[
         bool,
         typer.Option("--bake-root", help="The commands use this node's root unless NEURON_SIM_ROOT is set."),

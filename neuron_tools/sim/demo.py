@@ -1,4 +1,4 @@
-"""``neuron-sim demo``: two networks, three tagged applications on their own cores, and the tools that watch them."""
+"""``neuron-sim demo``: two networks, three tagged applications on separate cores, and the tools that watch them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NETWORKS = ("light_resnet50", "light_squeezenet")
 _REPORTS = 5
 _START_SECONDS = 60.0
 _READING_SECONDS = 20.0
-"""Until neuron-top covers the introduction."""
+"""Time before neuron-top replaces the introduction."""
 
 
 class _Application(NamedTuple):
@@ -51,7 +51,7 @@ def _line(plan: _Application) -> str:
 
 
 class _Ended(Exception):
-    """End the demo on a signal."""
+    """Stop the demo on a signal."""
 
 
 def _networks() -> dict[str, Path]:
@@ -162,7 +162,7 @@ def _monitor_configuration(period_seconds: float) -> str:
 
 
 def run_demo(seconds: float) -> int:
-    """Run the demo on a node of its own and remove the node afterwards, also on Ctrl-C; returns the exit status."""
+    """Run the demo on a temporary node, which is removed afterwards, also on Ctrl-C; returns the exit status."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise _Ended

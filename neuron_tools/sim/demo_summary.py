@@ -1,4 +1,4 @@
-"""The words of ``neuron-sim demo``: what runs, what to try, what neuron-monitor reported, and what is left."""
+"""The texts of ``neuron-sim demo``: introduction, commands to try, and a summary of neuron-monitor's reports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _runtimes(report: Report) -> Iterator[tuple[str, object]]:
 
 
 def _row(tag: str, reports: Sequence[object]) -> tuple[str, ...]:
-    """One application over all reports: rates and errors of the whole time, the other figures of the last report."""
+    """An application over all reports: rates and errors of the whole time, other figures of the last report."""
     last = reports[-1]
     cores = _at(last, "neuroncore_counters", "neuroncores_in_use")
     busy = [_number(_at(core, "neuroncore_utilization")) for core in cores.values()] if isinstance(cores, dict) else []
@@ -73,7 +73,7 @@ def _row(tag: str, reports: Sequence[object]) -> tuple[str, ...]:
 
 
 def summary(lines: Sequence[str]) -> str:
-    """The summary of neuron-monitor's reports, one JSON object per line.
+    """Summarize neuron-monitor's reports, one JSON object per line.
 
     Raises:
         json.JSONDecodeError: a line is not JSON.
@@ -91,13 +91,13 @@ def summary(lines: Sequence[str]) -> str:
 
 
 def introduction(applications: Sequence[str]) -> str:
-    """What runs; ``applications``: a line for each."""
+    """Return the introduction; ``applications``: a line for each."""
     head = f"A simulated inf1.6xlarge (4 Neuron Devices, 16 NeuronCores) runs {len(applications)} applications:"
     return "\n".join([head, *(f"  {line}" for line in applications)])
 
 
 def invitation(node: str) -> str:
-    """What to try in a second terminal; ``node``: the node's directory."""
+    """Return commands to try in a second terminal; ``node``: the node's directory."""
     width = max(len(command) for command, _ in TRIES)
     tries = [f"  {command:<{width}}  # {purpose}" for command, purpose in TRIES]
     return "\n".join(["In a second terminal, try:", f"  export NEURON_SIM_ROOT={node} NEURON_SOURCE=sim", *tries])

@@ -17,7 +17,7 @@ from runtime_core.status import NrtStatus
 
 
 def parse_targets(text: str | None, option: str) -> tuple[int, ...]:
-    """Indices of ``0``, ``0-3`` or ``1,4-5``; empty for ``None``.
+    """Parse indices such as ``0``, ``0-3`` or ``1,4-5``; empty for ``None``.
 
     Raises:
         UsageError: the list is malformed.
@@ -64,7 +64,7 @@ def _state(fault: Fault, now_ns: int) -> str:
 
 
 def _facts(fault: Fault, now_ns: int, device_count: int) -> dict[str, object]:
-    """The fields of a fault; ``None`` for parameters that its kind does not have."""
+    """Return the fields of a fault; ``None`` for parameters that its kind does not have."""
     takes = FAULTS[fault.kind].parameters
     return {
         "id": fault.fault_id,

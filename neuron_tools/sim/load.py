@@ -31,10 +31,10 @@ class LoadPlan(NamedTuple):
     """A load.
 
     Attributes:
-        threads: of each process.
-        rate_per_second: over all threads and processes; ``None``: back to back.
-        seconds: 0: until stopped.
-        processes: the cores are divided among so many processes.
+        threads: number of threads of each process.
+        rate_per_second: rate of all threads and processes together; ``None``: back to back.
+        seconds: duration; 0: until stopped.
+        processes: number of processes among which the cores are divided.
     """
 
     models: tuple[Path, ...]
@@ -52,7 +52,7 @@ def check_plan(plan: LoadPlan) -> None:
     """Validate a plan.
 
     Raises:
-        UsageError: an invalid rate or duration, a missing model file.
+        UsageError: the rate or duration is invalid, or a model file is missing.
     """
     if plan.rate_per_second is not None and not 0 < plan.rate_per_second <= 1e6:
         raise UsageError("expected executions per second, more than 0", where=f"--rate {plan.rate_per_second:g}")
@@ -64,7 +64,7 @@ def check_plan(plan: LoadPlan) -> None:
 
 
 def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
-    """The NEFF of a model file; an ONNX file is compiled.
+    """Return the NEFF of a model file; an ONNX file is compiled.
 
     Raises:
         ModelFileError: the file cannot be read or compiled.
@@ -82,7 +82,7 @@ def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
 
 
 def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
-    """Inputs for a model: random numbers, the same in every run."""
+    """Return inputs for a model: random numbers, equal in every run."""
     import numpy as np
 
     from runtime_core.engine.numerics import numpy_dtype
@@ -100,7 +100,7 @@ def seeded_inputs(graph: Graph) -> dict[str, NDArray[np.generic]]:
 
 
 def process_environment(plan: LoadPlan) -> dict[str, str]:
-    """The process's environment with the variables that the plan sets."""
+    """Return the process's environment with the variables that the plan sets."""
     environment = dict(os.environ)
     if plan.visible_cores is not None:
         environment["NEURON_RT_VISIBLE_CORES"] = plan.visible_cores
@@ -115,7 +115,7 @@ class Load:
     """Threads that execute the models of a runtime in turn until stopped."""
 
     def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: Iterable[bytes]) -> None:
-        """Load every model once on each core (group of cores) that the process owns."""
+        """Load every model once on each core, or each group of cores, that the process owns."""
         self._runtime = runtime
         self._plan = plan
         self._stop = threading.Event()
@@ -167,19 +167,19 @@ class Load:
             source.close()
 
     def _take(self) -> tuple[int, int] | None:
-        """The number and the start time of the next execution, ``None`` when the time is up."""
+        """Return the number and the start time of the next execution; ``None`` when the time is up."""
         plan = self._plan
         with self._guard:
             number = self._next
             now_ns = time.monotonic_ns()
             due_ns = now_ns
             if plan.rate_per_second is not None:
-                # Counted from the start: a late execution does not delay the next.
+                # Computed from the start, so that a late execution does not delay the next one.
                 due_ns = self._started_ns + round(number * 1e9 / plan.rate_per_second)
             if plan.seconds and due_ns - self._started_ns >= plan.seconds * 1e9:
                 return None
             self._next += 1
-            # Later than scheduling noise: no thread was free when it was due.
+            # Later than the jitter of scheduling, so no thread was free when it was due.
             self._late += now_ns - due_ns > 5_000_000
         return number, due_ns
 
@@ -196,9 +196,9 @@ class Load:
             try:
                 self._runtime.infer(self._models[place], self._inputs[place])
             except NrtError as error:
-                # Counted by outcome in the telemetry, which the summary reads.
+                # The telemetry, which the summary reads, counts failures by outcome.
                 if error.status is NrtStatus.EXEC_UNIT_UNRECOVERABLE:
-                    # Such a failure takes no time: back to back it would only fill the log.
+                    # Such a failure takes no time, and back to back it would only fill the log.
                     self._stop.wait(_PAUSE_ON_LOST_DEVICE_SECONDS)
 
     @property
@@ -207,11 +207,11 @@ class Load:
         return any(thread.is_alive() for thread in self._threads)
 
     def now(self) -> RuntimeSnapshot:
-        """This process's own counters, as viewers see them."""
+        """Return this process's counters, as viewers show them."""
         return _own(self._look())
 
     def result(self, before: Snapshot, after: Snapshot) -> ProcessResult:
-        """What this process counted between two snapshots."""
+        """Return the counts of this process between two snapshots."""
         first, last = _own(before), _own(after)
         counts = last.executions._asdict() if last.executions is not None else {}
         latency, device = last.total_latency or Histogram(), last.device_latency or Histogram()

@@ -1,4 +1,4 @@
-"""The results of ``neuron-sim run``: what each process counted, and the summary of all."""
+"""The results of ``neuron-sim run``: the counts of each process, and the summary of all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime_core.ranges import format_ranges
 
 
 class ProcessResult(NamedTuple):
-    """What one process counted.
+    """The counts of one process.
 
     Attributes:
         counts: executions by outcome, as in :class:`runtime_core.telemetry.snapshot.ExecutionCounts`.
@@ -43,7 +43,7 @@ class ProcessSummary(NamedTuple):
 
 
 class LostProcess(NamedTuple):
-    """A process that ended without a result. What it executed is not in the summary."""
+    """A process that ended without a result. Its executions are not in the summary."""
 
     number: int
     pid: int
@@ -63,7 +63,7 @@ class LoadSummary(NamedTuple):
         core_utilization: global core -> share of the time it was busy, 0..1.
         late: executions that could not start at their time because all threads were busy.
         processes: the processes of a run with several; empty for one.
-        lost_processes: those that ended without a result.
+        lost_processes: processes that ended without a result.
     """
 
     tag: str
@@ -87,11 +87,11 @@ class LoadSummary(NamedTuple):
 def summarize(
     results: Sequence[ProcessResult], *, tag: str, pid: int, numerics: bool, lost: Sequence[LostProcess] = ()
 ) -> LoadSummary:
-    """The summary of the processes of a run: sums of what they counted, quantiles of all latencies together.
+    """Return the summary of a run: sums of the counts of its processes, and quantiles of all latencies together.
 
     Args:
-        results: of each process; none if all were lost.
-        tag: of the application.
+        results: result of each process; empty if all were lost.
+        tag: tag of the application.
         pid: see :class:`LoadSummary`.
         numerics: whether results were computed.
         lost: the processes without a result.
@@ -146,7 +146,7 @@ def _milliseconds(value_ns: float | None) -> float | None:
 
 
 def as_dict(summary: LoadSummary) -> dict[str, object]:
-    """The summary for JSON; the processes only for a run with several."""
+    """Return the summary for JSON; it lists processes only if there are several."""
     facts = summary._asdict()
     facts["core_utilization"] = {str(core): round(ratio, 6) for core, ratio in summary.core_utilization.items()}
     for name, processes in (("processes", summary.processes), ("lost_processes", summary.lost_processes)):
@@ -157,7 +157,7 @@ def as_dict(summary: LoadSummary) -> dict[str, object]:
 
 
 def format_summary(summary: LoadSummary) -> str:
-    """The summary as text."""
+    """Return the summary as text."""
     several = len(summary.processes) + len(summary.lost_processes)
     what = f"{several} processes, started by {summary.pid}" if several else f"pid {summary.pid}"
     cores = f" on NeuronCore(s) {format_ranges(summary.cores)}" if summary.cores else ""
@@ -184,7 +184,7 @@ def format_summary(summary: LoadSummary) -> str:
 
 
 def format_lost(process: LostProcess) -> str:
-    """A lost process in one phrase."""
+    """Describe a lost process in one phrase."""
     cores = f" on NeuronCore(s) {format_ranges(process.cores)}" if process.cores else ""
     return f"process {process.number} (pid {process.pid}){cores} {process.reason}"
 

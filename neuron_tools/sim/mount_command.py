@@ -68,7 +68,7 @@ class TreeOperations:
         return 0
 
     def read(self, path: str, size: int, offset: int, file: _OpenFile) -> bytes:
-        """Bytes of a file: a read at offset 0 takes a new value, as in sysfs; later reads continue the same text."""
+        """Read from a file. As in sysfs, a read at offset 0 gets the current value; other reads continue its text."""
         if not offset or file.fh not in self._texts:
             self._texts[file.fh] = self._tree.read(path.lstrip("/"))
         return self._texts[file.fh][offset : offset + size]
@@ -88,7 +88,7 @@ class TreeOperations:
         return 0
 
     def release(self, path: str, file: _OpenFile) -> int:
-        """Forget a file's text."""
+        """Drop the text of a file."""
         self._texts.pop(file.fh, None)
         return 0
 

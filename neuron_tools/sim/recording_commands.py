@@ -94,7 +94,10 @@ def _follow(source: Source, writer: RecordingWriter, plan: RecordPlan, stopped: 
 
 
 def parse_moment(text: str, recording: Recording) -> float:
-    """Seconds into a recording: ``90``, ``1:30``, ``1:01:30``, or a time of day in UTC like ``2026-11-21T14:00:00``.
+    """Parse a time in a recording: ``90``, ``1:30``, ``1:01:30``, or a time in UTC like ``2026-11-21T14:00:00``.
+
+    Returns:
+        Seconds since the start of the recording.
 
     Raises:
         UsageError: it is malformed, or not within the recording.

@@ -19,7 +19,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
     """Run the plan to its end, or to SIGINT or SIGTERM, and print the summary.
 
     Returns:
-        The exit status: 1 when no execution succeeded, or a process was lost.
+        The exit status: 1 if no execution succeeded, or a process was lost.
     """
     check_plan(plan)
     # Executions already run in parallel, one per thread: BLAS threads would compete for the same vCPUs.
@@ -35,7 +35,7 @@ def run_application(plan: LoadPlan, *, as_json: bool) -> int:
 
 
 def _run_here(plan: LoadPlan, *, quiet: bool) -> LoadSummary:
-    # Cores first: do not compile before knowing that they are free.
+    # Own the cores first, so that nothing is compiled if they are not free.
     with (
         stopped_by_signals() as stopped,
         counting_repeats(),

@@ -1,4 +1,4 @@
-"""``neuron-sim run --processes``: one application in several processes, started, watched and ended together."""
+"""``neuron-sim run --processes``: one application in several processes, which are started and stopped together."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from runtime_core.telemetry import open_source
 from runtime_core.telemetry.snapshot import Runtime as RuntimeSnapshot
 
 _END_SECONDS = 30.0
-"""For the executions that run when a process is asked to end."""
+"""Time for running executions to end after a process is told to stop."""
 
 _STOPPED = "stopped before the first execution"
 
@@ -42,7 +42,7 @@ prepare(Message)
 
 
 class _Worker:
-    """A process of the run, from the view of the one that started it."""
+    """A process of the run, as seen by the process that started it."""
 
     def __init__(self, number: int, plan: LoadPlan, heard: queue.SimpleQueue[tuple[_Worker, Message | None]]) -> None:
         self.number = number
@@ -50,7 +50,7 @@ class _Worker:
         self.last: Message | None = None
         self.result: ProcessResult | None = None
         self.lost: LostProcess | None = None
-        # A session of its own: Ctrl-C reaches the parent alone, which ends the others in order.
+        # A separate session, so that only the parent receives Ctrl-C and stops the others in order.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "neuron_tools.sim.run_worker"],
             stdin=subprocess.PIPE,
@@ -66,14 +66,14 @@ class _Worker:
         return self.result is not None or self.lost is not None
 
     def send(self, message: object) -> None:
-        """Send a line; a process that is gone is noticed by its silence."""
+        """Send a line. A process that has exited is noticed later, because it does not respond."""
         assert self.process.stdin is not None  # noqa: S101 - a pipe
         with contextlib.suppress(OSError):
             self.process.stdin.write(msgspec.json.encode(message) + b"\n")
             self.process.stdin.flush()
 
     def end(self) -> None:
-        """Ask it to end."""
+        """Tell the process to stop."""
         assert self.process.stdin is not None  # noqa: S101 - a pipe
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -85,7 +85,7 @@ class _Worker:
         self._heard.put((self, None))
 
     def hear(self, message: Message | None) -> None:
-        """Take what it said; ``None``: it has closed its output."""
+        """Return the messages of the process; ``None``: it has closed its output."""
         if isinstance(message, Owning):
             self.cores = message.cores
         elif isinstance(message, Done):
@@ -117,7 +117,7 @@ class _Workers:
             raise
 
     def listen(self, seconds: float) -> None:
-        """Take what the processes said within the next ``seconds``; one that is lost in the run is reported at once."""
+        """Process the messages of the next ``seconds``. A process that is lost in the run is reported at once."""
         with contextlib.suppress(queue.Empty):
             worker, message = self._heard.get(timeout=seconds)
             while True:
@@ -145,19 +145,19 @@ class _Workers:
                     raise NeuronError(worker.lost.reason, where=where)
 
     def start(self) -> None:
-        """Let them execute."""
+        """Let the processes execute."""
         self._started = True
         for worker in self.all:
             worker.send([])
 
     @property
     def running(self) -> bool:
-        """Whether one still runs, by what was heard until now."""
+        """Whether a process still runs, according to the messages so far."""
         self.listen(0.0)
         return not all(worker.ended for worker in self.all)
 
     def end(self) -> None:
-        """End all that still run, and wait for their results; a process that does not end in time is killed."""
+        """Stop all running processes, and wait for their results. A process that does not stop in time is killed."""
         for worker in self.all:
             worker.end()
         deadline = time.monotonic() + _END_SECONDS
@@ -170,24 +170,24 @@ class _Workers:
             self.listen(0.1)
 
     def kill(self) -> None:
-        """Kill those that still run."""
+        """Kill all running processes."""
         for worker in self.all:
             if worker.process.poll() is None and not worker.ended:
                 worker.process.kill()
 
     def look(self) -> Iterator[RuntimeSnapshot]:
-        """The counters of the processes, as viewers see them."""
+        """Return the counters of the processes, as viewers show them."""
         pids = {worker.process.pid for worker in self.all}
         with contextlib.closing(open_source(None)) as source:
             yield from (runtime for runtime in source.snapshot().runtimes if runtime.pid in pids)
 
 
 def run_processes(plan: LoadPlan, *, quiet: bool) -> LoadSummary:
-    """Run a plan in ``plan.processes`` processes, to its end or to SIGINT or SIGTERM. A second signal kills them.
+    """Run a plan in ``plan.processes`` processes until its end, SIGINT or SIGTERM. A second signal kills them.
 
     Raises:
         UsageError: there are more processes than cores.
-        NeuronError: a process cannot own its cores or load the models; none of them then executes.
+        NeuronError: a process cannot own its cores or load the models; then no process executes.
     """
     plans = divided(plan)
     workers: _Workers | None = None
@@ -215,11 +215,11 @@ def run_processes(plan: LoadPlan, *, quiet: bool) -> LoadSummary:
 
 
 def divided(plan: LoadPlan) -> list[LoadPlan]:
-    """The plans of the single processes: cores in runs as even as they can be, and each its part of the rate.
+    """Return the plan of each process: the cores are divided as evenly as possible, and the rate in proportion.
 
     Raises:
         UsageError: there are more processes than cores.
-        NrtError: INVALID, for a variable of the environment.
+        NrtError: INVALID, for an environment variable.
     """
     config, count = read_config(process_environment(plan)), plan.processes
     rate = None if plan.rate_per_second is None else plan.rate_per_second / count
@@ -242,14 +242,14 @@ def _parts(cores: Sequence[int], count: int) -> list[Sequence[int]]:
         raise UsageError(
             f"more processes than NeuronCores ({len(cores)})",
             where=f"--processes {count}",
-            mend="each process needs a NeuronCore of its own",
+            mend="use at most one process per NeuronCore",
         )
     starts = [len(cores) * number // count for number in range(count + 1)]
     return [cores[first:last] for first, last in itertools.pairwise(starts)]
 
 
 def _neff_paths(plan: LoadPlan, folder: Path, *, quiet: bool) -> list[str]:
-    """The models as NEFF files; an ONNX file is compiled once for all processes."""
+    """Return the models as NEFF files; an ONNX file is compiled once for all processes."""
     paths = []
     for number, path in enumerate(plan.models):
         if path.suffix == ".onnx":

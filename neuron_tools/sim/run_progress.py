@@ -25,11 +25,11 @@ def watch(
     """Wait for the end of a run, or for ``stopped``, with a progress line on a terminal.
 
     Args:
-        title: of the line.
-        seconds: of the whole run; 0: without end.
-        stopped: set to end it.
-        running: whether it still runs.
-        look: the counters of its processes, as viewers see them.
+        title: title of the line.
+        seconds: duration of the run; 0: unlimited.
+        stopped: event that stops the run.
+        running: returns whether the run has not ended.
+        look: returns the counters of its processes, as viewers show them.
         quiet: show nothing.
     """
     if quiet or not sys.stderr.isatty():
@@ -64,7 +64,7 @@ def watch(
 
 
 def prepared(path: Path, *, quiet: bool) -> bytes:
-    """The NEFF of a model file, with a progress line on a terminal while it is compiled."""
+    """Return the NEFF of a model file, with a progress line on a terminal while it is compiled."""
     if path.suffix == ".onnx" and not quiet and sys.stderr.isatty():
         from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""One process of ``neuron-sim run --processes``: it talks with the process that started it by JSON lines.
+"""One process of ``neuron-sim run --processes``. It exchanges JSON lines with the process that started it.
 
 =====================  ==========================
 from the parent        to the parent
@@ -8,7 +8,7 @@ paths of NEFFs         :class:`Ready`
 an empty list          :class:`Done`, at the end
 =====================  ==========================
 
-The end of its standard input ends it, at any time. :class:`Refused` takes the place of any answer.
+It exits at the end of its standard input, at any time. :class:`Refused` can replace any response.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from runtime_core.nrt.log import counting_repeats
 
 
 class Owning(msgspec.Struct, tag=True, frozen=True):
-    """It owns its cores."""
+    """The process owns its cores."""
 
     cores: tuple[int, ...]
 
@@ -43,7 +43,7 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):
-    """It has ended."""
+    """The process has finished."""
 
     result: ProcessResult
 
@@ -60,13 +60,13 @@ Message: TypeAlias = Owning | Ready | Done | Refused
 
 
 def main() -> None:
-    """Run to the end of the plan, to SIGTERM, or to the end of the standard input."""
-    # What else is printed must not mix with the messages.
+    """Run until the end of the plan, SIGTERM, or the end of the standard input."""
+    # Other output must not mix with the messages.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def send(message: Message) -> None:
-        # A parent that is gone hears nothing more; the end of the standard input says so too.
+        # The parent has exited, which the end of the standard input also shows.
         with contextlib.suppress(OSError):
             channel.write(msgspec.json.encode(message) + b"\n")
             channel.flush()

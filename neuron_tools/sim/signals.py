@@ -1,4 +1,4 @@
-"""Ending a long run by SIGINT or SIGTERM in order."""
+"""Stop a long run in order on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def stopped_by_signals(again: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, in place of what they do otherwise; a further one calls ``again``."""
+    """Return an event that SIGINT and SIGTERM set instead of their default action; a further signal calls ``again``."""
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
