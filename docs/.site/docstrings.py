@@ -15,7 +15,7 @@ def _table(lines: list[str], column: int) -> list[str]:
     rows: list[tuple[str, str]] = []
     for line in lines:
         left, right = line[:column].strip(), line[column:].strip()
-        # A row goes on in the next line where its name is missing, or a cell ends with a comma.
+        # A row continues in the next line if that has no name, or if a cell ends with a comma.
         if rows and (not left or rows[-1][0].endswith(",") or rows[-1][1].endswith(",")):
             left, right = f"{rows[-1][0]} {left}".strip(), f"{rows[-1][1]} {right}".strip()
             rows.pop()

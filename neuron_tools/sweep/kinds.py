@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from neuron_tools.bench.networks import Networks
 from neuron_tools.sweep.files import InputFile, check_files
 from runtime_core.errors import NeuronError
+
+if TYPE_CHECKING:
+    from neuron_tools.scenario.schema import Scenario
 
 
 class ScenarioJob(msgspec.Struct, frozen=True):
@@ -64,15 +68,12 @@ def run_scenario_job(arguments: bytes) -> bytes:
         NeuronError: it cannot run.
     """
     from neuron_console.units import rounded
-    from neuron_tools.scenario.load import parse_scenario
     from neuron_tools.scenario.monitor import shipped_rules
     from neuron_tools.scenario.report import as_facts
     from neuron_tools.scenario.run import run_scenario
     from neuron_tools.scenario.virtual_world import VirtualWorld
 
-    job = msgspec.json.decode(arguments, type=ScenarioJob)
-    check_files(job.files)
-    scenario = parse_scenario(job.text.encode(), Path(job.folder, "scenario.yaml"))
+    job, scenario = _scenario_of(arguments)
     world = VirtualWorld(scenario, Path(job.folder), job.seed)
     try:
         return json.dumps(rounded(as_facts(run_scenario(scenario, world, shipped_rules())))).encode()
@@ -86,19 +87,24 @@ def run_search_job(arguments: bytes) -> bytes:
     Raises:
         NeuronError: it cannot run.
     """
-    from neuron_tools.scenario.load import parse_scenario
     from neuron_tools.scenario.search.find import as_yaml
     from neuron_tools.scenario.search.generate import generate
     from neuron_tools.scenario.search.invariants import INVARIANTS
     from neuron_tools.scenario.search.trial import run_trial
 
-    job = msgspec.json.decode(arguments, type=ScenarioJob)
-    check_files(job.files)
-    base = parse_scenario(job.text.encode(), Path(job.folder, "scenario.yaml"))
+    job, base = _scenario_of(arguments)
     scenario = generate(base, job.seed)
     failure = run_trial(scenario, Path(job.folder), job.seed, INVARIANTS)
     found = None if failure is None else {**failure._asdict(), "scenario": as_yaml(scenario)}
     return json.dumps({"failure": found}).encode()
+
+
+def _scenario_of(arguments: bytes) -> tuple[ScenarioJob, Scenario]:
+    from neuron_tools.scenario.load import parse_scenario
+
+    job = msgspec.json.decode(arguments, type=ScenarioJob)
+    check_files(job.files)
+    return job, parse_scenario(job.text.encode(), Path(job.folder, "scenario.yaml"))
 
 
 def run_bench_job(arguments: bytes) -> bytes:

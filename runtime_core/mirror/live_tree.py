@@ -156,7 +156,7 @@ class LiveTree:
         return file_bytes(path, value)
 
     def write(self, path: str, data: bytes) -> None:
-        """Clear a counter, whatever the data; or reset a device (``force``: even while processes own its cores).
+        """Clear a counter for any data, or reset a device (``force``: even while processes own its cores).
 
         Raises:
             OSError: ENOENT, EISDIR, EACCES (the file is not writable), EBUSY (a process owns the device), ENODEV.

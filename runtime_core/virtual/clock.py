@@ -128,5 +128,5 @@ def _work_off(heap: _Heap, until_ns: int) -> None:
             heappop(heap)
             continue
         if next_ns < now_ns:
-            raise ValueError(f"a process asked at {now_ns} ns to resume at {next_ns} ns, which has passed")
+            raise ValueError(f"a process requested at {now_ns} ns to resume at {next_ns} ns, which has passed")
         heapreplace(heap, (next_ns, number, step))

@@ -72,7 +72,7 @@ class VirtualNode:
         self._changes: tuple[int, ...] = ()
         try:
             if root is not None and (root / "node.json").exists():
-                raise NodeError(f"{root} already holds a node", mend="give the virtual clock a directory of its own")
+                raise NodeError(f"{root} already holds a node", mend="use an empty directory")
             set_up(self.root, type_name=type_name, seed=seed, boot_ns=BOOT_UNIX_NS)
             self.store = Datastore(self.root, writable=True)
         except BaseException:

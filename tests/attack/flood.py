@@ -67,8 +67,8 @@ def _rss_and_descriptors(pid: int) -> tuple[int, int]:
 def _prometheus(program: str, port: int, folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         own = probe.getsockname()[1]
-    # The timeout that Prometheus has unless told otherwise. Ten jobs, each with a connection of its own: at an interval
-    # as long as the timeout, one alone would scrape too seldom for a percentile.
+    # The default timeout of Prometheus. Ten jobs with separate connections, because one job with an interval as long as
+    # the timeout would scrape too seldom for a percentile.
     config = {
         "global": {"scrape_interval": "10s", "scrape_timeout": "10s"},
         "scrape_configs": [

@@ -167,7 +167,7 @@ def _reduce(opcode: str, lo: Lowering) -> None:
 
 def _arg(opcode: str, lo: Lowering) -> None:
     if lo.integer("select_last_index", 0):
-        raise Unsupported("the last of equal values is asked for")
+        raise Unsupported("the last of equal values is requested")
     lo.emit(
         EngineKind.POOL,
         opcode,

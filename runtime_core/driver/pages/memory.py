@@ -101,7 +101,7 @@ def allocate(
                 wanted = sum(b for c, b in requests if device_of_core(c) == device)
                 raise NrtError(
                     NrtStatus.RESOURCE,
-                    f"not enough memory on Neuron Device {device}: {wanted} bytes asked for, "
+                    f"not enough memory on Neuron Device {device}: {wanted} bytes requested, "
                     f"{free_bytes[device]} of {DEVICE_MEMORY_BYTES} free; "
                     "unload a model or use another device",
                 )
