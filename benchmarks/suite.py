@@ -11,7 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 _REPOSITORY = Path(__file__).parent.parent
 _DEPTH = 2
@@ -22,6 +23,12 @@ def _folder(test: ElementTree.Element) -> str:
     """Return ``tests/runtime_core/engine`` for the class name ``tests.runtime_core.engine.numerics.test_precision``."""
     *folders, _ = test.get("classname", "").split(".")
     return "/".join(folders[: _DEPTH + 1])
+
+
+def _name(test: ElementTree.Element) -> str:
+    """``runtime_core/engine/test_harm.py::test_x[case]``, without the parts that every test shares."""
+    file = test.get("classname", "").removeprefix("tests.").replace(".", "/")
+    return escape(f"{file}.py::{test.get('name')}")
 
 
 def main() -> None:
@@ -41,7 +48,7 @@ def main() -> None:
     folders = Table("folder", "tests", "s", title=title)
     for folder, spent in sorted(by_folder.items(), key=lambda row: -row[1]):
         folders.add_row(folder, str(counts[folder]), f"{spent:.1f}")
-    slowest = Table("test", "s", title="The ten slowest")
+    slowest = Table(Column("test", overflow="fold"), "s", title="The ten slowest")
     for test in sorted(tests, key=lambda test: -float(test.get("time", "0")))[:10]:
-        slowest.add_row(f"{test.get('classname')}::{test.get('name')}", f"{float(test.get('time', '0')):.1f}")
+        slowest.add_row(_name(test), f"{float(test.get('time', '0')):.1f}")
     console.print(folders, slowest)

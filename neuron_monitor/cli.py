@@ -45,7 +45,10 @@ def monitor(
         ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Write one report of every group after the shortest period, then exit.")
+        bool,
+        typer.Option(
+            "--once", help="Write one report of every group after the shortest period (default: 1 s), then exit."
+        ),
     ] = False,
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -95,6 +98,7 @@ def monitor(
         typer.echo(json_schema())
         return
     from neuron_monitor.compat.releases import compat_named
+    from neuron_monitor.config import DEFAULT_PERIOD, ONCE_PERIOD
     from neuron_monitor.start import Outputs, start
     from neuron_monitor.stream import ConfigFile
 
@@ -114,7 +118,8 @@ def monitor(
         pod_resources_socket if kubernetes else None,
         slurm,
     )
-    start(ConfigFile(config_file, strict_config, release), source, outputs, once=once, verbose=verbose)
+    file = ConfigFile(config_file, strict_config, release, ONCE_PERIOD if once else DEFAULT_PERIOD)
+    start(file, source, outputs, once=once, verbose=verbose)
 
 
 def main() -> None:

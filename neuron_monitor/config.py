@@ -29,7 +29,8 @@ from neuron_monitor.tags import TagFilter, tag_filter
 from runtime_core.telemetry import NeuronError, read_regular
 
 _MAX_BYTES = 4 << 20
-DEFAULT_PERIOD = "5s"
+DEFAULT_PERIOD, ONCE_PERIOD = "5s", "1s"
+"""Periods without a configuration file: of a stream, and of a single report, for which somebody waits."""
 
 
 class ConfigError(NeuronError):
@@ -153,9 +154,9 @@ def _config(file: FileRecord, unknown: list[str]) -> Config:
     return Config(rules, builder.system, _compat(file.compat), outer, warnings)
 
 
-def default_config() -> Config:
-    """Return the configuration with every group, every 5 seconds."""
-    seconds = parse_period(DEFAULT_PERIOD)
+def default_config(period: str = DEFAULT_PERIOD) -> Config:
+    """Return the configuration with every group in each period."""
+    seconds = parse_period(period)
     rule = RuntimeRule(None, None, dict.fromkeys(RuntimeMetric, seconds))
     return Config((rule,), dict.fromkeys(SystemMetric, seconds))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from neuron_monitor.collector import Collector, Look
 from neuron_monitor.compat.releases import Compat
-from neuron_monitor.config import Config, ConfigError, default_config, load_config
+from neuron_monitor.config import DEFAULT_PERIOD, Config, ConfigError, default_config, load_config
 from neuron_monitor.output import LineOutput
 from neuron_monitor.signals import Signals
 from neuron_monitor.wire import encode_report
@@ -78,14 +78,16 @@ class ConfigFile(NamedTuple):
     """Source of the configuration.
 
     Attributes:
-        path: the file; ``None``: every group, every 5 s.
+        path: the file; ``None``: every group.
         strict: accept only current names.
         compat: the release whose form the lines have; overrides the file.
+        period: of every group without a file.
     """
 
     path: Path | None = None
     strict: bool = False
     compat: Compat | None = None
+    period: str = DEFAULT_PERIOD
 
     def load(self) -> Config:
         """Read the configuration, and print on stderr the parts that are ignored.
@@ -93,7 +95,7 @@ class ConfigFile(NamedTuple):
         Raises:
             ConfigError: the file is invalid.
         """
-        config = default_config() if self.path is None else load_config(self.path, strict=self.strict)
+        config = default_config(self.period) if self.path is None else load_config(self.path, strict=self.strict)
         for warning in config.warnings:
             print(f"neuron-monitor: {self.path}: {warning}", file=sys.stderr, flush=True)
         return config if self.compat is None else msgspec.structs.replace(config, compat=self.compat)

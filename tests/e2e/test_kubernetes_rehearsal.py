@@ -10,7 +10,7 @@ from neuron_tools.scenario.run import run_scenario
 SCENARIO = b"""
 scenario: A node that heals itself, with real processes
 instance: inf1.xlarge
-duration: 24s
+duration: 20s
 sample: 4s
 models:
   small: {milliseconds: 4}
@@ -22,8 +22,8 @@ expectations:
   - {expect: condition NeuronHealth False within 10s}
   - {expect: node cordoned within 10s}
   - {expect: pod web evicted within 10s}
-  - {expect: node back within 20s}
-  - {expect: pod web rescheduled within 20s}
+  - {expect: node back within 17s}
+  - {expect: pod web rescheduled within 17s}
 """
 
 

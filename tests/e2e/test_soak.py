@@ -30,7 +30,7 @@ from runtime_core.driver.reset import reset_device
 from runtime_core.nrt import Runtime
 from runtime_core.telemetry import open_source
 
-SECONDS = float(os.environ.get("NEURON_SOAK_SECONDS", "15"))
+SECONDS = float(os.environ.get("NEURON_SOAK_SECONDS", "10"))
 SEED = int(os.environ.get("NEURON_SOAK_SEED", "1"))
 APPLICATIONS = 16
 

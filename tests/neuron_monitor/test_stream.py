@@ -102,6 +102,11 @@ def test_once(node, command, config):
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_once_without_a_configuration_measures_one_second_not_five(node, command):
+    report = json.loads(command("neuron_monitor", "--once").stdout)
+    assert 1 <= report["system_data"]["memory_info"]["period"] < 5
+
+
 def test_reload_takes_a_new_file_and_keeps_the_old_one_when_it_is_broken(node, spawn, config):
     monitor = spawn("neuron_monitor", "-c", config)
     assert "memory_info" in json.loads(monitor.stdout.readline())["system_data"]

@@ -17,7 +17,7 @@ class Inner(msgspec.Struct):
     y: str = ""
 class Outer(msgspec.Struct):
 ''' + "".join(f"    f{i}: list[Inner] | None = None\\n" for i in range(40))
-for number in range(300):
+for number in range(120):
     module = sys.modules[f"m{number}"] = types.ModuleType(f"m{number}")
     exec(SOURCE, module.__dict__)
     prepare(module.Outer)

@@ -166,7 +166,7 @@ def test_every_viewer_shows_what_was_recorded(node, tmp_path, spawn, command, wa
     spawn("neuron_tools.sim", "run", squeezenet_neff, "--no-numerics", "--duration", "0", "--rate", "300", "--tag",
           "web", NEURON_RT_VISIBLE_CORES="0,5")  # fmt: skip
     wait(lambda: any(r.executions.completed for r in open_source("sim").snapshot().runtimes))
-    recorder = spawn("neuron_tools.sim", "record", target, "--interval", "0.2", "--json")
+    recorder = spawn("neuron_tools.sim", "record", target, "--interval", "0.1", "--json")
 
     def recorded():
         try:
