@@ -1,16 +1,37 @@
-"""The cost of an execution under the virtual clock: pipelines of increasing length, and with a fault on one device."""
+"""What an execution costs under the virtual clock: in pipelines, at random, with pauses, and with a fault."""
 
 from __future__ import annotations
 
+import importlib
+import random
 import time
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from benchmarks.harness import compare, exponent
-from runtime_core.driver.faults.slots import inject
-from runtime_core.driver.faults.spec import FaultSpec
-from runtime_core.driver.faults.table import FaultKind
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, Parameter, TensorSpec
 from runtime_core.neff.model import Neff
-from runtime_core.virtual.node import VirtualNode
+from runtime_core.nrt import Runtime
+
+if TYPE_CHECKING:
+    from runtime_core.driver.faults import slots, spec, table
+    from runtime_core.virtual import clients
+    from runtime_core.virtual import node as nodes
+else:
+
+    def _either(name: str, older: str) -> ModuleType:
+        """A module, which an older version has under an older name."""
+        try:
+            return importlib.import_module(f"runtime_core.{name}")
+        except ModuleNotFoundError:
+            return importlib.import_module(f"runtime_core.{older}")
+
+    slots, spec, table = (
+        _either(f"driver.faults.{name}", f"driver.{older}")
+        for name, older in (("slots", "faults"), ("spec", "fault_spec"), ("table", "fault_table"))
+    )
+    clients, nodes = _either("virtual.clients", "engine.clients"), _either("virtual.node", "virtual_node")
 
 _SIZE = "inf1.24xlarge"
 _CORES = (1, 2, 4, 8, 16, 32, 64)
@@ -30,16 +51,47 @@ def _pipeline(cores: int) -> Neff:
     return Neff(Graph("m", (specs[0],), (specs[-1],), tuple(nodes), core_count=cores), uuid="ab" * 16)
 
 
-def _microseconds(neff: Neff, copies: int, workers: int, faulty: bool = False) -> float:
-    """CPU time of one execution, the minimum of several rounds."""
+_Spawn = Callable[["nodes.VirtualNode", Runtime], None]
+"""Starts the clients of a runtime."""
+
+
+def _closed(neff: Neff, copies: int, workers: int, think_ns: int = 0, faulty: bool = False) -> _Spawn:
+    def spawn(node: nodes.VirtualNode, runtime: Runtime) -> None:
+        for number in range(copies):
+            model = runtime.load(neff, number * neff.graph.core_count)
+            node.spawn_closed_loop(runtime, model, workers=workers, think_ns=think_ns)
+        if faulty:
+            fault = spec.FaultSpec(table.FaultKind.SLOW_CORE, cores=(0,), factor=2.0)
+            slots.inject(node.store, fault, 0)
+
+    return spawn
+
+
+def _arrivals(per_second: float) -> Iterator[int]:
+    chance, at_ns = random.Random(1), 0.0
+    while True:
+        at_ns += chance.expovariate(per_second) * 1e9
+        yield int(at_ns)
+
+
+def _at_random(neff: Neff, copies: int, ratio: float) -> _Spawn:
+    """Requests for all copies, ``ratio`` of what they could execute."""
+
+    def spawn(node: nodes.VirtualNode, runtime: Runtime) -> None:
+        models = [runtime.load(neff, number) for number in range(copies)]
+        queue = clients.RequestQueue(_arrivals(copies * ratio * 1e9 / models[0].plan.alone_ns))
+        for _ in range(copies):
+            node.spawn(clients.open_loop(runtime.engine, models, queue), *models)
+
+    return spawn
+
+
+def _microseconds(spawn: _Spawn) -> float:
+    """CPU time of one execution; the best of some rounds."""
     best = float("inf")
     for _ in range(_ROUNDS):
-        with VirtualNode(_SIZE) as node:
-            runtime = node.runtime(tag="bench")
-            for number in range(copies):
-                node.spawn_closed_loop(runtime, runtime.load(neff, number * neff.graph.core_count), workers=workers)
-            if faulty:
-                inject(node.store, FaultSpec(FaultKind.SLOW_CORE, cores=(0,), factor=2.0), 0)
+        with nodes.VirtualNode(_SIZE) as node:
+            spawn(node, node.runtime(tag="bench"))
             started = time.process_time()
             node.run(_UNTIL_NS)
             seconds = time.process_time() - started
@@ -48,19 +100,23 @@ def _microseconds(neff: Neff, copies: int, workers: int, faulty: bool = False) -
 
 
 def measure() -> dict[str, float]:
-    """Microseconds per execution and stage by number of cores, and the ratio of times with and without a fault."""
-    stages = {cores: _microseconds(_pipeline(cores), 1, 2 * cores) for cores in _CORES}
+    """Microseconds of an execution: per stage of pipelines, and on 64 cores by the way its clients go."""
+    stages = {cores: _microseconds(_closed(_pipeline(cores), 1, 2 * cores)) for cores in _CORES}
     figures = {f"pipeline of {cores}, a stage": cost / cores for cores, cost in stages.items()}
     figures["pipelines, exponent of an execution over its stages"] = exponent(dict(stages))
     one = _pipeline(1)
-    healthy, faulty = _microseconds(one, 64, 2), _microseconds(one, 64, 2, faulty=True)
-    figures["64 cores"] = healthy
-    figures["64 cores, a fault on one"] = faulty
+    ways = {
+        "64 cores": _closed(one, 64, 2),
+        "64 cores, a fault on one": _closed(one, 64, 2, faulty=True),
+        "64 cores, requests at random": _at_random(one, 64, 0.7),
+        "64 cores, clients that pause": _closed(one, 64, 2, think_ns=10**6),
+    }
+    figures |= {name: _microseconds(way) for name, way in ways.items()}
     return figures
 
 
 def main() -> None:
-    """Measure, together with the older version if there is one."""
+    """Measure, with an older version beside it where one is given."""
     goals = {f"pipeline of {cores}, a stage": 1.0 for cores in _CORES if cores > 1}
     compare("virtual_cost", "virtual_cost", measure(), "us", goals)
 

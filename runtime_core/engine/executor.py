@@ -322,7 +322,8 @@ class Engine:
             return False
         if self._page.was_reset(model.cores):
             return False
-        return not self._faults.may_meet(model.cores, any(stage.links for stage in model.plan.stages))
+        has_links = any(stage.links for stage in model.plan.stages)
+        return not self._faults.may_meet(model.cores, has_links, self._clock.now_ns())
 
     def _begin(self, model: LoadedModel, plan: Plan, now_ns: int, arrival_ns: int) -> Placed:
         """Place an execution that arrived at ``arrival_ns``, under the faults of ``now_ns``."""

@@ -71,17 +71,18 @@ class Faults:
         self._told: set[int] = set()
         self.active: Callable[[int], tuple[Fault, ...]] = self._watch.active
 
-    def may_meet(self, cores: Sequence[int], has_links: bool) -> bool:
-        """Whether the table holds a fault that executions on ``cores`` meet while it is active.
+    def may_meet(self, cores: Sequence[int], has_links: bool, now_ns: int) -> bool:
+        """Whether the table holds a fault that executions on ``cores`` meet at ``now_ns`` or later.
 
         Args:
             cores: global.
             has_links: the executions use links, which can be those of any device between their cores.
+            now_ns: on the node's clock.
         """
         return any(
             has_links if _has(fault, Effect.TRANSFER) else any(map(fault.hits_core, cores))
             for fault in self._watch.table()
-            if _has(fault, _OF_EXECUTIONS)
+            if _has(fault, _OF_EXECUTIONS) and not fault.is_over(now_ns)
         )
 
     def strikes(self, fault: Fault) -> bool:

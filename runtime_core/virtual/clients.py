@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
+from itertools import count, cycle
 
 from runtime_core.engine.execution import LoadedModel
 from runtime_core.engine.executor import Engine
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.virtual.clock import Process
-from runtime_core.virtual.direct import can_be_placed_directly, direct_loop
-from runtime_core.virtual.executions import RETRY_NS, Stop, execution, was_closed
+from runtime_core.virtual.direct import can_be_placed_directly, execution_of, one_stage_loop
+from runtime_core.virtual.executions import RETRY_NS, Stop, was_closed
 
 
 class RequestQueue:
@@ -69,11 +69,10 @@ def open_loop(
         stop: stops the worker.
     """
     stop = stop or Stop()
+    turns = cycle([(model, execution_of(engine, model)) for model in models])
     now_ns = yield 0
-    number = 0
     while not stop.asked:
-        model = models[number % len(models)]
-        number += 1
+        model, execute = next(turns)
         due_ns, refused = queue.take(now_ns)
         for _ in range(refused):
             engine.count_queue_full(model)
@@ -83,7 +82,7 @@ def open_loop(
             now_ns = yield due_ns
         if stop.asked or model.unloaded:
             return
-        now_ns = yield from execution(engine, model, now_ns, due_ns, 0)
+        now_ns = yield from execute(now_ns, due_ns, 0)
 
 
 def request_loop(
@@ -149,14 +148,15 @@ def closed_loop(
         stop: stops the client.
     """
     stop = stop or Stop()
-    if think_ns == 0 and can_be_placed_directly(engine, model):
-        return direct_loop(engine, model, start_ns, stop)
+    if think_ns == 0 and len(model.plan.stages) == 1 and can_be_placed_directly(engine, model):
+        return one_stage_loop(engine, model, start_ns, stop)
     return _general_loop(engine, model, start_ns, think_ns, stop)
 
 
 def _general_loop(engine: Engine, model: LoadedModel, start_ns: int, think_ns: int, stop: Stop) -> Process:
+    execute = execution_of(engine, model)
     now_ns = yield start_ns
     while not (stop.asked or model.unloaded):
-        now_ns = yield from execution(engine, model, now_ns, now_ns, RETRY_NS)
+        now_ns = yield from execute(now_ns, now_ns, RETRY_NS)
         if think_ns and not stop.asked:
             now_ns = yield now_ns + think_ns

@@ -16,6 +16,7 @@ from pathlib import Path
 from runtime_core import __version__
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.faults.slots import FaultWatch
 from runtime_core.driver.node import set_up
 from runtime_core.driver.pages.buffered import BufferedPage
 from runtime_core.engine.execution import LoadedModel
@@ -79,6 +80,7 @@ class VirtualNode:
             self._remove()
             raise
         self._header_words = memoryview(self.store.map)[: layout.TOTALS_OFFSET].cast("Q")
+        self._faults = FaultWatch(self.store)
         self.clock.before_clients = self._watch
         self._shares = NodeShares(self.store.size)
         self.store.header.virtual_clock = 1
@@ -180,7 +182,9 @@ class VirtualNode:
     def _watch(self) -> None:
         """Make clients use the engine for each execution while a fault or a reset may affect them."""
         words = self._header_words
-        changes = (words[_FAULT_GENERATION], *words[_RESETS])
+        now_ns = self.clock.now_ns()
+        over = sum(fault.is_over(now_ns) for fault in self._faults.table())
+        changes = (words[_FAULT_GENERATION], over, *words[_RESETS])
         if changes == self._changes:
             return
         self._changes = changes

@@ -39,11 +39,11 @@ def _lost_requests(old: Callable[..., tuple[int | None, int]]) -> Callable[..., 
 
 
 def _counted_twice(old: Callable[..., None]) -> Callable[..., None]:
-    def count(self: BufferedPage, *args: object) -> None:
+    def count_many(self: BufferedPage, *args: object) -> None:
         old(self, *args)
         old(self, *args)
 
-    return count
+    return count_many
 
 
 def _error_without_outcome(old: Callable[..., None]) -> Callable[..., None]:
@@ -116,7 +116,7 @@ def _renamed(alert: str, shown: str) -> Callable[[Callable[[Rules], list[Firing]
 
 MUTANTS = {
     "lost-requests": Mutant("a request in twenty is never executed", RequestQueue, "take", _lost_requests),
-    "counted-twice": Mutant("an execution counts twice", BufferedPage, "count", _counted_twice),
+    "counted-twice": Mutant("an execution counts twice", BufferedPage, "count_many", _counted_twice),
     "error-without-outcome": Mutant(
         "failed executions count as completed", BufferedPage, "count", _error_without_outcome
     ),

@@ -74,6 +74,10 @@ class Fault(NamedTuple):
         """Whether it is active at ``now_ns``."""
         return self.starts_ns <= now_ns and (not self.ends_ns or now_ns < self.ends_ns)
 
+    def is_over(self, now_ns: int) -> bool:
+        """Whether it has ended, and is in the table only until it is cleared."""
+        return 0 < self.ends_ns <= now_ns
+
     def hits_core(self, core: int) -> bool:
         """Whether the global ``core`` is among its targets."""
         return bool(self.cores >> core & 1)

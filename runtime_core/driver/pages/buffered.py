@@ -42,15 +42,17 @@ class Tally:
             found = self._by_device_ns[device_ns] = []
         return found
 
-    def take(self) -> tuple[int, Counter[int], dict[int, int]]:
+    def take(self) -> tuple[int, Counter[int], dict[int, int]] | None:
         """Remove all; returns their number, and their total and device latencies (nanoseconds -> count)."""
+        filled = [(device_ns, totals_ns) for device_ns, totals_ns in self._by_device_ns.items() if totals_ns]
+        if not filled and not self.never_ran:
+            return None
         totals: Counter[int] = Counter()
         devices: dict[int, int] = {}
-        for device_ns, collected in self._by_device_ns.items():
-            if collected:
-                totals.update(collected)
-                devices[device_ns] = len(collected)
-                collected.clear()
+        for device_ns, totals_ns in filled:
+            totals.update(totals_ns)
+            devices[device_ns] = len(totals_ns)
+            totals_ns.clear()
         times = self.never_ran + sum(devices.values())
         self.never_ran = 0
         return times, totals, devices
@@ -91,6 +93,7 @@ class BufferedPage(RuntimePage):
         super().__init__(store, tag=tag, command=command, version=version, start_ns=start_ns, pid=pid)
         self._mapped: list[Timeline] = self._timelines
         self._timelines: list[Timeline] = [[0] * TIMELINE_WORDS for _ in range(MAX_CORES)]
+        self._written: list[list[int]] = [[0] * TIMELINE_WORDS for _ in range(MAX_CORES)]
         self._busy_until: memoryview | list[int] = busy_until_ns
         self.shared_busy_until_ns = busy_until_ns
         self._tallies: dict[ExecutionKind, Tally] = {}
@@ -145,13 +148,15 @@ class BufferedPage(RuntimePage):
             return False
         with self._guard:
             self._words[0] += 1
-            for mapped, timeline in zip(self._mapped, self._timelines, strict=True):
-                if timeline[0]:
+            for mapped, timeline, written in zip(self._mapped, self._timelines, self._written, strict=True):
+                if timeline != written:
                     mapped[:] = memoryview(array("Q", timeline))
+                    written[:] = timeline
             self._words[0] += 1
         for kind, tally in self._tallies.items():
-            times, totals, devices = tally.take()
-            if times:
+            taken = tally.take()
+            if taken is not None:
+                times, totals, devices = taken
                 if self.kept_latencies is not None and kind[3] is None:
                     self.kept_latencies.update(totals)
                 self.count_many(kind, times, totals, devices)

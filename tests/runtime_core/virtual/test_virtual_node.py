@@ -4,6 +4,8 @@ import itertools
 import json
 import random
 from collections import Counter
+from contextlib import contextmanager, nullcontext
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from runtime_core.errors import NodeError
 from runtime_core.nrt import Runtime
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.telemetry import open_source, rates
-from runtime_core.virtual import clients
+from runtime_core.virtual import clients, direct
 from runtime_core.virtual.clients import RequestQueue, closed_loop, open_loop
 from runtime_core.virtual.node import BOOT_UNIX_NS, VirtualNode
 
@@ -76,6 +78,14 @@ def test_a_busy_hour_passes_at_once_and_the_tools_can_read_it(virtual, make_neff
     assert change.cores[1].utilization_ratio == 0
 
 
+@contextmanager
+def only_the_engine():
+    """Clients that are made here leave every execution to the engine."""
+    never = patch.object(direct, "can_be_placed_directly", lambda engine, model: False)
+    with never, patch.object(clients, "can_be_placed_directly", direct.can_be_placed_directly):
+        yield
+
+
 def through_pages(node, kind):
     """The same runtimes, with one of three ways of counting."""
 
@@ -102,11 +112,8 @@ def history(type_name, neff, workers, times_ns, kind):
         runtime = through_pages(node, kind)
         for model in load_everywhere(runtime, neff):
             for _ in range(workers):
-                if kind == "buffered":
-                    client = clients._general_loop(runtime.engine, model, 0, 0, clients.Stop())
-                else:
-                    client = closed_loop(runtime.engine, model)
-                node.spawn(client, model)
+                with only_the_engine() if kind == "buffered" else nullcontext():
+                    node.spawn(closed_loop(runtime.engine, model), model)
         seen = []
         for until_ns in times_ns:
             node.run(until_ns)
@@ -219,6 +226,52 @@ def test_an_open_loop_serves_every_request_and_equal_seeds_give_equal_histories(
     stage = plan.stages[0]
     assert first.cores[0].busy_ns == wanted * stage.duration_ns[0]
     assert queue.refused == 0
+
+
+fault_kinds = st.sampled_from([
+    {"kind": FaultKind.SLOW_CORE, "cores": (1,), "factor": 4.0, "ratio": 0.5},
+    {"kind": FaultKind.CORE_HANG, "cores": (0, 3)},
+    {"kind": FaultKind.MEM_ECC_CORRECTED, "devices": (0,), "rate_per_second": 500.0},
+    {"kind": FaultKind.LINK_SLOW, "devices": (0,), "factor": 3.0},
+    {"kind": FaultKind.DRAM_FULL, "devices": (0,)},
+])  # fmt: skip
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 99),
+    faults=st.lists(st.tuples(st.integers(0, 300), fault_kinds, st.integers(1, 100)), max_size=3),
+    limit=st.sampled_from([None, 2]),
+    think_ns=st.integers(0, 5 * MS),
+    reset_at=st.none() | st.integers(0, 300),
+)
+def test_arrivals_and_pauses_are_counted_the_same_by_both_ways(make_neff, seed, faults, limit, think_ns, reset_at):
+    one, two = make_neff(flops=10**10), make_neff(1, 2, 10**10)
+
+    def seen():
+        with VirtualNode("inf1.6xlarge", seed=seed) as node:
+            runtime = node.runtime(environment={"NEURON_RT_EXEC_TIMEOUT": "0.05"})
+            models = [runtime.load(one, core) for core in range(4)] + [runtime.load(two, 3), runtime.load(two, 8)]
+            queue = RequestQueue(arrivals(seed, 1500, SECOND // 2), limit=limit)
+            for first in range(4):
+                node.spawn(open_loop(runtime.engine, models[first:] + models[:first], queue), *models)
+            for model in models:
+                node.spawn(closed_loop(runtime.engine, model, think_ns=think_ns), model)
+            for at_ms, fault, ms in faults:
+                spec = FaultSpec(**fault, seconds=ms / 1000)
+                node.clock.call_at(at_ms * MS, lambda now_ns, spec=spec: inject(node.store, spec, now_ns))
+            if reset_at is not None:
+                node.clock.call_at(reset_at * MS, lambda now_ns: reset_device(node.store, 0, force=True))
+            node.clock.call_every(50 * MS, lambda now_ns: None)
+            node.run(600 * MS)
+            steady = [model.steady for model in models]
+            return counted(node), look(node).devices, queue.late, queue.refused, steady
+
+    by_itself = seen()
+    with only_the_engine():
+        assert seen() == by_itself
+    # All faults have ended: only a reset keeps a model from the direct way.
+    assert reset_at is not None or by_itself[-1] == [True] * 6
 
 
 def test_requests_wait_as_queueing_theory_has_it(make_neff):
@@ -358,22 +411,18 @@ def test_faults_come_and_go_on_a_timeline(virtual, make_neff):
 def test_only_the_models_that_a_fault_strikes_leave_the_direct_way(virtual, make_neff, fault, struck):
     one, two = make_neff(flops=10**10), make_neff(1, 3, 10**10)
     found = []
-    for direct in (True, False):
+    for by_itself in (True, False):
         node = virtual(seed=3)
         runtime = node.runtime()
         models = [runtime.load(one, core) for core in range(5)] + [runtime.load(two, 6)]
         for model in models:
-            way = (
-                closed_loop(runtime.engine, model)
-                if direct
-                else clients._general_loop(runtime.engine, model, 0, 0, clients.Stop())
-            )
-            node.spawn(way, model)
+            with nullcontext() if by_itself else only_the_engine():
+                node.spawn(closed_loop(runtime.engine, model), model)
         node.clock.call_at(50 * MS, lambda now_ns, node=node: inject(node.store, fault, now_ns))
         node.run(200 * MS)
         (seen,) = look(node).runtimes
         found.append((seen.cores, seen.executions, seen.errors, seen.total_latency, look(node).devices))
-        if direct:
+        if by_itself:
             assert {m.cores[0] for m in models if not m.steady} == struck
     assert found[0] == found[1]
 
