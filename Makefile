@@ -1,10 +1,10 @@
-# Four verbs, the same at the desk and in CI. Each sets up what it needs in .venv.
+# The same targets for developers and for CI. Each installs its requirements in .venv.
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-# LOCKED=1: the versions of .ci/requirements.txt alone, each with its hash, as CI installs them.
+# LOCKED=1: only the versions of .ci/requirements.txt, each with its hash, as in CI.
 ifeq ($(LOCKED),1)
 INSTALL_DEV = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt && \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -17,14 +17,14 @@ endif
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
 
-# Test files side by side, one per processor; WORKERS=0 runs them one after the other.
+# Test files in parallel, one per processor; WORKERS=0 runs them one after the other.
 WORKERS ?= auto
 test: $(VENV)/.installed-dev
 	@.ci/prometheus $(VENV)/debian
 	@.ci/helm $(VENV)/debian
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
-# The wheel in clean environments, with its dependencies downloaded anew; make test links those of .venv instead.
+# The wheel in clean environments, with downloaded dependencies; make test links those of .venv instead.
 test-wheel: $(VENV)/.installed-dev
 	NEURON_WHEEL_DOWNLOAD=1 $(BIN)/python -m pytest --timeout 600 tests/wheel
 
@@ -32,12 +32,12 @@ test-wheel: $(VENV)/.installed-dev
 conformance: $(VENV)/.installed-dev
 	CONFORMANCE=all $(BIN)/python -m pytest -s tests/conformance
 
-# Random graphs against ONNX Runtime; what is found is shrunk and written to tests/conformance/found.
+# Random graphs against ONNX Runtime; failing graphs are shrunk and written to tests/conformance/found.
 MINUTES ?= 5
 fuzz-compiler: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.conformance.fuzz --minutes $(MINUTES)
 
-# Two minutes of random faults, kills and resets under every viewer.
+# Two minutes of random faults, kills and resets while all viewers run.
 soak: $(VENV)/.installed-dev
 	NEURON_SOAK_SECONDS=120 $(BIN)/python -m pytest -s tests/e2e/test_soak.py tests/runtime_core/libnrt/test_soak.py
 
@@ -49,7 +49,7 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
-# Checked in, so that a user needs no compiler; run it after changing a .proto file.
+# The generated files are checked in, so that users need no compiler; run it after changing a .proto file.
 proto: $(VENV)/.installed-dev
 	PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=quiet:. \
 	  $$(git ls-files --cached --others --exclude-standard '*.proto')
@@ -73,27 +73,27 @@ PREFIX ?= build/neuron
 libnrt: $(VENV)/.installed
 	@$(BIN)/python -m runtime_core.libnrt.build $(PREFIX)
 
-# Known vulnerabilities of what is installed (asks PyPI's advisory database), and a bill of materials (CycloneDX).
-# Its programs have an environment of their own, so that they are not audited too. A package that the database cannot
-# be asked about is a failure.
+# Known vulnerabilities of the installed packages (from PyPI's advisory database), and a bill of materials (CycloneDX).
+# Its programs have a separate environment, so that they are not audited. A package that cannot be audited is a
+# failure.
 audit: $(VENV)/.installed-dev build/audit/.installed
 	build/audit/bin/cyclonedx-py environment --output-format JSON --output-file build/sbom.cdx.json $(BIN)/python
 	build/audit/bin/pip-audit --strict --progress-spinner off --skip-editable \
 	  --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
-# The versions and hashes that CI installs, for every supported Python. Renews all; read what changes.
+# The versions and hashes that CI installs, for every supported Python. Updates all of them; review the changes.
 lock: build/audit/.installed
 	build/audit/bin/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file .ci/requirements.txt
 
-# The extra's programs without the project and what it requires.
+# The programs of the extra, without the project and its requirements.
 build/audit/.installed: $(VENV)/.made
 	$(PYTHON) -m venv build/audit
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["audit"], sep="\n")' | \
 	  build/audit/bin/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin 'uv>=0.5'
 	@touch $@
 
-# Every kept attack: fuzzers, floods, namespaces, forged files, planted secrets. CI runs a short form as a test.
+# All attacks: fuzzers, floods, namespaces, forged files, planted secrets. CI runs a short form as a test.
 MINUTES ?= 20
 attack: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.attack --minutes $(MINUTES)
@@ -103,7 +103,7 @@ clean:
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
-	@# Debian ships venv as a package of its own.
+	@# In Debian, venv is a separate package.
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
 	  echo "installing python3-venv" >&2; \
 	  { apt-get update -qq && apt-get install -y -qq python3-venv; } >/dev/null && $(PYTHON) -m venv $(VENV); } || { \

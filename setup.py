@@ -1,4 +1,4 @@
-"""Adds a bill of materials to the wheel (PEP 770, CycloneDX). Everything else about the build is in pyproject.toml."""
+"""Add a bill of materials to the wheel (PEP 770, CycloneDX). All other build settings are in pyproject.toml."""
 
 import json
 import re
@@ -12,7 +12,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def bill_of_materials(metadata: str) -> dict[str, object]:
-    """The package and what it requires, from its metadata. The wheel bundles none of it, so there are no versions."""
+    """Return the package and its requirements, from its metadata. The wheel does not bundle them: no versions."""
     found = HeaderParser().parsestr(metadata)
     name, version = found["Name"], found["Version"]
     root = f"pkg:pypi/{name}@{version}"

@@ -1,4 +1,4 @@
-/* What benchmarks/libnrt.py times: libnrt MODE NEFF [COUNT [THREADS]]. Prints one number, in microseconds or bytes. */
+/* The program that benchmarks/libnrt.py measures: libnrt MODE NEFF [COUNT [THREADS]]. Prints one number, in microseconds or bytes. */
 #define _GNU_SOURCE
 #include <nrt/nrt.h>
 #include <nrt/nrt_experimental.h>

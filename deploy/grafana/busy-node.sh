@@ -1,5 +1,5 @@
 #!/bin/sh
-# A simulated node with three applications of differing load, and its monitor in front.
+# A simulated node with three applications with different loads, and its monitor in the foreground.
 set -eu
 neuron-sim up
 models=$(python -c 'import onnx, os; print(os.path.join(os.path.dirname(onnx.__file__), "backend/test/data/light"))')

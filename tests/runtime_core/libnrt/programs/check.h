@@ -1,4 +1,4 @@
-/* What the test programs share: a check that names its line, a NEFF from a file. */
+/* Common parts of the test programs: a check that prints its line, a NEFF from a file. */
 #ifndef CHECK_H
 #define CHECK_H
 

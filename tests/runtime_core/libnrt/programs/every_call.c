@@ -1,4 +1,4 @@
-/* Calls every exported function wrongly: before nrt_init, with NULL, freed and foreign handles, and after nrt_close. */
+/* Calls every exported function incorrectly: before nrt_init, with NULL, freed and foreign handles, and after nrt_close. */
 #include <ndl/ndl.h>
 #include <nrt/ndebug_stream.h>
 #include <nrt/nec.h>
@@ -66,7 +66,7 @@ static void with_handle(void *h, int expected) {
     EXPECT(expected, nrt_async_sendrecv_recv_tensor(T, 0, 8, (nrt_async_sendrecv_comm_t *)h,
                                                     (nrt_async_sendrecv_request_t **)&address));
     EXPECT(expected, nrt_async_sendrecv_test_request((nrt_async_sendrecv_request_t *)h, &flag, &size));
-    /* Answers nothing: it must only come back. */
+    /* Has no result: it must only return. */
     address = h;
     nrt_tensor_free((nrt_tensor_t **)&address);
     TRUE_(address == NULL);
@@ -76,7 +76,7 @@ static void with_handle(void *h, int expected) {
     nrta_error_tracker_destroy((nrta_error_tracker_t *)h);
 }
 
-/* Calls that need a live runtime and no handle: `expected` for all, or each its own answer when it is 0. */
+/* Calls that need a live runtime and no handle. All return `expected`; if it is 0, each returns its own result. */
 static void without_handle(int expected, bool live) {
     nrt_cc_comm_t comm = {&u32, 0, 2, 0, 1, 0};
     nrt_tensor_list_t list = {NULL, 0};
@@ -146,7 +146,7 @@ static void without_handle(int expected, bool live) {
     EXPECT(ANSWER(NRT_FAILURE), nrt_async_sendrecv_accept("10.0.0.1", 0, 0, (nrt_async_sendrecv_comm_t **)&address));
 }
 
-/* Legal at any time: they are memory of the host, or facts of the instance. */
+/* Allowed at any time, because they use only host memory or facts about the instance. */
 static void at_any_time(void) {
     nrt_inspect_config_t *inspect = NULL;
     nrt_sys_trace_config_t *trace = NULL;

@@ -88,7 +88,7 @@ static void placements(void) {
     nrt_tensor_free(&slice);
     TRUE_(mine[2] == 42);
 
-    /* Attaching gives device memory back. */
+    /* Attaching releases device memory. */
     {
         nrt_vnc_memory_stats_t before, with, after;
         size_t written = 0;
@@ -440,7 +440,7 @@ int main(int argc, char **argv) {
     send_and_receive();
     records(model);
     debug_stream();
-    /* -1: the first free core; a core that was given back is free again. */
+    /* -1: the first free core; a released core is free again. */
     for (uint32_t i = 0; i < 3; i++) {
         EXPECT(0, nrt_load(neff, size, -1, -1, &others[i]));
         EXPECT(0, nrt_get_model_info(others[i], &where, sizeof where, &size));

@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
         *(void **)&load = dlsym(library, "nrt_load");
         *(void **)&close_ = dlsym(library, "nrt_close");
         if (init(1, "", "") != 0 || load("junk", 4, -1, -1, &model) != 2) return 3;
-        /* Declared void, and programs that read a status find NRT_SUCCESS. */
+        /* Declared void, but programs that read a status get NRT_SUCCESS. */
         if (close_() != 0) return 4;
         if (dlclose(library) != 0) return 5;
     }

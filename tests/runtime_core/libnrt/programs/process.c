@@ -1,4 +1,4 @@
-/* What a host program may do around the library: process MODE NEFF. NEFF: y = x @ w, as in life.c. */
+/* Use of the library in host programs: process MODE NEFF. NEFF: y = x @ w, as in life.c. */
 #include <errno.h>
 #include <fenv.h>
 #include <locale.h>
@@ -48,7 +48,7 @@ static void execute(nrt_model_t *model, int times) {
     nrt_destroy_tensor_set(&out);
 }
 
-/* y of an x that no float holds exactly: what it is rounded to shows in its last bits. */
+/* y of an x that is not exact in float, so that its last bits show the rounding. */
 static void inexact(nrt_model_t *model, float *y_out) {
     static const float x_in[6] = {0.1f, 0.7f, 1e-3f, 1.0f / 3, 1e-30f, 0.9f};
     nrt_tensor_set_t *in, *out;
@@ -67,7 +67,7 @@ static void inexact(nrt_model_t *model, float *y_out) {
 static volatile sig_atomic_t interrupted;
 static void on_signal(int number) { interrupted = number; }
 
-/* Signal handlers and mask, locale, rounding, flush-to-zero, floating-point flags and errno stay the program's. */
+/* Signal handlers and mask, locale, rounding, flush-to-zero, floating-point flags and errno are preserved. */
 static void untouched(void) {
     struct sigaction mine, now;
     sigset_t mask;
@@ -75,7 +75,7 @@ static void untouched(void) {
     TRUE_(locale_ != NULL);
     memset(&mine, 0, sizeof mine);
     mine.sa_handler = on_signal;
-    /* SIGINT is left alone: it must end the program still. */
+    /* SIGINT must still end the program. */
     EXPECT(0, sigaction(SIGUSR1, &mine, NULL));
     sigemptyset(&mask);
     sigaddset(&mask, SIGHUP);
@@ -117,7 +117,7 @@ static void *work(void *model) {
     return NULL;
 }
 
-/* Forks while other threads execute; a child has no runtime until it initializes one of its own. */
+/* Forks while other threads execute. A child has no runtime until it initializes one. */
 static void forks(void) {
     pthread_t threads[3];
     nrt_model_t *model;
@@ -135,7 +135,7 @@ static void forks(void) {
             EXPECT(NRT_UNINITIALIZED, nrt_unload(model));
             EXPECT(NRT_UNINITIALIZED, nrt_allocate_tensor_set(&set));
             nrt_close();
-            /* The parent owns core 0 still. */
+            /* The parent still owns core 0. */
             EXPECT(NRT_LOAD_NOT_ENOUGH_NC, nrt_init(NRT_FRAMEWORK_TYPE_NO_FW, "", ""));
             setenv("NEURON_RT_VISIBLE_CORES", "5-6", 1);
             EXPECT(0, nrt_get_visible_nc_count(&count));
@@ -210,7 +210,7 @@ static void *outlive(void *nothing) {
     return nothing;
 }
 
-/* Closes and initializes again while other threads use what ends. */
+/* Closes and initializes again while other threads use the runtime. */
 static void closing(void) {
     pthread_t workers[4];
     begin();
@@ -228,7 +228,7 @@ static void closing(void) {
     nrt_close();
 }
 
-/* Ready, then nothing until it is killed. */
+/* Prints that it is ready, then waits until it is killed. */
 static void stay(void) {
     nrt_tensor_t *tensor;
     EXPECT(0, nrt_init(NRT_FRAMEWORK_TYPE_PYTORCH, "1.13", ""));

@@ -11,7 +11,7 @@ static const float ones[6] = {1, 1, 1, 1, 1, 1};
 static const float row[4] = {12, 15, 18, 21};
 static nrt_model_t *models[2];
 
-/* A reset or a fault of the node may fail an execution; nothing may give a wrong result. */
+/* An execution may fail because of a reset or a fault of the node, but must not return a wrong result. */
 static int run(NRT_STATUS status) {
     TRUE_(status != NRT_INVALID_HANDLE && status != NRT_INVALID && status != NRT_EXEC_BAD_INPUT);
     return status == NRT_SUCCESS;
