@@ -75,7 +75,8 @@ def _requantize(attributes: Attributes, _constants: Sequence[Array | None]) -> K
         if bias is not None:
             total = total + _along(bias, total.ndim, axis)
         scale = x_scale.reshape(()) * _along(w_scale, total.ndim, axis % total.ndim) / y_scale.reshape(())
-        return _saturated(total * scale, zero_point.reshape(()), dtype)
+        # In FP32, as POOL and ONNX Runtime compute it; NumPy would take an integer times FP32 to FP64.
+        return _saturated(total.astype(np.float32) * scale, zero_point.reshape(()), dtype)
 
     return requantize
 

@@ -70,6 +70,19 @@ def test_a_product_with_a_scale_a_column():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_sums_are_scaled_in_fp32():
+    # 112140 times the scale is 75.5 in FP32, and less in FP64: to the nearest even number that is 76, not 75.
+    a, b = np.array([[255, 255, 255, 117, 126]], np.uint8), np.array([[127], [127], [127], [127], [1]], np.int8)
+    constants = {
+        "as": scalar(0.0006732655456289649), "az": scalar(0, np.uint8), "b": b, "bs": scalar(1),
+        "bz": scalar(0, np.int8), "ys": scalar(1), "yz": scalar(0, np.uint8),
+    }  # fmt: skip
+    node = helper.make_node("QLinearMatMul", ["a", *constants], ["y"])
+    out = helper.make_tensor_value_info("y", TensorProto.UINT8, (1, 1))
+    found, expected = both(node, {"a": a}, constants, [out])
+    assert found == expected == 76
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_to_integers_and_back_along_an_axis(axis):
     x = RNG.standard_normal((4, 4, 4)).astype(np.float32) * 3
