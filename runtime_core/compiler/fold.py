@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from runtime_core.compiler.bodies import has_bodies
+from runtime_core.compiler.fits import aborts
 from runtime_core.compiler.host import host_model, missing_evaluator
 from runtime_core.compiler.ir import Array, Module
 from runtime_core.compiler.reading import MAX_CONSTANT_BYTES, dense_array, to_array
@@ -110,6 +111,8 @@ def _evaluate(
         return _constant(node, where)
     if node.op_type == "ConstantOfShape":
         return [_constant_of_shape(node, module, where)]
+    if aborts(module, node):
+        return None
     single = _single(node, module, model)
     may_grow = math.prod(max(1, module.constants[n].size) for n in node.input if n) * _WIDEST_BYTES > MAX_CONSTANT_BYTES
     if node.op_type in _GROWING or may_grow:

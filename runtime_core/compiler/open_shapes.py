@@ -150,6 +150,9 @@ def varies(node: NodeProto, index: int) -> bool:
 
 def _largest(module: Module, node: NodeProto, index: int, dims: _Dims) -> tuple[int, ...]:
     """Return the largest possible shape of an output, from the operator's bound if it has one."""
+    if node.op_type == "NonZero" and len(dims) == 2 and dims[0] == 0:
+        # Inference knows no dimension of a number; ONNX Runtime counts along one.
+        return (1, 1)
     extent = _bound(module, node, index)
     if extent is None:
         read = [s for n in node.input if (s := module.specs.get(n) or module.open_specs.get(n)) is not None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime_core.compiler.bodies import reads
+from runtime_core.compiler.fits import check_fit
 from runtime_core.compiler.fold import enter_constants
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.messages import one_line
@@ -112,6 +113,7 @@ def infer_specs(
                 where=where,
                 mend="make the model or its batch smaller",
             )
+    check_fit(module, nodes, where)
 
 
 def _enter(module: Module, values: Iterable[ValueInfoProto]) -> None:

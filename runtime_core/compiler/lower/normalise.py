@@ -147,6 +147,9 @@ def _global_pool(opcode: str, lo: Lowering) -> None:
 
 def _reduce(opcode: str, lo: Lowering) -> None:
     lo.require_float()
+    if not lo.out_elements():
+        lo.emit(EngineKind.DMA, "reshape", lo.inputs[:1], lo.outputs[:1], shape=[*lo.out_shape()])
+        return
     rank = len(lo.shape())
     axes = lo.integers("axes")
     if axes is None:
@@ -160,7 +163,7 @@ def _reduce(opcode: str, lo: Lowering) -> None:
         lo.inputs[:1],
         lo.outputs[:1],
         flops=math.prod(lo.shape()),
-        axes=sorted(a % rank for a in axes),
+        axes=sorted({a % rank for a in axes}),
         keep=lo.integer("keepdims", 1),
     )
 

@@ -56,10 +56,12 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
             y = depthwise(x, weight, strides, dilations, [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in spans])
         else:
             view = x if point else windows(padded(x, pads), kernel, strides, dilations)
-            columns = view.reshape(len(x), group, x.shape[1] // group * math.prod(kernel), -1)
-            rows = weight.reshape(group, out_channels // group, -1)
+            # Extents in full: -1 has no meaning in an array without elements.
+            share, places = x.shape[1] // group * math.prod(kernel), view.shape[-len(kernel) :]
+            columns = view.reshape(len(x), group, share, math.prod(places))
+            rows = weight.reshape(group, out_channels // group, share)
             y = np.matmul(rows[0], columns[:, 0]) if group == 1 else np.matmul(rows[None], columns)
-            y = y.reshape(len(x), out_channels, *view.shape[-len(kernel) :])
+            y = y.reshape(len(x), out_channels, *places)
         if bias is not None:
             y += bias.reshape(-1, *([1] * len(kernel)))
         return finish(y)
@@ -110,8 +112,8 @@ def _conv_transpose(attributes: Attributes, constants: Sequence[Array | None]) -
         kernel, spatial = weight.shape[2:], x.shape[2:]
         batch, channels = x.shape[:2]
         per_group = weight.shape[1]
-        rows = weight.reshape(group, channels // group, -1).transpose(0, 2, 1)
-        shares = np.matmul(rows[None], x.reshape(batch, group, channels // group, -1))
+        rows = weight.reshape(group, channels // group, per_group * math.prod(kernel)).transpose(0, 2, 1)
+        shares = np.matmul(rows[None], x.reshape(batch, group, channels // group, math.prod(spatial)))
         shares = shares.reshape(batch, group * per_group, *kernel, *spatial)
         whole = [
             max((size - 1) * s + (k - 1) * d + 1, pads[i] + out[i])

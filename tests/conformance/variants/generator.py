@@ -44,7 +44,7 @@ class Of(NamedTuple):
         """Random values of the type; integers are small."""
         kind = np.dtype(self.dtype).kind
         if kind == "b":
-            return self.random.random(shape) < 0.5
+            return np.asarray(self.random.random(shape) < 0.5)
         if kind == "f":
             return self.random.uniform(low, high, shape).astype(self.dtype)
         low = max(low, 0) if kind == "u" else low

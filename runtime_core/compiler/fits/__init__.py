@@ -1,0 +1,46 @@
+"""Refuses operators whose inputs do not fit together, where the onnx package's shape inference does not look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from runtime_core.compiler.fits.rules import ABORTING, OF_INPUTS, WITH_OUTPUT
+from runtime_core.compiler.ir import Module
+from runtime_core.compiler.lower.context import Lowering
+from runtime_core.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def check_fit(module: Module, nodes: Iterable[NodeProto], where: str) -> None:
+    """Check the operators whose shapes are all known.
+
+    Raises:
+        ModelFileError: inputs that do not fit together; names the operator and its node.
+    """
+    for node in nodes:
+        problem = "" if node.domain else _problem(module, node)
+        if problem:
+            name = node.name or node.output[0]
+            raise ModelFileError(
+                f"shapes do not fit together: operator {node.op_type} of node {name!r}: {problem}",
+                where=where,
+                mend="export the model with shapes that fit",
+            )
+
+
+def aborts(module: Module, node: NodeProto) -> bool:
+    """Whether ONNX Runtime would end the process on constant inputs of these shapes."""
+    return node.op_type in ABORTING and bool(node.input) and not module.constants[node.input[0]].size
+
+
+def _problem(module: Module, node: NodeProto) -> str:
+    if any(name not in module.specs for name in node.input if name):
+        return ""
+    lo = Lowering(module, node)
+    rule = OF_INPUTS.get(node.op_type)
+    problem = rule(lo) if rule is not None else ""
+    rule = WITH_OUTPUT.get(node.op_type) if node.output[0] in module.specs else None
+    return problem or (rule(lo) if rule is not None else "")
