@@ -98,6 +98,12 @@ print(json.dumps(module.measure()))
 """
 
 
+def before_program(name: str) -> str | None:
+    """The path of a program of the older version, ``None`` without one."""
+    python = os.environ.get(BEFORE_VARIABLE)
+    return str(Path(python).parent / name) if python else None
+
+
 def measured_before(module: str) -> dict[str, float]:
     """Return the result of ``benchmarks.MODULE.measure()`` with the older version of the project; empty without one."""
     python = os.environ.get(BEFORE_VARIABLE)

@@ -11,7 +11,7 @@ import venv
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness import Figure, microseconds_per_call, processes_seconds, report
+from benchmarks.harness import Figure, before_program, microseconds_per_call, processes_seconds, report
 from runtime_core.driver.node import set_up
 from runtime_core.mirror.reader import NodeMirror
 from runtime_core.telemetry.sysfs.source import SysfsSource
@@ -50,6 +50,12 @@ def _starts(folder: Path) -> list[Figure]:
         for flags in ([], ["-j"], ["--source", "sim"]):
             name = " ".join(["neuron-ls", *flags, f"({size})"])
             ours[name] = [str(_BIN / "neuron-ls"), *flags], environment
+        simulator, listing = before_program("neuron-sim"), before_program("neuron-ls")
+        if simulator is not None and listing is not None:
+            # Its nodes have another layout.
+            older = {**environment, "NEURON_SIM_ROOT": str(folder / f"{size}-before")}
+            subprocess.run([simulator, "up", "--instance-type", size], check=True, env=older, stdout=subprocess.DEVNULL)
+            commands[f"before: neuron-ls ({size})"] = [listing], older
     times = dict(
         zip((*commands, *ours), processes_seconds([*commands.values(), *ours.values()], processor=True), strict=True)
     )

@@ -17,8 +17,7 @@ from typing import NamedTuple
 import grpc
 from google.protobuf.message import Message
 
-from benchmarks.harness import Figure, report
-from runtime_core.driver.node import set_up
+from benchmarks.harness import Figure, before_program, report
 from runtime_core.engine.plan import plan_of
 from runtime_core.engine.timing.parameters import CORE_SINGLE_FLOPS
 from runtime_core.instance import instance_type
@@ -115,13 +114,14 @@ class Servers(NamedTuple):
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Servers]:
-    """Start the daemon and the echo in separate processes."""
-    os.environ["NEURON_SIM_ROOT"] = str(folder / "node")
-    set_up(type_name="inf1.2xlarge")
+def servers(folder: Path, programs: Path = Path(sys.executable).parent) -> Iterator[Servers]:
+    """Start the daemon of an installation and the echo in separate processes."""
+    environment = {**os.environ, "NEURON_SIM_ROOT": str(folder / "node")}
+    up = [str(programs / "neuron-sim"), "up", "--instance-type", "inf1.2xlarge"]
+    subprocess.run(up, check=True, env=environment, stdout=subprocess.DEVNULL)
     daemon, echo = f"unix:{folder}/rtd.sock", f"unix:{folder}/echo.sock"
     processes = [
-        subprocess.Popen([sys.executable, "-m", "neuron_tools.rtd", "-g", daemon, "-x", "-l", "3"]),
+        subprocess.Popen([str(programs / "neuron-rtd"), "-g", daemon, "-x", "-l", "3"], env=environment),
         subprocess.Popen([sys.executable, "-c", _ECHO, echo, str(modelled_seconds(copying(SMALL)))]),
     ]
     try:
@@ -230,4 +230,12 @@ def main() -> None:
         note = f"{alone:.1f}/s with ninfer 1, {filled:.1f}/s with ninfer {STAGES + 1}"
         goal = 0.9 * STAGES
         figures.append(Figure("pipeline of 4 cores: throughput", filled / alone, "x", goal, at_most=False, note=note))
+    older = before_program("neuron-rtd")
+    if older is not None:
+        with (
+            tempfile.TemporaryDirectory(prefix="neuron-bench-") as name,
+            servers(Path(name), Path(older).parent) as began,
+        ):
+            before = overhead(began, SMALL, "")
+        figures += [figure._replace(name=f"before: {figure.name}", goal=None) for figure in before]
     report("rtd", figures)

@@ -60,8 +60,8 @@ _Bound: TypeAlias = tuple[
     tuple[tuple[Calendar, int], ...],
     tuple[tuple[int, int], ...],
 ]
-"""A stage and what it changes: its core, the core's timeline, its durations and FLOPs, the three neighbours, the hops'
-calendars and times, and the counters of links with what each adds."""
+"""A stage with everything that it changes: core, timeline of the core, durations, FLOPs, three neighbours, (calendar,
+time) of each hop, and (counter, bytes) of each link."""
 
 
 def _bound(stage: Stage, page: BufferedPage, shares: NodeShares) -> _Bound:
