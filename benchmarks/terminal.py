@@ -21,6 +21,10 @@ _ESCAPE = re.compile(rb"\x1b(\[[0-9;?<=>]*[A-Za-z]|[\]P][^\x07\x1b]*(\x07|\x1b\\
 _KEPT_BYTES = 1 << 20
 
 
+class NotShownError(Exception):
+    """A program did not write what was expected."""
+
+
 class Terminal:
     """A running program. ``written``: number of bytes that it has sent to its terminal."""
 
@@ -35,35 +39,48 @@ class Terminal:
         self.process = psutil.Process(pid)
         self.written = 0
         self._kept = b""
+        self._hung_up = False
+        self._stop = os.eventfd(0)
         self._told = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         while True:
+            ready, _, _ = select.select([self._descriptor, self._stop], [], [])
+            if self._stop in ready:
+                return
             try:
-                select.select([self._descriptor], [], [])
                 data = os.read(self._descriptor, 1 << 16)
             except OSError:
+                # EIO: no process has the other side of the terminal open.
                 data = b""
             with self._told:
                 self.written += len(data)
                 self._kept = (self._kept + data)[-_KEPT_BYTES:]
+                self._hung_up = not data
                 self._told.notify_all()
             if not data:
                 return
 
     def seconds_until(self, pattern: bytes, timeout_seconds: float = 60.0) -> float:
-        """Return the seconds from the start until the text matches; raise ``TimeoutError`` with the last output."""
+        """Return the seconds from the start until the text matches.
+
+        Raises:
+            NotShownError: the program ended, or the time is over; with the end of what it wrote.
+        """
         sought = re.compile(pattern)
 
         def shown() -> bool:
             return sought.search(_ESCAPE.sub(b"", self._kept)) is not None
 
         with self._told:
-            if not self._told.wait_for(shown, timeout_seconds):
-                raise TimeoutError(f"no {pattern!r}: {_ESCAPE.sub(b'', self._kept)[-400:]!r}")
-            return time.perf_counter() - self.started
+            self._told.wait_for(lambda: self._hung_up or shown(), timeout_seconds)
+            if shown():
+                return time.perf_counter() - self.started
+            why = "it ended" if self._hung_up else f"not within {timeout_seconds:g} s"
+            text = _ESCAPE.sub(b"", self._kept).decode(errors="replace")
+            raise NotShownError(f"no {pattern.decode()!r}, {why}; the end of {self.written} bytes: {text[-400:]!r}")
 
     def press(self, keys: bytes, pattern: bytes, timeout_seconds: float = 30.0) -> float:
         """Type keys, wait until the following output matches, and return the seconds."""
@@ -107,8 +124,11 @@ class Terminal:
                 process.kill()
         with suppress(ChildProcessError):
             os.waitpid(self.process.pid, 0)
-        with suppress(OSError):
-            os.close(self._descriptor)
+        # The next terminal gets the same descriptor: a thread that still reads it would take the first frame away.
+        os.eventfd_write(self._stop, 1)
+        self._thread.join()
+        os.close(self._descriptor)
+        os.close(self._stop)
 
 
 @contextmanager

@@ -18,12 +18,14 @@ from typing import NamedTuple
 
 from benchmarks.busy import busy_node
 from benchmarks.harness import Figure, report
-from benchmarks.terminal import terminal
+from benchmarks.terminal import NotShownError, terminal
 
 _STARTS = 7
 _SETTLE_SECONDS = 3.0
 _MEASURED_SECONDS = 30.0
 _SECOND, _TENTH = 1.0, 0.1
+_EXTRA = "pip install 'neuron-tools-sim[bench]'"
+_INSTALL = {"nvitop": _EXTRA, "glances": _EXTRA, "htop": "apt-get install htop", "btop": "apt-get install btop"}
 
 
 class Contender(NamedTuple):
@@ -62,11 +64,8 @@ def _btop_configuration(folder: Path, seconds: float) -> str:
     return str(home)
 
 
-def _nvml_stub(folder: Path, pids: Sequence[int]) -> tuple[tuple[str, str], ...]:
-    """Build the stub, if there is a compiler."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return ()
+def _nvml_stub(compiler: str, folder: Path, pids: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Build the stub, and return the environment in which nvitop finds it."""
     library = folder / "libnvidia-ml.so.1"
     source = Path(__file__).parent / "nvml_stub.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)], check=True)
@@ -78,9 +77,11 @@ def _contenders(folder: Path, pids: Sequence[int]) -> list[Contender]:
         Contender("neuron-top", lambda s: [sys.executable, "-m", "neuron_top", f"--interval={s}"], rb"ND0 +NC0"),
     ]
     glances, nvitop, htop, btop = map(_program, ("glances", "nvitop", "htop", "btop"))
-    if nvitop is not None and (stub := _nvml_stub(folder, pids)):
-        # Its minimum interval is 0.25 s.
-        found.append(Contender("nvitop", lambda s: [nvitop, f"--interval={max(0.25, s)}"], rb"Stub|NVITOP", 0.25, stub))
+    compiler = shutil.which("cc")
+    if nvitop is not None and compiler is not None:
+        stub = _nvml_stub(compiler, folder, pids)
+        # Its shortest interval is a quarter of a second. The row of the last GPU: number, fan.
+        found.append(Contender("nvitop", lambda s: [nvitop, f"--interval={max(0.25, s)}"], rb"15 +45%", 0.25, stub))
     if glances is not None:
         found.append(Contender("glances", lambda s: [glances, "-t", str(s), "--disable-check-update"], rb"MEM|CPU"))
     if htop is not None:
@@ -94,14 +95,17 @@ def _contenders(folder: Path, pids: Sequence[int]) -> list[Contender]:
                 rb"cpu|Pid",
             )
         )
-    for name in {"nvitop", "glances", "htop", "btop"} - {c.name for c in found}:
-        print(f"without {name}: apt-get install htop btop; pip install 'neuron-tools-sim[bench]'", file=sys.stderr)
+    for name in sorted(_INSTALL.keys() - {c.name for c in found}):
+        mend = "install a C compiler, cc" if name == "nvitop" and nvitop is not None else _INSTALL[name]
+        print(f"without {name}: {mend}", file=sys.stderr)
     return found
 
 
 def _environment(folder: Path, extra: Sequence[tuple[str, str]]) -> dict[str, str]:
-    # Run all programs from byte code, like installed programs.
-    kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONDONTWRITEBYTECODE", "NO_COLOR", "LC_ALL"}}
+    # As installed programs run: from byte code, ours and the peers' alike.
+    # Curses takes LINES and COLUMNS for the size of the terminal, whatever size that has.
+    dropped = {"PYTHONDONTWRITEBYTECODE", "NO_COLOR", "LC_ALL", "LINES", "COLUMNS"}
+    kept = {k: v for k, v in os.environ.items() if k not in dropped}
     terminal_kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
     return {**kept, **terminal_kind, "NEURON_SOURCE": "sim", "XDG_CONFIG_HOME": str(folder), **dict(extra)}
 
@@ -149,8 +153,10 @@ def main() -> None:
         for contender in contenders:
             try:
                 costs[contender] = _cost(contender, folder)
-            except TimeoutError as error:
-                print(f"{contender.name} shows nothing: {error}", file=sys.stderr)
+            except NotShownError as error:
+                print(f"without {contender.name}: {error}", file=sys.stderr)
+        if contenders[0] not in costs:
+            raise SystemExit("neuron-top did not show a frame")
         ours = costs[contenders[0]]
         load = os.getloadavg()[0]
         print(f"load of the machine at the end, owners of the 64 cores included: {load:.1f} on {os.cpu_count()} CPUs")
