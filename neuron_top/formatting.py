@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from neuron_console.units import NOT_AVAILABLE, format_bytes, format_quantity, three_digits
@@ -38,7 +39,23 @@ def shorten(text: str, width: int, ellipsis: str = "…") -> str:
         return text if len(text) <= width else text[: width - 1] + ellipsis
     from rich.cells import cell_len, set_cell_size
 
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + ellipsis
+    # Half of a wide character is a space, which would stand before the ellipsis.
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + ellipsis
+
+
+def shorten_node(name: str, width: int, ellipsis: str = "…") -> str:
+    """The name of a node in at most ``width`` cells.
+
+    The first label of a host name stays whole if it fits. Otherwise its middle is replaced, because numbered nodes
+    differ at the end.
+    """
+    label = re.split("[.:]", name, maxsplit=1)[0]
+    if len(label) < width or not name.isascii():
+        return shorten(name, width, ellipsis)
+    if len(name) <= width:
+        return name
+    tail = width // 2
+    return label[: width - 1 - tail] + ellipsis + label[len(label) - tail :]
 
 
 def format_rate(per_second: float | None) -> str:

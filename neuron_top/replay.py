@@ -22,7 +22,7 @@ from neuron_top.model.scan import EventScan
 from neuron_top.screens.node import NodeScreen
 from neuron_top.session import Session
 from neuron_top.settings import Settings
-from neuron_top.title import title_text
+from neuron_top.title import instance_text
 from neuron_top.views.catalogue import VIEWS
 from neuron_top.watcher import Watcher
 from neuron_top.widgets.section import Section
@@ -175,9 +175,10 @@ class ReplayScreen(NodeScreen):
             return super()._title_lines(width)
         source = self._replay.replay
         passed = (moment.snapshot.wall_time_ns - source.recording.times_ns[0]) / 1e9
-        when = f"  {format_clock(moment.snapshot.wall_time_ns)}, {format_span(passed)} of "
         end = " (end)" if moment.snapshot.wall_time_ns >= source.recording.times_ns[-1] else ""
-        text = f"{title_text(moment.snapshot)}{when}{format_span(source.recording.seconds)}{end}"
+        when = f"{format_clock(moment.snapshot.wall_time_ns)}, {format_span(passed)} of "
+        # The time stands first: a narrow terminal cuts the end off.
+        text = f"neuron-top  {when}{format_span(source.recording.seconds)}{end}  {instance_text(moment.snapshot)}"
         return [title_line(text, VIEWS, self._view_name, width)]
 
 

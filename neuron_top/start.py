@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,10 +67,13 @@ def start(wish: Wish) -> None:
     glyphs = ASCII if wish.plain else terminal_glyphs()
     if wish.csv or wish.json:
         _check_form(wish)
-    if wish.replay is not None:
-        if wish.source is not None or wish.names or wish.fleet:
-            raise UsageError("--replay shows a recording, not this node or others", mend="give only one of them")
-        _recording(wish, wish.replay, glyphs)
+    recording = _recording_path(wish)
+    if recording is not None:
+        if wish.names or wish.fleet or (wish.replay is not None and wish.source is not None):
+            raise UsageError(
+                "a recording is shown alone, without nodes, addresses or another source", mend="use only one of them"
+            )
+        _recording(wish, recording, glyphs)
         return
     if not wish.fleet:
         _node(wish, glyphs)
@@ -80,6 +84,15 @@ def start(wish: Wish) -> None:
             mend="give only one of them",
         )
     _fleet(wish, glyphs)
+
+
+def _recording_path(wish: Wish) -> Path | None:
+    """The recording of ``--replay`` or ``--source replay:FILE``; ``$NEURON_SOURCE`` holds only for a single node."""
+    if wish.replay is not None:
+        return wish.replay
+    spec = wish.source or ("" if wish.fleet else os.environ.get("NEURON_SOURCE", ""))
+    path = spec.removeprefix("replay:")
+    return Path(path) if path and path != spec else None
 
 
 def _check_form(wish: Wish) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from neuron_console.palette import FAULT_STYLE, WARNING_STYLE
 from neuron_top.bars import heat_colour
-from neuron_top.formatting import format_percent, format_rate, shorten
+from neuron_top.formatting import format_percent, format_rate, shorten, shorten_node
 from neuron_top.glyphs import Glyphs
 from neuron_top.model.fleet import NOT_ASKED, FleetTotals, NodeRow
 from runtime_core.telemetry import Severity
@@ -53,7 +53,7 @@ def _colour(share: float | None) -> str:
 def tile(row: NodeRow, cells: int, glyphs: Glyphs, *, colour: bool, chosen: bool) -> Text:
     """One node: its cores by number, the even ones above the odd ones; ``x`` where there is no answer."""
     room = cells - 1
-    text = Text(shorten(row.endpoint.rpartition(":")[0] or row.endpoint, _NAME_CELLS, glyphs.ellipsis))
+    text = Text(shorten_node(row.endpoint.rpartition(":")[0] or row.endpoint, _NAME_CELLS, glyphs.ellipsis))
     text.truncate(_NAME_CELLS, pad=True)
     text.stylize(grade_style(row, colour=colour))
     text.append(" ")

@@ -194,7 +194,7 @@ def totals(rows: tuple[NodeRow, ...]) -> FleetTotals:
     )
 
 
-STATE_COLUMN = 1
+NODE_COLUMN, STATE_COLUMN, CORES_COLUMN = 0, 1, 6
 
 
 class Group(NamedTuple):

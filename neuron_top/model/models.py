@@ -17,7 +17,7 @@ def _model_row(key: str, model: Model) -> TreeRow:
         device: dict[str, int | None] = dict(part.device_memory._asdict())
         parts.append(parent_row(at, label, category_rows(at, part.host_memory, device)))
     state = "running" if model.running else "standby"
-    return parent_row(here, f"{model.model_id} {model.name}  {state}  {model.uuid[:8]}", tuple(parts))
+    return parent_row(here, f"{model.model_id} {model.name}", tuple(parts), f"  {state}  {model.uuid[:8]}")
 
 
 def make_models(snapshot: Snapshot, selected: int, needle: str = "") -> tuple[TreeRow, ...]:
@@ -38,5 +38,5 @@ def _runtime_row(name: str, runtime: Runtime, needle: str) -> TreeRow | None:
         return None
     key = f"pid{runtime.pid}"
     who = f"pid {runtime.pid}, {runtime.address}" if runtime.address else f"pid {runtime.pid}"
-    label = f"{name} ({who}), {len(found)} model{'' if len(found) == 1 else 's'}"
-    return parent_row(key, label, tuple(_model_row(key, model) for model in found))
+    tail = f" ({who}), {len(found)} model{'' if len(found) == 1 else 's'}"
+    return parent_row(key, name, tuple(_model_row(key, model) for model in found), tail)

@@ -53,13 +53,17 @@ class MemoryView(NamedTuple):
 
 
 class TreeRow(NamedTuple):
-    """A row of the memory tree; a parent shows the sum of its children."""
+    """A row of the memory tree; a parent shows the sum of its children.
+
+    ``tail`` follows the label, and stays whole if the label is too long.
+    """
 
     key: str
     label: str
     host_bytes: int | None
     device_bytes: int | None
     children: tuple[TreeRow, ...]
+    tail: str = ""
 
 
 class View(NamedTuple):
@@ -191,7 +195,7 @@ def category_rows(key: str, host: HostMemory, device: dict[str, int | None]) -> 
     )
 
 
-def parent_row(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
+def parent_row(key: str, label: str, children: tuple[TreeRow, ...], tail: str = "") -> TreeRow:
     """A row over others, with their sums."""
     return TreeRow(
         key,
@@ -199,6 +203,7 @@ def parent_row(key: str, label: str, children: tuple[TreeRow, ...]) -> TreeRow:
         sum_known(tuple(c.host_bytes for c in children)) if children else 0,
         sum_known(tuple(c.device_bytes for c in children)) if children else 0,
         children,
+        tail,
     )
 
 

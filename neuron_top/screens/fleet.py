@@ -16,9 +16,19 @@ from textual.widgets import Input
 
 from neuron_top.draw.cores import legend
 from neuron_top.draw.fleet import chosen_line, grade_style, tile, tile_cells, totals_text
-from neuron_top.formatting import shorten
+from neuron_top.formatting import shorten, shorten_node
 from neuron_top.glyphs import Glyphs
-from neuron_top.model.fleet import COLUMNS, STATE_COLUMN, NodeRow, grouped, named, state_text, totals
+from neuron_top.model.fleet import (
+    COLUMNS,
+    CORES_COLUMN,
+    NODE_COLUMN,
+    STATE_COLUMN,
+    NodeRow,
+    grouped,
+    named,
+    state_text,
+    totals,
+)
 from neuron_top.model.fleet_order import group_rows, grouping_named, groups_of, next_grouping, ordered
 from neuron_top.model.table import Line, matches, sort_rows
 from neuron_top.remote.fleet import Fleet
@@ -37,6 +47,9 @@ if TYPE_CHECKING:
 
 _REDRAW_SECONDS = 0.5
 _MOST_STATE_CELLS = 70
+_GROUP_CORES_CELLS = 11
+"""``12800/25600``: the cores of many nodes."""
+
 _LEGEND = ("share of time busy", "half a cell per core", "x: no answer")
 
 
@@ -159,6 +172,8 @@ class FleetScreen(Screen[None]):
     def _heads(self) -> list[Head]:
         """The columns; what is left of the width goes to the state."""
         heads = [Head(c.title, c.width, c.numeric) for c in COLUMNS]
+        if self._shows_groups:
+            heads[CORES_COLUMN] = heads[CORES_COLUMN]._replace(width=_GROUP_CORES_CELLS)
         free = self.app.size.width - sum(head.width + 1 for head in heads) - 1
         state = heads[STATE_COLUMN]
         heads[STATE_COLUMN] = state._replace(width=state.width + max(0, min(free, _MOST_STATE_CELLS)), right=False)
@@ -175,6 +190,7 @@ class FleetScreen(Screen[None]):
 
     def _new_line(self, row: NodeRow, now: float) -> Line:
         cells = [c.text(row) for c in COLUMNS]
+        cells[NODE_COLUMN] = shorten_node(row.endpoint, COLUMNS[NODE_COLUMN].width, self._glyphs.ellipsis)
         cells[STATE_COLUMN] = state_text(row, now)
         style = grade_style(row, colour=self._colour)
         return Line(row.endpoint, tuple(cells), "", ((0, style), (STATE_COLUMN, style)) if style else ())

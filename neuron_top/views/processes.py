@@ -131,9 +131,6 @@ class ProcessesView(View):
         if arrow is not None and wide and arrow[0] == len(self._columns) - 1:
             arrow = arrow[0] + 1, reverse
         self._table.show(lines, arrow, shown.glyphs, heads)
-        if not self._table.touched and self._table.cursor:
-            # Until somebody moves it, the cursor is on the worst one.
-            self._table.rest()
 
     def _line(self, process: Process, trend: Trend | None, glyphs: Glyphs) -> Line:
         cells = [COLUMNS[number].text(process) for number in self._columns]

@@ -109,11 +109,6 @@ class Lines(ScrollView, can_focus=True):
         index = y + self.scroll_offset.y - self.header_rows
         return index if y >= self.header_rows and 0 <= index < self.line_count() else None
 
-    def rest(self) -> None:
-        """Put the cursor on the first line, as if nobody had ever moved it."""
-        self.move_to(0)
-        self.touched = False
-
     def move_to(self, index: int) -> None:
         """Put the cursor on a line and bring it into view."""
         self.touched = True

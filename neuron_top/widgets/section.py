@@ -27,6 +27,8 @@ class _Drawn(Widget):
         """Draw the lines that are not as they were."""
         before, self._shown = self._shown, lines
         if len(lines) != len(before):
+            # If a layout is already due, Textual would take the height that it computed for an earlier number of lines.
+            self._layout_updates += 1
             self.refresh(layout=True)
             return
         width = self.size.width

@@ -61,7 +61,8 @@ class Table(Lines):
                 self.refresh_line(number + self.header_rows)
             return
         keys = [line.key for line in self._lines]
-        if self._key in keys and not (self._follows_top and self.cursor == 0):
+        # Until somebody moves it, the cursor is on the first row: in a table that is sorted by problems, the worst one.
+        if self.touched and self._key in keys and not (self._follows_top and self.cursor == 0):
             self.cursor = keys.index(self._key)
         self.changed()
         self.cursor_moved()

@@ -1,12 +1,16 @@
 """neuron-top --replay: a recording on the screen, and keys that go through it."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from screens import lines
 from worlds import BUSY, make_snapshot
 
+from neuron_top import start
 from neuron_top.replay import ReplayLook, ReplayTop
+from neuron_top.settings import Settings
 from runtime_core.telemetry.recording import RecordingWriter
 
 
@@ -21,10 +25,10 @@ def path(tmp_path):
     return target
 
 
-def drive(path, check):
+def drive(path, check, size=(140, 40), view="overview"):
     async def run():
-        app = ReplayTop(ReplayLook(path), 0.05)
-        async with app.run_test(size=(140, 40)) as pilot:
+        app = ReplayTop(ReplayLook(path), 0.05, Settings(view=view))
+        async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: any(">all<" in line for line in lines(app)))
             await check(app, pilot)
 
@@ -133,3 +137,61 @@ def test_one_frame_and_wrong_wishes(path, command):
     assert (done.returncode, done.stdout) == (2, "")
     done = command("neuron_top", "--replay", path.parent / "none", "--once")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_a_narrow_terminal_shows_the_whole_recorded_time(path):
+    async def check(app, pilot):
+        await pilot.press("right_parenthesis")
+        await until(pilot, lambda: ", 9 min 59 s of 9 min 59 s (end) " in lines(app)[0])
+
+    drive(path, check, size=(80, 24))
+
+
+def test_cores_of_all_devices_are_drawn_beside_the_scrub_bar(tmp_path):
+    path = tmp_path / "large.nrec"
+    out = RecordingWriter(path, source="sim:test", interval_seconds=1.0)
+    for number in range(3):
+        out.add(make_snapshot("inf1.24xlarge", 1.0 + number, BUSY))
+    out.close()
+
+    async def check(app, pilot):
+        await until(pilot, lambda: any(line.startswith("ND15") for line in lines(app)))
+
+    drive(path, check, size=(120, 40), view="cores")
+
+
+TWO_READERS = """
+import os, sys, threading
+from pathlib import Path
+from runtime_core.telemetry.recording import Recording
+
+sys.setswitchinterval(1e-6)
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        recordings = [Recording(Path(sys.argv[1])) for _ in range(4)]
+        barrier = threading.Barrier(4)
+        readers = [threading.Thread(target=lambda r=r: (barrier.wait(), r.snapshot(1))) for r in recordings]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_the_player_and_the_search_for_events_read_at_the_same_time(path):
+    done = subprocess.run([sys.executable, "-c", TWO_READERS, path], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n" * 10, "")
+
+
+def test_a_recording_as_source_is_replayed_with_all_keys(path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(start, "_recording", lambda wish, path, glyphs: shown.append(path))
+    plain = start.Wish(None, False, None, None, False, (), (), None)
+    start.start(plain._replace(source=f"replay:{path}"))
+    monkeypatch.setenv("NEURON_SOURCE", f"replay:{path}")
+    start.start(plain)
+    start.start(plain._replace(replay=path.parent / "other.nrec"))
+    assert shown == [path, path, path.parent / "other.nrec"]

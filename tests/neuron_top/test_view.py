@@ -9,8 +9,9 @@ from neuron_console.units import format_bytes
 from neuron_top.bars import bar
 from neuron_top.draw import overview as draw
 from neuron_top.draw.tree import tree_line
-from neuron_top.formatting import format_flops, format_percent, shorten
+from neuron_top.formatting import format_flops, format_percent, shorten, shorten_node
 from neuron_top.glyphs import ASCII, UNICODE
+from neuron_top.model.models import make_models
 from neuron_top.model.overview import make_view, tab_names, visible_rows
 from runtime_core.telemetry import rates
 
@@ -34,6 +35,33 @@ def test_a_bar_is_always_as_wide_as_asked(ratio, width, unicode):
 @given(st.text(max_size=50), st.integers(0, 30))
 def test_shortened_text_fits(text, width):
     assert cell_len(shorten(text, width)) <= width
+
+
+@given(st.from_regex(r"[a-z0-9.:-]{1,60}", fullmatch=True), st.integers(4, 40))
+def test_a_shortened_name_of_a_node_fits(name, width):
+    assert len(shorten_node(name, width)) <= width
+
+
+def test_a_wide_character_that_does_not_fit_leaves_no_gap():
+    assert shorten("翻訳サービス", 6) == "翻訳…"
+
+
+def test_names_of_nodes_keep_what_tells_them_apart():
+    assert shorten_node("batch-with-a-long-group-name-0007", 22) == "batch-with…p-name-0007"
+    assert shorten_node("batch-with-a-long-group-name-0007:8000", 22) == "batch-with…p-name-0007"
+    assert shorten_node("ip-10-0-123-45.eu-west-1.compute.internal:8000", 22) == "ip-10-0-123-45.eu-wes…"
+    assert shorten_node("10.0.123.45:8000", 22) == "10.0.123.45:8000"
+
+
+def test_a_long_tag_leaves_room_for_pid_and_state():
+    loaded = make_runtime(1.0, 4711, (0,), "a-tag-that-is-much-longer-than-the-place-that-there-is-for-it")
+    model = loaded.models[0]._replace(name="a-model-whose-name-is-also-too-long-for-a-terminal-of-80-columns")
+    (process,) = make_models(make_snapshot(runtimes=(loaded._replace(models=(model,)),)), 0)
+    for depth, row, kept in (
+        (0, process, "… (pid 4711), 1 model "),
+        (1, process.children[0], f"…  running  {model.uuid[:8]} "),
+    ):
+        assert kept in tree_line(depth, row, 80, opened=True).plain
 
 
 def test_tabs_are_tags_and_equal_tags_are_told_apart():

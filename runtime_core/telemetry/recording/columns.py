@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from runtime_core.decoding import prepare
 from runtime_core.histogram import BUCKET_COUNT, Histogram
 from runtime_core.telemetry.snapshot import Snapshot
 
@@ -28,6 +29,9 @@ other floats are stored as their 64 bits."""
 _AS_FLOAT, _AS_INTEGER = struct.Struct("<d"), struct.Struct("<Q")
 _HISTOGRAM_KEY = "__histogram__"
 _MAX_DEPTH = 12
+
+# neuron-top reads a recording in two threads: one plays it, the other searches it for events.
+prepare(Snapshot)
 
 
 class Columns(NamedTuple):

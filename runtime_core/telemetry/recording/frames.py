@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from runtime_core.decoding import prepare
 from runtime_core.histogram import BUCKET_COUNT
 from runtime_core.telemetry.recording.columns import Columns, Tree
 
@@ -105,6 +106,9 @@ class _PackedDelta(msgspec.Struct, frozen=True, array_like=True):
     changes: msgspec.Raw
     bucket_gaps: msgspec.Raw
     bucket_changes: msgspec.Raw
+
+
+prepare(Header, _PackedKey, _PackedDelta)
 
 
 def _array_length(packed: bytes) -> int:

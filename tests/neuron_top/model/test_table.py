@@ -78,7 +78,9 @@ def test_users_without_a_name_are_numbers():
 def test_models_are_found_by_tag_name_uuid_and_id():
     assert len(make_models(BUSY.snapshot, 0)) == 7
     (web,) = make_models(BUSY.snapshot, 1)
-    assert web.label == "web:4001 (pid 4001), 4 models"
-    assert [row.label for row in make_models(BUSY.snapshot, 0, "nightly 10001")] == ["nightly (pid 4006), 1 model"]
+    assert web.label + web.tail == "web:4001 (pid 4001), 4 models"
+    assert [row.label + row.tail for row in make_models(BUSY.snapshot, 0, "nightly 10001")] == [
+        "nightly (pid 4006), 1 model"
+    ]
     assert make_models(BUSY.snapshot, 0, "nothing like it") == ()
     assert web.device_bytes == sum(child.device_bytes for child in web.children)

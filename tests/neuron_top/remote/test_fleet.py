@@ -79,6 +79,29 @@ def test_every_node_is_asked_and_those_that_do_not_answer_are_told_with_their_ag
     drive_fleet(check, make_fleet(silent=(3, 7)), (200, 30))
 
 
+def test_the_cursor_is_on_the_worst_node_until_somebody_moves_it():
+    async def check(app, pilot):
+        await until(pilot, lambda: nodes(app)[0] == "node-007:8000", "the order")
+        assert app.table._table.cursor_key == "node-007:8000"
+        await pilot.press("down")
+        assert app.table._table.cursor_key == nodes(app)[1]
+
+    drive_fleet(check, make_fleet(silent=(7,)))
+
+
+def test_the_cores_of_a_large_group_are_written_out():
+    fleet = make_fleet(300)
+    fleet.start = lambda: None
+    fleet._rows = [answered_row(look.name, look.moment(), 0.0) for look in map(FakeLook, range(300))]
+
+    async def check(app, pilot):
+        app.table.refresh_rows()
+        await until(pilot, lambda: "300 nodes" in text(app), "the group")
+        assert " 600/1200 " in next(line for line in text(app).splitlines() if line.startswith("inf1.xlarge"))
+
+    drive_fleet(check, fleet, (120, 30), Settings(fleet_group="type"))
+
+
 def test_a_node_that_falls_silent_keeps_its_name_and_loses_its_figures():
     moment = recorded_moments(seconds=3)[-1]
     row = answered_row("a:1", moment, 100.0)
