@@ -57,9 +57,14 @@ def test_softmax_stays_within_its_bound(shape: tuple[int, ...]) -> None:
     assert _same(x, before)
 
 
-def test_softmax_of_rows_with_special_values() -> None:
+@pytest.mark.parametrize("repetitions", [1, 16])
+def test_softmax_of_rows_with_special_values(repetitions: int) -> None:
     inf, nan = np.inf, np.nan
-    x = np.array([[1, 2, nan], [-inf, 0, 0], [inf, 0, 0], [-inf, -inf, -inf], [3e38, -3e38, 3e38]], np.float32)
+    x = np.array(
+        [[1, 2, nan], [-inf, 0, 0], [inf, 0, 0], [-inf, -inf, -inf], [3e38, -3e38, 3e38], [-1e4, -1e4, -1e4]],
+        np.float32,
+    )
+    x = np.tile(x, repetitions)
     with np.errstate(all="ignore"):
         e = np.exp(x - x.max(1, keepdims=True))
         found = np.asarray(REDUCE["softmax"]({"axes": [1]}, [None])(x))
