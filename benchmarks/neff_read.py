@@ -1,4 +1,7 @@
-"""Reading NEFFs with trained weights of increasing size: seconds, and peak memory relative to the file's size."""
+"""Reading NEFFs with trained weights of increasing size: seconds, and peak memory relative to the file's size.
+
+For the largest also: making it ready to run from bytes in memory, as a runtime does at a load, and the first execution.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,29 @@ seconds = time.process_time() - started
 peak = (peak_kib() - before) * 1024
 print(json.dumps([seconds, peak / path.stat().st_size]))
 """
+_LOAD = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from runtime_core.engine.numerics import load_program
+from runtime_core.neff.reader import read_neff
+data = Path(sys.argv[1]).read_bytes()
+
+def peak_kib():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+def measured(call):
+    started = time.process_time()
+    value = call()
+    figures.extend([time.process_time() - started, (peak_kib() - before) * 1024 / len(data)])
+    return value
+
+figures, before = [], peak_kib()
+program = measured(lambda: load_program(read_neff(data)))
+measured(lambda: program.run({"x": np.ones((1, 64), np.float32)}))
+print(json.dumps(figures))
+"""
+_LOADED = ("load, seconds", "load, peak / file", "first execution, seconds", "first execution, peak / file")
 
 
 def _save(path: Path, size: int) -> None:
@@ -57,6 +83,10 @@ def measure() -> dict[str, float]:
             seconds[size_mib], peak = json.loads(done.stdout)
             figures[f"{size_mib} MiB, seconds"] = seconds[size_mib]
             figures[f"{size_mib} MiB, peak / file"] = peak
+        command = [sys.executable, "-P", "-c", _LOAD, str(path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = zip(_LOADED, json.loads(done.stdout), strict=True)
+        figures.update((f"{_SIZES_MIB[-1]} MiB, {name}", value) for name, value in found)
     figures["seconds, exponent over bytes"] = exponent(seconds)
     return figures
 

@@ -24,9 +24,13 @@ class Piece(NamedTuple):
 
 
 class Content:
-    """Bytes in several pieces; :meth:`read` joins them."""
+    """Bytes in several pieces; :meth:`read` joins them.
 
-    __slots__ = ("_checked", "_pieces", "_starts", "size_bytes")
+    Attributes:
+        checked: the pieces are parts of a mapped file.
+    """
+
+    __slots__ = ("_pieces", "_starts", "checked", "size_bytes")
     # Equal contents may be stored differently.
     __hash__ = None  # type: ignore[assignment]
 
@@ -39,7 +43,7 @@ class Content:
         """
         self._pieces = pieces
         self._starts: list[int] = []
-        self._checked = checked
+        self.checked = checked
         size_bytes = 0
         for piece in pieces:
             self._starts.append(size_bytes)
@@ -72,7 +76,7 @@ class Content:
             first = start + filled - self._starts[index]
             part = piece.view[first : first + len(out) - filled]
             out[filled : filled + len(part)] = part
-            if self._checked and zlib.crc32(piece.view, piece.crc_before) != piece.crc_after:
+            if self.checked and zlib.crc32(piece.view, piece.crc_before) != piece.crc_after:
                 raise NeffError(
                     NrtStatus.INVALID,
                     "the NEFF's file changed after it was read",

@@ -48,8 +48,9 @@ def _conv(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
         x = narrow(x)
         if not fixed:
             weight = narrow(weight)
-        if by_channel and by_onnxruntime is not None and x.dtype == np.float32 and x.size:
-            y = by_onnxruntime(x)
+        done = by_onnxruntime(x, weight) if by_channel and by_onnxruntime and x.dtype == np.float32 and x.size else None
+        if done is not None:
+            y = done
         elif by_channel:
             x = padded(x, pads)
             spans = zip(x.shape[2:], kernel, strides, dilations, strict=True)

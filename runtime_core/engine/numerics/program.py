@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from runtime_core.engine.numerics import elementwise, indexing, matrix, movement, quantised, recurrent, reduce
+from runtime_core.engine.numerics.constants import Constants
 from runtime_core.engine.numerics.cpu import CpuProgram, load_cpu_node
 from runtime_core.engine.numerics.types import HALVES, Array, Kernel, Maker, numpy_dtype, rounded, widened
 from runtime_core.neff.content import Content
@@ -60,40 +61,17 @@ def _storing(kernel: Kernel, dtypes: list[DType | None]) -> Kernel:
     return store
 
 
-def _constant(params: bytes | memoryview | Content, offset_bytes: int, spec: TensorSpec) -> Array:
-    """A parameter as the engines carry it; a view of ``params`` where they can be viewed and are not widened."""
-    dtype, count = numpy_dtype(spec.dtype), spec.element_count
-    if not isinstance(params, Content):
-        return widened(np.frombuffer(params, dtype, count, offset_bytes).reshape(spec.shape))
-    if spec.dtype not in HALVES:
-        stored = np.empty(count, dtype)
-        params.copy_to(stored.view(np.uint8).data, offset_bytes)
-        return stored.reshape(spec.shape)
-    # Piece by piece in the same memory: joined whole, the 16-bit values would take half as much again.
-    out, buffer = np.empty(count, np.float32), np.empty(min(count, _WIDENED_ELEMENTS), dtype)
-    for start in range(0, count, _WIDENED_ELEMENTS):
-        piece = buffer[: count - start]
-        params.copy_to(piece.view(np.uint8).data, offset_bytes + 2 * start)
-        out[start : start + piece.size] = piece
-    return out.reshape(spec.shape)
-
-
-_WIDENED_ELEMENTS = 1 << 17
-
-
 class NeuronProgram:
     """A Neuron node. It keeps no state between runs, so threads may share it."""
 
     def __init__(self, node: Node, params: bytes | memoryview | Content) -> None:
-        """Bind the node's parameters; 16-bit floats are widened to FP32 once."""
+        """Make the kernels; the first run makes the constants."""
         self._outputs = tuple(t.name for t in node.outputs)
-        self._constants: dict[str, Array] = {}
-        for parameter in node.parameters:
-            spec = parameter.spec
-            self._constants[spec.name] = _constant(params, parameter.offset_bytes, spec)
+        self._constants = Constants(node.parameters, params)
+        declared = self._constants.declared
         dtypes = {t.name: t.dtype for t in (*node.outputs, *node.buffers)}
         last_use = {name: i for i, step in enumerate(node.instructions) for name in step.inputs}
-        kept = {*self._outputs, *self._constants}
+        kept = {*self._outputs, *declared}
         self._steps: list[_Step] = []
         for position, instruction in enumerate(node.instructions):
             maker = KERNELS.get(instruction.opcode)
@@ -103,7 +81,7 @@ class NeuronProgram:
                     f"node {node.name!r} holds the unknown instruction {instruction.opcode!r}: recompile the model",
                 )
             try:
-                kernel = maker(instruction.attributes, [self._constants.get(n) for n in instruction.inputs])
+                kernel = maker(instruction.attributes, [declared.get(n) for n in instruction.inputs])
             except (KeyError, ValueError, TypeError, IndexError) as error:
                 raise NeffError(
                     NrtStatus.INVALID,
@@ -119,7 +97,7 @@ class NeuronProgram:
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Execute the instructions in order."""
-        known: dict[str, Array] = {**self._constants, **{n: widened(v) for n, v in values.items()}}
+        known: dict[str, Array] = {**self._constants.values(), **{n: widened(v) for n, v in values.items()}}
         for step in self._steps:
             result = step.kernel(*[known[n] if n else None for n in step.inputs])
             if isinstance(result, tuple):

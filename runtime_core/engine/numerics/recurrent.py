@@ -72,9 +72,11 @@ def _parts(weight: Array) -> list[Array]:
 def _gru(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
     narrow, narrow_weight = narrowing(attributes), _weights(attributes, constants)
     reset_after = bool(attributes.get("reset_after"))
-    known = None if constants[1] is None or reset_after else _parts(constants[1])
+    is_constant = constants[1] is not None
+    known: list[Array] | None = None
 
     def gru(state: Array, weight: Array, shares: Array, bias: Array | None = None) -> tuple[Array, ...]:
+        nonlocal known
         steps, batch, width = shares.shape
         hidden = width // 3
         count = 2 * hidden
@@ -87,7 +89,9 @@ def _gru(attributes: Attributes, constants: Sequence[Array | None]) -> Kernel:
             gates = np.empty((batch, width), shares.dtype)
             sigmoids, candidate = gates[:, :count], gates[:, count:]
         else:
-            weights = _parts(narrow_weight(weight)) if known is None else known
+            weights = known or _parts(narrow_weight(weight))
+            if is_constant:
+                known = weights
             sigmoids, candidate = np.empty((batch, count), shares.dtype), np.empty((batch, hidden), shares.dtype)
             kept = np.empty((batch, hidden), shares.dtype)
             gate_bias = None if biases is None else biases[:, :count].copy()

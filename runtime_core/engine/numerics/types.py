@@ -16,7 +16,10 @@ Array: TypeAlias = NDArray[Any]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 Kernel: TypeAlias = Callable[..., Array | tuple[Array, ...]]
 Maker: TypeAlias = Callable[[Attributes, Sequence[Array | None]], Kernel]
-"""Makes the kernel of one instruction from its attributes and those operands that are constants (else ``None``)."""
+"""Makes the kernel of one instruction from its attributes and those operands that are constants (else ``None``).
+
+Of the constants only type and shape are to be used: their values may not be known yet, and are operands of each call.
+"""
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[np.generic]:

@@ -49,7 +49,9 @@ def test_bytes_that_may_change_are_copied():
 @pytest.mark.parametrize("dtype", [DType.BFLOAT16, DType.FLOAT32])
 def test_a_program_has_the_same_constants_from_views_and_from_bytes(dtype):
     neff = big_neff(dtype)
-    first, second = (load_program(n)._nodes[0][1]._constants["w"] for n in (neff, read_neff(encode_neff(neff))))
+    first, second = (
+        load_program(n)._nodes[0][1]._constants.values()["w"] for n in (neff, read_neff(encode_neff(neff)))
+    )
     assert first.dtype == second.dtype
     assert first.tobytes() == second.tobytes()
 
