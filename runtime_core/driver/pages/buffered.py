@@ -43,7 +43,7 @@ class Tally:
         return found
 
     def take(self) -> tuple[int, Counter[int], dict[int, int]] | None:
-        """Remove all; returns their number, and their total and device latencies (nanoseconds -> count)."""
+        """Remove all; returns their number, and their total and device latencies (nanoseconds -> count), if any."""
         filled = [(device_ns, totals_ns) for device_ns, totals_ns in self._by_device_ns.items() if totals_ns]
         if not filled and not self.never_ran:
             return None
@@ -144,7 +144,13 @@ class BufferedPage(RuntimePage):
 
     def flush(self) -> bool:
         """Write everything to the page; return ``False`` without an effect after :meth:`release`."""
-        if self.released or not self.still_owned():
+        if self.released:
+            return False
+        moved = self._timelines != self._written
+        taken = [(kind, new) for kind, tally in self._tallies.items() if (new := tally.take()) is not None]
+        if not moved and not taken:
+            return True
+        if not self.still_owned():
             return False
         with self._guard:
             self._words[0] += 1
@@ -153,13 +159,10 @@ class BufferedPage(RuntimePage):
                     mapped[:] = memoryview(array("Q", timeline))
                     written[:] = timeline
             self._words[0] += 1
-        for kind, tally in self._tallies.items():
-            taken = tally.take()
-            if taken is not None:
-                times, totals, devices = taken
-                if self.kept_latencies is not None and kind[3] is None:
-                    self.kept_latencies.update(totals)
-                self.count_many(kind, times, totals, devices)
+        for kind, (times, totals, devices) in taken:
+            if self.kept_latencies is not None and kind[3] is None:
+                self.kept_latencies.update(totals)
+            self.count_many(kind, times, totals, devices)
         return True
 
     def release(self) -> None:
