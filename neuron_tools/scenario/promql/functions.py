@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable
 from neuron_tools.scenario.promql.series import NAME, Labels, Sample, Window
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def without(labels: Labels, *names: str) -> Labels:
     """``labels`` less those."""
     return tuple(pair for pair in labels if pair[0] not in names)

@@ -94,7 +94,11 @@ class SeriesStore:
         for labels, series in self._matching(name, match):
             first = bisect_left(series.times, at_seconds - range_seconds)
             last = bisect_right(series.times, at_seconds)
-            kept = [i for i in range(first, last) if not math.isnan(series.values[i])]
-            if kept:
-                found.append(Window(labels, [series.times[i] for i in kept], [series.values[i] for i in kept]))
+            times, values = series.times[first:last], series.values[first:last]
+            # A sum tells at once that there is no stale marker; infinities, which can spoil it, are looked at one by one.
+            if math.isnan(sum(values)):
+                kept = [i for i, value in enumerate(values) if not math.isnan(value)]
+                times, values = [times[i] for i in kept], [values[i] for i in kept]
+            if values:
+                found.append(Window(labels, times, values))
         return found
