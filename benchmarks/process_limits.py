@@ -9,10 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from benchmarks.harness import Figure, exponent, measured_before, microseconds_per_call, report
+from neuron_monitor.collector import Collector
+from neuron_monitor.config import default_config
 from runtime_core.driver.node import open_or_set_up, set_up
 from runtime_core.neff.graph import DType, EngineKind, Graph, Instruction, Node, NodeKind, TensorSpec
 from runtime_core.neff.model import Neff
@@ -85,7 +88,7 @@ def _node(folder: str, size: str, name: str) -> None:
 
 
 def measure() -> dict[str, float]:
-    """Milliseconds of a snapshot by number of processes; the space; seconds of loading by models per core."""
+    """Milliseconds of a snapshot, a report (by processes) and a load (by models per core); the space."""
     os.environ["NEURON_RT_LOG_LEVEL"] = "QUIET"
     figures: dict[str, float] = {}
     snapshots: dict[float, float] = {}
@@ -97,6 +100,8 @@ def measure() -> dict[str, float]:
                 if room == count:
                     snapshots[count] = microseconds_per_call(source.snapshot, 20, 15) / 1e3
                     figures[f"ms, snapshot with {count} processes of {MODELS} models"] = snapshots[count]
+                    collect = partial(Collector(source, default_config(), 0).collect, 0, everything=True)
+                    figures[f"ms, report of {count} processes"] = microseconds_per_call(collect, 20, 15) / 1e3
                 source.close()
             figures["processes that found room"] = room
         figures["exponent, from 16 processes on"] = exponent({n: s for n, s in snapshots.items() if n >= 16})
