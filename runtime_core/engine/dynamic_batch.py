@@ -39,7 +39,7 @@ def execute_samples(
         NrtError: as :meth:`Engine.execute`; EXEC_BAD_INPUT when the inputs differ in their number of samples. After
             EXEC_COMPLETED_WITH_NUM_ERR the other executions have run, and the error holds all results.
     """
-    if not model.neff.graph.dynamic_batch:
+    if not model.graph.dynamic_batch:
         return engine.execute(model, inputs, None, plan)
     batch = model.graph.batch
     counts = {array.shape[0] if array.ndim else -1 for array in inputs.values()}

@@ -331,7 +331,8 @@ class Engine:
         if page.was_reset(model.distinct_cores):
             self._count(model, NrtStatus.EXEC_UNIT_UNRECOVERABLE, -1, -1)
             raise NrtError(NrtStatus.EXEC_UNIT_UNRECOVERABLE, _RESET, mend="close the runtime and initialise it again")
-        harm = self._faults.on_execution(model.cores, now_ns)
+        faults = self._faults
+        harm = faults.on_execution(model.cores, now_ns) if faults.table() else None
         if harm is not None and harm.refusal is not None:
             self._count(model, harm.refusal.status, -1, -1)
             raise NrtError(*harm.refusal)

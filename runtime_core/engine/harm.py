@@ -70,6 +70,7 @@ class Faults:
         self._rng = random.Random(f"{store.header.seed}:{tag}")  # noqa: S311 - chance that can be repeated
         self._told: set[int] = set()
         self.active: Callable[[int], tuple[Fault, ...]] = self._watch.active
+        self.table: Callable[[], tuple[Fault, ...]] = self._watch.table
 
     def may_meet(self, cores: Sequence[int], has_links: bool, now_ns: int) -> bool:
         """Whether the table holds a fault that executions on ``cores`` meet at ``now_ns`` or later.
@@ -115,9 +116,7 @@ class Faults:
         return new
 
     def on_execution(self, cores: Sequence[int], now_ns: int) -> Harm | None:
-        """What happens to an execution on ``cores`` (global); ``None``: nothing."""
-        if not self._watch.table():
-            return None
+        """What happens to an execution on ``cores`` (global); ``None``: nothing, as where :attr:`table` is empty."""
         faults = self.active(now_ns)
         met = [f for f in faults if any(f.hits_core(core) for core in cores)]
         # A link is met on the way, also where it belongs to a device between those of the model.

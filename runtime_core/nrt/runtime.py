@@ -254,7 +254,10 @@ class Runtime(TensorCalls):
         try:
             if self._models.get(model.model_id) is not model:
                 raise _not_loaded(model)
-            result = execute_samples(self._engine, model, inputs, plan)
+            if model.neff.graph.dynamic_batch:
+                result = execute_samples(self._engine, model, inputs, plan)
+            else:
+                result = self._engine.execute(model, inputs, None, plan)
         except NrtError as error:
             if isinstance(error, ExecutionError):
                 _tell(error.result)
