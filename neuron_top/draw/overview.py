@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from rich.text import Span, Text
 
@@ -226,7 +227,8 @@ _WIDE_MEMORY_CELLS = _MEMORY_LABEL_CELLS + 6 * _WIDE_FIGURE_CELLS
 _SHORT_NAMES = {"Runtime Memory": "Runtime", "Model Scratchpad": "Scratchpad"}
 
 
-def tab_line(view_tabs: Sequence[str], selected: int, width: int, glyphs: Glyphs = UNICODE) -> Text:
+@lru_cache(maxsize=16)
+def tab_line(view_tabs: tuple[str, ...], selected: int, width: int, glyphs: Glyphs = UNICODE) -> Text:
     """Tabs by tag; the selected one is ``>tag<``. The line starts late enough to show it; a click picks a tab."""
     names = [shorten(name, 24, glyphs.ellipsis) for name in view_tabs]
     numbers = [str(i + 1) if i < _NUMBERED_TABS else "" for i in range(len(names))]

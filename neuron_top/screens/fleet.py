@@ -226,7 +226,7 @@ class FleetScreen(Screen[None]):
             f"filter: {shorten(self._needle, 20)}" if self._needle else "",
         )
         badge = next(filter(None, badges), "")
-        return [key_line([b for b in self._own_bindings() if b.show], width, badge)]
+        return [key_line(tuple(b for b in self._own_bindings() if b.show), width, badge)]
 
     def _own_bindings(self) -> list[Binding]:
         return [b for b in self.BINDINGS if isinstance(b, Binding)]

@@ -6,13 +6,12 @@ import concurrent.futures
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
-from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -31,6 +30,7 @@ from neuron_top.title import title_text
 from neuron_top.views.base import View, declared_bindings
 from neuron_top.views.catalogue import VIEWS, entry_of
 from neuron_top.widgets.filter_line import FilterLine
+from neuron_top.widgets.kept import Box
 from neuron_top.widgets.key_line import key_line
 from neuron_top.widgets.lines import Lines
 from neuron_top.widgets.section import Section
@@ -48,6 +48,8 @@ _STEP_FAR = 10
 
 class NodeScreen(Screen[None]):
     """The views of one node."""
+
+    BLANK = True  # Widgets cover it: only its background shows.
 
     BINDINGS = [  # noqa: RUF012 - Textual reads the class attribute
         Binding("q", "app.quit", "Quit"),
@@ -108,7 +110,7 @@ class NodeScreen(Screen[None]):
         self._title = Section(self._title_lines, id="title")
         self._health = Section(self._health_lines, id="health")
         self._notice = Static(id="problem", markup=False)
-        self._views = Container(id="views")
+        self._views = Box(id="views")
         self._filter = FilterLine()
         self._tabs = Section(self._tab_lines, id="tabs")
         self._keys = Section(self._key_lines, id="keys")
@@ -200,11 +202,12 @@ class NodeScreen(Screen[None]):
         view = self._view()
         inside = declared_bindings(view) if view is not None else []
         count = 3 if self._in_fleet else 2
-        first, rest = self._own_bindings()[:count], self._own_bindings()[count:]
+        first, rest = self._own_bindings[:count], self._own_bindings[count:]
         badge = self.session.pause_text or (f"filter: {shorten(self._needle, 20)}" if self._needle else "")
         steps = [b for b in rest if self.session.paused and b.action in ("step(-1)", "step(1)")]
-        return [key_line([*first, *steps, *(b for b in (*inside, *rest) if b.show)], width, badge)]
+        return [key_line((*first, *steps, *(b for b in (*inside, *rest) if b.show)), width, badge)]
 
+    @cached_property
     def _own_bindings(self) -> list[Binding]:
         own = [b for b in self.BINDINGS if isinstance(b, Binding)]
         return [replace(b, show=True) if b.action == "back" else b for b in own if self._in_fleet or b.action != "back"]
@@ -232,7 +235,7 @@ class NodeScreen(Screen[None]):
         from neuron_top.screens.help import HelpScreen, help_text
 
         view, entry = self._view(), entry_of(self._view_name)
-        own = self._own_bindings()
+        own = self._own_bindings
         views = [replace(b, tooltip=b.description) for b in own if b.action.startswith("view(")]
         rest = [b for b in own if not b.action.startswith("view(")]
         here = [(f"Keys of {entry.title}", view.NOTES, declared_bindings(view))] if view is not None else []

@@ -120,7 +120,7 @@ class PastScreen(Screen[None]):
         return text
 
     def _key_lines(self, width: int) -> list[Text]:
-        return [key_line([b for b in self.BINDINGS if isinstance(b, Binding)], width, "")]
+        return [key_line(tuple(b for b in self.BINDINGS if isinstance(b, Binding)), width)]
 
 
 def _bytes(value: float | None) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.widget import Widget
 
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
+from neuron_top.widgets.kept import Column
 from neuron_top.widgets.lines import Lines
 from runtime_core.telemetry.health import Place
 
 
-class View(Vertical):
+class View(Column):
     """One view: shows a state of the screen when it is asked to.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from neuron_top.draw.cores import heat_lines, legend, plan
@@ -12,6 +11,7 @@ from neuron_top.model.history import HISTORY_SECONDS
 from neuron_top.model.overview import chosen_runtimes, core_rows
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
+from neuron_top.widgets.kept import Scroll
 from neuron_top.widgets.section import Section
 from runtime_core.telemetry.health import Place
 
@@ -30,7 +30,7 @@ class CoresView(View):
         super().__init__(id="cores")
         self._shown: Shown | None = None
         self._heat = Section(self._map, id="heat-map")
-        self._frame = VerticalScroll(self._heat, id="cores-scroll")
+        self._frame = Scroll(self._heat, id="cores-scroll")
         self._below = Section(self._legend, id="cores-legend")
 
     def compose(self) -> ComposeResult:

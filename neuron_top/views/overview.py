@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
 from neuron_top.draw import overview as draw
@@ -16,6 +15,7 @@ from neuron_top.model.overview import make_view
 from neuron_top.model.processes import make_applications
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
+from neuron_top.widgets.kept import Box, Column, Scroll
 from neuron_top.widgets.memory_tree import MemoryTree
 from neuron_top.widgets.section import Section
 
@@ -57,7 +57,7 @@ class OverviewView(View):
         self._most_applications = _MIN_APPLICATIONS
         self._core_rows = _MIN_CORE_ROWS
         self._cores = Section(self._core_lines, id="overview-cores")
-        self._frame = VerticalScroll(self._cores, id="cores-frame")
+        self._frame = Scroll(self._cores, id="cores-frame")
         self._tree = MemoryTree(id="tree")
         self._applications = Section(self._application_lines, id="applications")
         self._sections = (
@@ -71,9 +71,9 @@ class OverviewView(View):
         """The sections, from the top."""
         cores, vcpu, memory, tree = self._sections
         yield from (cores, self._frame)
-        with Container(id="lower"):
+        with Box(id="lower"):
             yield self._applications
-            with Vertical(id="memory-side"):
+            with Column(id="memory-side"):
                 yield from (vcpu, memory, tree, self._tree)
 
     def main_widget(self) -> Widget:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from neuron_top.draw.topology import topology_lines
 from neuron_top.model.topology import make_topology
 from neuron_top.shown import Shown
 from neuron_top.views.base import View
+from neuron_top.widgets.kept import Scroll
 from neuron_top.widgets.section import Section
 
 
@@ -25,7 +25,7 @@ class TopologyView(View):
         super().__init__(id="topology")
         self._shown: Shown | None = None
         self._drawing = Section(self._draw, id="topology-drawing")
-        self._frame = VerticalScroll(self._drawing, id="topology-scroll")
+        self._frame = Scroll(self._drawing, id="topology-scroll")
 
     def compose(self) -> ComposeResult:
         """One drawing, which scrolls."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 from rich.text import Text
 from textual.binding import Binding
@@ -10,8 +10,9 @@ from textual.binding import Binding
 from neuron_top.screens.help import key_name
 
 
-def key_line(bindings: Iterable[Binding], width: int, badge: str = "") -> Text:
-    """As many keys as fit, each whole; ``badge`` stands out before them."""
+@lru_cache(maxsize=16)
+def key_line(bindings: tuple[Binding, ...], width: int, badge: str = "") -> Text:
+    """As many keys as fit, each whole; ``badge`` stands out before them. Made once while it stays the same."""
     text = Text(no_wrap=True)
     if badge:
         text.append(f" {badge} ", "bold reverse")

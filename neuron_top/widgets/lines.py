@@ -11,10 +11,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from neuron_top.widgets.kept import Kept
 from neuron_top.widgets.strips import line_strip
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, Kept, can_focus=True):
     """Lines that a subclass draws one by one; ``header_rows`` of them stay at the top."""
 
     DEFAULT_CSS = """

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
+from neuron_top.widgets.kept import Kept
 from neuron_top.widgets.strips import line_strip
 
 
-class _Drawn(Widget):
+class _Drawn(Kept):
     """Lines that are drawn one by one."""
 
     # Places to click on are not underlined like links of a page.

@@ -10,7 +10,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-_parsed = lru_cache(maxsize=512)(Style.parse)
+
+@lru_cache(maxsize=2048)
+def _over(base: Style, look: str | Style) -> Style:
+    """``look`` over ``base``."""
+    return base + (Style.parse(look) if isinstance(look, str) else look)
 
 
 def line_strip(text: Text, width: int, style: Style, console: Console) -> Strip:
@@ -25,7 +29,7 @@ def line_strip(text: Text, width: int, style: Style, console: Console) -> Strip:
 
 def _segments(text: Text, style: Style, console: Console) -> list[Segment]:
     plain, at = text.plain, 0
-    base = style + (_parsed(text.style) if isinstance(text.style, str) else text.style)
+    base = _over(style, text.style)
     segments = []
     for start, end, look in text.spans:
         if start < at:
@@ -35,7 +39,7 @@ def _segments(text: Text, style: Style, console: Console) -> list[Segment]:
         if start > at:
             segments.append(Segment(plain[at:start], base))
         if end > start:
-            segments.append(Segment(plain[start:end], base + (_parsed(look) if isinstance(look, str) else look)))
+            segments.append(Segment(plain[start:end], _over(base, look)))
         at = end
     if at < len(plain):
         segments.append(Segment(plain[at:], base))

@@ -1,7 +1,9 @@
 """The screen on a source that moves: what it shows, and that it follows."""
 
+import asyncio
+
 import pytest
-from screens import Still, drive, lines
+from screens import Still, drive, feed, lines, recorded_app, recorded_moments
 from worlds import BUSY
 
 from neuron_top.widgets.memory_tree import MemoryTree
@@ -128,3 +130,24 @@ def test_a_runtime_that_ends_gives_its_tab_back_to_all():
         raise AssertionError("the tab of an ended runtime stayed")
 
     drive(check, source=source)
+
+
+def test_another_theme_changes_every_cell():
+    """Lines that are kept must not keep the colours of the theme before."""
+    pictures = []
+
+    def screen(app):
+        return [list(strip) for strip in app.screen._compositor.render_strips()]
+
+    async def look(app, theme):
+        async with app.run_test(size=(120, 40)) as pilot:
+            feed(app, recorded_moments(seconds=5))
+            await pilot.pause()
+            app.theme = theme
+            await pilot.pause()
+            pictures.append(screen(app))
+
+    asyncio.run(look(recorded_app(), "textual-light"))
+    asyncio.run(look(recorded_app(theme="textual-light"), "textual-light"))
+    asyncio.run(look(recorded_app(), "textual-dark"))
+    assert pictures[0] == pictures[1] != pictures[2]
