@@ -8,6 +8,7 @@ from rich.console import Console
 
 from neuron_top.draw import overview as draw
 from neuron_top.draw.health import health_line
+from neuron_top.draw.tabs import tab_line
 from neuron_top.draw.tree import tree_heading, tree_line
 from neuron_top.glyphs import Glyphs, cleaner
 from neuron_top.model.overview import make_view, visible_rows
@@ -39,7 +40,7 @@ def print_once(source: Source, interval_seconds: float, glyphs: Glyphs) -> None:
     console.print(health_line(moment.health, after.time_ns, width, glyphs, None), no_wrap=True, crop=True)
     tree = [tree_line(depth, row, width, opened=True, glyphs=glyphs) for depth, row in visible_rows(view.tree, _open)]
     details = [draw.heading("Memory Usage Details", width, glyphs), tree_heading(width), *tree]
-    tabs = [draw.tab_line(view.tabs, view.selected, width, glyphs)]
+    tabs = [tab_line(view.tabs, view.selected, width, glyphs)]
     for block in (*draw.view_blocks(view, width, glyphs, make_applications(moment)), details, tabs):
         for line in block:
             console.print(line, no_wrap=True, crop=True)

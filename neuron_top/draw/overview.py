@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from rich.text import Span, Text
 
-from neuron_console.palette import CALM, FAULT, FAULT_STYLE, HUNG_STYLE, WARNING_STYLE
-from neuron_console.units import format_bytes, format_latency
+from neuron_console.palette import FAULT, FAULT_STYLE, HUNG_STYLE
+from neuron_console.units import format_bytes
 from neuron_top.bars import bar, load_colour, sparkline
-from neuron_top.formatting import format_flops, format_percent, format_rate, short_flops, shorten
+from neuron_top.draw.applications import application_heading, application_line
+from neuron_top.formatting import format_flops, format_percent, short_flops
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.overview import CoreCell, DeviceRow, MemoryView, VcpuView, View
 from neuron_top.model.processes import Application
-from runtime_core.telemetry import Severity
 
 _LABEL_CELLS = 5
 _NAME_CELLS = 4
@@ -225,78 +224,6 @@ _MOST_BYTES_CELLS = 10
 _WIDE_FIGURE_CELLS = 17
 _WIDE_MEMORY_CELLS = _MEMORY_LABEL_CELLS + 6 * _WIDE_FIGURE_CELLS
 _SHORT_NAMES = {"Runtime Memory": "Runtime", "Model Scratchpad": "Scratchpad"}
-
-
-@lru_cache(maxsize=16)
-def tab_line(view_tabs: tuple[str, ...], selected: int, width: int, glyphs: Glyphs = UNICODE) -> Text:
-    """Tabs by tag; the selected one is ``>tag<``. The line starts late enough to show it; a click picks a tab."""
-    names = [shorten(name, 24, glyphs.ellipsis) for name in view_tabs]
-    numbers = [str(i + 1) if i < _NUMBERED_TABS else "" for i in range(len(names))]
-    cells = [f"{k}>{n}<" if i == selected else f"{k} {n} " for i, (k, n) in enumerate(zip(numbers, names, strict=True))]
-    label = "Neuron Apps  " if width > 60 else ""
-    first = 0
-    while first < selected and len(label) + sum(Text(c).cell_len + 1 for c in cells[first : selected + 1]) > width:
-        first += 1
-    text = Text(label if first == 0 else f"{glyphs.ellipsis} ")
-    for index in range(first, len(cells)):
-        if len(text) > width:
-            break
-        style = "bold reverse" if index == selected else ""
-        start = len(text)
-        text.append(cells[index][: len(numbers[index])], f"bold {CALM}").append(
-            cells[index][len(numbers[index]) :], style
-        )
-        text.apply_meta({"@click": f"screen.tab({index})"}, start, len(text))
-        text.append(" ")
-    if text.cell_len > width:
-        text.truncate(width - 1)
-        text.append(glyphs.ellipsis)
-    return text
-
-
-_NUMBERED_TABS = 9
-_TAG_CELLS = 24
-_TREND_FROM_CELLS = 72
-
-
-def application_heading(width: int) -> Text:
-    """The columns of the applications."""
-    tag = _tag_cells(width)
-    columns = f" {'APPLICATION':<{tag}} {'EXEC/S':>9} {'P50':>9} {'P99':>9} {'ERR/S':>8}"
-    if width >= _TREND_FROM_CELLS:
-        columns += "  EXEC/S, TREND"
-    return Text(columns[:width], style="dim")
-
-
-def _tag_cells(width: int) -> int:
-    return max(8, min(_TAG_CELLS, width - 42))
-
-
-def trend_cells(width: int) -> int:
-    """How many values an application's sparkline shows; 0 where there is no room for one."""
-    return max(0, min(60, width - _tag_cells(width) - 44)) if width >= _TREND_FROM_CELLS else 0
-
-
-def application_line(app: Application, trend: Sequence[float | None], width: int, glyphs: Glyphs = UNICODE) -> Text:
-    """How one application serves; a click opens its history."""
-    tag = _tag_cells(width)
-    style = "" if app.grade is None else FAULT_STYLE if app.grade is Severity.CRITICAL else WARNING_STYLE
-    mark = glyphs.mark if app.grade is not None and app.grade > Severity.NOTICE else " "
-    name = Text(shorten(app.name, tag, glyphs.ellipsis))
-    name.truncate(tag, pad=True)
-    text = Text().append(mark, style).append_text(name)
-    text.stylize(style, 1)
-    text.append(f" {format_rate(app.executions_per_second):>9}")
-    text.append(f" {format_latency(app.p50_ns):>9} {format_latency(app.p99_ns):>9} ")
-    failing = bool(app.errors_per_second)
-    text.append(f"{format_rate(app.errors_per_second):>8}", FAULT_STYLE if failing else "")
-    if trend:
-        top = max((v for v in trend if v is not None), default=0.0)
-        text.append("  ").append(sparkline(trend, top, glyphs), CALM)
-    if app.pid:
-        text.apply_meta({"@click": f"screen.open_pid({app.pid})"})
-    text.truncate(width)
-    return text
 
 
 def view_blocks(view: View, width: int, glyphs: Glyphs, apps: Sequence[Application] = ()) -> list[list[Text]]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency, format_span
 from neuron_top.formatting import format_percent, format_rate
-from neuron_top.model.history import make_sample
 from neuron_top.model.moment import Moment
+from neuron_top.model.sample import make_sample
 from neuron_top.model.table import Column
 from runtime_core.telemetry import Severity, phrase
 from runtime_core.telemetry.snapshot import sum_known

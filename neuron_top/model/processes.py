@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol, TypeVar
 from neuron_console.units import NOT_AVAILABLE, format_bytes, format_latency
 from neuron_top.formatting import format_percent, format_rate
 from neuron_top.model.faults import Faults
-from neuron_top.model.history import device_bytes, executions_per_second, failures_per_second, utilization
 from neuron_top.model.moment import NO_LATENCY, Moment, RuntimeKey
 from neuron_top.model.overview import tab_names
+from neuron_top.model.sample import device_bytes, executions_per_second, failures_per_second, utilization
 from neuron_top.model.table import Column, matches
 from runtime_core.telemetry import Severity, format_ranges
 from runtime_core.telemetry.kubelet.pods import pods_of

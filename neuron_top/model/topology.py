@@ -8,9 +8,9 @@ import string
 from typing import NamedTuple
 
 from neuron_top.model.faults import NO_FAULTS, Faults
-from neuron_top.model.history import mean_known
 from neuron_top.model.moment import LinkTraffic, Moment
 from neuron_top.model.overview import tab_names
+from neuron_top.model.sample import mean_known
 from runtime_core.telemetry.links import torus_columns
 from runtime_core.telemetry.snapshot import Device
 

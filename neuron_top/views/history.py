@@ -14,8 +14,8 @@ from neuron_console.units import format_bytes, format_latency, format_span
 from neuron_top.draw.charts import AXIS_CELLS, Chart, Curve, Values, beside, chart_lines, scale_top, time_axis
 from neuron_top.formatting import format_clock, format_percent, format_rate, shorten
 from neuron_top.model.events import Severity
-from neuron_top.model.history import Figures, Sample, max_known, mean_known, worst_latency
 from neuron_top.model.overview import tab_names
+from neuron_top.model.sample import Figures, Sample, max_known, mean_known, worst_latency
 from neuron_top.settings import Settings
 from neuron_top.shown import Shown
 from neuron_top.views.base import View

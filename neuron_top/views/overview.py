@@ -8,6 +8,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from neuron_top.draw import overview as draw
+from neuron_top.draw.applications import application_heading, application_line, trend_cells
 from neuron_top.glyphs import UNICODE, Glyphs
 from neuron_top.model.history import HISTORY_SECONDS
 from neuron_top.model.overview import View as Overview
@@ -141,11 +142,11 @@ class OverviewView(View):
         lines = [self._heading(title, width)]
         if not apps:
             return [*lines, Text(" no Neuron process", "dim")]
-        lines.append(draw.application_heading(width))
-        cells = draw.trend_cells(width)
+        lines.append(application_heading(width))
+        cells = trend_cells(width)
         time_ns = shown.moment.snapshot.time_ns
         trend = shown.history.trends("executions_per_second", time_ns, cells) if cells else lambda _key: []
-        return lines + [draw.application_line(app, trend(app.key), width, shown.glyphs) for app in apps]
+        return lines + [application_line(app, trend(app.key), width, shown.glyphs) for app in apps]
 
     def _vcpu_lines(self, width: int) -> list[Text]:
         if self._view is None:

@@ -8,6 +8,7 @@ from worlds import BUSY, MIB, make_runtime, make_snapshot
 from neuron_console.units import format_bytes
 from neuron_top.bars import bar
 from neuron_top.draw import overview as draw
+from neuron_top.draw.tabs import tab_line
 from neuron_top.draw.tree import tree_line
 from neuron_top.formatting import format_flops, format_percent, shorten, shorten_node
 from neuron_top.glyphs import ASCII, UNICODE
@@ -113,7 +114,7 @@ def test_no_line_is_wider_than_the_screen(size, width, flops):
         *draw.core_lines(shown.rows, width, flops=flops),
         *draw.vcpu_lines(shown.vcpu, width),
         *(tree_line(d, r, width, opened=True) for d, r in visible_rows(shown.tree, lambda _: True)),
-        draw.tab_line(shown.tabs, shown.selected, width),
+        tab_line(shown.tabs, shown.selected, width),
         *draw.memory_lines(shown.memory, width),
     ]
     assert all(line.cell_len <= width for line in lines)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from worlds import make_runtime, make_snapshot
 
 from neuron_top.model import history as history_module
-from neuron_top.model.history import HISTORY_SECONDS, MAX_MOMENTS, History, make_sample, moment_bytes
+from neuron_top.model.history import HISTORY_SECONDS, MAX_MOMENTS, History, moment_bytes
 from neuron_top.model.moment import make_moment
+from neuron_top.model.sample import make_sample
 
 
 def looks(times, make=None):
