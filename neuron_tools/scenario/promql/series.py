@@ -95,7 +95,7 @@ class SeriesStore:
             first = bisect_left(series.times, at_seconds - range_seconds)
             last = bisect_right(series.times, at_seconds)
             times, values = series.times[first:last], series.values[first:last]
-            # A sum tells at once that there is no stale marker; infinities, which can spoil it, are looked at one by one.
+            # A sum shows at once that there is no stale marker; infinities can spoil it, and are looked at one by one.
             if math.isnan(sum(values)):
                 kept = [i for i, value in enumerate(values) if not math.isnan(value)]
                 times, values = [times[i] for i in kept], [values[i] for i in kept]
