@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-_HELPERS = "busy harness networks owner published_plot scraping spawner spinner stock_exporter terminal"
+_HELPERS = "busy exact harness layers networks owner published_plot scraping spawner spinner stock_exporter terminal"
 _ON_REQUEST = {"suite"}
 _NOT_BENCHMARKS = {"__main__", *_HELPERS.split()}
 

@@ -2,14 +2,18 @@
 
 All weights of the light ResNet-50 in the onnx package are equal, so its output does not depend on the input. Here it
 gets random weights, and a last layer that is fitted to classify patterns, so that top-1 depends on the input.
-``python -m benchmarks quantised``; ``INPUTS`` in the environment sets the number of inputs (100).
+
+Random weights amplify the least difference in rounding from layer to layer: top-1 of the whole network says little
+about a compiler. So each layer is compared by itself too, on the same integers, and with exact arithmetic.
+``python -m benchmarks quantised``; ``INPUTS`` in the environment sets the number of inputs (100), and ``EXACT`` how
+many of them exact arithmetic classifies too (0; each takes about 2 seconds).
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from benchmarks.exact import evaluate
 from benchmarks.harness import Figure, report
+from benchmarks.layers import by_layer, unoptimised
 from benchmarks.networks import path_of, session
 from runtime_core.compiler import CompileOptions, Fp32Cast, compile_with_report
 from runtime_core.engine.numerics import load_program
@@ -158,36 +164,79 @@ def main() -> None:
     report("quantised", figures)
 
 
+def _tops(run: Callable[[_Image], NDArray[Any]], images: list[_Image]) -> list[int]:
+    return [int(np.argmax(run(image))) for image in images]
+
+
+def _by(peer: onnxruntime.InferenceSession) -> Callable[[_Image], NDArray[Any]]:
+    return lambda image: np.asarray(peer.run(None, {_INPUT: image})[0])
+
+
 def _by_runtime(path: Path, images: list[_Image]) -> list[NDArray[Any]]:
-    peer = session(path)
-    return [peer.run(None, {_INPUT: image})[0] for image in images]
+    return [_by(session(path))(image) for image in images]
+
+
+def _agreement(name: str, tops: list[int], others: list[int], note: str = "") -> Figure:
+    same = sum(a == b for a, b in zip(tops, others, strict=True))
+    return Figure(name, 100 * same / len(tops), "%", note=note)
 
 
 def _compared(name: str, path: Path, images: list[_Image]) -> list[Figure]:
     wanted = _by_runtime(path, images)
     tops = [int(np.argmax(w)) for w in wanted]
-    # Random weights amplify differences in rounding, so even two runs of ONNX Runtime can differ.
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    plain = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    again = [int(np.argmax(plain.run(None, {_INPUT: image})[0])) for image in images]
-    same = sum(a == b for a, b in zip(again, tops, strict=True))
-    label = f"{name}, ONNX Runtime without its graph optimisations: top-1 as with them"
-    figures = [Figure(label, 100 * same / len(images), "%")]
+    figures = _controls(name, path, images, tops)
     for cast in (Fp32Cast.ALL, Fp32Cast.NONE):
         compiled = compile_with_report(path, CompileOptions(fp32_cast=cast))
         program = load_program(compiled.neff)
         found = [next(iter(program.run({_INPUT: image}).values())) for image in images]
-        same = sum(int(np.argmax(f)) == top for f, top in zip(found, tops, strict=True))
         largest = max(float(np.max(np.abs(f - w))) for f, w in zip(found, wanted, strict=True))
         note = f"{len(set(tops))} classes; probabilities differ by {largest:.3f} at most"
         label = "cast to bfloat16 (default)" if cast is Fp32Cast.ALL else "FP32"
-        figures.append(Figure(f"{name}, {label}: top-1 as ONNX Runtime", 100 * same / len(images), "%", note=note))
+        ours = [int(np.argmax(f)) for f in found]
+        figures.append(_agreement(f"{name}, {label}: top-1 as ONNX Runtime", tops, ours, note))
         if cast is Fp32Cast.ALL:
             ratio = compiled.report.neuron_flop_ratio
             others = sorted({o.operator for o in compiled.report.cpu_operators})
             share = 100 * (0.0 if ratio is None else ratio)
             note = f"on CPU nodes: {', '.join(others) or 'none'}"
             figures.append(Figure(f"{name}: FLOPs on NeuronCores", share, "%", note=note))
+    return figures + _by_layer(name, path, images[0])
+
+
+def _controls(name: str, path: Path, images: list[_Image], tops: list[int]) -> list[Figure]:
+    """How far top-1 of ONNX Runtime and of exact arithmetic agree: the network amplifies every difference."""
+    model = onnx.load(path)
+    again = _tops(_by(unoptimised(model)), images)
+    moved = _tops(_by(session(path)), [_moved(model, image, index) for index, image in enumerate(images)])
+    figures = [
+        _agreement(f"{name}, ONNX Runtime without its graph optimisations: top-1 as with them", tops, again),
+        _agreement(f"{name}, ONNX Runtime with 1 byte of the input moved by 1: top-1 as before", tops, moved),
+    ]
+    if count := int(os.environ.get("EXACT", "0")):
+        held = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        output = model.graph.output[0].name
+        exact = _tops(lambda image: evaluate(model.graph.node, {**held, _INPUT: image})[output], images[:count])
+        figures.append(_agreement(f"{name}, exact arithmetic: top-1 as ONNX Runtime", tops[: len(exact)], exact))
     return figures
+
+
+def _moved(model: onnx.ModelProto, image: _Image, seed: int) -> _Image:
+    """An input of which one element is quantised to a step less, or more if it is negative."""
+    held = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    (node,) = (n for n in model.graph.node if n.op_type == "QuantizeLinear" and n.input[0] == _INPUT)
+    moved = image.copy()
+    place = np.random.default_rng(seed).integers(moved.size)
+    moved.reshape(-1)[place] -= np.copysign(held[node.input[1]], moved.reshape(-1)[place])
+    return moved
+
+
+def _by_layer(name: str, path: Path, image: _Image) -> list[Figure]:
+    return [
+        Figure(
+            f"{name}, FP32, each layer by itself: integers that differ between {one} and {other}",
+            found.per_million,
+            "per million",
+            note=f"by {found.most_steps} at most",
+        )
+        for (one, other), found in by_layer(path, image).items()
+    ]

@@ -22,8 +22,10 @@ def _recurrent(gates: int, lo: Lowering) -> str:
     """Weights, biases, lengths and first states, for one or two directions."""
     steps_first = not lo.integer("layout", 0)
     shape = lo.shape()
-    if len(shape) != 3 or not math.prod(shape):
-        return f"{named(lo, 0)} should have 3 dimensions, with elements"
+    if len(shape) != 3:
+        return ranked(lo, 0, 3)
+    if not math.prod(shape) and lo.node.op_type in ABORTING:
+        return f"{named(lo, 0)} has no elements"
     batch, size = shape[1 if steps_first else 0], shape[2]
     hidden = lo.integer("hidden_size", lo.shape(2)[-1] if lo.shape(2) else 0)
     ways = 2 if lo.text("direction", "forward") == "bidirectional" else 1
@@ -106,7 +108,8 @@ def _squeezed(lo: Lowering) -> str:
 def _resized(lo: Lowering) -> str:
     """The onnx package computes extents in FP64, ONNX Runtime in FP32."""
     scales = lo.constant(1 if lo.node.op_type == "Upsample" or lo.opset < 11 else 2)
-    if scales is None or lo.integers("axes") or scales.size != len(lo.shape()):
+    cropped = lo.text("coordinate_transformation_mode", "") == "tf_crop_and_resize"
+    if scales is None or cropped or lo.integers("axes") or scales.size != len(lo.shape()):
         return ""
     for axis, (size, scale, found) in enumerate(zip(lo.shape(), scales.reshape(-1), lo.out_shape(), strict=True)):
         if found != math.floor(np.float32(size) * np.float32(scale)):
