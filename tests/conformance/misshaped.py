@@ -23,6 +23,7 @@ from tests.conformance.sweep import Case, Outcome, difference, expected, model_o
 from tests.conformance.variants import GENERATORS, types_of, variants, versions
 
 ACCEPTED = {
+    "Attention": "masks and values that broadcast",
     "ConstantOfShape": "a shape of several dimensions, or of none, is read as a list",
     "Conv": "windows that fit nowhere make an output without elements",
     "ConvTranspose": "the stated output may be larger than the input makes it: the rest is 0",
@@ -70,11 +71,11 @@ def _other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def of_operator(operator: str) -> Iterator[Case]:
-    """Cases of the newest version that fit, in one type."""
-    version = versions(operator)[-1]
-    types = types_of(operator, version)
-    dtype = "float32" if "float32" in types else types[0]
-    return (Case(operator, version, dtype, variant) for variant in variants(operator, version, dtype))
+    """Cases of the newest and the oldest version that fit, in one type."""
+    for version in {versions(operator)[0], versions(operator)[-1]}:
+        types = types_of(operator, version)
+        dtype = "float32" if "float32" in types else types[0]
+        yield from (Case(operator, version, dtype, variant) for variant in variants(operator, version, dtype))
 
 
 def outcomes(case: Case) -> Iterator[Outcome]:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from runtime_core.compiler.fits.axes import counted, of_rows, sliced, stated, summed_up, unsqueezed
 from runtime_core.compiler.fits.extents import alike, divides, first, named, ranked, single, singles, spreads
 from runtime_core.compiler.fits.windows import ceiled_window, conv, conv_transpose, window
 from runtime_core.compiler.lower.context import Lowering
@@ -133,6 +134,36 @@ def _lengths(lo: Lowering) -> str:
     return alike(lo, 1, lo.shape()[axis : axis + 1])
 
 
+def _multiplied(lo: Lowering) -> str:
+    """Two matrices, each transposed or not."""
+    if len(lo.shape(0)) != 2 or len(lo.shape(1)) != 2:
+        return ranked(lo, 0, 2) or ranked(lo, 1, 2)
+    inner = lo.shape(0)[0 if lo.integer("transA", 0) else 1]
+    if inner == lo.shape(1)[1 if lo.integer("transB", 0) else 0]:
+        return ""
+    return f"{named(lo, 0)} and {named(lo, 1)} have no common extent to sum over"
+
+
+def _all_alike(lo: Lowering) -> str:
+    """Before operator set 8, nothing is broadcast."""
+    return first(alike(lo, index, lo.shape()) for index in range(1, len(lo.inputs))) if lo.opset < 8 else ""
+
+
+def _batch_normalised(lo: Lowering) -> str:
+    if lo.opset < 9 and not lo.integer("spatial", 1):
+        return ""
+    return first(alike(lo, index, (lo.shape()[1:2] or (1,))) for index in range(1, 5))
+
+
+def _scaled(lo: Lowering) -> str:
+    """One scale and zero point, or one along an axis."""
+    axis, rank = lo.integer("axis", 1), len(lo.shape())
+    if lo.integer("block_size", 0) or len(lo.shape(1)) > 1:
+        return ""
+    extent = lo.shape()[axis] if -rank <= axis < rank else 1
+    return first(single(lo, index) and alike(lo, index, (extent,)) for index in (1, 2))
+
+
 def _loss(lo: Lowering) -> str:
     """A label for each place, and a weight for each class."""
     if len(lo.shape()) < 2:
@@ -175,12 +206,17 @@ ABORTING = ("GRU", "LSTM", "Unique")
 _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 OF_INPUTS: dict[str, ShapeRule] = {
+    "ArgMax": stated,
+    "ArgMin": stated,
     "Attention": _attention,
+    "BatchNormalization": _batch_normalised,
+    "Clip": lambda lo: singles(lo, 1, 2),
     "Conv": lambda lo: conv(lo, 1, 2),
     "ConvInteger": lambda lo: conv(lo, 1, 4) or singles(lo, 2) or _by_filter(lo, 1, 3),
     "ConvTranspose": conv_transpose,
     "ConstantOfShape": lambda lo: ranked(lo, 0, 1),
-    "CumSum": lambda lo: single(lo, 1),
+    "CumSum": summed_up,
+    "DequantizeLinear": _scaled,
     "DepthToSpace": lambda lo: divides(lo, 1, lo.integer("blocksize", 1) ** 2),
     "Einsum": _einsum,
     "Expand": lambda lo: ranked(lo, 1, 1),
@@ -188,6 +224,7 @@ OF_INPUTS: dict[str, ShapeRule] = {
     "Gather": _gathered,
     "GatherElements": _along_axis,
     "GatherND": _gathered_slices,
+    "Gemm": _multiplied,
     "GroupNormalization": lambda lo: divides(lo, 1, lo.integer("num_groups", 1)),
     "InstanceNormalization": _channels,
     "LSTM": lambda lo: _recurrent(4, lo),
@@ -199,23 +236,29 @@ OF_INPUTS: dict[str, ShapeRule] = {
     "Pad": lambda lo: single(lo, 2),
     "QLinearConv": lambda lo: conv(lo, 3, 8) or singles(lo, 1, 2, 6, 7) or _by_filter(lo, 3, 4, 5),
     "QLinearMatMul": lambda lo: singles(lo, 1, 2, 6, 7) or _by_column(lo, 3, 4, 5),
+    "QuantizeLinear": _scaled,
     "RMSNormalization": _normalised,
     "RNN": lambda lo: _recurrent(1, lo),
     "Reshape": lambda lo: ranked(lo, 1, 1),
     "ReverseSequence": _lengths,
+    "RoiAlign": lambda lo: alike(lo, 1, (*lo.shape(1)[:1], 4)),
     "Scatter": _scattered,
     "ScatterElements": _scattered,
     "ScatterND": _scattered_slices,
-    "Slice": lambda lo: first(ranked(lo, index, 1) for index in range(1, len(lo.inputs))),
+    "Slice": sliced,
+    "Softmax": of_rows,
     "SoftmaxCrossEntropyLoss": _loss,
     "SpaceToDepth": lambda lo: divides(lo, 2, lo.integer("blocksize", 1)) or divides(lo, 3, lo.integer("blocksize", 1)),
     "Squeeze": _squeezed,
     "Tile": lambda lo: alike(lo, 1, (len(lo.shape()),)),
-    "TopK": lambda lo: alike(lo, 1, (1,)),
+    "TopK": counted,
     "Transpose": _transposed,
     "Trilu": lambda lo: single(lo, 1),
+    "Unsqueeze": unsqueezed,
     "Unique": lambda lo: "" if math.prod(lo.shape()) else f"{named(lo, 0)} has no elements",
-    **{f"Reduce{name}": lambda lo: ranked(lo, 1, 1) for name in _REDUCTIONS},
+    **dict.fromkeys(("Max", "Mean", "Min", "Sum"), _all_alike),
+    **dict.fromkeys(("Hardmax", "LogSoftmax"), of_rows),
+    **{f"Reduce{name}": lambda lo: stated(lo) or ranked(lo, 1, 1) for name in _REDUCTIONS},
 }
 """Rules that need the inputs alone."""
 

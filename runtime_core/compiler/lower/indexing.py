@@ -39,8 +39,6 @@ def _cumsum(lo: Lowering) -> None:
     axis = lo.known_integers(1, "the axis")
     if not axis:
         raise Unsupported("its axis is missing")
-    if not -len(lo.shape()) <= axis[0] < len(lo.shape()):
-        raise Unsupported(f"its axis {axis[0]} is outside of its {len(lo.shape())} dimensions")
     lo.emit(
         EngineKind.POOL,
         "cumsum",

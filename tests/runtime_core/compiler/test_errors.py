@@ -100,6 +100,13 @@ def test_shapes_that_do_not_fit(tmp_path):
     refused(model([node], [value("x", (1, 3)), value("w", (4, 5))], [value("y", (1, 5))]), tmp_path)
 
 
+def test_a_slope_larger_than_its_input(tmp_path):
+    made = model([helper.make_node("PRelu", ["x", "slope"], ["y"], name="p")], [value("x"), value("slope", (2, 3))])
+    text = refused(made, tmp_path)
+    assert "operator PRelu of node 'p': 'slope' of the shape [2, 3] does not broadcast to [1, 3]" in text
+    assert text.startswith(str(tmp_path)) and text.endswith(": export the model with shapes that fit")
+
+
 @pytest.mark.parametrize("options", [CompileOptions(pipeline_cores=0), CompileOptions(batch=0)])
 def test_options_that_make_no_sense(tmp_path, options):
     path = tmp_path / "m.onnx"
