@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,26 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
             if not 0 <= dim.dim_value <= _LARGEST_EXTENT:
                 raise ModelFileError(f"input {value.name!r} has a dimension of {dim.dim_value}", where=where)
     return replaced
+
+
+def check_scaled(outputs: Iterable[ValueInfoProto], module: Module, where: str, batch: int, replaced: int) -> None:
+    """Check that the first dimension of each output grows with the replaced batch.
+
+    Raises:
+        ModelFileError: it does not, so the first dimension of the inputs is not a batch.
+    """
+    for output in outputs:
+        declared = [d.dim_value for d in output.type.tensor_type.shape.dim]
+        spec = module.specs.get(output.name)
+        if spec is None or not declared or not declared[0]:
+            continue
+        if list(spec.shape[:1]) != [declared[0] * batch // replaced]:
+            raise ModelFileError(
+                f"output {output.name!r} has the shape {declared} with a batch of {replaced} and {list(spec.shape)} "
+                f"with one of {batch}: the first dimension of the inputs is not a batch",
+                where=where,
+                mend="compile it without a batch, or export it with an open batch dimension",
+            )
 
 
 def free_reshapes(module: Module, nodes: list[NodeProto], replaced: int) -> None:

@@ -68,7 +68,18 @@ def compile_with_report(
     """
     options = _checked(options)
     on_stage("reading")
-    return _compile(read_model(source), options, on_stage)
+    model = read_model(source)
+    if not options.dynamic_batch:
+        return _compile(model, options, on_stage)
+    compiled = _compile(_copied(model), options, on_stage)
+    on_stage("checking that samples are independent")
+    from runtime_core.compiler.samples import check_independent
+
+    def at_batch(batch: int) -> Neff:
+        return _compile(_copied(model), CompileOptions(batch=batch, fp32_cast=Fp32Cast.NONE), lambda _: None).neff
+
+    check_independent(at_batch, model.where)
+    return compiled
 
 
 def read_model(source: Path | str | ModelProto) -> ReadModel:
@@ -92,10 +103,14 @@ def compile_for_timing(model: ReadModel, options: CompileOptions | None = None) 
         ModelFileError: the model cannot be compiled.
         UsageError: an invalid option.
     """
+    return _compile(_copied(model), _checked(options), lambda _: None, parameters=False).neff
+
+
+def _copied(model: ReadModel) -> ReadModel:
+    """Return a model that a compilation may change."""
     own = type(model.source.model)()
     own.CopyFrom(model.source.model)
-    model = model._replace(source=model.source._replace(model=own))
-    return _compile(model, _checked(options), lambda _: None, parameters=False).neff
+    return model._replace(source=model.source._replace(model=own))
 
 
 def _checked(options: CompileOptions | None) -> CompileOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime_core.compiler.batch import fix_batch, free_reshapes
+from runtime_core.compiler.batch import check_scaled, fix_batch, free_reshapes
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
@@ -68,6 +68,8 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     while fold_shapes(module, rest):
         rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)
         infer_specs(module, model, rest, inputs, declared, where)
+    if replaced and batch is not None:
+        check_scaled(graph.output, module, where, batch, replaced)
     for name in module.inputs:
         if name not in module.specs:
             raise ModelFileError(f"input {name!r} has an element type that a NEFF does not support", where=where)
