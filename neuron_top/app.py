@@ -1,4 +1,4 @@
-"""The application: opens a screen, keeps what all screens share, and returns what is to be remembered."""
+"""The application: opens a screen, holds what all screens share, and returns the settings to save."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class OffersCommands(Protocol):
 
 
 class Shell(App[Settings]):
-    """What neuron-top shows one node or a fleet in; returns what is to be remembered."""
+    """Base of the applications for one node and for a fleet; returns the settings to save."""
 
     CSS_PATH = "app.tcss"
     TITLE = "neuron-top"
@@ -46,7 +46,7 @@ class Shell(App[Settings]):
     def __init__(
         self, settings: Settings | None = None, glyphs: Glyphs | None = None, *, read_only: bool = False
     ) -> None:
-        """Begin where the last run ended; ``read_only``: no signals, and no files are written."""
+        """Restore the state of the last run. With ``read_only``, send no signals and write no files."""
         self._read_only = read_only
         # Textual turns everything grey under NO_COLOR, unless it uses the terminal's own colours: then there are none.
         super().__init__(ansi_color="NO_COLOR" in os.environ)
@@ -61,7 +61,7 @@ class Shell(App[Settings]):
         return [*super().get_line_filters(), *self._text_filters]
 
     def on_mount(self) -> None:
-        """Take the theme that was chosen last; end in order when the system asks for it."""
+        """Apply the theme of the last run, and exit cleanly on SIGTERM and SIGHUP."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
         self.set_class(self._glyphs is ASCII, "ascii")
@@ -74,7 +74,7 @@ class Shell(App[Settings]):
             when_gone(sys.stdin.fileno(), lambda: loop.call_soon_threadsafe(self.end))
 
     def remembered(self) -> Settings:
-        """What the next run begins with."""
+        """Return the settings for the next run."""
         return self._settings._replace(theme=self.theme)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -96,11 +96,11 @@ class Shell(App[Settings]):
             self.notify(f"cannot write to {Path.cwd()}: {error.strerror}", severity="error")
 
     def end(self) -> None:
-        """Give the terminal back, and return what is to be remembered."""
+        """Exit with the settings to save."""
         self.exit(self.remembered())
 
     async def action_quit(self) -> None:
-        """End."""
+        """Exit."""
         self.end()
 
 
@@ -125,7 +125,7 @@ class NeuronTop(Shell):
         return self.node
 
     def remembered(self) -> Settings:
-        """What the next run begins with."""
+        """Return the settings for the next run."""
         return self.node.remember(super().remembered())
 
 
@@ -166,7 +166,7 @@ class FleetTop(Shell):
         self.push_screen(screen, keep)
 
     def remembered(self) -> Settings:
-        """What the next run begins with."""
+        """Return the settings for the next run."""
         settings = super().remembered()
         for screen in self.screen_stack:
             if isinstance(screen, NodeScreen):

@@ -1,4 +1,4 @@
-"""Looking at the node off the screen's thread, so that a slow source never holds up a key."""
+"""Reads the node in a thread of its own, so that a slow source does not delay keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECOND_LOOK_SECONDS = 0.2
 
 
 class Frame(NamedTuple):
-    """What one look found: a moment, or why there is none."""
+    """The result of one look: a moment, or the reason why there is no moment."""
 
     moment: Moment | None
     problem: str = ""
@@ -34,11 +34,11 @@ class Collector:
         self._thread = threading.Thread(target=self._run, daemon=True, name="collector")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a look that hangs is left to end with the program."""
+        """Stop the thread. If a look hangs, its thread ends with the program."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(0.5)
@@ -58,7 +58,7 @@ class Collector:
             self._stop.wait(max(0.0, pause))
 
     def _look_once(self) -> Frame:
-        """One frame. Whatever goes wrong is shown, and the next look tries again."""
+        """Return one frame. A failure is shown, and the next look tries again."""
         try:
             return Frame(self._look.moment())
         except NodeError as error:

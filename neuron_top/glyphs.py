@@ -55,7 +55,7 @@ def cleaner(glyphs: Glyphs) -> Callable[[str], str]:
 
 
 def terminal_glyphs() -> Glyphs:
-    """What the terminal can show, as far as the locale tells."""
+    """Return the characters that the terminal can show according to the locale."""
     if os.environ.get("LC_ALL") in ("C", "POSIX"):
         # Python itself speaks UTF-8 there, but who asks for it by name wants plain characters.
         return ASCII

@@ -1,4 +1,4 @@
-"""The end of a terminal: the kernel tells its session's foreground processes by SIGHUP, and no others."""
+"""Detects that a terminal was closed: the kernel sends SIGHUP to foreground processes only."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 
 def when_gone(terminal: int, call: Callable[[], object]) -> None:
-    """Call ``call``, in a thread of its own, once nobody holds the other end of ``terminal`` (a file descriptor).
+    """Call ``call`` in a thread when the other end of ``terminal`` (a file descriptor) is closed.
 
-    Textual reads a terminal that is gone again and again, which takes a whole core.
+    Textual reads a closed terminal in a loop, which takes a whole core.
     """
 
     def wait() -> None:
         poll = select.poll()
-        # Hanging up is told whatever is asked for; input is not.
+        # poll() always reports a hangup; without event flags it does not report input.
         poll.register(terminal, 0)
         poll.poll()
         call()

@@ -1,4 +1,4 @@
-"""What can be looked at: a node of this machine, or one that answers over the network."""
+"""Sources of moments: a node of this machine, or a node that answers over the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Look(Protocol):
 
     @property
     def name(self) -> str:
-        """What is looked at."""
+        """Return the name of the node."""
         ...
 
     @property
@@ -25,10 +25,10 @@ class Look(Protocol):
         ...
 
     def moment(self) -> Moment:
-        """Look once. The first look, and the first after a failed one, knows no rates.
+        """Look once. The first moment, and the first one after a failure, has no rates.
 
         Raises:
-            NodeError: there is no node, or it can't be read, and what can be done about it.
+            NodeError: the node does not exist or cannot be read; says what to do.
         """
         ...
 
@@ -41,7 +41,7 @@ class Look(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what it holds open."""
+        """Close open files and connections."""
         ...
 
 
@@ -49,7 +49,7 @@ class SourceLook:
     """A node of this machine, or a recording of one."""
 
     def __init__(self, source: Source, clean: Clean = printable, pods: PodWatch | None = None) -> None:
-        """Look at ``source``.
+        """Read ``source``.
 
         Args:
             source: the node.
@@ -64,7 +64,7 @@ class SourceLook:
 
     @property
     def name(self) -> str:
-        """What is looked at."""
+        """Return the name of the node."""
         return self._source.name
 
     @property

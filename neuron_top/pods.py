@@ -26,7 +26,7 @@ def _ask() -> tuple[Holding, ...] | None:
 
 
 class PodWatch:
-    """Asks the kubelet from time to time, on a thread that ends with the answer."""
+    """Queries the kubelet from time to time, each time in a thread that ends with the response."""
 
     def __init__(
         self, ask: Callable[[], tuple[Holding, ...] | None] = _ask, period_seconds: float = PERIOD_SECONDS

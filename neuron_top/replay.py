@@ -62,7 +62,7 @@ class ReplayLook(SourceLook):
         return self._watcher.moment(earlier, self._before)
 
     def seek(self, seconds: float) -> None:
-        """Go on so many seconds later (earlier), within the recording."""
+        """Continue this many seconds later (or earlier), within the recording."""
         self.replay.seek(seconds)
         self._before = None
 
@@ -108,20 +108,20 @@ class ReplayScreen(NodeScreen):
         self._scrub = Section(self._scrub_lines, id="scrub")
 
     def compose(self) -> ComposeResult:
-        """The scrub bar below what every node has."""
+        """Add the scrub bar to the parts of every node's screen."""
         yield from super().compose()
         yield self._scrub
 
     async def on_mount(self) -> None:
-        """Find the events of the whole recording meanwhile."""
+        """Start to search the whole recording for events."""
         self._replay.scan.start()
 
     def on_unmount(self) -> None:
-        """End that too."""
+        """Stop the search for events."""
         self._replay.scan.stop()
 
     def take(self, frame: Frame) -> None:
-        """Remember a frame; one from before the last begins anew, for charts and steps only go forward."""
+        """Store a frame. A frame earlier than the last one starts a new session, because charts only go forward."""
         live = self.session.live
         if frame.moment is not None and live is not None and frame.moment.snapshot.time_ns < live.snapshot.time_ns:
             self.session = Session(self._interval_seconds)

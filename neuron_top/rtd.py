@@ -1,4 +1,4 @@
-"""neuron-rtd daemons to watch: their addresses, and whether anybody answers there.
+"""neuron-rtd daemons to watch: their addresses, and whether they answer.
 
 A daemon's networks are in the node's own figures, like those of every runtime; its address tells which one it is. A
 daemon that was asked for and does not answer is shown as a runtime that can't be read.
@@ -60,7 +60,7 @@ def watched_addresses(given: Iterable[str]) -> tuple[RtdAddress, ...]:
 
 
 def why_unreachable(address: RtdAddress) -> str:
-    """The reason, empty when somebody listens there."""
+    """Return the reason, empty if a daemon listens there."""
     try:
         if address.path:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -1,4 +1,4 @@
-"""What the screen knows and which part of it is shown: the state behind the views, without a screen."""
+"""The state behind the views: what is known, and which part of it is shown."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Session:
 
     @property
     def selected(self) -> int:
-        """The selected runtime's tab in the moment on show; tab 0 when it is not there."""
+        """Return the tab of the selected runtime in the moment on show; tab 0 if the runtime is not in it."""
         keys = [r.key for r in self.moment.snapshot.runtimes] if self.moment is not None else []
         return keys.index(self._key) + 1 if self._key in keys else 0
 
     def select(self, index: int) -> None:
-        """Choose a tab; a number that there is not changes nothing."""
+        """Select a tab. A number without a tab changes nothing."""
         if self.moment is not None and 0 <= index < len(self.tabs):
             self._key = self.moment.snapshot.runtimes[index - 1].key if index else None
 

@@ -1,4 +1,4 @@
-"""What the screen remembers from one run to the next."""
+"""Settings that neuron-top saves for the next run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def parse_settings(text: str) -> Settings:
 
 
 def load_settings(path: Path) -> Settings:
-    """Settings of the last run; the defaults when there are none or they can't be read."""
+    """Return the settings of the last run, or the defaults if there are none or they cannot be read."""
     try:
         return parse_settings(read_regular(path, _MAX_BYTES).decode())
     except (OSError, UnicodeDecodeError):
@@ -70,7 +70,7 @@ def load_settings(path: Path) -> Settings:
 
 
 def save_settings(path: Path, settings: Settings) -> None:
-    """Replace the file in one step, readable by its owner alone; a directory that can't be written is no failure."""
+    """Replace the file atomically, readable by its owner only. A directory that cannot be written is not an error."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(path, json.dumps(settings._asdict()).encode())

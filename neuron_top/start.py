@@ -1,4 +1,4 @@
-"""What the command line asks for, carried out."""
+"""Runs what the command line requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NODE_SECONDS = 1.0
 _FLEET_SECONDS = 5.0
 
 
-# Hundreds of looks are kept, in records without cycles: the collector would walk through them time and again.
+# Hundreds of looks are kept in records without cycles, which the garbage collector would traverse again and again.
 _GC_THRESHOLDS = (50_000, 50, 1000)
 
 
@@ -57,10 +57,10 @@ class Wish(NamedTuple):
 
 
 def start(wish: Wish) -> None:
-    """Watch what is asked for until the user ends it, and remember the state of the screen.
+    """Watch the requested node or fleet until the user quits, and save the settings.
 
     Raises:
-        UsageError: the options do not go together, or an address is none.
+        UsageError: the options exclude each other, or an address is invalid.
         NodeError: with ``once``: there is no node.
     """
     gc.set_threshold(*_GC_THRESHOLDS)

@@ -30,7 +30,7 @@ def totals_text(found: FleetTotals) -> str:
 
 
 def tile_cells(rows: Sequence[NodeRow], *, colour: bool) -> int:
-    """Width of one node's tile: two cores a cell, or one where they are told apart by characters."""
+    """Return the width of a node's tile: two cores per cell in color, one per cell without."""
     most = max((len(row.cores) for row in rows), default=0)
     return max(2, (most + 1) // 2 if colour else most) + 2 + _NAME_CELLS
 

@@ -159,7 +159,7 @@ def core_lines(
 
 
 def lost_line(device: int, width: int, glyphs: Glyphs) -> Text:
-    """A device that is gone, crossed out."""
+    """Return the line of a lost device, crossed out."""
     text = Text().append(f"ND{device}".ljust(_LABEL_CELLS), FAULT_STYLE)
     text.append(glyphs.cross * max(0, min(width, _MOST_CROSSES) - _LABEL_CELLS - 6), FAULT)
     text.append(" ").append("LOST", HUNG_STYLE)

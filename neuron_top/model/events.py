@@ -1,4 +1,4 @@
-"""What happened between two looks, in words; what repeats is one event with its count and its span of time."""
+"""Events between two looks, in words; repetitions are one event with a count and a time span."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FOLD_NS = 60 * 10**9
 
 
 class Severity(enum.Enum):
-    """How much an event matters."""
+    """Severity of an event."""
 
     INFO = "info"
     WARNING = "warning"
@@ -248,14 +248,14 @@ class EventLog:
     """The events of a session, folded; the oldest go when there are too many."""
 
     def __init__(self) -> None:
-        """Nothing happened yet."""
+        """Start without events."""
         self._folded: deque[_Folded] = deque(maxlen=MAX_EVENTS)
         self._open: dict[tuple[str, str], _Folded] = {}
         self.severe = 0
         """Events that are no mere information, each counted once however often it repeats."""
 
     def extend(self, events: tuple[Event, ...]) -> None:
-        """Take what happened."""
+        """Add events."""
         for event in events:
             key = event.where, event.text
             folded = self._open.get(key)

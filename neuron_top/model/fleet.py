@@ -54,14 +54,14 @@ class NodeRow(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """How soon somebody should look: 0 for not at all."""
+        """The urgency of the node's problems: 0 if it has none."""
         if self.problem:
             return _NOT_ASKED_RANK if self.problem == NOT_ASKED else _SILENT_RANK
         return int(self.grade or 0)
 
 
 def silent_row(endpoint: str, problem: str, last: NodeRow | None) -> NodeRow:
-    """A node that does not answer: who it is stays known, its figures are not."""
+    """Return the row of a node that does not answer: its identity is kept, its figures are not available."""
     if last is None:
         return NodeRow(endpoint, problem, None)
     return NodeRow(
@@ -80,7 +80,7 @@ def _failed(moment: Moment) -> int | None:
 
 
 def answered_row(endpoint: str, moment: Moment, now: float) -> NodeRow:
-    """A node as its last answer told; ``now`` is CLOCK_MONOTONIC in seconds."""
+    """Return the row of a node from its last answer; ``now`` is CLOCK_MONOTONIC in seconds."""
     sample = make_sample(moment)
     snapshot = moment.snapshot
     owners = snapshot.core_owner

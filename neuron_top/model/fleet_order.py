@@ -27,7 +27,7 @@ GROUPINGS = (
 
 
 def grouping_named(name: str) -> Grouping | None:
-    """The grouping of a name; ``None``: there is none, each node stands for itself."""
+    """Return the grouping with a name; ``None`` if nodes are not grouped."""
     return next((grouping for grouping in GROUPINGS if grouping.name == name), None)
 
 

@@ -16,7 +16,7 @@ RuntimeKey = tuple[int, int]
 
 
 class Latency(NamedTuple):
-    """Executions' latency in the interval; ``None`` where nothing ran or the source can't tell."""
+    """Latency of executions in the interval; ``None`` if nothing ran or the source does not report it."""
 
     p50_ns: float | None = None
     p99_ns: float | None = None
@@ -26,14 +26,14 @@ NO_LATENCY = Latency()
 
 
 class LinkTraffic(NamedTuple):
-    """Bytes a second sent over a device's links; ``None`` where unknown."""
+    """Bytes per second sent over a device's links; ``None`` if unknown."""
 
     east: float | None
     west: float | None
 
 
 class Moment(NamedTuple):
-    """What is kept of one look.
+    """One look at a node, in the form that is kept.
 
     Attributes:
         snapshot: without latency histograms, which :attr:`latency` stands for.

@@ -17,7 +17,7 @@ _KEPT_CORES = 512
 
 
 class CoreCell(NamedTuple):
-    """One NeuronCore: share of time busy, FLOP/s; ``owned`` tells an idle core from a free one."""
+    """One NeuronCore: busy share of time and FLOP/s; ``owned`` distinguishes an idle core from a free one."""
 
     core: int
     utilization_ratio: float | None
@@ -27,7 +27,7 @@ class CoreCell(NamedTuple):
 
 
 class DeviceRow(NamedTuple):
-    """The cores of one Neuron Device; ``lost``: it was there and is gone."""
+    """The cores of one Neuron Device; ``lost``: the device disappeared."""
 
     device: int
     cores: tuple[CoreCell, ...]
@@ -79,7 +79,7 @@ class View(NamedTuple):
 
 
 def tab_names(snapshot: Snapshot) -> tuple[str, ...]:
-    """``all``, then each runtime by its tag; equal tags are told apart by pid."""
+    """Return ``all``, then the tag of each runtime, with its pid if several runtimes have the same tag."""
     count = Counter(r.tag for r in snapshot.runtimes)
     return (ALL_TAB, *(r.tag if count[r.tag] == 1 else f"{r.tag}:{r.pid}" for r in snapshot.runtimes))
 
@@ -96,7 +96,10 @@ def core_rows(
     faults: Faults = NO_FAULTS,
     lost: Sequence[Device] = (),
 ) -> tuple[DeviceRow, ...]:
-    """A cell a core: its owner's rate among the chosen; a core that nobody owns is idle, unless it counts by itself."""
+    """Return a cell per core, with the rate of its owner among ``chosen``.
+
+    A core without owner is idle, unless the core itself has counters.
+    """
     found: dict[int, CoreRate | None] = {}
     everything = len(chosen) == len(snapshot.runtimes)
     for device in snapshot.devices:

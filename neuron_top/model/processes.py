@@ -94,7 +94,7 @@ _Any = TypeVar("_Any", bound=_Suffers)
 
 
 def worst_first(rows: Iterable[_Any]) -> tuple[_Any, ...]:
-    """By what is known to be wrong, then errors, then p99; one with a problem that ends no execution has no p99."""
+    """Sort by problems, then errors, then p99. A process with a problem that completes no execution has no p99."""
 
     def order(row: _Any) -> tuple[float, float, float]:
         p99_ns = math.inf if row.p99_ns is None and row.grade is not None else row.p99_ns or 0.0
@@ -208,7 +208,7 @@ _FAILING = (NUMBERS["ERR/S"], NUMBERS["ERRORS"])
 
 
 def shown_columns(processes: tuple[Process, ...]) -> tuple[int, ...]:
-    """The columns that tell processes apart: one that says the same of all is hidden, and pods where there are none."""
+    """Return the columns to show: those with the same text in all rows are hidden, and pods if there are none."""
     uniform = {NUMBERS[title] for title in _MAY_HIDE
                if len({COLUMNS[NUMBERS[title]].text(p) for p in processes}) < 2}  # fmt: skip
     if not any(p.pods for p in processes):

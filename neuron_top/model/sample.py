@@ -37,13 +37,13 @@ class Sample(NamedTuple):
 
 
 def mean_known(values: list[float | None]) -> float | None:
-    """Mean of those that are known; ``None`` when none is."""
+    """Return the mean of the known values; ``None`` if no value is known."""
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known else None
 
 
 def max_known(values: list[float | None]) -> float | None:
-    """The largest of those that are known; ``None`` when none is."""
+    """Return the largest known value; ``None`` if no value is known."""
     return max((v for v in values if v is not None), default=None)
 
 
@@ -95,7 +95,7 @@ def _figures(moment: Moment, runtime: Runtime) -> Figures:
 
 
 def _node_utilization(moment: Moment, cores: Mapping[int, float]) -> float | None:
-    """Mean over all cores of the node: one without an owner is idle, one that can't be told is left out."""
+    """Return the mean over all cores of the node. A core without owner is idle; a core of unknown load is left out."""
     if moment.rates is None:
         return None
     owners = moment.snapshot.core_owner

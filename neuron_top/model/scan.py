@@ -29,11 +29,11 @@ class EventScan:
         self.done = False
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End before all is read."""
+        """Stop, even if not everything is read."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(0.5)

@@ -50,7 +50,7 @@ class Client:
         self._tls: ssl.SSLContext | None = None
 
     def get(self, endpoint: Endpoint, path: str, accept: str, timeout_seconds: float) -> Response:
-        """Ask for a path.
+        """Request a path.
 
         Args:
             endpoint: whom.

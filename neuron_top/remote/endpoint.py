@@ -62,7 +62,7 @@ def parse_endpoint(text: str, default_port: int = DEFAULT_PORT) -> Endpoint:
 
 
 def read_hostfile(path: Path) -> list[Endpoint]:
-    """One endpoint a line; empty lines and what follows a ``#`` mean nothing.
+    """Read one endpoint per line; empty lines and text after ``#`` are ignored.
 
     Raises:
         UsageError: the file can't be read, or a line of it is no endpoint.
@@ -96,7 +96,7 @@ def gather_endpoints(given: Iterable[str], hostfile: Path | None) -> list[Endpoi
 
 
 def distinct(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Each once, in their order; those that share a name also by their address.
+    """Return each endpoint once, in order; endpoints with the same name are shown with their address.
 
     Raises:
         UsageError: there is none, or there are too many.

@@ -46,7 +46,7 @@ class _Asker:
         self._without_summary_until = 0.0
 
     def row(self) -> NodeRow:
-        """Ask once.
+        """Query the node once.
 
         Raises:
             NodeError: it does not answer.
@@ -71,7 +71,7 @@ class _Watched(NamedTuple):
 
 
 class Fleet:
-    """Asks every node once an interval; :meth:`rows` tells what is known of each.
+    """Queries every node once per interval; :meth:`rows` returns what is known of each node.
 
     Requests are spread evenly over the interval. Answers are taken apart one at a time: more threads would only take
     the interpreter from each other, and from the keys.
@@ -84,7 +84,7 @@ class Fleet:
         clean: Clean = printable,
         make_look: MakeLook | None = None,
     ) -> None:
-        """Nothing is asked before :meth:`start`."""
+        """No node is queried before :meth:`start`."""
         self.endpoints = tuple(endpoints)
         self.interval_seconds = interval_seconds
         self.clean = clean
@@ -119,7 +119,7 @@ class Fleet:
         return self.make_look(self.endpoints[number], whole=True)
 
     def start(self, *, at_once: bool = False) -> None:
-        """Begin to ask; ``at_once``: without spreading the first requests over the interval."""
+        """Start the queries; with ``at_once``, do not spread the first ones over the interval."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         now = time.monotonic()
         spread = 0.0 if at_once else self.interval_seconds / max(1, len(self.endpoints))

@@ -113,7 +113,7 @@ def _pods(node: Series, clean: Clean) -> dict[int, str]:
 
 
 def _cores(node: Series, known: frozenset[int]) -> dict[str, dict[int, CoreMemory]]:
-    """Tag -> core -> memory; of a core that is owned and tells nothing, nothing is known."""
+    """Return tag -> core -> memory. The memory of an owned core without figures is unknown."""
     parts: dict[str, dict[int, dict[str, int]]] = {}
     for field in CoreMemory._fields:
         for (tag, core), value in node.by(f"neuroncore_memory_usage_{field}", TAG, "neuroncore").items():
@@ -182,7 +182,7 @@ def _latencies(node: Series) -> dict[str, Latency]:
 
 
 def _overall(latencies: Iterable[Latency]) -> Latency:
-    """Percentiles of several runtimes can't be merged: where there are several, only the worst p99 is told."""
+    """Percentiles of several runtimes cannot be merged: only the worst p99 is reported."""
     known = [latency for latency in latencies if latency.p99_ns is not None]
     if len(known) == 1:
         return known[0]
@@ -190,7 +190,7 @@ def _overall(latencies: Iterable[Latency]) -> Latency:
 
 
 def moment_of(name: str, scrape: Scrape, before: Snapshot | None, clean: Clean = printable) -> Moment:
-    """What a scrape tells; ``before`` is the node at an earlier report, for counts.
+    """Return the node that a scrape describes; ``before`` is the node at an earlier report, for counts.
 
     Raises:
         NodeError: it does not tell how many devices and cores the node has.
@@ -234,7 +234,7 @@ class RemoteLook:
         reader: Reader | None = None,
         client: Client | None = None,
     ) -> None:
-        """Nothing is asked before :meth:`moment`; ``reading`` is held while ``reader`` takes an answer apart."""
+        """No request is sent before :meth:`moment`; ``reading`` is held while ``reader`` parses a response."""
         self._client = client if client is not None else Client()
         self.endpoint = endpoint
         self._timeout_seconds = timeout_seconds
@@ -254,7 +254,7 @@ class RemoteLook:
         raise NodeError(f"process {pid} runs on {self.endpoint}", mend="send the signal there")
 
     def moment(self) -> Moment:
-        """Ask once; an answer that tells the same report again is the same moment."""
+        """Query the node once. A response with the same report returns the same moment."""
         last, self._last = self._last, None
         text = fetch(self.endpoint, self._timeout_seconds, self._client)
         received = Received(time.monotonic_ns(), time.time_ns())

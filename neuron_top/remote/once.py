@@ -26,7 +26,7 @@ class Form(enum.Enum):
 
 
 def print_fleet(fleet: Fleet, form: Form = Form.TEXT) -> bool:
-    """Ask every node at once, and again after an interval, for rates; print the table.
+    """Query all nodes now and again after an interval, to compute rates, and print the table.
 
     Returns whether any node answered.
     """

@@ -35,7 +35,7 @@ class Past(NamedTuple):
 def past_of(
     prometheus: Prometheus, endpoint: Endpoint | None, span_seconds: float, columns: int, end_unix_seconds: float
 ) -> Past:
-    """Ask a Prometheus.
+    """Query a Prometheus.
 
     Args:
         prometheus: the server.

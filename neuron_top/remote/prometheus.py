@@ -55,7 +55,7 @@ class Prometheus:
     """A Prometheus server."""
 
     def __init__(self, url: str, client: Client) -> None:
-        """Nothing is asked yet.
+        """Create the client without a request.
 
         Raises:
             UsageError: this is no URL.

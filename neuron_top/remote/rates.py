@@ -30,7 +30,7 @@ def _since(after: tuple[int, ...] | None, before: tuple[int, ...] | None) -> lis
 def rates_of(
     node: Series, runtimes: Mapping[str, Runtime], snapshot: Snapshot, before: Snapshot | None, seconds: float
 ) -> Rates:
-    """What changed since ``before``, ``seconds`` earlier; gauges are taken as the monitor tells them."""
+    """Return what changed since ``before``, ``seconds`` earlier; gauges are taken as the monitor reports them."""
     earlier = {r.key: r for r in before.runtimes} if before is not None else {}
     utilization = node.by("neuroncore_utilization_ratio", TAG, "neuroncore")
     cpu = node.by("neuron_runtime_vcpu_usage_ratio", TAG, "usage_type")

@@ -199,7 +199,7 @@ def _parse_series(series: str) -> tuple[str, Mapping[str, str]]:
 
 
 def read_scrape(endpoint: Endpoint, reader: Reader, text: str, received: Received) -> Scrape:
-    """What an answer tells.
+    """Return the content of a response.
 
     Raises:
         NodeError: these are no metrics of a Neuron node.

@@ -1,4 +1,4 @@
-"""The samples of one scrape, with the questions that are asked of them."""
+"""The samples of one scrape, and lookups in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TAG = "runtime_tag"
 
 
 def integer(text: str | None) -> int | None:
-    """The number that a label tells, if it is one."""
+    """Return the number in a label, or ``None`` if it is not a number."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
 

@@ -67,7 +67,7 @@ def summary_path(metrics_path: str) -> str | None:
 
 
 def read_summary(body: bytes) -> Summary | None:
-    """A summary from an answer; ``None``: it is none, or larger than one of any node."""
+    """Return the summary in a response; ``None`` if it is not a summary, or larger than that of any node."""
     if len(body) > _MAX_BYTES:
         return None
     try:

@@ -17,7 +17,7 @@ from runtime_core.telemetry import NeuronError
 
 
 class SignalScreen(ModalScreen[str]):
-    """Asks which signal to send; returns the outcome in words, "" when nothing was sent.
+    """Asks which signal to send; returns the result in words, "" if no signal was sent.
 
     A signal goes only to a process that is proven to be the one shown. The process is pinned by a pidfd when the
     question opens: if it ends meanwhile, no later process with its pid is hit.
@@ -54,7 +54,7 @@ class SignalScreen(ModalScreen[str]):
             self._problem = str(error)
 
     def compose(self) -> ComposeResult:
-        """The question and its answers, or why there is none."""
+        """The question and its answers, or the reason why no signal can be sent."""
         p = self._process
         with Vertical():
             if self._problem:

@@ -68,7 +68,7 @@ class FleetScreen(FleetList):
             self.post_message(self.Opened(self._places[row.endpoint]))
 
     def action_group(self) -> None:
-        """Group by the next thing: the zone, the instance type, nothing."""
+        """Group by the zone, by the instance type, or not at all, in turn."""
         self._group, self._inside = next_grouping(self._group), None
         self._draw()
 
@@ -79,7 +79,7 @@ class FleetScreen(FleetList):
             self._draw()
 
     def action_worst(self) -> None:
-        """Put the worst nodes on top, or leave them where the order has them."""
+        """Keep the worst nodes on top, or no longer do so."""
         self._worst_first = not self._worst_first
         self._draw()
         self.notify("the ten worst nodes stay on top" if self._worst_first else "all nodes are in the order chosen")
@@ -96,7 +96,7 @@ class FleetScreen(FleetList):
             self.app.push_screen(PastScreen(self._prometheus, endpoint, self._glyphs))
 
     def commands(self) -> Iterable[SystemCommand]:
-        """What the command palette offers here."""
+        """Return the commands for the command palette."""
         yield SystemCommand("Table or heat map of all cores", "key c", self.action_heat)
         yield SystemCommand("Open the chosen node", "key Enter", self.action_open)
         yield SystemCommand("Group by zone or instance type", "key g", self.action_group)
@@ -118,7 +118,7 @@ class FleetScreen(FleetList):
         self._sort_by(column, COLUMNS[column].numeric)
 
     def action_reverse(self) -> None:
-        """Turn the order around."""
+        """Reverse the order."""
         self._sort_by(self._sort[0], not self._sort[1])
 
     def _sort_by(self, column: int, reverse: bool) -> None:
@@ -126,16 +126,16 @@ class FleetScreen(FleetList):
         self._draw()
 
     def on_sortable_table_title_picked(self, message: SortableTable.TitlePicked) -> None:
-        """Sort by the column; by the same one again: the other way round."""
+        """Sort by the column; a second click reverses the order."""
         same = message.column == self._sort[0]
         self._sort_by(message.column, not self._sort[1] if same else COLUMNS[message.column].numeric)
 
     def on_tiles_chosen(self) -> None:
-        """Tell who it is."""
+        """Show the name of the chosen node."""
         self._chosen.update()
 
     def on_lines_moved(self) -> None:
-        """Tell who it is."""
+        """Show the name of the chosen node."""
         self._chosen.update()
 
     def on_lines_copied(self, message: Lines.Copied) -> None:
@@ -149,21 +149,21 @@ class FleetScreen(FleetList):
             self.action_open()
 
     def action_pause(self) -> None:
-        """Hold the screen still, or go on."""
+        """Pause or resume the screen."""
         self._paused = not self._paused
         self.refresh_rows()
         self._keys.update()
 
     def action_filter(self) -> None:
-        """Let a filter be typed."""
+        """Open the filter line."""
         self._filter.open()
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Narrow the nodes while it is typed."""
+        """Apply the filter while it is typed."""
         self._needle = message.value
         self._draw()
 
     def on_filter_line_done(self) -> None:
-        """Give the keys back."""
+        """Return the focus to the nodes."""
         self._main().focus()
         self._draw()

@@ -87,13 +87,13 @@ class FleetList(Screen[None]):
         yield from (self._title, self._table, self._tiles, self._legend, self._filter, self._chosen, self._keys)
 
     def on_mount(self) -> None:
-        """Begin to ask."""
+        """Start the queries."""
         self._fleet.start()
         self.set_interval(_REDRAW_SECONDS, self.refresh_rows)
         self._arrange()
 
     def on_unmount(self) -> None:
-        """Ask no more."""
+        """Stop the queries."""
         self._fleet.stop()
 
     @property
@@ -101,7 +101,7 @@ class FleetList(Screen[None]):
         return not self.app.no_color and self._glyphs.shades.isascii() is False
 
     def refresh_rows(self) -> None:
-        """Show what is known now; nothing moves while it is paused or behind another screen."""
+        """Show the current rows, unless the screen is paused or covered by another one."""
         if not self._paused and self.is_current:
             self._rows = self._fleet.rows()
             self._totals = totals(self._rows)
@@ -150,7 +150,7 @@ class FleetList(Screen[None]):
         return heads
 
     def _line(self, row: NodeRow, now: float) -> Line:
-        """A row as the table shows it; made once while it stays, for hundreds are there and few change at a time."""
+        """Return a row of the table. Rows that did not change are kept: of hundreds, few change at a time."""
         known = self._lines.get(row.endpoint)
         if known is not None and known[0] is row and not row.problem:
             return known[1]

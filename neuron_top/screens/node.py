@@ -98,11 +98,11 @@ class NodeScreen(WatchScreen):
         self._draw()
 
     def action_tab_by(self, step: int) -> None:
-        """Go to the previous or next tab, around the ends."""
+        """Go to the previous or next tab; after the last comes the first."""
         self.action_tab((self.session.selected + step) % max(1, len(self.session.tabs)))
 
     def action_filter(self) -> None:
-        """Let a filter be typed."""
+        """Open the filter line."""
         view = self._view()
         if view is not None and view.FILTERS:
             self._filter.open()
@@ -110,12 +110,12 @@ class NodeScreen(WatchScreen):
             self.notify("only processes, models and events can be filtered: press p, m or e first")
 
     def on_input_changed(self, message: FilterLine.Changed) -> None:
-        """Narrow the view while it is typed."""
+        """Apply the filter while it is typed."""
         self._needle = message.value
         self._draw()
 
     def on_filter_line_done(self) -> None:
-        """Give the keys back to the view."""
+        """Return the focus to the view."""
         view = self._view()
         if view is not None:
             view.main_widget().focus()
@@ -127,12 +127,12 @@ class NodeScreen(WatchScreen):
         self.notify("row copied")
 
     async def on_processes_view_opened(self, message: ProcessesView.Opened) -> None:
-        """Show what a process did."""
+        """Show the history of a process."""
         self.session.select_runtime(message.key)
         await self.action_view("history")
 
     async def action_open_pid(self, pid: int) -> None:
-        """Show what a process did."""
+        """Show the history of a process."""
         moment = self.session.moment
         runtime = next((r for r in moment.snapshot.runtimes if r.pid == pid), None) if moment is not None else None
         if runtime is not None:
@@ -140,7 +140,7 @@ class NodeScreen(WatchScreen):
             await self.action_view("history")
 
     async def action_open_core(self, core: int) -> None:
-        """Show what the owner of a core did."""
+        """Show the history of the owner of a core."""
         moment = self.session.moment
         owner = moment.snapshot.core_owner.get(core) if moment is not None else None
         if owner is not None:
@@ -177,7 +177,7 @@ class NodeScreen(WatchScreen):
             await self._go(place, "processes")
 
     def on_processes_view_signal_wanted(self, message: ProcessesView.SignalWanted) -> None:
-        """Ask before a signal is sent."""
+        """Ask for confirmation before a signal is sent."""
         from neuron_top.screens.confirm import SignalScreen
 
         if self._read_only:

@@ -54,7 +54,7 @@ class PastScreen(Screen[None]):
         yield from (self._canvas, self._keys)
 
     def on_mount(self) -> None:
-        """Ask, and again from time to time."""
+        """Query Prometheus now and at intervals."""
         self._canvas.focus()
         self._keys.update()
         self.set_interval(_REFRESH_SECONDS, self._ask)

@@ -93,34 +93,34 @@ class WatchScreen(Screen[None]):
         yield from (self._title, self._health, self._notice, self._views, self._filter, self._tabs, self._keys)
 
     async def on_mount(self) -> None:
-        """Begin to look at the node."""
-        # The collector's thread can't ask for it: Textual finds the application by a context variable.
+        """Start the collector and open the view."""
+        # Not available in the collector's thread: Textual finds the application through a context variable.
         self._application = self.app
         self._collector.start()
         await self._open_view()
 
     def on_unmount(self) -> None:
-        """End the collector's thread."""
+        """Stop the collector."""
         self._collector.stop()
 
     def on_resize(self) -> None:
-        """A screen too small for the sections says so."""
+        """Show the views, or the reason if the terminal is too small."""
         self._draw()
 
     def _delivered(self, frame: Frame) -> None:
-        """Called on the collector's thread, which waits until the frame is drawn: a slow screen gets fewer looks."""
+        """Hand a frame over from the collector's thread, which waits until it is drawn: a slow screen gets fewer."""
         if self.is_running:
-            # The screen may end meanwhile.
+            # The screen can close meanwhile.
             with suppress(RuntimeError, concurrent.futures.CancelledError):
                 self._application.call_from_thread(self.take, frame)
 
     def take(self, frame: Frame) -> None:
-        """Remember a frame, and show it unless the screen is paused."""
+        """Store a frame, and show it unless the screen is paused."""
         self.session.take(frame)
         self._draw()
 
     def _obstacle(self) -> str:
-        """Why the view can't be shown; "" when it can."""
+        """Return why the view cannot be shown; "" if it can."""
         if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
             return f"too small: {self.size.width}x{self.size.height}\nneeds {MIN_COLUMNS}x{MIN_ROWS} or more"
         if self.session.moment is None:
@@ -131,7 +131,7 @@ class WatchScreen(Screen[None]):
         return self._opened.get(self._view_name)
 
     def _draw(self) -> None:
-        """Bring the screen up to date; what did not change is left alone."""
+        """Update the screen; parts that did not change are not drawn again."""
         obstacle = self._obstacle()
         if obstacle:
             self._notice.update(obstacle)
@@ -157,7 +157,7 @@ class WatchScreen(Screen[None]):
         return [title_line(text + where, VIEWS, self._view_name, width, self._badges())]
 
     def _badges(self) -> dict[str, str]:
-        """How many warnings and errors came since the events were last open."""
+        """Return the number of warnings and errors since the events were last open."""
         unseen = self.session.events.severe - self._seen_events
         return {"events": str(min(unseen, 99))} if unseen > 0 else {}
 
@@ -187,7 +187,7 @@ class WatchScreen(Screen[None]):
     # Views
 
     async def _open_view(self) -> None:
-        """Show the chosen view, making it first if it was never open."""
+        """Show the chosen view; create it if it was never open."""
         view = self._view()
         if view is None:
             view = self._opened[self._view_name] = entry_of(self._view_name).make(self._settings)

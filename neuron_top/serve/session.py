@@ -56,7 +56,7 @@ class Session(AppService):
         return process
 
     async def stop(self) -> None:
-        """End the program, by force if it does not end by itself."""
+        """Terminate the program, and kill it if it does not exit."""
         process = self._process
         try:
             async with asyncio.timeout(_END_SECONDS):

@@ -15,7 +15,7 @@ from runtime_core.telemetry.health import Place
 
 
 class View(Column):
-    """One view: shows a state of the screen when it is asked to.
+    """One view: draws the states of the screen that it receives.
 
     Attributes:
         NOTES: what its keys don't tell, for the help screen.
@@ -27,14 +27,14 @@ class View(Column):
     DEFAULT_CSS = "View { height: 1fr; width: 1fr; }"
 
     def show(self, shown: Shown) -> None:
-        """Draw what changed."""
+        """Draw what changed in ``shown``."""
         raise NotImplementedError
 
     def look_at(self, place: Place) -> None:
-        """Bring a place into view, where the view has a cursor or scrolls."""
+        """Move the cursor or scroll to a place, if the view can."""
 
     def main_widget(self) -> Widget:
-        """What keys go to when the view is opened."""
+        """Return the widget that gets the focus when the view is opened."""
         raise NotImplementedError
 
     def remember(self, settings: Settings) -> Settings:

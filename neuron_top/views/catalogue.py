@@ -73,5 +73,5 @@ NAMES = tuple(entry.name for entry in VIEWS)
 
 
 def entry_of(name: str) -> ViewEntry:
-    """A view by its name; the first one for a name that there is not."""
+    """Return the view with a name; the first view if the name is unknown."""
     return next((entry for entry in VIEWS if entry.name == name), VIEWS[0])

@@ -52,7 +52,7 @@ _STYLES = {Severity.CRITICAL: FAULT_STYLE, Severity.WARNING: WARNING_STYLE}
 
 
 class ProcessesView(View):
-    """All processes, whatever the tab; Enter opens the history of one."""
+    """The processes of all tabs; Enter opens the history of one."""
 
     NOTES = (
         "Processes of all tabs, the worst problem first. A click on a title sorts by that column, a second "
@@ -168,7 +168,7 @@ class ProcessesView(View):
         return next((p for k, p in self._processes.items() if k == key), None)
 
     def on_sortable_table_title_picked(self, message: SortableTable.TitlePicked) -> None:
-        """Sort by the column; by the same one again: the other way round."""
+        """Sort by the column; a second click reverses the order."""
         column, reverse = self.sort
         wide = self.app.size.width >= _TREND_FROM_COLUMNS
         places = [*self._columns[:-1], NUMBERS["P99"], self._columns[-1]] if wide else list(self._columns)
@@ -188,12 +188,12 @@ class ProcessesView(View):
         self._sort_by(column, COLUMNS[column].numeric)
 
     def action_sort_to(self, title: str) -> None:
-        """Sort by a column; by the same one again: the other way round."""
+        """Sort by a column; a second time reverses the order."""
         column, reverse = NUMBERS[title], COLUMNS[NUMBERS[title]].numeric
         self._sort_by(column, not self.sort[1] if self.sort[0] == column else reverse)
 
     def action_worst(self) -> None:
-        """The process that suffers most first."""
+        """Sort by problems: the worst process first."""
         self._sort_by(WORST, False)
 
     def action_reverse(self) -> None:

@@ -15,7 +15,7 @@ from neuron_top.widgets.section import Section
 
 
 class TopologyView(View):
-    """Who owns what, and what goes over the links."""
+    """The devices with their links, their owners and their traffic."""
 
     NOTES = "Each letter is a core and names its owner. A box shows the mean utilization of its cores."
     DEFAULT_CSS = "TopologyView VerticalScroll { scrollbar-size-vertical: 1; }"

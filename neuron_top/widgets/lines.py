@@ -1,4 +1,4 @@
-"""A scrolling list of lines with a cursor, of which only those on show are ever drawn."""
+"""A scrolling list of lines with a cursor; only visible lines are drawn."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Lines(ScrollView, Kept, can_focus=True):
         self.cursor = 0
         self.show_cursor = True
         self.touched = False
-        """Whether anybody ever moved the cursor."""
+        """Whether the user has moved the cursor."""
         self._extent = (-1, -1)
 
     def line_count(self) -> int:
@@ -124,7 +124,7 @@ class Lines(ScrollView, Kept, can_focus=True):
         self.refresh()
 
     def cursor_moved(self) -> None:
-        """What a subclass remembers of the cursor's place."""
+        """Called when the cursor moved; a subclass stores its place."""
 
     def picked(self, index: int, x: int) -> None:
         """A line was clicked, ``x`` cells from its start."""

@@ -1,4 +1,4 @@
-"""A tree with memory figures: arrows move through it and open it, and so does the mouse."""
+"""A tree with memory figures: arrow keys and the mouse move through it and open its rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MemoryTree(Lines):
         self._key: str | None = None
 
     def is_open(self, key: str) -> bool:
-        """Every level is closed until somebody opens it, or all of them."""
+        """Return whether a row is open. Rows are closed until the user opens them."""
         if key in self._opened:
             return True
         if key in self._shut:

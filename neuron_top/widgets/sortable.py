@@ -1,4 +1,4 @@
-"""A table that tells when a title is clicked."""
+"""A table that reports clicks on its titles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from neuron_top.widgets.table import Table
 
 
 class SortableTable(Table):
-    """The table; a click on a title asks to sort by it."""
+    """A table that sends a message when a title is clicked."""
 
     class TitlePicked(Message):
         """A column's title was clicked."""
@@ -19,5 +19,5 @@ class SortableTable(Table):
             self.column = column
 
     def header_picked(self, row: int, x: int) -> None:
-        """Ask to sort."""
+        """Send the message."""
         self.post_message(self.TitlePicked(self.column_at(x)))

@@ -61,7 +61,7 @@ class Table(Lines):
                 self.refresh_line(number + self.header_rows)
             return
         keys = [line.key for line in self._lines]
-        # Until somebody moves it, the cursor is on the first row: in a table that is sorted by problems, the worst one.
+        # Until the user moves it, the cursor is on the first row: the worst one, in a table that is sorted by problems.
         if self.touched and self._key in keys and not (self._follows_top and self.cursor == 0):
             self.cursor = keys.index(self._key)
         self.changed()

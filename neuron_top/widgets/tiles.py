@@ -38,7 +38,7 @@ class Tiles(Lines):
         """Another tile was chosen."""
 
     def __init__(self, draw: Callable[[int, bool], Text], *, id: str) -> None:
-        """``draw`` makes a tile by its number; the second argument tells whether it is the chosen one."""
+        """``draw`` draws a tile by its number; its second argument is whether the tile is the chosen one."""
         super().__init__(id=id)
         self._draw = draw
         self._count = 0
