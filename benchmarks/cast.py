@@ -17,17 +17,14 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-import runtime_core.compiler
 from benchmarks.harness import compare
-from benchmarks.networks import best_seconds, session
+from benchmarks.networks import best_seconds, compile_model, session
 from runtime_core.compiler import CompileOptions, Fp32Cast
 from runtime_core.engine.numerics import load_program
 
 _POINTWISE = ((32, 16, 112), (24, 144, 56), (64, 64, 56), (128, 128, 28), (256, 256, 14), (512, 512, 7))
 _BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """MobileNet v2: expansion, output channels, repetitions, stride of the first block."""
-# Older versions use another name.
-_compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
 class _Network:
@@ -35,7 +32,7 @@ class _Network:
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        self.constants = [numpy_helper.from_array(np.float32(v), n) for v, n in ((0, "low"), (6, "high"))]
+        self.constants = [numpy_helper.from_array(np.array(v, np.float32), n) for v, n in ((0, "low"), (6, "high"))]
         self._rng = np.random.default_rng(0)
 
     def convolution(self, x: str, taken: int, given: int, kernel: int, stride: int = 1, group: int = 1) -> str:
@@ -45,8 +42,8 @@ class _Network:
         weight /= np.sqrt(np.float32(weight[0].size))
         self.constants += [numpy_helper.from_array(weight, f"{name}.w")]
         self.constants += [numpy_helper.from_array(np.zeros(given, np.float32), f"{name}.b")]
-        attributes = {"strides": [stride] * 2, "pads": [kernel // 2] * 4, "group": group}
-        self.nodes.append(helper.make_node("Conv", [x, f"{name}.w", f"{name}.b"], [name], **attributes))
+        inputs, pads = [x, f"{name}.w", f"{name}.b"], [kernel // 2] * 4
+        self.nodes.append(helper.make_node("Conv", inputs, [name], strides=[stride] * 2, pads=pads, group=group))
         return name
 
     def clipped(self, x: str) -> str:
@@ -93,7 +90,7 @@ def measure() -> dict[str, float]:
         for name, model in models.items():
             onnx.save(model, path)
             rounded, plain = (
-                load_program(_compile(path, CompileOptions(fp32_cast=cast)))
+                load_program(compile_model(path, CompileOptions(fp32_cast=cast)))
                 for cast in (Fp32Cast.MATMULT, Fp32Cast.NONE)
             )
             peer = session(path)

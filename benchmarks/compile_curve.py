@@ -9,12 +9,10 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-import runtime_core.compiler
 from benchmarks.harness import compare, exponent
+from benchmarks.networks import compile_model
 
 _OPERATORS = (500, 1000, 2000, 4000, 8000, 20_000)
-# Older versions use another name.
-_compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
 def _alternating(count: int) -> onnx.ModelProto:
@@ -34,11 +32,11 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "alternating.onnx"
         onnx.save(_alternating(20), path)
-        _compile(path)
+        compile_model(path)
         for count in _OPERATORS:
             onnx.save(_alternating(count), path)
             started = time.process_time()
-            _compile(path)
+            compile_model(path)
             seconds[count] = time.process_time() - started
     figures = {f"{count} operators": value for count, value in seconds.items()}
     figures["exponent"] = exponent(seconds)

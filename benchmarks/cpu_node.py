@@ -26,7 +26,7 @@ def _model(operator: str, shapes: list[tuple[int, ...]], outputs: int = 1, **att
     names = [f"x{i}" for i in range(len(shapes))]
     made = [f"y{i}" for i in range(outputs)]
     graph = helper.make_graph(
-        [helper.make_node(operator, names, made, **attributes)],
+        [helper.make_node(operator, names, made, **attributes)],  # type: ignore[arg-type]
         operator,
         [helper.make_tensor_value_info(n, 1, s) for n, s in zip(names, shapes, strict=True)],
         [helper.make_value_info(n, onnx.TypeProto()) for n in made],

@@ -36,7 +36,8 @@ def _along(value: Array, rank: int, axis: int) -> Array:
 def _quantised(x: Array, scale: Array, zero: Array) -> Array:
     limits = np.iinfo(zero.dtype)
     steps = np.rint(x / _along(scale, x.ndim, 1)) + _along(zero, x.ndim, 1)
-    return np.clip(steps, limits.min, limits.max).astype(zero.dtype)
+    quantised: Array = np.clip(steps, limits.min, limits.max).astype(zero.dtype)
+    return quantised
 
 
 def _number(x: Array, scale: Array, zero: Array, axis: int = 1) -> Array:

@@ -46,7 +46,7 @@ def _small() -> Neff:
     weight = Parameter(TensorSpec("w", DType.FLOAT32, (3, 4)), 0)
     multiply = Instruction(EngineKind.PE, "matmul", ("x", "w"), ("y",))
     node = Node("n", NodeKind.NEURON, (x,), (y,), 0, (multiply,), (weight,), (), 48)
-    return Neff(Graph("small", (x,), (y,), (node,)), {"n": bytes(48)}, "0" * 32)
+    return Neff(Graph("small", (x,), (y,), (node,)), {"n": bytes(48)}, uuid="0" * 32)
 
 
 def _least_microseconds(turns: int, rounds: int, call: object, *arguments: object) -> float:

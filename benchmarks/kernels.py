@@ -14,9 +14,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-import runtime_core.compiler
 from benchmarks.harness import compare, exponent
-from benchmarks.networks import best_seconds, session
+from benchmarks.networks import best_seconds, compile_model, session
 from runtime_core.compiler import CompileOptions, Fp32Cast
 from runtime_core.engine.numerics import load_program
 
@@ -37,8 +36,6 @@ _CURVE = (4, 16, 64, 256, 1024)
 _HEADS = (1, 3, 12, 48)
 _SIZES = (7, 14, 28, 112)
 _RNG = np.random.default_rng(0)
-# Older versions use another name.
-_compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
 def _model(operator: str, shape: Sequence[int], *weights: tuple[int, ...], **attributes: object) -> onnx.ModelProto:
@@ -47,7 +44,7 @@ def _model(operator: str, shape: Sequence[int], *weights: tuple[int, ...], **att
         numpy_helper.from_array(_RNG.standard_normal(s, np.float32), n) for s, n in zip(weights, names[1:], strict=True)
     ]
     graph = helper.make_graph(
-        [helper.make_node(operator, names, ["y"], **attributes)],
+        [helper.make_node(operator, names, ["y"], **attributes)],  # type: ignore[arg-type]
         "kernel",
         [helper.make_tensor_value_info("x", 1, shape)],
         [helper.make_tensor_value_info("y", 1, None)],
@@ -93,7 +90,7 @@ def measure() -> dict[str, float]:
         for name, model in _models():
             path = Path(folder) / "kernel.onnx"
             onnx.save(model, path)
-            program = load_program(_compile(path, CompileOptions(fp32_cast=Fp32Cast.NONE)))
+            program = load_program(compile_model(path, CompileOptions(fp32_cast=Fp32Cast.NONE)))
             peer = session(path)
             feeds = {i.name: _RNG.standard_normal(i.shape, np.float32) for i in peer.get_inputs()}
             ours_s, peer_s = best_seconds(

@@ -104,7 +104,7 @@ def _bare_server() -> tuple[float, float]:
             while not Path(path).exists():
                 time.sleep(0.02)
             with grpc.insecure_channel(f"unix:{path}") as channel:
-                ask = channel.unary_unary("/v1beta1.DevicePlugin/Allocate")
+                ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/v1beta1.DevicePlugin/Allocate")
                 times_ms = []
                 for _ in range(ALLOCATIONS // 5):
                     time.sleep(1 / ALLOCATIONS_PER_SECOND)

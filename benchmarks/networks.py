@@ -11,6 +11,9 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
+import runtime_core.compiler
+from runtime_core.neff.model import Neff
+
 FOLDER = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = (
     "bvlc_alexnet",
@@ -23,6 +26,11 @@ NETWORKS = (
     "vgg19",
     "zfnet512",
 )
+
+
+# An older version has another name.
+_NAME = "compile" if hasattr(runtime_core.compiler, "compile") else "compile_model"
+compile_model: Callable[..., Neff] = getattr(runtime_core.compiler, _NAME)
 
 
 def path_of(name: str) -> Path:

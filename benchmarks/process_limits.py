@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +39,7 @@ def _page_class() -> Callable[..., object]:
 def _model() -> Neff:
     x, y = (TensorSpec(name, DType.FLOAT32, (8,)) for name in "xy")
     copy = Instruction(EngineKind.DMA, "copy", ("x",), ("y",))
-    return Neff(Graph("copy", (x,), (y,), (Node("n", NodeKind.NEURON, (x,), (y,), 0, (copy,)),)), {}, "0" * 32)
+    return Neff(Graph("copy", (x,), (y,), (Node("n", NodeKind.NEURON, (x,), (y,), 0, (copy,)),)), uuid="0" * 32)
 
 
 def _be_a_process(number: int, said: int) -> None:
@@ -134,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

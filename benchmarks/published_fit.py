@@ -14,7 +14,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.harness import Figure, report
 from benchmarks.published import ROWS, Published, error_percent, graph_of
@@ -185,7 +185,7 @@ def fit(rows: Sequence[Published], form: Form) -> Fit:
 
     def at(logs: np.ndarray) -> TimingParameters:
         # Round, so that equal figures are simulated only once.
-        figures = {
+        figures: dict[str, Any] = {
             name: float(f"{EXPECTED[name] * math.exp(value):.6g}") for name, value in zip(names, logs, strict=True)
         }
         return PARAMETERS._replace(**form._asdict(), **figures)

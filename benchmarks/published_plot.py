@@ -26,8 +26,8 @@ def save_plot(fitted: Sequence[Prediction], unseen: Sequence[Prediction]) -> Non
             ends = [v for _, w, predicted, published in (*fitted, *unseen) if w == what for v in (predicted, published)]
             low, high = 0.8 * min(ends), 1.25 * max(ends)
             axes.plot([low, high], [low, high], color="grey", linewidth=1)
-            band = [[end * (1 + sign * INTERVAL_RATIO) for end in (low, high)] for sign in (-1, 1)]
-            axes.fill_between([low, high], *band, color="grey", alpha=0.15, label=f"± {INTERVAL_RATIO:.0%}")
+            lower, upper = ([end * (1 + sign * INTERVAL_RATIO) for end in (low, high)] for sign in (-1, 1))
+            axes.fill_between([low, high], lower, upper, color="grey", alpha=0.15, label=f"± {INTERVAL_RATIO:.0%}")
             for points, marker, label in ((fitted, "o", "all rows fitted"), (unseen, "x", "network left out")):
                 chosen = [(published, predicted) for _, w, predicted, published in points if w == what]
                 axes.scatter(*zip(*chosen, strict=True), marker=marker, label=label)

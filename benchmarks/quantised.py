@@ -61,7 +61,8 @@ def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
     low = np.minimum(at.astype(int), grid.shape[-1] - 2)
     share = at - low
     rows = grid[:, low] * (1 - share)[:, None] + grid[:, low + 1] * share[:, None]
-    return rows[:, :, low] * (1 - share) + rows[:, :, low + 1] * share
+    image: NDArray[np.float64] = rows[:, :, low] * (1 - share) + rows[:, :, low + 1] * share
+    return image
 
 
 def network(folder: Path) -> Path:

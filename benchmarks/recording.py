@@ -28,7 +28,8 @@ import msgspec
 
 from benchmarks.harness import Figure, report
 from neuron_tools.scenario.models import made_to_measure
-from runtime_core.engine.executor import Engine, LoadedModel
+from runtime_core.engine.execution import LoadedModel
+from runtime_core.engine.executor import Engine
 from runtime_core.histogram import Histogram
 from runtime_core.telemetry import Snapshot, open_source
 from runtime_core.telemetry.recording import Recording, RecordingWriter

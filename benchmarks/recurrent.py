@@ -17,17 +17,14 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-import runtime_core.compiler
 from benchmarks.harness import compare, exponent
-from benchmarks.networks import best_seconds, session
+from benchmarks.networks import best_seconds, compile_model, session
 from runtime_core.compiler import CompileOptions, Fp32Cast
 from runtime_core.engine.numerics import load_program
 
 _HIDDEN, _WIDTH = 128, 64
 _GATES = {"LSTM": 4, "GRU": 3}
 _STEPS = (16, 64, 256, 512, 1024)
-# Older versions use another name.
-_compile = getattr(runtime_core.compiler, "compile", None) or runtime_core.compiler.compile_model
 
 
 def _model(operator: str, steps: int) -> onnx.ModelProto:
@@ -55,9 +52,9 @@ def measure() -> dict[str, float]:
             for steps in _STEPS:
                 onnx.save(_model(operator, steps), path)
                 options = CompileOptions(fp32_cast=Fp32Cast.NONE)
-                _compile(path, options)
+                compile_model(path, options)
                 started = time.process_time()
-                neff = _compile(path, options)
+                neff = compile_model(path, options)
                 compile_s[steps] = time.process_time() - started
                 program, peer = load_program(neff), session(path)
                 feeds = {"x": np.random.default_rng(1).standard_normal((steps, 1, _WIDTH), np.float32)}

@@ -128,8 +128,9 @@ def servers(folder: Path, programs: Path = Path(sys.executable).parent) -> Itera
         with Client(daemon) as client, grpc.insecure_channel(echo, options=CHANNEL_OPTIONS) as channel:
             client.wait_until_ready(30)
             grpc.channel_ready_future(channel).result(30)
-            calls = [channel.unary_unary(f"/bare/{name}") for name in ("echo", "waiting")]
-            yield Servers(client, *calls)
+            echoing: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/bare/echo")
+            waiting: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/bare/waiting")
+            yield Servers(client, echoing, waiting)
     finally:
         for process in processes:
             process.terminate()

@@ -22,7 +22,7 @@ _DEPTH = 2
 def _folder(test: ElementTree.Element) -> str:
     """Return ``tests/runtime_core/engine`` for the class name ``tests.runtime_core.engine.numerics.test_precision``."""
     # A file that is skipped as a whole has no class.
-    *folders, _ = (test.get("classname") or test.get("name", "")).split(".")
+    *folders, _ = (test.get("classname") or test.get("name") or "").split(".")
     return "/".join(folders[: _DEPTH + 1])
 
 

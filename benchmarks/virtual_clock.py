@@ -12,6 +12,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Generator
+from functools import partial
 from typing import NamedTuple
 
 import simpy
@@ -46,6 +47,10 @@ class Outcome(NamedTuple):
     def per_second(self) -> float:
         """Simulated executions per second of CPU time."""
         return self.executions / self.seconds
+
+
+def _release(vcpus: simpy.Resource, vcpu: simpy.resources.resource.Request, _: simpy.Event) -> None:
+    vcpus.release(vcpu)
 
 
 def memory_bound() -> Neff:
@@ -104,27 +109,27 @@ def in_simpy(plan: Plan, until_ns: int) -> Outcome:
         neighbours = [c for c in range(first, first + CORES_PER_DEVICE) if c != core]
         device = core // CORES_PER_DEVICE
         while True:
-            arrival_ns = env.now
+            arrival_ns = int(env.now)
             vcpu = vcpus.request()
             slowdown = slower[vcpus.count - 1]
             yield vcpu
             work_ns = int(plan.host_ns * slowdown)
-            vcpu_busy[0] += min(work_ns, until_ns - env.now)
+            vcpu_busy[0] += min(work_ns, until_ns - int(env.now))
             # The vCPU is busy for all host work of the execution, but the client waits only for the first part.
-            env.timeout(work_ns).callbacks.append(lambda _, vcpu=vcpu: vcpus.release(vcpu))
+            env.timeout(work_ns).callbacks.append(partial(_release, vcpus, vcpu))
             pcie_free_at[device] = max(pcie_free_at[device], arrival_ns) + plan.pcie_ns
             lead_ns = int(plan.before.work_ns * slowdown) + plan.before.transfer_ns
-            ready_ns = max(env.now + lead_ns, pcie_free_at[device])
+            ready_ns = max(int(env.now) + lead_ns, pcie_free_at[device])
             duration_ns = stage.duration_ns[sum(busy_until[c] > arrival_ns for c in neighbours)]
             busy_until[core] = max(ready_ns, busy_until[core]) + duration_ns
             yield env.timeout(ready_ns - env.now)
             with resource.request() as request:
                 yield request
-                started_ns = env.now
+                started_ns = int(env.now)
                 yield env.timeout(duration_ns)
-                busy[core] += env.now - started_ns
+                busy[core] += int(env.now) - started_ns
             yield env.timeout(plan.after.transfer_ns + int(plan.after.work_ns * slowdown))
-            latencies.append(env.now - arrival_ns)
+            latencies.append(int(env.now) - arrival_ns)
             device_latencies.append(duration_ns)
             executed[core] += 1
             flops[core] += stage.flops

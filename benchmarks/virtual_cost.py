@@ -103,7 +103,9 @@ def measure() -> dict[str, float]:
     """Microseconds of an execution: per stage of pipelines, and on 64 cores by the way its clients go."""
     stages = {cores: _microseconds(_closed(_pipeline(cores), 1, 2 * cores)) for cores in _CORES}
     figures = {f"pipeline of {cores}, a stage": cost / cores for cores, cost in stages.items()}
-    figures["pipelines, exponent of an execution over its stages"] = exponent(dict(stages))
+    figures["pipelines, exponent of an execution over its stages"] = exponent(
+        {float(cores): cost for cores, cost in stages.items()}
+    )
     one = _pipeline(1)
     ways = {
         "64 cores": _closed(one, 64, 2),
