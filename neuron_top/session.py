@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from neuron_console.units import format_span
 from neuron_top.collector import Frame
@@ -78,7 +79,7 @@ class Session:
         """Choose the tab of a runtime."""
         self._key = key
 
-    def visible_events(self) -> list[Event]:
+    def visible_events(self) -> Sequence[Event]:
         """Events up to the moment on show."""
         if not self.paused or self.moment is None:
             return self.events.shown()

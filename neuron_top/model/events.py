@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from neuron_console.units import format_span
@@ -225,20 +225,24 @@ def events_between(before: Moment | None, after: Moment) -> tuple[Event, ...]:
 class _Folded:
     """One event and its repetitions."""
 
-    __slots__ = ("dropped", "event", "times")
+    __slots__ = ("dropped", "event", "times", "total")
 
     def __init__(self, event: Event) -> None:
         self.event = event
         self.times: deque[tuple[int, int]] = deque([(event.wall_time_ns, event.times)], MAX_REPEATS)
         self.dropped = 0
+        self.total = event.times
 
     def add(self, event: Event) -> None:
         if len(self.times) == MAX_REPEATS:
             self.dropped += self.times[0][1]
         self.times.append((event.wall_time_ns, event.times))
+        self.total += event.times
 
     def until(self, wall_ns: int | None) -> Event:
-        times = [t for t in self.times if wall_ns is None or t[0] <= wall_ns]
+        if wall_ns is None:
+            return self.event._replace(times=max(1, self.total), last_ns=self.times[-1][0])
+        times = [t for t in self.times if t[0] <= wall_ns]
         count = self.dropped + sum(n for _, n in times)
         last_ns = times[-1][0] if times else self.event.wall_time_ns
         return self.event._replace(times=max(1, count), last_ns=last_ns)
@@ -251,11 +255,14 @@ class EventLog:
         """Start without events."""
         self._folded: deque[_Folded] = deque(maxlen=MAX_EVENTS)
         self._open: dict[tuple[str, str], _Folded] = {}
+        self._latest: list[Event] | None = None
         self.severe = 0
         """Events that are no mere information, each counted once however often it repeats."""
 
     def extend(self, events: tuple[Event, ...]) -> None:
         """Add events."""
+        if events:
+            self._latest = None
         for event in events:
             key = event.where, event.text
             folded = self._open.get(key)
@@ -269,7 +276,12 @@ class EventLog:
             if len(self._open) > 2 * MAX_EVENTS:
                 self._open = {(f.event.where, f.event.text): f for f in self._folded}
 
-    def shown(self, until_ns: int | None = None) -> list[Event]:
-        """The events up to a Unix time (``None``: all), as they were known then, in the order of their last time."""
+    def shown(self, until_ns: int | None = None) -> Sequence[Event]:
+        """Return the events up to a Unix time (``None``: all), as they were known then, ordered by their last time."""
+        if until_ns is None and self._latest is not None:
+            return self._latest
         found = [f.until(until_ns) for f in self._folded if until_ns is None or f.event.wall_time_ns <= until_ns]
-        return sorted(found, key=lambda event: event.last_ns)
+        found.sort(key=lambda event: event.last_ns)
+        if until_ns is None:
+            self._latest = found
+        return found

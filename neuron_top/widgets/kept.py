@@ -38,7 +38,7 @@ class Kept(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines in ``crop``."""
-        size = self.size
+        size = self.outer_size  # Without border and padding, that is the size of the content.
         strips = self._strips
         if strips is None or size != self._drawn_size:
             self._strips = strips = {}

@@ -31,14 +31,14 @@ class _Drawn(Kept):
             self._layout_updates += 1
             self.refresh(layout=True)
             return
-        width = self.size.width
+        width = self.outer_size.width
         changed = [Region(0, y, width, 1) for y, line in enumerate(lines) if line != before[y]]
         if changed:
             self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
         """One row of the screen."""
-        width, style = self.size.width, self.visual_style.rich_style
+        width, style = self.outer_size.width, self.visual_style.rich_style
         return (
             line_strip(self._shown[y], width, style, self.app.console)
             if y < len(self._shown)
@@ -58,7 +58,7 @@ class Section(_Drawn):
 
     def update(self) -> None:
         """Draw what changed."""
-        self._show(self._make(max(1, self.size.width or self.app.size.width)))
+        self._show(self._make(max(1, self.outer_size.width or self.app.size.width)))
 
     def on_resize(self) -> None:
         """The width changed: every line does."""

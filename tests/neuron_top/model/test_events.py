@@ -1,6 +1,8 @@
 """What happened between two looks, in words."""
 
 from busy_world import make_busy_node
+from hypothesis import given
+from hypothesis import strategies as st
 from worlds import make_runtime, make_snapshot
 
 from neuron_top.collector import Frame
@@ -134,3 +136,11 @@ def test_the_log_is_bounded_however_much_happens():
     many.extend(tuple(failed(second, times=3) for second in range(5000)))
     (event,) = many.shown()
     assert event.times == 15000
+
+
+@given(st.lists(st.tuples(st.sampled_from(["web", "db"]), st.integers(1, 3)), max_size=30))
+def test_the_latest_events_are_those_of_any_later_time(happened):
+    log = EventLog()
+    for second, (where, times) in enumerate(happened):
+        log.extend((failed(second, where, times),))
+        assert log.shown() == log.shown(10**18)
