@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,6 +87,13 @@ def start(wish: Wish) -> None:
     _fleet(wish, glyphs)
 
 
+def _check_terminal() -> None:
+    """Refuse to run without a terminal: Textual would read the end of the input in a loop, and take a whole core."""
+    # A page of --serve has a driver of its own instead of a terminal.
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin is not None and sys.stdin.isatty()):
+        raise UsageError("the screen needs a terminal as standard input", mend="use --once to print one frame")
+
+
 def _recording_path(wish: Wish) -> Path | None:
     """The recording of ``--replay`` or ``--source replay:FILE``; ``$NEURON_SOURCE`` holds only for a single node."""
     if wish.replay is not None:
@@ -122,6 +130,7 @@ def _node(wish: Wish, glyphs: Glyphs) -> None:
 
         print_once(source, interval_seconds, glyphs)
         return
+    _check_terminal()
     from neuron_top.app import NeuronTop
     from neuron_top.looks import SourceLook
     from neuron_top.pods import PodWatch
@@ -144,6 +153,7 @@ def _recording(wish: Wish, path: Path, glyphs: Glyphs) -> None:
 
         print_once(open_source(f"replay:{path}"), interval_seconds, glyphs)
         return
+    _check_terminal()
     from neuron_top.replay import ReplayLook, ReplayTop
     from neuron_top.settings import load_settings, save_settings, settings_path
 
@@ -182,6 +192,7 @@ def _fleet(wish: Wish, glyphs: Glyphs) -> None:
         if not print_fleet(fleet, form):
             raise NodeError("no node answers", mend="start neuron-monitor --prometheus there, or check the addresses")
         return
+    _check_terminal()
     from neuron_top.app import FleetTop
     from neuron_top.settings import load_settings, save_settings, settings_path
 

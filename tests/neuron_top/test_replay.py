@@ -195,3 +195,12 @@ def test_a_recording_as_source_is_replayed_with_all_keys(path, monkeypatch):
     start.start(plain)
     start.start(plain._replace(replay=path.parent / "other.nrec"))
     assert shown == [path, path, path.parent / "other.nrec"]
+
+
+def test_without_a_terminal_it_says_what_to_use(path, command):
+    for arguments in ((), ("--replay", path), ("--remote", "127.0.0.1:1")):
+        done = command("neuron_top", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert (
+            done.stderr == "neuron-top: the screen needs a terminal as standard input: use --once to print one frame\n"
+        )
