@@ -33,14 +33,19 @@ class Look(NamedTuple):
         snapshot: the snapshot; ``None`` if the node could not be read.
         error: the reason why it could not be read, or "".
         began_seconds: monotonic time at which the reading began.
-        compat: the release whose form the lines have; ``None`` for our own.
+        config: the configuration of the report.
     """
 
     report: out.Report
     snapshot: Snapshot | None
     error: str
     began_seconds: float
-    compat: Compat | None = None
+    config: Config
+
+    @property
+    def compat(self) -> Compat | None:
+        """The release whose form the lines have; ``None`` for our own."""
+        return self.config.compat
 
 
 class Collector:
@@ -105,12 +110,12 @@ class Collector:
             # Only the instance is known. The earlier figures are kept from the last successful reading, so that the
             # period covers the gap once the node is back, and nothing is lost or counted twice.
             blank = self._last_seen._replace(time_ns=now_ns, runtimes=(), devices=(), host=None)
-            return Look(self._report(blank, due, error), None, error, began_seconds, self._config.compat)
+            return Look(self._report(blank, due, error), None, error, began_seconds, self._config)
         report = self._report(snapshot, due, "")
         for group in due:
             self._before[group] = _readable(snapshot, self._before[group])
         self._last_seen = _readable(snapshot, self._last_seen)
-        return Look(report, snapshot, "", began_seconds, self._config.compat)
+        return Look(report, snapshot, "", began_seconds, self._config)
 
     def _report(self, snapshot: Snapshot, due: list[_Group], error: str) -> out.Report:
         known: dict[int, tuple[Rates, frozenset[tuple[int, int]]]] = {}
@@ -180,6 +185,11 @@ def _fill(
         case RuntimeMetric.VCPU_USAGE:
             vcpus = len(snapshot.host.vcpus) if snapshot.host is not None else 0
             report.neuron_runtime_vcpu_usage = groups.runtime_vcpu_usage(runtime, rate, vcpus)
+
+
+def metrics_of(runtime: Runtime, config: Config) -> set[RuntimeMetric]:
+    """Return the groups that the configuration has for a runtime."""
+    return {metric for rule in config.runtimes if _matches(rule, runtime) for metric in rule.periods}
 
 
 def _matches(rule: RuntimeRule, runtime: Runtime) -> bool:

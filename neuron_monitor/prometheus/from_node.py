@@ -8,25 +8,32 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from neuron_monitor import report as out
-from neuron_monitor.collector import Look
+from neuron_monitor.collector import Look, metrics_of
+from neuron_monitor.config import Config
+from neuron_monitor.config_names import RuntimeMetric, SystemMetric
 from neuron_monitor.core_users import CoreUsers, UserSource
 from neuron_monitor.prometheus.seen import ECC_EVENTS, Counters, NodeSeen, Problem, RuntimeSeen, merge_groups
 from runtime_core.telemetry.health import HealthWatch, phrase
-from runtime_core.telemetry.snapshot import Runtime, Snapshot
+from runtime_core.telemetry.snapshot import Device, Runtime, Snapshot
 
 
 class NodeFeed:
-    """Converts results of readings to the input of the metrics; a group that is not due keeps its latest state."""
+    """Converts results of readings to the input of the metrics.
+
+    A group that is not due keeps its latest state, unless a new configuration no longer has it.
+    """
 
     def __init__(self, users: Sequence[UserSource] = ()) -> None:
         """Create a converter; ``users``: sources of the pods and jobs that use the cores."""
         self._users = users
+        self._config: Config | None = None
         self._groups: dict[tuple[int, int], out.RuntimeReport] = {}
         self._vcpu: out.VcpuUsage | None = None
         self._memory: out.MemoryInfo | None = None
         self._counts_ecc = False
         self._runtimes_seen: tuple[RuntimeSeen, ...] = ()
         self._since_seconds = time.time()
+        self._counted: dict[int, tuple[int | None, ...]] = {}
         self._health = HealthWatch()
 
     def take(self, look: Look) -> NodeSeen:
@@ -38,6 +45,9 @@ class NodeFeed:
         if system.memory_info is not UNSET:
             self._memory = system.memory_info
         self._counts_ecc |= system.neuron_hw_counters is not UNSET
+        if look.config is not self._config and snapshot is not None:
+            self._forget(look.config, snapshot)
+            self._config = look.config
         if snapshot is not None:
             self._runtimes_seen = self._runtimes(report, snapshot)
         else:
@@ -49,6 +59,12 @@ class NodeFeed:
                 Problem(verdict.severity.name.lower(), phrase(verdict, snapshot.time_ns), verdict.runbook)
                 for verdict in self._health.take(snapshot)
             )
+        if snapshot is not None:
+            counted = {device.index: _counted(device) for device in snapshot.devices}
+            if any(_went_back(self._counted.get(index), counts) for index, counts in counted.items()):
+                # The node was set up anew: its counters began again.
+                self._since_seconds = time.time()
+            self._counted = counted
         ecc = {}
         if snapshot is not None and self._counts_ecc:
             ecc = {d.index: tuple(getattr(d.ecc, event) for event in ECC_EVENTS) for d in snapshot.devices}
@@ -68,6 +84,22 @@ class NodeFeed:
             problems,
             _unclear(snapshot),
         )
+
+    def _forget(self, config: Config, snapshot: Snapshot) -> None:
+        """Forget the groups that a new configuration does not have; without a report they would never change again."""
+        if SystemMetric.VCPU_USAGE not in config.system:
+            self._vcpu = None
+        if SystemMetric.MEMORY_INFO not in config.system:
+            self._memory = None
+        self._counts_ecc &= SystemMetric.HW_COUNTERS in config.system
+        for runtime in snapshot.runtimes:
+            known = self._groups.get(runtime.key)
+            wanted = metrics_of(runtime, config)
+            if known is not None and not wanted:
+                del self._groups[runtime.key]
+            elif known is not None:
+                for metric in set(RuntimeMetric) - wanted:
+                    setattr(known, metric, UNSET)
 
     def _core_users(self, report: out.Report, snapshot: Snapshot | None) -> CoreUsers:
         pods: dict[int, out.CoreUser] = {}
@@ -96,6 +128,15 @@ class NodeFeed:
             for runtime in snapshot.runtimes
             if runtime.key in self._groups
         )
+
+
+def _counted(device: Device) -> tuple[int | None, ...]:
+    return (*device.ecc, device.link_east_bytes, device.link_west_bytes)
+
+
+def _went_back(before: Sequence[int | None] | None, now: Sequence[int | None]) -> bool:
+    pairs = zip(before or (), now, strict=False)
+    return any(old is not None and new is not None and new < old for old, new in pairs)
 
 
 def _unclear(snapshot: Snapshot | None) -> frozenset[int]:

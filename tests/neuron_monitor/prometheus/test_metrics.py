@@ -1,6 +1,7 @@
 """Metrics as scrapers read them: the contract's names and labels, correct values, counters that never decrease."""
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from worlds import BUSY, SECOND, histogram, make_runtime, make_snapshot
 
 from neuron_monitor import report as out
+from neuron_monitor.collector import Collector
 from neuron_monitor.config import default_config, parse_config
 from neuron_monitor.groups import hardware_info, instance_info
 from neuron_monitor.prometheus import table
@@ -321,3 +323,44 @@ def test_pods_that_a_companion_added_are_shown_until_it_says_otherwise(reports, 
     assert samples.one("neuroncore_pod_info", container_name="a", **place) == 1
     assert samples.one("neuroncore_pod_info", container_name="b", **place) == 1
     assert not page().only("neuroncore_pod_info")
+
+
+def test_groups_that_a_new_configuration_lacks_leave_the_page(replay, shown):
+    both = [daemon(s, 7, "web") for s in range(1, 40, 5)], [daemon(s, 8, "batch", (1,)) for s in range(1, 40, 5)]
+    snapshots = [world(s, pair) for s, *pair in zip(range(1, 40, 5), *both, strict=True)]
+    collector, feed = Collector(replay(*snapshots[:4], None, snapshots[4]), default_config(), 0), NodeFeed()
+    page = shown(feed.take(collector.collect(5 * SECOND)))
+    assert {"system_vcpu_count", "system_memory_total_bytes", "hardware_ecc_events_total"} <= page.names()
+    assert len(page.only("execution_status_total", status_type="completed")) == 2
+    fewer = {
+        "period": "5s",
+        "neuron_runtimes": [{"tag_filter": "web", "metrics": [{"type": "execution_stats"}]}],
+        "system_metrics": [{"type": "memory_info"}],
+    }
+    collector.reconfigure(parse_config(json.dumps(fewer).encode(), "monitor.json"), 5 * SECOND)
+    for now_ns in (10 * SECOND, 15 * SECOND):
+        page = shown(feed.take(collector.collect(now_ns)))
+        assert page.one("execution_status_total", status_type="completed")
+        assert "system_memory_total_bytes" in page.names()
+        gone = {"system_vcpu_count", "hardware_ecc_events_total", "neuroncore_utilization_ratio"}
+        assert not page.names() & gone
+    # A node that cannot be read when the configuration changes again.
+    collector.reconfigure(parse_config(b'{"system_metrics": [{"type": "vcpu_usage"}]}', "monitor.json"), 15 * SECOND)
+    feed.take(collector.collect(20 * SECOND))
+    page = shown(feed.take(collector.collect(25 * SECOND)))
+    assert not page.names() & {"execution_status_total", "system_memory_total_bytes"}
+    assert "system_vcpu_count" in page.names()
+
+
+def test_counters_of_a_node_that_was_set_up_anew_say_so(pages):
+    def node(seconds, corrected):
+        snapshot = world(seconds)
+        first, *others = snapshot.devices
+        counted = replace(first, ecc=first.ecc._replace(mem_ecc_corrected=corrected))
+        return snapshot._replace(devices=(counted, *others))
+
+    began = [
+        page.one("hardware_ecc_events_created", event_type="mem_ecc_corrected", neuron_device_index="0")
+        for page in pages(node(1, 7), node(6, 7), node(11, 8), node(16, 0))
+    ]
+    assert began[0] == began[1] < began[2]
