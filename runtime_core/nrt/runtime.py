@@ -295,6 +295,8 @@ class Runtime(TensorCalls):
     def _execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
         graph = self._loaded(model).graph
         try:
+            for tensor in (*inputs.tensors.values(), *outputs.tensors.values()):
+                self._check_own(tensor)
             arrays = {name: as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
             samples = next((a.shape[0] for a in arrays.values() if a.ndim), graph.batch)
             targets = output_views(graph, outputs, samples)

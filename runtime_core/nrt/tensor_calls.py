@@ -55,12 +55,14 @@ class TensorCalls:
                 ) from None
             host_bytes = size_bytes if placement is TensorPlacement.HOST else 0
             self._engine.account_host_tensor(host_bytes)
-            return Tensor(name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes))
+            return Tensor(
+                name, placement, size_bytes, Storage(data, allocation=allocation, host_bytes=host_bytes), self._calls
+            )
 
     def tensor_allocate_empty(self, name: str = "") -> Tensor:
         """A tensor without bytes, to attach a buffer to."""
         with self._calls:
-            return Tensor(name, TensorPlacement.VIRTUAL, 0, None)
+            return Tensor(name, TensorPlacement.VIRTUAL, 0, None, self._calls)
 
     def tensor_attach(self, tensor: Tensor, buffer: bytearray | memoryview) -> None:
         """Use the application's ``buffer`` as the tensor's bytes; it sets the size, and the placement becomes VIRTUAL.
@@ -71,11 +73,23 @@ class TensorCalls:
             NrtError: INVALID when the buffer is read-only, INVALID_HANDLE when the tensor was freed.
         """
         with self._calls:
+            self._check_own(tensor)
             data = memoryview(buffer).cast("B")
             if data.readonly or not data.nbytes:
                 raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
             self._give_back(tensor.replace_storage(Storage(data)))
             tensor.placement, tensor.size_bytes, tensor.offset_bytes = TensorPlacement.VIRTUAL, data.nbytes, 0
+
+    def _check_own(self, tensor: Tensor) -> None:
+        """Check that this runtime allocated the tensor: memory of another is not in its accounts.
+
+        Raises:
+            NrtError: INVALID_HANDLE.
+        """
+        if tensor.owner is not self._calls:
+            raise NrtError(
+                NrtStatus.INVALID_HANDLE, f"tensor {tensor.name!r} belongs to another runtime", mend="allocate another"
+            )
 
     def _give_back(self, storage: Storage | None) -> None:
         if storage is None:
@@ -89,9 +103,11 @@ class TensorCalls:
         """Copy bytes into a tensor; a transfer takes place if it is on the device.
 
         Raises:
-            NrtError: INVALID_HANDLE when it was freed, INVALID when it has no storage or the range is outside.
+            NrtError: INVALID_HANDLE when it was freed or belongs to another runtime, INVALID when it has no storage or
+                the range is outside.
         """
         with self._calls:
+            self._check_own(tensor)
             source = memoryview(data).cast("B")
             tensor.view(offset_bytes, source.nbytes)[:] = source
             if tensor.placement is TensorPlacement.DEVICE:
@@ -104,6 +120,7 @@ class TensorCalls:
             NrtError: as :meth:`tensor_write`.
         """
         with self._calls:
+            self._check_own(tensor)
             data = bytes(tensor.view(offset_bytes, size_bytes))
             if tensor.placement is TensorPlacement.DEVICE:
                 self._engine.move_tensor(output_timing(len(data)))
@@ -112,6 +129,7 @@ class TensorCalls:
     def tensor_read_into(self, tensor: Tensor, target: memoryview, offset_bytes: int = 0) -> None:
         """Fill ``target`` with bytes of a tensor; otherwise as :meth:`tensor_read`."""
         with self._calls:
+            self._check_own(tensor)
             target[:] = tensor.view(offset_bytes, target.nbytes)
             if tensor.placement is TensorPlacement.DEVICE:
                 self._engine.move_tensor(output_timing(target.nbytes))
@@ -125,6 +143,8 @@ class TensorCalls:
             NrtError: INVALID for a range outside, or two tensors on the device of different cores; INVALID_HANDLE.
         """
         with self._calls:
+            self._check_own(source)
+            self._check_own(target)
             data = source.view(source_offset_bytes, size_bytes)
             room = target.view(target_offset_bytes, size_bytes)
             if source.core is not None and target.core is not None and source.core != target.core:
@@ -138,6 +158,7 @@ class TensorCalls:
     def tensor_free(self, tensor: Tensor) -> None:
         """Free a tensor; its bytes remain until its slices are freed."""
         with self._calls:
+            self._check_own(tensor)
             self._give_back(tensor.replace_storage(None))
 
     def tensor_slice(self, tensor: Tensor, offset_bytes: int, size_bytes: int, name: str = "") -> Tensor:
@@ -147,6 +168,7 @@ class TensorCalls:
             NrtError: as :meth:`tensor_write`; INVALID for a size of 0.
         """
         with self._calls:
+            self._check_own(tensor)
             tensor.view(offset_bytes, size_bytes)
             storage = tensor.storage
             if storage is None or size_bytes < 1:
@@ -154,4 +176,4 @@ class TensorCalls:
                     NrtStatus.INVALID, f"slice of tensor {tensor.name!r}: expected 1 byte or more, not {size_bytes}"
                 )
             start = tensor.offset_bytes + offset_bytes
-            return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), start)
+            return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), self._calls, start)

@@ -7,6 +7,7 @@ import mmap
 import threading
 
 from runtime_core.driver.pages.memory import Allocation
+from runtime_core.nrt.calls import Calls
 from runtime_core.status import NrtError, NrtStatus
 
 _MAPPED_BYTES = 64 << 10
@@ -75,17 +76,25 @@ class Tensor:
         storage: its bytes; ``None`` until a buffer is attached to an empty tensor.
         computed: ``False`` after an execution without numerics: its bytes are not results.
         freed: it can no longer be used.
+        owner: the calls of the runtime that allocated it; only this runtime may use it.
         shape: shape of the result that the last execution stored at its start; ``None`` before the first execution.
     """
 
     def __init__(
-        self, name: str, placement: TensorPlacement, size_bytes: int, storage: Storage | None, offset_bytes: int = 0
+        self,
+        name: str,
+        placement: TensorPlacement,
+        size_bytes: int,
+        storage: Storage | None,
+        owner: Calls,
+        offset_bytes: int = 0,
     ) -> None:
         """Used by the runtime's ``tensor_*`` calls."""
         self.name = name
         self.placement = placement
         self.size_bytes = size_bytes
         self.storage = storage
+        self.owner = owner
         self.offset_bytes = offset_bytes
         self.computed = True
         self.shape: tuple[int, ...] | None = None
