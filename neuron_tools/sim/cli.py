@@ -102,7 +102,7 @@ def run_command(
     processes: Annotated[
         int, typer.Option(min=1, help="Divide the NeuronCores among this number of processes.", show_default=True)
     ] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads that execute, in each process.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1000, help="Number of threads that execute, in each process.")] = 1,
     rate: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="Executions per second, over all threads and processes. Default: as fast as possible."),

@@ -156,7 +156,6 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        self._ended_ns = time.monotonic_ns()
         return self._look()
 
     def _look(self) -> Snapshot:
@@ -184,9 +183,21 @@ class Load:
         return number, due_ns
 
     def _work(self) -> None:
+        try:
+            self._execute()
+        finally:
+            # Whoever waits for the threads notices their end later, which would lower the throughput.
+            with self._guard:
+                self._ended_ns = max(self._ended_ns, time.monotonic_ns())
+
+    def _execute(self) -> None:
         while not self._stop.is_set():
             taken = self._take()
             if taken is None:
+                # The time until the next execution would be due is part of the run: without it, the throughput would
+                # exceed the rate.
+                left_seconds = self._plan.seconds - (time.monotonic_ns() - self._started_ns) / 1e9
+                self._stop.wait(max(0.0, left_seconds))
                 return
             number, due_ns = taken
             left_seconds = (due_ns - time.monotonic_ns()) / 1e9

@@ -15,7 +15,8 @@ class ProcessResult(NamedTuple):
 
     Attributes:
         counts: executions by outcome, as in :class:`runtime_core.telemetry.snapshot.ExecutionCounts`.
-        started_ns, ended_ns: CLOCK_MONOTONIC before its first execution and after its last.
+        started_ns, ended_ns: CLOCK_MONOTONIC at its start, and at the end of its duration or of its last execution,
+            whichever is later.
         latency, device_latency: (sum in ns, bucket -> count), see :class:`runtime_core.histogram.Histogram`.
         busy_ns: global core -> time that it was busy.
         late: executions that could not start at their time because all threads were busy.
@@ -57,7 +58,7 @@ class LoadSummary(NamedTuple):
     Attributes:
         pid: the process that runs the application, or that started its processes.
         executions: successful ones; ``failures`` by status name.
-        seconds: from the first execution to the end of the last.
+        seconds: from the start to the end of the duration, or of the last execution if it ends later.
         p50_ms, p99_ms: latency as the callers saw it; ``None`` when nothing ran.
         device_p50_ms: modelled time on the device.
         core_utilization: global core -> share of the time it was busy, 0..1.

@@ -69,6 +69,7 @@ def test_down_while_it_is_used(command, spawn, node, squeezenet_neff, wait):
     [
         (["run", "none.neff"], 2),
         (["run", "FILE", "--rate", "-1"], 2),
+        (["run", "FILE", "--threads", "1000000"], 2),
         (["run", "FILE", "--visible-cores", "banana"], 1),
         (["run", "FILE", "--visible-cores", "99"], 1),
     ],
