@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from neuron_tools.install import DEFAULT_PREFIX
 from runtime_core.telemetry import NeuronError, NodeError, Snapshot
+from runtime_core.telemetry import Verdict as HealthVerdict
 
 
 class Verdict(enum.Enum):
@@ -39,6 +40,7 @@ class Surroundings(NamedTuple):
         monitor: address of the metrics exporter; ``monitor_named``: the user set it.
         dev: directory of device files.
         prefix: directory in which other programs look for the suite.
+        verdicts: problems that the node showed while it was watched.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Surroundings(NamedTuple):
     monitor_named: bool = False
     dev: Path = Path("/dev")
     prefix: Path = DEFAULT_PREFIX
+    verdicts: tuple[HealthVerdict, ...] = ()
 
 
 def passed(check: str, found: str) -> Finding:

@@ -19,6 +19,7 @@ from runtime_core.errors import NodeError
 from runtime_core.nrt.start import DRIVER_MAJOR_REQUIRED
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+_ECC_STAYS = "the count remains until the driver is loaded again (simulated: 'neuron-sim down' and 'up')"
 _SHARED_MEMORY_WARN_BYTES = 64 << 20
 _ROOM_FOR_PROCESSES = 8
 
@@ -142,10 +143,14 @@ def check_devices(around: Surroundings) -> Iterator[Finding]:
     if around.snapshot is None:
         return
     devices = around.snapshot.devices
-    bad = [d.index for d in devices if (d.ecc.mem_ecc_uncorrected or 0) + (d.ecc.sram_ecc_uncorrected or 0)]
+    bad = [
+        d.index
+        for d in devices
+        if d.ecc.mem_ecc_uncorrected or d.ecc.sram_ecc_uncorrected or d.ecc.mem_ecc_repairable_uncorrected
+    ]
     if bad:
         found = f"uncorrected ECC events on Neuron Device {', '.join(map(str, bad))}"
-        yield warned("devices", found, f"reset it ('neuron-sim reset {bad[0]}'); replace the instance if they recur")
+        yield failed("devices", found, f"drain and reset it; replace the instance if more follow; {_ECC_STAYS}")
         return
     silent = [d.index for d in devices if d.ecc.mem_ecc_uncorrected is None or d.ecc.sram_ecc_uncorrected is None]
     if not silent:

@@ -12,11 +12,17 @@ from worlds import BUSY, make_snapshot
 from neuron_tools.gatherinfo import host_checks, node_checks
 from neuron_tools.gatherinfo.checks import look_around, run_checks
 from neuron_tools.gatherinfo.finding import Finding, Surroundings, Verdict, worst
+from neuron_tools.gatherinfo.health import check_health
 from neuron_tools.gatherinfo.report import render_text
 from runtime_core.driver import ownership
 from runtime_core.driver.datastore import Datastore
+from runtime_core.driver.faults import slots
+from runtime_core.driver.faults.spec import FaultSpec
+from runtime_core.driver.faults.table import FaultKind, Side
 from runtime_core.errors import NodeError
 from runtime_core.nrt import Runtime
+from runtime_core.telemetry.health import Place, Severity, VerdictKind
+from runtime_core.telemetry.health import Verdict as HealthVerdict
 from runtime_core.telemetry.snapshot import EccCounts
 
 
@@ -36,14 +42,14 @@ def by_check(findings):
 
 def test_a_node_that_is_in_use_passes(node):
     with Runtime(environment={"NEURON_RT_NUM_CORES": "2", "NEURON_RT_LOG_LEVEL": "QUIET"}):
-        found = by_check(run_checks(look_around(None, None, {})))
+        found = by_check(run_checks(look_around(None, None, {}, seconds=0)))
     assert {f.verdict for f in found.values() if f.check not in ("limits", "shared memory", "disk")} == {Verdict.PASS}
     assert found["ownership"].found == "1 runtimes"
     assert "4 devices, 16 cores" in found["source"].found
 
 
 def test_no_node_is_a_failure_with_the_way_out(root):
-    found = by_check(run_checks(look_around(None, None, {})))
+    found = by_check(run_checks(look_around(None, None, {}, seconds=0)))
     assert found["source"].verdict is Verdict.FAIL
     assert "neuron-sim up" in found["source"].mend
     assert "driver" not in found
@@ -100,7 +106,33 @@ def test_uncorrected_memory_errors(monkeypatch):
     bad = dataclasses.replace(snapshot.devices[2], ecc=EccCounts(0, 3, 0, 0))
     devices = (*snapshot.devices[:2], bad, snapshot.devices[3])
     (found,) = node_checks.check_devices(around(snapshot=snapshot._replace(devices=devices)))
-    assert (found.verdict, found.found) == (Verdict.WARN, "uncorrected ECC events on Neuron Device 2")
+    assert (found.verdict, found.found) == (Verdict.FAIL, "uncorrected ECC events on Neuron Device 2")
+    assert "reset it" in found.mend
+    assert "the count remains" in found.mend
+    repaired = dataclasses.replace(snapshot.devices[2], ecc=EccCounts(0, 0, 0, 0, 1))
+    devices = (*snapshot.devices[:2], repaired, snapshot.devices[3])
+    (found,) = node_checks.check_devices(around(snapshot=snapshot._replace(devices=devices)))
+    assert found.verdict is Verdict.FAIL
+
+
+def test_a_link_that_is_down(node):
+    store = Datastore(node, writable=True)
+    slots.inject(store, FaultSpec(FaultKind.LINK_DOWN, (0,), side=Side.EAST), 0)
+    store.close()
+    found = [f for f in run_checks(look_around(None, None, {}, seconds=0)) if f.check == "health"]
+    assert found
+    assert all(f.verdict is Verdict.FAIL and "neuronlinkdown" in f.mend for f in found)
+    assert found[0].found.startswith("link ND0-ND1 down")
+
+
+def test_a_core_that_hangs(node):
+    hung = HealthVerdict(
+        VerdictKind.CORE_HUNG, Severity.CRITICAL, Place(0, 3), None, None, "nc3 hung", "neuroncorehung"
+    )
+    (found,) = check_health(around(verdicts=(hung,)))
+    assert (found.verdict, found.found) == (Verdict.FAIL, "nc3 hung")
+    (found,) = check_health(around())
+    assert found.verdict is Verdict.PASS
 
 
 def test_memory_errors_that_a_device_does_not_tell_are_not_taken_for_none():
