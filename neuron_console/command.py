@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +15,9 @@ from neuron_console import exit_codes
 from neuron_console.extras import DISTRIBUTION
 from neuron_console.running import command_name, run_to_its_end
 from neuron_console.text import printable
+
+if TYPE_CHECKING:
+    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 
 def examples_epilog(examples: str) -> str:
@@ -93,8 +98,43 @@ def _fail_usage(error: Exception) -> NoReturn:
         path += context.command_path.removeprefix(context.find_root().info_name)
     # Click's sentences start with a capital, end with a full stop, and may name several options.
     text = " ".join(str(getattr(error, "format_message", lambda: str(error))()).split()).rstrip(".") + _meant(error)
+    # A number with limits is of the type "float range", but what is given for it is no range.
+    text = re.sub(r"(is not a valid (?:float|integer)) range", r"\1", text)
     print(printable(f"{path}: {text[:1].lower()}{text[1:]}: see '{path} --help'"), file=sys.stderr)
     raise SystemExit(exit_codes.USAGE)
+
+
+def _finite(parameter: TyperArgument | TyperOption) -> Callable[[Any, Any, Any], Any]:
+    """Return a callback of a parameter that refuses NaN and infinity, which pass a range or a missing limit."""
+    inner = parameter.callback
+
+    def check(context: Any, given: Any, value: Any) -> Any:  # noqa: ANN401 - types of click or of Typer's copy
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise typer.BadParameter(f"{number} is not a finite number", context, given)
+        return value if inner is None else inner(context, given, value)
+
+    return check
+
+
+def command_of(app: typer.Typer) -> TyperCommand | TyperGroup:
+    """Return the command of an application; neither it nor its subcommands accept NaN or infinity."""
+    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+    from typer.main import get_command
+
+    top = get_command(app)
+    if not isinstance(top, TyperCommand | TyperGroup):
+        raise TypeError(f"{app} is not a Typer application")
+    waiting: list[object] = [top]
+    while waiting:
+        command = waiting.pop()
+        if isinstance(command, TyperGroup):
+            waiting += command.commands.values()
+        if isinstance(command, TyperCommand | TyperGroup):
+            for parameter in command.params:
+                if isinstance(parameter, TyperArgument | TyperOption):
+                    parameter.callback = _finite(parameter)
+    return top
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -102,7 +142,7 @@ def run(app: typer.Typer) -> NoReturn:
 
     def call() -> object:
         try:
-            return app(standalone_mode=False)
+            return command_of(app)(standalone_mode=False)
         except typer.Abort:
             raise KeyboardInterrupt from None
         except _UsageError as error:

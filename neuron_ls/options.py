@@ -35,7 +35,7 @@ def list_devices(
     as_json: Annotated[bool, typer.Option("--json-output", "-j", help="Print JSON instead of a table.")] = False,
     watch: Annotated[
         Optional[float],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="[SECONDS]", min=0.1, help="Repeat every SECONDS (default 2) until Ctrl-C."),
+        typer.Option(metavar="[SECONDS]", min=0.1, max=86_400, help="Repeat every SECONDS (default 2) until Ctrl-C."),
     ] = None,
     source: Annotated[
         Optional[str],  # noqa: UP045

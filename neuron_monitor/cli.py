@@ -54,7 +54,7 @@ def monitor(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write lines to this file instead of standard output, with rotation."),
     ] = None,
-    output_max_mib: Annotated[float, typer.Option(min=0.001, help="Rotate the file at this size.")] = 64.0,
+    output_max_mib: Annotated[float, typer.Option(min=0.001, max=1e6, help="Rotate the file at this size.")] = 64.0,
     output_keep: Annotated[int, typer.Option(min=0, max=1000, help="Number of full files to keep.")] = 4,
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Serve Prometheus metrics instead of writing lines.")

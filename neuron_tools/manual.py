@@ -11,8 +11,8 @@ from types import ModuleType
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
 
+from neuron_console.command import command_of
 from neuron_console.exit_codes import USAGE
 from neuron_console.running import fail
 from runtime_core import __version__
@@ -81,9 +81,7 @@ def man_page(name: str, app: typer.Typer) -> str:
         name: name of the command, e.g. ``neuron-ls``.
         app: its application.
     """
-    command = get_command(app)
-    if not isinstance(command, TyperCommand | TyperGroup):
-        raise TypeError(f"{name} is not a Typer command")
+    command = command_of(app)
     context = typer.Context(command, info_name=name, **command.context_settings)
     summary = " ".join((command.help or "").split())
     # A build date would make every build differ; the version is enough.

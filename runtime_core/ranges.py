@@ -18,7 +18,9 @@ def parse_ranges(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise ValueError(f"{part.strip()!r} is not an index or a range: write 0, 0-3 or 1,4-5")
+            raise ValueError(
+                f"{part.strip()!r} is not an index or a range of at most {_MAX_DIGITS} digits: write 0, 0-3 or 1,4-5"
+            )
         low = int(first)
         high = int(last) if dash else low
         if high < low:

@@ -22,7 +22,7 @@ def send(
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="AWS region. Default: that of the AWS configuration."),
     ] = None,
-    period: Annotated[float, typer.Option(min=1.0, help="Seconds between requests.")] = 60.0,
+    period: Annotated[float, typer.Option(min=1.0, max=86_400, help="Seconds between requests.")] = 60.0,
     endpoint_url: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="Send to this URL, for example a VPC endpoint."),

@@ -19,7 +19,7 @@ app = new_app("Add the pods that use NeuronCores to the stream of a neuron-monit
 
 @app.command(epilog=examples_epilog(EXAMPLES))
 def annotate(
-    period: Annotated[float, typer.Option(min=0.1, help="Seconds between requests to the kubelet.")] = 15.0,
+    period: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds between requests to the kubelet.")] = 15.0,
     socket: Annotated[Path, typer.Option(help="The kubelet's pod-resources socket.")] = Path(
         "/var/lib/kubelet/pod-resources/kubelet.sock"
     ),

@@ -56,11 +56,18 @@ def bench(
     ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Samples per second that arrive; default: every client sends requests back to back."),
+        typer.Option(
+            min=1e-6, max=1e7, help="Samples per second that arrive; default: every client sends requests back to back."
+        ),
     ] = None,
     duration: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="SECONDS", help="Length of each measurement. Default: 10, longer for a slow model."),
+        typer.Option(
+            metavar="SECONDS",
+            min=1e-6,
+            max=1e6,
+            help="Length of each measurement. Default: 10, longer for a slow model.",
+        ),
     ] = None,
     instance_type: Annotated[
         Optional[str],  # noqa: UP045

@@ -31,7 +31,10 @@ def check_agent(
         typer.Option(help="Case to run, for example torn-line. Default: all."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for the agent to end after its input, or to scrape three times.")
+        float,
+        typer.Option(
+            min=0.1, max=86_400, help="Seconds for the agent to end after its input, or to scrape three times."
+        ),
     ] = 10.0,
     memory_mib: Annotated[int, typer.Option(min=1, help="An agent that uses more memory fails.")] = 256,
     observe: Annotated[

@@ -134,15 +134,21 @@ def fault(
         Optional[str],  # noqa: UP045
         typer.Option("--core", "-c", help="NeuronCores: 0, 0-3 or 1,4-5; default: all."),
     ] = None,
-    ratio: Annotated[Optional[float], typer.Option(help="Share of executions that fail, 0 to 1.")] = None,  # noqa: UP045
+    ratio: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, max=1, help="Share of executions that fail."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="ECC events per second of a core's busy time."),
+        typer.Option(min=1e-9, max=1e9, help="ECC events per second of a core's busy time."),
     ] = None,
-    factor: Annotated[Optional[float], typer.Option(help="How many times as long the work takes.")] = None,  # noqa: UP045
+    factor: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=1, max=1e6, help="How many times as long the work takes."),
+    ] = None,
     share: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Share of the DRAM bandwidth that remains, 0 to 1."),
+        typer.Option(min=0, max=1, help="Share of the DRAM bandwidth that remains."),
     ] = None,
     side: Annotated[Optional[Side], typer.Option(help="Link of the device.")] = None,  # noqa: UP045
     error: Annotated[Optional[ErrorClass], typer.Option(help="Class of the error.")] = None,  # noqa: UP045

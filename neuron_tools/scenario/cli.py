@@ -67,7 +67,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="S
 def search_faults(
     scenario: Annotated[str, typer.Argument(metavar="FILE|NAME", help="Scenario whose applications run.")],
     minutes: Annotated[
-        float, typer.Option(min=0, help="Minutes to search; 0 only runs FILE itself against the invariants.")
+        float,
+        typer.Option(min=0, max=525_600, help="Minutes to search; 0 only runs FILE itself against the invariants."),
     ] = 5.0,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     out: Annotated[

@@ -105,9 +105,13 @@ def run_command(
     threads: Annotated[int, typer.Option(min=1, max=1000, help="Number of threads that execute, in each process.")] = 1,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Executions per second, over all threads and processes. Default: as fast as possible."),
+        typer.Option(
+            min=1e-6,
+            max=1e6,
+            help="Executions per second, over all threads and processes. Default: as fast as possible.",
+        ),
     ] = None,
-    duration: Annotated[float, typer.Option(help="Seconds to run; 0 runs until Ctrl-C.")] = 10.0,
+    duration: Annotated[float, typer.Option(min=0, max=1e9, help="Seconds to run; 0 runs until Ctrl-C.")] = 10.0,
     tag: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="Name of the process in the tools (the tag).", envvar="NEURON_PROCESS_TAG"),
@@ -135,7 +139,7 @@ def sysfs(
     export: Annotated[Path, typer.Option(metavar="DIR", help="Directory to write the tree to.")],
     follow: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="SECONDS", min=0.05, help="Update the tree every SECONDS, until Ctrl-C."),
+        typer.Option(metavar="SECONDS", min=0.05, max=3600, help="Update the tree every SECONDS, until Ctrl-C."),
     ] = None,
 ) -> None:
     """Write the node as the driver's sysfs tree, for programs that read sysfs."""
@@ -177,7 +181,7 @@ def record(
         ),
     ] = None,
     interval: Annotated[float, typer.Option(min=0.05, max=3600.0, help="Seconds between snapshots.")] = 1.0,
-    duration: Annotated[float, typer.Option(min=0.0, help="Seconds to record; 0 records until Ctrl-C.")] = 0.0,
+    duration: Annotated[float, typer.Option(min=0.0, max=1e9, help="Seconds to record; 0 records until Ctrl-C.")] = 0.0,
     host: Annotated[
         bool, typer.Option("--host/--no-host", help="Also record the vCPUs and memory of the host.")
     ] = True,
@@ -194,7 +198,7 @@ def record(
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")],
-    speed: Annotated[float, typer.Option(help="Speed relative to the recording.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=1e-6, max=1e6, help="Speed relative to the recording.")] = 1.0,
     seek: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="T", help="Start at: seconds, HH:MM:SS from its start, or a time like 2026-11-21T14:00."),
@@ -227,7 +231,9 @@ def install(
 
 @app.command()
 def demo(
-    duration: Annotated[float, typer.Option(help="Seconds that the applications run without a terminal.")] = 20.0,
+    duration: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Seconds that the applications run without a terminal.")
+    ] = 20.0,
 ) -> None:
     """Compile two networks, run three applications on them, and watch them in neuron-top."""
     from neuron_tools.sim.demo import run_demo

@@ -38,13 +38,11 @@ def inject(
     ] = None,
     ratio: Annotated[
         float | None,
-        typer.Option(
-            help="Share of executions that fail, 0 to 1.",
-        ),
+        typer.Option(min=0, max=1, help="Share of executions that fail."),
     ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="ECC events per second of a core's busy time."),
+        typer.Option(min=1e-9, max=1e9, help="ECC events per second of a core's busy time."),
     ] = None,
     count: Annotated[
         Optional[int],  # noqa: UP045
@@ -52,24 +50,20 @@ def inject(
     ] = None,
     factor: Annotated[
         float | None,
-        typer.Option(
-            help="How many times as long the work takes.",
-        ),
+        typer.Option(min=1, max=1e6, help="How many times as long the work takes."),
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the DRAM bandwidth that remains, 0 to 1.",
-        ),
+        typer.Option(min=0, max=1, help="Share of the DRAM bandwidth that remains."),
     ] = None,
     side: Annotated[Optional[Side], typer.Option(help="Link of the device.")] = None,  # noqa: UP045
     error: Annotated[Optional[ErrorClass], typer.Option(help="Class of the error.")] = None,  # noqa: UP045
     free_bytes: Annotated[Optional[int], typer.Option(help="Bytes of DRAM that remain free.")] = None,  # noqa: UP045
     driver_version: Annotated[Optional[str], typer.Option(help="Driver version to report.")] = None,  # noqa: UP045
-    after: Annotated[float, typer.Option(metavar="SECONDS", help="Start after SECONDS.")] = 0.0,
+    after: Annotated[float, typer.Option(metavar="SECONDS", min=0, max=1e9, help="Start after SECONDS.")] = 0.0,
     seconds: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--for", metavar="SECONDS", help="End after SECONDS. Default: until cleared."),
+        typer.Option("--for", metavar="SECONDS", min=1e-6, max=1e9, help="End after SECONDS. Default: until cleared."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

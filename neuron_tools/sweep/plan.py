@@ -196,5 +196,5 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
     except ValueError:
         numbers = ()
     if not numbers or not all(0 < number <= 1e7 for number in numbers):
-        raise UsageError("expected numbers above 0, like 1000,2000", where=f"{option} {text!r}")
+        raise UsageError("expected numbers above 0, up to 1e7, like 1000,2000", where=f"{option} {text!r}")
     return numbers

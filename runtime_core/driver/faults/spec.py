@@ -59,11 +59,11 @@ _FIELDS = {
 }
 _BOUNDS: dict[Parameter, tuple[float, float, str]] = {
     Parameter.RATIO: (1e-12, 1.0, "more than 0, up to 1"),
-    Parameter.RATE: (1e-9, 1e9, "events per second, more than 0"),
-    Parameter.COUNT: (1, 1 << 62, "1 or more"),
-    Parameter.FACTOR: (1.0, 1e6, "1 or more"),
+    Parameter.RATE: (1e-9, 1e9, "events per second, more than 0, up to 1e9"),
+    Parameter.COUNT: (1, 1 << 62, "1 to 2^62"),
+    Parameter.FACTOR: (1.0, 1e6, "1 to 1e6"),
     Parameter.SHARE: (1e-6, 1.0, "more than 0, up to 1"),
-    Parameter.FREE: (0, 1 << 62, "bytes, 0 or more"),
+    Parameter.FREE: (0, 1 << 62, "bytes, 0 to 2^62"),
 }
 
 
@@ -88,7 +88,9 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
     if row.needs and all(getattr(spec, _FIELDS[p]) is None for p in row.needs):
         raise UsageError(f"{' or '.join(row.needs)} is missing", where=str(spec.kind))
     if not 0 <= spec.delay_seconds < 1e9 or (spec.seconds is not None and not 0 < spec.seconds < 1e9):
-        raise UsageError("expected a delay of 0 seconds or more and a duration of more than 0", where=str(spec.kind))
+        raise UsageError(
+            "expected a delay of 0 seconds or more and a duration of more than 0, both below 1e9", where=str(spec.kind)
+        )
     if spec.cores and row.scope is not Scope.CORE:
         raise UsageError(f"the target is a {row.scope.value}, not a core", where=str(spec.kind))
     if spec.devices and row.scope is Scope.NODE:

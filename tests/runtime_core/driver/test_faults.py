@@ -139,7 +139,7 @@ def test_a_writer_that_died_inside_holds_nobody_up(store):
     ("spec", "told"),
     [
         (FaultSpec(FaultKind.SLOW_CORE), "factor is missing"),
-        (FaultSpec(FaultKind.SLOW_CORE, factor=0.5), "1 or more"),
+        (FaultSpec(FaultKind.SLOW_CORE, factor=0.5), "1 to 1e6"),
         (FaultSpec(FaultKind.NAN, ratio=1.5), "up to 1"),
         (FaultSpec(FaultKind.NAN, ratio=float("nan")), "up to 1"),
         (FaultSpec(FaultKind.NAN, rate_per_second=1), "no parameter rate"),
