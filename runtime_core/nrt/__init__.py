@@ -41,6 +41,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runtime_core.engine.execution import ExecutionError, ExecutionResult, LoadedModel
+from runtime_core.nrt.arguments import check_handle
 from runtime_core.nrt.runtime import Runtime, VncMemoryStats
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
 from runtime_core.status import NrtError, NrtStatus
@@ -168,8 +169,7 @@ def unload(model: LoadedModel) -> None:
 
 def get_model_nc_count(model: LoadedModel) -> int:
     """NeuronCores that a loaded model uses."""
-    current()
-    return len(model.cores)
+    return len(current().loaded(model).cores)
 
 
 def infer(model: LoadedModel, inputs: Mapping[str, NDArray[np.generic]]) -> ExecutionResult:
@@ -189,7 +189,7 @@ def execute_repeat(model: LoadedModel, input_set: TensorSet, output_set: TensorS
 
 def tensor_allocate(placement: TensorPlacement, logical_nc_id: int, size_bytes: int, name: str = "") -> Tensor:
     """Allocate a tensor (nrt_tensor_allocate); ``logical_nc_id`` is an index into the owned cores."""
-    return current().tensor_allocate(TensorPlacement(placement), size_bytes, logical_nc=logical_nc_id, name=name)
+    return current().tensor_allocate(placement, size_bytes, logical_nc=logical_nc_id, name=name)
 
 
 def tensor_free(tensor: Tensor) -> None:
@@ -216,6 +216,7 @@ def tensor_copy(
 
 def tensor_get_size(tensor: Tensor) -> int:
     """Size of a tensor in bytes."""
+    check_handle(tensor, Tensor, "a tensor")
     return tensor.size_bytes
 
 
@@ -242,17 +243,20 @@ def allocate_tensor_set() -> TensorSet:
 
 def destroy_tensor_set(tensor_set: TensorSet) -> None:
     """Destroy a tensor set; its tensors remain allocated."""
+    check_handle(tensor_set, TensorSet, "a tensor set")
     tensor_set.destroyed = True
     tensor_set.tensors.clear()
 
 
 def add_tensor_to_tensor_set(tensor_set: TensorSet, name: str, tensor: Tensor) -> None:
     """Put a tensor in a set under a name of the model's inputs or outputs."""
+    check_handle(tensor_set, TensorSet, "a tensor set")
     tensor_set.add(name, tensor)
 
 
 def get_tensor_from_tensor_set(tensor_set: TensorSet, name: str) -> Tensor:
     """Return the tensor of that name."""
+    check_handle(tensor_set, TensorSet, "a tensor set")
     return tensor_set.get(name)
 
 

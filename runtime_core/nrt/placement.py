@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime_core.nrt.arguments import whole
 from runtime_core.status import NrtError, NrtStatus
 
 
@@ -25,6 +26,7 @@ class Placement:
         Raises:
             NrtError: INVALID for a start or a count out of range, LOAD_NOT_ENOUGH_NC.
         """
+        start_nc, nc_count = whole(start_nc, "start_nc"), whole(nc_count, "nc_count")
         owned = len(self._cores)
         if start_nc < -1 or nc_count < -1 or nc_count == 0 or start_nc >= owned:
             raise NrtError(

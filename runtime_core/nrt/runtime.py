@@ -20,6 +20,7 @@ from runtime_core.engine.plan import Plan
 from runtime_core.engine.shares import NodeShares
 from runtime_core.instance import DEVICE_MEMORY_BYTES
 from runtime_core.neff.model import Neff
+from runtime_core.nrt.arguments import as_bytes, check_handle, whole, wrong_type
 from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config
 from runtime_core.nrt.log import LogLevel, emit
@@ -27,7 +28,7 @@ from runtime_core.nrt.placement import Placement
 from runtime_core.nrt.start import ClaimPage, allocate_cores, check_driver, enter
 from runtime_core.nrt.tensor_calls import TensorCalls
 from runtime_core.nrt.tensors import TensorSet
-from runtime_core.nrt.transfer import as_array, feeds_of, output_views, staged_plan, store_outputs
+from runtime_core.nrt.transfer import as_array, as_arrays, feeds_of, output_views, staged_plan, store_outputs
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
 
@@ -221,21 +222,27 @@ class Runtime(TensorCalls):
         last = self._last_read
         if last is not None and last[0] is data:
             return last[1]
+        as_bytes(data, "neff", mend="pass the contents of the file, such as Path('model.neff').read_bytes()")
         parsed = shared_neff(data, validate_hash=self._config.validate_hash)
         # Applications load the same bytes onto several cores in turn. These bytes are not even hashed again, and the
         # first execution releases them.
         self._last_read = (data, parsed) if isinstance(data, bytes) else None
         return parsed
 
-    def _loaded(self, model: LoadedModel) -> LoadedModel:
-        if self._models.get(model.model_id) is not model:
+    def loaded(self, model: LoadedModel) -> LoadedModel:
+        """Return ``model``, which is loaded in this runtime.
+
+        Raises:
+            NrtError: INVALID_HANDLE.
+        """
+        if type(model) is not LoadedModel or self._models.get(model.model_id) is not model:
             raise _not_loaded(model)
         return model
 
     def unload(self, model: LoadedModel) -> None:
         """Unload a model, after its running executions have ended."""
         with self._calls:
-            self._unload(self._loaded(model))
+            self._unload(self.loaded(model))
 
     def _unload(self, model: LoadedModel) -> None:
         self._engine.unload(model)
@@ -245,14 +252,14 @@ class Runtime(TensorCalls):
         """Execute on arrays; see :func:`runtime_core.engine.dynamic_batch.execute_samples`."""
         thread = self._calls.enter()
         try:
-            return self._infer(model, _arrays(inputs) if inputs else inputs, None)
+            return self._infer(model, inputs if type(inputs) is dict and not inputs else as_arrays(inputs), None)
         finally:
             self._calls.leave(thread)
 
     def _infer(self, model: LoadedModel, inputs: Mapping[str, Array], plan: Plan | None) -> ExecutionResult:
         self._last_read = None
         try:
-            if self._models.get(model.model_id) is not model:
+            if type(model) is not LoadedModel or self._models.get(model.model_id) is not model:
                 raise _not_loaded(model)
             if model.neff.graph.dynamic_batch:
                 result = execute_samples(self._engine, model, inputs, plan)
@@ -287,14 +294,18 @@ class Runtime(TensorCalls):
         An output becomes the input of the same name, else of the same position, if dtype and shape match. Other inputs
         keep their values. The input tensors are not written.
         """
-        if count < 1:
-            raise NrtError(NrtStatus.INVALID, f"repeat count {count}: expected 1 or more")
         with self._calls:
+            if whole(count, "repeat count") < 1:
+                error = NrtError(NrtStatus.INVALID, "expected 1 or more", where=f"repeat count {count}")
+                emit(LogLevel.ERROR, "nrt_execute_repeat", f"{error} (status {error.status.value})")
+                raise error
             self._execute(model, inputs, outputs, count)
 
     def _execute(self, model: LoadedModel, inputs: TensorSet, outputs: TensorSet, count: int) -> None:
-        graph = self._loaded(model).graph
+        graph = self.loaded(model).graph
         try:
+            check_handle(inputs, TensorSet, "a tensor set")
+            check_handle(outputs, TensorSet, "a tensor set")
             for tensor in (*inputs.tensors.values(), *outputs.tensors.values()):
                 self._check_own(tensor)
             arrays = {name: as_array(tensor, graph, name) for name, tensor in inputs.tensors.items()}
@@ -319,20 +330,16 @@ class Runtime(TensorCalls):
     def vnc_memory_stats(self, logical_nc: int = 0) -> VncMemoryStats:
         """Memory of the device of an owned core."""
         with self._calls:
-            if not 0 <= logical_nc < len(self._cores):
+            if not 0 <= whole(logical_nc, "logical_nc") < len(self._cores):
                 raise NrtError(NrtStatus.INVALID, f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}")
             device = device_of_core(self._cores[logical_nc])
             return VncMemoryStats(sum(used_by_channel(self._store, device)), DEVICE_MEMORY_BYTES)
 
 
-def _not_loaded(model: LoadedModel) -> NrtError:
+def _not_loaded(model: object) -> NrtError:
+    if not isinstance(model, LoadedModel):
+        return wrong_type(model, "a loaded model", status=NrtStatus.INVALID_HANDLE)
     return NrtError(NrtStatus.INVALID_HANDLE, f"model {model.model_id} is not loaded here", mend="load it first")
-
-
-def _arrays(inputs: Mapping[str, Array]) -> dict[str, Array]:
-    import numpy as np
-
-    return {name: np.asarray(value) for name, value in inputs.items()}
 
 
 def _tell(result: ExecutionResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime_core.engine.executor import Engine
 from runtime_core.engine.timing.model import input_timing, output_timing
+from runtime_core.nrt.arguments import as_bytes, check_handle, whole
 from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.tensors import Storage, Tensor, TensorPlacement, zeroed
 from runtime_core.status import NrtError, NrtStatus
@@ -25,9 +26,11 @@ class TensorCalls:
         """Allocate a tensor near an owned core (an index into :attr:`cores`).
 
         Raises:
-            NrtError: INVALID for a size or core out of range, RESOURCE when the device or the host is full.
+            NrtError: INVALID for a placement, size or core out of range, RESOURCE when the device or the host is full.
         """
         with self._calls:
+            placement = _placement(placement)
+            size_bytes, logical_nc = whole(size_bytes, "size_bytes"), whole(logical_nc, "logical_nc")
             first = 0 if placement is TensorPlacement.DEVICE else -1
             if size_bytes < 1 or not first <= logical_nc < len(self._cores):
                 raise NrtError(
@@ -74,7 +77,7 @@ class TensorCalls:
         """
         with self._calls:
             self._check_own(tensor)
-            data = memoryview(buffer).cast("B")
+            data = as_bytes(buffer, "buffer")
             if data.readonly or not data.nbytes:
                 raise NrtError(NrtStatus.INVALID, f"the buffer for tensor {tensor.name!r} is read-only or empty")
             self._give_back(tensor.replace_storage(Storage(data)))
@@ -86,6 +89,7 @@ class TensorCalls:
         Raises:
             NrtError: INVALID_HANDLE.
         """
+        check_handle(tensor, Tensor, "a tensor")
         if tensor.owner is not self._calls:
             raise NrtError(
                 NrtStatus.INVALID_HANDLE, f"tensor {tensor.name!r} belongs to another runtime", mend="allocate another"
@@ -108,7 +112,7 @@ class TensorCalls:
         """
         with self._calls:
             self._check_own(tensor)
-            source = memoryview(data).cast("B")
+            source = as_bytes(data, "data")
             tensor.view(offset_bytes, source.nbytes)[:] = source
             if tensor.placement is TensorPlacement.DEVICE:
                 self._engine.move_tensor(input_timing(source.nbytes))
@@ -169,7 +173,7 @@ class TensorCalls:
         """
         with self._calls:
             self._check_own(tensor)
-            tensor.view(offset_bytes, size_bytes)
+            tensor.view(offset_bytes, whole(size_bytes, "size_bytes"))
             storage = tensor.storage
             if storage is None or size_bytes < 1:
                 raise NrtError(
@@ -177,3 +181,11 @@ class TensorCalls:
                 )
             start = tensor.offset_bytes + offset_bytes
             return Tensor(name or tensor.name, tensor.placement, size_bytes, storage.share(), self._calls, start)
+
+
+def _placement(value: int) -> TensorPlacement:
+    try:
+        return TensorPlacement(value)
+    except ValueError:
+        expected = "expected DEVICE (0), HOST (1) or VIRTUAL (2)"
+        raise NrtError(NrtStatus.INVALID, expected, where=f"tensor placement {value!r}") from None

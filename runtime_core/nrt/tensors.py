@@ -7,6 +7,7 @@ import mmap
 import threading
 
 from runtime_core.driver.pages.memory import Allocation
+from runtime_core.nrt.arguments import check_handle, whole
 from runtime_core.nrt.calls import Calls
 from runtime_core.status import NrtError, NrtStatus
 
@@ -113,7 +114,8 @@ class Tensor:
             raise NrtError(NrtStatus.INVALID_HANDLE, f"tensor {self.name!r} was freed", mend="allocate another")
         if storage is None:
             raise NrtError(NrtStatus.INVALID, f"tensor {self.name!r} has no storage", mend="attach a buffer first")
-        size_bytes = self.size_bytes - offset_bytes if size_bytes is None else size_bytes
+        offset_bytes = whole(offset_bytes, "offset_bytes")
+        size_bytes = self.size_bytes - offset_bytes if size_bytes is None else whole(size_bytes, "size_bytes")
         if offset_bytes < 0 or size_bytes < 0 or offset_bytes + size_bytes > self.size_bytes:
             raise NrtError(
                 NrtStatus.INVALID,
@@ -167,9 +169,10 @@ class TensorSet:
         """Add ``tensor``; it replaces one of the same name.
 
         Raises:
-            NrtError: INVALID_HANDLE when the set was destroyed.
+            NrtError: INVALID_HANDLE when the set was destroyed, or it is not a tensor.
         """
         self._check()
+        check_handle(tensor, Tensor, "a tensor")
         self.tensors[name] = tensor
 
     def get(self, name: str) -> Tensor:

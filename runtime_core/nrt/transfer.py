@@ -9,6 +9,7 @@ from runtime_core.engine.execution import ExecutionResult, LoadedModel
 from runtime_core.engine.plan import Plan
 from runtime_core.engine.timing.model import input_timing, output_timing
 from runtime_core.neff.graph import Graph, TensorSpec
+from runtime_core.nrt.arguments import wrong_type
 from runtime_core.nrt.tensors import Tensor, TensorPlacement, TensorSet
 from runtime_core.status import NrtError, NrtStatus
 
@@ -29,6 +30,25 @@ def staged_plan(model: LoadedModel, inputs: TensorSet, outputs: TensorSet) -> Pl
     taken = bytes_on_device(model.graph.inputs, inputs.tensors)
     given = bytes_on_device(model.graph.outputs, outputs.tensors)
     return model.plan.staged(input_timing(taken), output_timing(given)) if taken or given else None
+
+
+def as_arrays(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the values of an application as arrays.
+
+    Raises:
+        NrtError: INVALID when they have no names, EXEC_BAD_INPUT when one is not an array.
+    """
+    import numpy as np
+
+    if not isinstance(inputs, Mapping):
+        raise wrong_type(inputs, "arrays by the names of the inputs", where="inputs")
+    arrays: dict[str, Array] = {}
+    for name, value in inputs.items():
+        try:
+            arrays[name] = np.asarray(value)
+        except (TypeError, ValueError) as error:
+            raise NrtError(NrtStatus.EXEC_BAD_INPUT, f"not an array: {error}", where=f"input {name!r}") from None
+    return arrays
 
 
 def as_array(tensor: Tensor, graph: Graph, name: str) -> Array:
