@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from neuron_console.command import TrustNodeFlag, VersionFlag, examples_epilog, new_app, run
+from neuron_console.exit_codes import FAILURE
 
 EXAMPLES = """neuron-monitor
 neuron-monitor -c monitor.conf | jq '.neuron_runtime_data[].report.neuroncore_counters'
@@ -47,7 +48,9 @@ def monitor(
     once: Annotated[
         bool,
         typer.Option(
-            "--once", help="Write one report of every group after the shortest period (default: 1 s), then exit."
+            "--once",
+            help="Write one report of every group after the shortest period (default: 1 s), then exit. "
+            "Exit status 1: an output did not receive it.",
         ),
     ] = False,
     output: Annotated[
@@ -119,7 +122,9 @@ def monitor(
         slurm,
     )
     file = ConfigFile(config_file, strict_config, release, ONCE_PERIOD if once else DEFAULT_PERIOD)
-    start(file, source, outputs, once=once, verbose=verbose)
+    delivered = start(file, source, outputs, once=once, verbose=verbose)
+    if once and not delivered:
+        raise typer.Exit(FAILURE)
 
 
 def main() -> None:

@@ -26,6 +26,11 @@ class LineOutput(Protocol):
         """The descriptor on which a reader can be seen to leave; ``None`` if there is none."""
         ...
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last line was lost."""
+        ...
+
     def write(self, line: bytes, signals: Signals) -> bool:
         """Write a whole line; return False if there is no reader any more, or a signal requested a stop meanwhile."""
         ...
@@ -52,6 +57,11 @@ class StandardOutput:
     def watched_fd(self) -> int | None:
         """The descriptor."""
         return self._fd
+
+    @property
+    def failing(self) -> bool:
+        """False: a line that cannot be written raises an error, and a reader may leave."""
+        return False
 
     def write(self, line: bytes, signals: Signals) -> bool:
         """See :class:`LineOutput`."""
@@ -116,6 +126,11 @@ class RotatedFile:
     def watched_fd(self) -> int | None:
         """``None``: a file has no reader that could leave."""
         return None
+
+    @property
+    def failing(self) -> bool:
+        """See :class:`LineOutput`."""
+        return self._failing
 
     def _rotate(self) -> None:
         names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._keep + 1))]

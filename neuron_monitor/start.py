@@ -41,8 +41,11 @@ class Outputs(NamedTuple):
     slurm: bool = False
 
 
-def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> None:
+def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *, once: bool, verbose: int) -> bool:
     """Run until a signal arrives or a reader leaves; see :func:`neuron_monitor.stream.stream`.
+
+    Returns:
+        Whether every output received its last report.
 
     Raises:
         UsageError: the outputs exclude each other.
@@ -51,16 +54,20 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
     """
     if outputs.web_config is not None and outputs.listen_address is None:
         raise UsageError("--web.config.file requires --prometheus", mend="give both")
+    if once and outputs.listen_address is not None:
+        raise UsageError(
+            "--once exits before metrics can be scraped from --prometheus", mend="omit --once, or use --textfile"
+        )
     if (
         (outputs.kubelet_socket is not None or outputs.slurm)
         and outputs.listen_address is None
         and outputs.textfile is None
     ):
         raise UsageError("--kubernetes and --slurm require metrics", mend="add --prometheus or --textfile")
+    sinks: list[Sink] = []
     with ExitStack() as stack:
         # Before anything listens, because a client that sees it listening may send a signal.
         signals = stack.enter_context(handled())
-        sinks: list[Sink] = []
         if outputs.file is not None:
             sinks.append(JsonLines(RotatedFile(outputs.file, outputs.max_bytes, outputs.keep)))
         elif outputs.listen_address is None and outputs.textfile is None and outputs.otlp is None:
@@ -86,6 +93,7 @@ def start(config_file: ConfigFile, source_name: str | None, outputs: Outputs, *,
         for sink in sinks:
             stack.callback(sink.close)
         stream(config_file, source_name, sinks, signals, once=once, verbose=verbose)
+    return not any(sink.failing for sink in sinks)
 
 
 def _users(outputs: Outputs) -> list[UserSource]:

@@ -30,6 +30,11 @@ class Sink(Protocol):
         """The descriptor on which a reader can be seen to leave; ``None`` if there is none."""
         ...
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last result was lost; complete after :meth:`close`."""
+        ...
+
     def take(self, look: Look, signals: Signals) -> bool:
         """Process a result; return False if no more are wanted."""
         ...
@@ -54,6 +59,11 @@ class JsonLines:
     def watched_fd(self) -> int | None:
         """See :class:`Sink`."""
         return self._output.watched_fd
+
+    @property
+    def failing(self) -> bool:
+        """See :class:`Sink`."""
+        return self._output.failing
 
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`Sink`."""

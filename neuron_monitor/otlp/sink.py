@@ -57,6 +57,7 @@ class Otlp:
         self._totals = Totals()
         self._newest: MetricsData | None = None
         self._closing = False
+        self._failing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._push, name="otlp", daemon=True)
         self._thread.start()
@@ -65,6 +66,11 @@ class Otlp:
     def watched_fd(self) -> int | None:
         """``None``: there is no reader that could leave."""
         return None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the collector did not accept the last result that was pushed."""
+        return self._failing
 
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`neuron_monitor.stream.Sink`."""
@@ -76,7 +82,6 @@ class Otlp:
         return not signals.stop
 
     def _push(self) -> None:
-        failing = False
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._newest is not None or self._closing)
@@ -88,11 +93,11 @@ class Otlp:
                 reason = "it does not answer, or refuses"
             except Exception as error:  # an exception would end the thread and the pushing silently
                 failed, reason = True, " ".join(str(error).split()) or type(error).__name__
-            if failed and not failing:
+            if failed and not self._failing:
                 print(f"neuron-monitor: {self._address}: metrics are being lost: {reason}", file=sys.stderr)
-            if failing and not failed:
+            if self._failing and not failed:
                 print(f"neuron-monitor: {self._address}: metrics are being pushed again", file=sys.stderr)
-            failing = failed
+            self._failing = failed
 
     def reopen(self) -> None:
         """Do nothing."""
@@ -107,5 +112,8 @@ class Otlp:
             # Cancel the exporter's wait before a retry.
             self._exporter.shutdown()
             self._thread.join(_CLOSE_SECONDS)
+            if self._thread.is_alive() and not self._failing:
+                self._failing = True
+                print(f"neuron-monitor: {self._address}: metrics are being lost: no response", file=sys.stderr)
         else:
             self._exporter.shutdown()

@@ -31,6 +31,11 @@ class PageSink:
         """``None``: there is no reader that could leave."""
         return None
 
+    @property
+    def failing(self) -> bool:
+        """False: a page is always replaced."""
+        return False
+
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`neuron_monitor.stream.Sink`."""
         self._page.show(self._feed.take(look), look.began_seconds, look.report, look.compat)
@@ -65,6 +70,11 @@ class TextFile:
     def watched_fd(self) -> int | None:
         """``None``: a file has no reader that could leave."""
         return None
+
+    @property
+    def failing(self) -> bool:
+        """See :class:`neuron_monitor.stream.Sink`."""
+        return self._failing
 
     def take(self, look: Look, signals: Signals) -> bool:
         """See :class:`neuron_monitor.stream.Sink`."""

@@ -107,6 +107,33 @@ def test_once_without_a_configuration_measures_one_second_not_five(node, command
     assert 1 <= report["system_data"]["memory_info"]["period"] < 5
 
 
+def loses_its_report(done, where, reason):
+    assert done.returncode == 1
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(f"neuron-monitor: {where}: ")
+    assert reason in told
+
+
+def test_once_fails_if_the_text_file_cannot_be_written(node, command, config, tmp_path):
+    for target in (tmp_path / "absent" / "n.prom", tmp_path):
+        done = command("neuron_monitor", "--once", "-c", config, "--textfile", target)
+        loses_its_report(done, target, "not written")
+
+
+def test_once_fails_if_the_line_finds_no_room(node, config, tmp_path):
+    target = tmp_path / "lines"
+    line = ["-m", "neuron_monitor", "--once", "-c", str(config), "--output", str(target)]
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-B", *line]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+    loses_its_report(done, target, "lines are being lost")
+
+
+def test_once_excludes_a_page_for_prometheus(node, command, config):
+    done = command("neuron_monitor", "--once", "-c", config, "--prometheus", "--web.listen-address", "127.0.0.1:0")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "--textfile" in done.stderr
+
+
 def test_reload_takes_a_new_file_and_keeps_the_old_one_when_it_is_broken(node, spawn, config):
     monitor = spawn("neuron_monitor", "-c", config)
     assert "memory_info" in json.loads(monitor.stdout.readline())["system_data"]

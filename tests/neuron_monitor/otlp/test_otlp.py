@@ -185,6 +185,14 @@ def test_without_a_collector_the_lines_go_on(node, spawn, config, tmp_path, wait
     assert len(errors.splitlines()) <= 1
 
 
+def test_once_fails_without_a_collector_and_succeeds_with_one(node, command, config, collector):
+    done = command("neuron_monitor", "--once", "-c", config, "--otlp", "http://127.0.0.1:1")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "metrics are being lost" in done.stderr
+    done = command("neuron_monitor", "--once", "-c", config, "--otlp", collector.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("text", "environment", "endpoint"),
     [
