@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Protocol
 
 from runtime_core.libnrt.refusal import CallError
@@ -71,9 +72,11 @@ def memory(pointer: CData, size_bytes: int, name: str) -> memoryview:
     """Return the host program's bytes at ``pointer``, writable.
 
     Raises:
-        NrtError: INVALID if the pointer is NULL.
+        NrtError: INVALID if the pointer is NULL, or the size is larger than an object of a process can be.
     """
     require(pointer, name)
+    if size_bytes > sys.maxsize:
+        raise CallError(NrtStatus.INVALID, f"{name} cannot have {size_bytes} bytes")
     return memoryview(ffi.buffer(pointer, size_bytes)).cast("B")
 
 

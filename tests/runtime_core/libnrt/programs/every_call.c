@@ -240,6 +240,52 @@ static void at_any_time(void) {
     nrt_debug_client_connect_close(0);
 }
 
+/* Sizes and offsets that no memory has: of the buffer, beyond the tensor, and so large that a sum overflows. */
+static void with_impossible_sizes(size_t huge) {
+    nrt_tensor_t *tensor = NULL, *other = NULL;
+    nrt_tensor_batch_op_t op = {0, huge, bytes}, beyond = {huge, 8, bytes};
+    nrt_tensor_batch_t batch = {NULL, &op, 1};
+    EXPECT(NRT_INVALID, nrt_load(bytes, huge, -1, -1, (nrt_model_t **)&address));
+    EXPECT(NRT_INVALID, nrt_load_collectives(bytes, huge, -1, -1, 0, 1, (nrt_model_t **)&address));
+    EXPECT(NRT_RESOURCE, nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_DEVICE, 0, huge, "x", &tensor));
+    EXPECT(NRT_RESOURCE, nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_HOST, 0, huge, "x", &tensor));
+    EXPECT(NRT_RESOURCE, nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_VIRTUAL, 0, huge, "x", &tensor));
+    EXPECT(0, nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_DEVICE, 0, 64, "x", &tensor));
+    EXPECT(0, nrt_tensor_allocate(NRT_TENSOR_PLACEMENT_VIRTUAL, 0, 64, "y", &other));
+    EXPECT(NRT_INVALID, nrt_tensor_write(tensor, bytes, 0, huge));
+    EXPECT(NRT_INVALID, nrt_tensor_write(tensor, bytes, huge, 8));
+    EXPECT(NRT_INVALID, nrt_tensor_read(tensor, bytes, 0, huge));
+    EXPECT(NRT_INVALID, nrt_tensor_read(tensor, bytes, huge, 8));
+    EXPECT(NRT_INVALID, nrt_tensor_read(tensor, bytes, huge, 0));
+    EXPECT(NRT_INVALID, nrt_tensor_copy(tensor, 0, other, 0, huge));
+    EXPECT(NRT_INVALID, nrt_tensor_copy(tensor, huge, other, 0, 8));
+    EXPECT(NRT_INVALID, nrt_tensor_copy(tensor, 0, other, huge, 8));
+    EXPECT(NRT_INVALID, nrt_tensor_memset(tensor, 0, 1, huge));
+    EXPECT(NRT_INVALID, nrt_tensor_memset(tensor, huge, 1, 8));
+    EXPECT(NRT_INVALID, nrt_tensor_attach_buffer(other, bytes, huge));
+    EXPECT(NRT_INVALID, nrt_tensor_allocate_slice(tensor, 0, huge, "s", (nrt_tensor_t **)&address));
+    EXPECT(NRT_INVALID, nrt_tensor_allocate_slice(tensor, huge, 8, "s", (nrt_tensor_t **)&address));
+    batch.tensor = tensor;
+    EXPECT(NRT_INVALID, nrt_tensor_read_batch(&batch, 1, false));
+    EXPECT(NRT_INVALID, nrt_tensor_write_batch(&batch, 1, false));
+    batch.ops = &beyond;
+    EXPECT(NRT_INVALID, nrt_tensor_read_batch(&batch, 1, false));
+    EXPECT(NRT_INVALID, nrt_tensor_write_batch(&batch, 1, false));
+    EXPECT(NRT_INVALID, nrt_memcpy_to_device(nrt_tensor_get_va(tensor), bytes, huge));
+    EXPECT(NRT_INVALID, nrta_tensor_write(tensor, bytes, 0, huge, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_write(tensor, bytes, huge, 8, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_read(bytes, tensor, 0, huge, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_read(bytes, tensor, huge, 8, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_copy(tensor, 0, other, 0, huge, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_copy(tensor, huge, other, 0, 8, 0, NULL, &seq));
+    EXPECT(NRT_INVALID, nrta_tensor_copy(tensor, 0, other, huge, 8, 0, NULL, &seq));
+    EXPECT(0, nrt_get_vnc_memory_stats(0, (nrt_vnc_memory_stats_t *)bytes, huge, &size));
+    EXPECT(sizeof(nrt_vnc_memory_stats_t), size);
+    EXPECT(64, nrt_tensor_get_size(tensor));
+    nrt_tensor_free(&tensor);
+    nrt_tensor_free(&other);
+}
+
 int main(void) {
     nrt_tensor_set_t *set = NULL, *freed;
     nrt_ucode_info ucode = {{NULL, 0}, {NULL, 0}};
@@ -265,6 +311,8 @@ int main(void) {
     nrt_destroy_tensor_set(&set);
     with_handle(freed, NRT_INVALID_HANDLE);
     without_handle(0, true);
+    with_impossible_sizes(SIZE_MAX);
+    with_impossible_sizes((size_t)1 << 63);
 
     nrt_close();
     nrt_close();
