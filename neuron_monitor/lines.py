@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from neuron_console.text import printable
 from neuron_monitor.signals import Signals
 from runtime_core.telemetry import NeuronError, UsageError
 
@@ -98,7 +99,7 @@ def each_report(
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             bad += 1
             if bad == 1:
-                reason = " ".join(str(error).split())
+                reason = printable(" ".join(str(error).split()))
                 print(f"{command}: a line is not a report and is skipped: {reason}", file=sys.stderr, flush=True)
             if count_bad is not None:
                 count_bad()

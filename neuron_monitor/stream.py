@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from neuron_console.text import printable
 from neuron_monitor.collector import Collector, Look
 from neuron_monitor.compat.releases import Compat
 from neuron_monitor.config import DEFAULT_PERIOD, Config, ConfigError, default_config, load_config
@@ -107,7 +108,7 @@ class ConfigFile(NamedTuple):
         """
         config = default_config(self.period) if self.path is None else load_config(self.path, strict=self.strict)
         for warning in config.warnings:
-            print(f"neuron-monitor: {self.path}: {warning}", file=sys.stderr, flush=True)
+            print(printable(f"neuron-monitor: {self.path}: {warning}"), file=sys.stderr, flush=True)
         return config if self.compat is None else msgspec.structs.replace(config, compat=self.compat)
 
 
@@ -177,4 +178,4 @@ def _reload(collector: Collector, config_file: ConfigFile, sinks: list[Sink]) ->
     try:
         collector.reconfigure(config_file.load(), time.monotonic_ns())
     except ConfigError as error:
-        print(f"neuron-monitor: configuration not reloaded: {error}", file=sys.stderr)
+        print(printable(f"neuron-monitor: configuration not reloaded: {error}"), file=sys.stderr)

@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from neuron_console.text import printable
 from neuron_console.units import rounded
 from neuron_tools.bench.advise import Advice, Finding
 from neuron_tools.bench.demand import Demand
@@ -42,9 +43,9 @@ def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: C
     wanted += f" (times + {demand.margin:.0%})" if demand.margin else ""
     best = serving(found)
     if not best:
-        console.print(f"{model}: no setup serves {wanted}", highlight=False)
+        console.print(f"{printable(model)}: no setup serves {wanted}", markup=False, highlight=False)
     else:
-        console.print(f"{model}: {wanted}", highlight=False)
+        console.print(f"{printable(model)}: {wanted}", markup=False, highlight=False)
         console.print(_best_table(best))
     shown = best[0] if best else max(found, key=lambda a: a.price_usd_per_hour)
     same = [a for a in found if (a.instance_type, a.instances) == (shown.instance_type, shown.instances)]

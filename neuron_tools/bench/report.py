@@ -12,6 +12,7 @@ from rich.bar import Bar
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from neuron_console.text import printable
 from neuron_console.units import rounded
 from neuron_tools.bench.result import Result
 
@@ -42,7 +43,7 @@ def as_csv(results: Sequence[Result]) -> str:
 def print_report(model: str, results: Sequence[Result], console: Console) -> None:
     """Print the table, the chart and remarks. Values that all results share are in the title instead of a column."""
     varying = [name for name in _PLACE if len({getattr(result, name) for result in results}) > 1]
-    console.print(_title(model, results[0], varying), highlight=False)
+    console.print(_title(printable(model), results[0], varying), markup=False, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in (*(_PLACE[name] for name in varying), *_FIGURES):
         table.add_column(column, justify="left" if column == "size" else "right")

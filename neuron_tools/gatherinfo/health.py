@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
+from neuron_console.text import printable
 from neuron_tools.gatherinfo.finding import Finding, Surroundings, failed, passed, warned
 from runtime_core.telemetry import NodeNotFoundError, Snapshot, Source, open_source
 from runtime_core.telemetry.health import RUNBOOKS, HealthWatch, Severity, Verdict, VerdictKind, phrase
@@ -93,7 +94,7 @@ def show_health(source_name: str | None, *, as_json: bool, seconds: float = LOOK
             found = [_Found("driver-missing", "critical", str(error), "neurondrivermissing")]
             print(msgspec.json.encode(_Health(False, source_name or "", found)).decode())
         else:
-            print(f"unhealthy: {error}")
+            print(printable(f"unhealthy: {error}"))
         return 1
     healthy = all(verdict.severity < Severity.CRITICAL for verdict in verdicts)
     if as_json:
@@ -103,5 +104,5 @@ def show_health(source_name: str | None, *, as_json: bool, seconds: float = LOOK
         print(msgspec.json.encode(_Health(healthy, name, shown)).decode())
     else:
         texts = [phrase(verdict, snapshot.time_ns) for verdict in verdicts]
-        print(": ".join(["healthy" if healthy else "unhealthy", *(["; ".join(texts)] if texts else [])]))
+        print(printable(": ".join(["healthy" if healthy else "unhealthy", *(["; ".join(texts)] if texts else [])])))
     return 0 if healthy else 1

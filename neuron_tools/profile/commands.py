@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from neuron_console.extras import requires
+from neuron_console.text import printable
 from neuron_console.units import rounded
 from neuron_tools.files import write_output
 from neuron_tools.profile.hottest import Hot, hottest, shares_by_bound
@@ -71,7 +72,10 @@ def capture(path: Path, output: Path | None, tensorboard: Path | None, start_cor
         write_output(target, xspace(timeline))
         written.append(target)
     return "\n".join(
-        [f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms, {len(timeline.spans)} spans", *map(str, written)]
+        [
+            f"{printable(timeline.model)}: {timeline.total_ns / 1e6:.3f} ms, {len(timeline.spans)} spans",
+            *map(str, written),
+        ]
     )
 
 
@@ -96,7 +100,7 @@ def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
         }
         return json.dumps(rounded(facts))
     lines = [
-        f"{timeline.model}: {timeline.total_ns / 1e6:.3f} ms per execution, bound by "
+        f"{printable(timeline.model)}: {timeline.total_ns / 1e6:.3f} ms per execution, bound by "
         + ", ".join(f"{bound.value} {share:.1%}" for bound, share in shares.items() if share >= 0.0005)
     ]
     shown = hot[:rows]
@@ -104,7 +108,7 @@ def view(path: Path, rows: int, start_core: int, *, as_json: bool) -> str:
     width = min(width, 60)
     lines.append(f"{'OPERATOR'.ljust(width)}  {'TIME':>11}  {'SHARE':>6}  {'BOUND':<7}  {'GFLOP':>9}  {'GFLOP/S':>9}")
     for row in shown:
-        name = _name(row)
+        name = printable(_name(row))
         name = name if len(name) <= width else f"{name[: width - 1]}…"
         flops = "-" if row.flops is None else f"{row.flops / 1e9:9.4f}"
         rate = "-" if row.flops is None or not row.duration_ns else f"{row.flops / row.duration_ns:9.1f}"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from neuron_console.text import printable
 from runtime_core.histogram import Histogram
 from runtime_core.ranges import format_ranges
 
@@ -163,7 +164,7 @@ def format_summary(summary: LoadSummary) -> str:
     what = f"{several} processes, started by {summary.pid}" if several else f"pid {summary.pid}"
     cores = f" on NeuronCore(s) {format_ranges(summary.cores)}" if summary.cores else ""
     lines = [
-        f"{summary.tag} ({what}): {', '.join(summary.models) or 'nothing executed'}{cores}",
+        printable(f"{summary.tag} ({what}): {', '.join(summary.models) or 'nothing executed'}{cores}"),
         f"  executions   {summary.executions} completed in {summary.seconds:.2f} s, {_failed(summary.failures)}",
         f"  throughput   {summary.throughput_per_second:.1f}/s",
         f"  latency      p50 {_ms(summary.p50_ms)}   p99 {_ms(summary.p99_ms)}   on device p50 "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from neuron_console.text import printable
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.node import NodeInfo, read_info, set_up
 from runtime_core.driver.paths import node_root
@@ -62,16 +63,16 @@ def describe_status(*, as_json: bool) -> str:
         return json.dumps({**facts, "device_memory_used_bytes": used_bytes, "runtimes": runtimes})
     owned = len(snapshot.core_owner)
     lines = [
-        f"{facts['instance_type']} {facts['instance_id']} in {facts['root']}",
+        f"{facts['instance_type']} {facts['instance_id']} in {printable(str(facts['root']))}",
         f"Neuron Devices: {facts['neuron_devices']}   NeuronCores: {facts['neuroncores']}, {owned} owned   "
         f"device memory used: {used_bytes / 2**20:.1f} MiB",
     ]
     for runtime in snapshot.runtimes:
         cores = ",".join(str(c) for c in sorted(runtime.cores))
-        models = ", ".join(m.name for m in runtime.models) or "no model"
+        models = printable(", ".join(m.name for m in runtime.models) or "no model")
         count = sum(runtime.executions) if runtime.executions is not None else None
         lines.append(
-            f"  pid {runtime.pid}  {runtime.tag}  cores {cores}  {models}  "
+            f"  pid {runtime.pid}  {printable(runtime.tag)}  cores {cores}  {models}  "
             f"{'N/A' if count is None else count} executions"
         )
     if not snapshot.runtimes:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from neuron_console.text import printable
 from neuron_monitor.signals import handled
 from neuron_tools.kubernetes.detector.detect import Detector, State
 from neuron_tools.kubernetes.detector.logs import FileLog, JournalLog, Log
@@ -147,4 +148,4 @@ def sentence(state: State) -> str:
     """Return the state as one line."""
     if state.healthy:
         return f"{HEALTHY_REASON}: {HEALTHY_MESSAGE}"
-    return "; ".join(f"{problem.reason}: {problem.message}" for problem in state.problems)
+    return printable("; ".join(f"{problem.reason}: {problem.message}" for problem in state.problems))
