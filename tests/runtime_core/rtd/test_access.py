@@ -56,9 +56,9 @@ def start(start_daemon):
     return lambda **settings: start_daemon(devices=(0,), server_port=f"127.0.0.1:{free_port()}", **settings)
 
 
-def groups(address, **credentials):
+def groups(address, *, seconds=5, **credentials):
     with Client(address, Credentials(**credentials)) as client:
-        client.wait_until_ready(5)
+        client.wait_until_ready(seconds)
         return client.groups()
 
 
@@ -67,7 +67,7 @@ def test_tls_is_required_once_it_is_set(start, files):
     assert groups(daemon.address, ca_file=files / "ca.pem") == []
     for wrong in ({}, {"ca_file": files / "stranger.pem"}):
         with pytest.raises(ConnectionLostError):
-            groups(daemon.address, **wrong)
+            groups(daemon.address, seconds=1, **wrong)
 
 
 def test_a_client_certificate_is_required_once_an_authority_is_set(start, files):
