@@ -112,6 +112,7 @@ class Informer(Generic[T]):
                 log.warning("watching %s: invalid data from the server (%s), listing again", self._kind, error)
                 self._version = ""
                 self._stop.wait(pause)
+                pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def list(self) -> None:
         """Replace the copy by a new list; objects that are not in it were deleted.

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from neuron_tools.kubernetes import names
 from runtime_core.decoding import prepare
+from runtime_core.errors import UsageError
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 _MAX_IDS_CHARACTERS = 4096
+_SUFFIXES: dict[str, int | Decimal] = {
+    "": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+}  # fmt: skip
+_QUANTITY = re.compile(rf"([+-]?[0-9]{{1,19}}(?:\.[0-9]{{0,9}})?(?:[eE][+-]?[0-9]{{1,2}})?)({'|'.join(_SUFFIXES)})")
+_LARGEST_COUNT = 2**63 - 1
 
 
 class Meta(msgspec.Struct):
@@ -105,12 +114,36 @@ class Request(NamedTuple):
     by_container: tuple[int, ...]
 
 
+def whole_quantity(value: str | int | float) -> int | None:
+    """Return a count in the notation of Kubernetes (``2``, ``1k``, ``1Ki``, ``1e3``), ``None`` if it is not a count."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
+        return None
+    number, suffix = found.groups()
+    count = Decimal(number) * _SUFFIXES[suffix]
+    return int(count) if count == int(count) and 0 <= count <= _LARGEST_COUNT else None
+
+
 def quantity(value: str | int | float | None) -> int:
-    """Return a count of an extended resource, which is always an integer; 0 for any other value."""
-    try:
-        return max(0, int(str(value)))
-    except ValueError:
-        return 0
+    """Return a count of an extended resource; 0 for ``None`` and for what is not a count."""
+    return 0 if value is None else whole_quantity(value) or 0
+
+
+def check_quantities(pod: PodObject) -> None:
+    """Check that every request for a Neuron resource is a count.
+
+    Raises:
+        UsageError: one is not; names the container.
+    """
+    for container in (*pod.spec.containers, *(pod.spec.initContainers or ())):
+        for amounts in (container.resources.limits, container.resources.requests):
+            for name in (*names.DEVICE_RESOURCES, names.CORE_RESOURCE):
+                value = (amounts or {}).get(name)
+                if value is not None and whole_quantity(value) is None:
+                    raise UsageError(
+                        f"container {container.name!r} requests {value!r} of {name}: expected a whole number",
+                        where=f"{pod.metadata.namespace}/{pod.metadata.name}",
+                    )
 
 
 def _asked(container: _Container, resource: str) -> int:

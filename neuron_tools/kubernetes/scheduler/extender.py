@@ -12,12 +12,16 @@ import msgspec
 from neuron_tools.kubernetes import names
 from neuron_tools.kubernetes.cluster import Cluster, ClusterError
 from neuron_tools.kubernetes.informer import Informer
-from neuron_tools.kubernetes.objects import NodeObject, PodObject, Request, requests_of
+from neuron_tools.kubernetes.objects import NodeObject, PodObject, Request, check_quantities, requests_of
 from neuron_tools.kubernetes.scheduler.usage import Key, Usage
 from runtime_core.errors import UsageError
 
 log = logging.getLogger("neuron-scheduler")
 log.addHandler(logging.NullHandler())
+
+
+class _NodeList(msgspec.Struct):
+    items: list[NodeObject] | None = None
 
 
 class FilterAnswer(NamedTuple):
@@ -38,12 +42,22 @@ def _lowered(raw: bytes) -> dict[str, Any]:
     return {str(name).lower(): value for name, value in found.items()}
 
 
+def _node_names(nodes: object) -> list[str]:
+    """Return the names of a list of nodes (``NodeList``), or none."""
+    try:
+        found = msgspec.convert(nodes or {}, _NodeList)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the Nodes of the request cannot be read: {error}") from None
+    return [node.metadata.name for node in found.items or ()]
+
+
 def the_request(pod: PodObject) -> Request | None:
     """Return the Neuron request of a pod, or ``None`` if it has none.
 
     Raises:
-        UsageError: the pod requests both devices and cores.
+        UsageError: the pod requests both devices and cores, or no whole number of them.
     """
+    check_quantities(pod)
     requests = requests_of(pod)
     if len(requests) > 1:
         raise UsageError(
@@ -140,9 +154,10 @@ class Extender:
         pod = self._pod(asked.get("pod"))
         listed = asked.get("nodenames")
         if listed is None:
-            items = (asked.get("nodes") or {}).get("items") or []
-            listed = [item.get("metadata", {}).get("name", "") for item in items if isinstance(item, dict)]
-        nodes = [name for name in listed if isinstance(name, str)]
+            listed = _node_names(asked.get("nodes"))
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise UsageError("NodeNames of the request is not a list of names")
+        nodes: list[str] = listed
         request = the_request(pod)
         if request is None:
             return FilterAnswer(nodes, {})
@@ -179,10 +194,13 @@ class Extender:
                 time.sleep(0.02)
                 pod = self.pods.objects.get(key)
         if pod is None:
-            raise UsageError(f"pod {key[0]}/{key[1]} not found")
+            reason = "not found" if self.ready else "cannot be bound: pods and nodes have not been listed yet"
+            raise UsageError(f"pod {key[0]}/{key[1]} {reason}")
         uid = asked.get("poduid", "")
         if uid and pod.metadata.uid and uid != pod.metadata.uid:
             raise UsageError(f"pod {key[0]}/{key[1]} was deleted and created again")
+        if pod.spec.nodeName:
+            raise UsageError(f"pod {key[0]}/{key[1]} is already bound to {pod.spec.nodeName}")
         request = the_request(pod)
         if request is None:
             self._cluster.bind(*key, uid, node)

@@ -208,6 +208,8 @@ class Usage:
             The ids, or the reason why the request does not fit.
         """
         with self._lock:
+            if key in self._assumed:
+                return "the pod has just been bound, or is being bound"
             reason = self.failures(request, [node]).get(node)
             if reason is not None:
                 return reason

@@ -11,7 +11,7 @@ from conftest import wait_for
 from neuron_tools.kubernetes import names
 from neuron_tools.kubernetes.cluster import ClusterError, OfficialCluster
 from neuron_tools.kubernetes.informer import Informer
-from neuron_tools.kubernetes.objects import PodObject
+from neuron_tools.kubernetes.objects import PodObject, quantity
 from neuron_tools.kubernetes.rehearsal.apiserver import ApiServer
 from neuron_tools.kubernetes.rehearsal.store import Store
 from neuron_tools.kubernetes.scheduler.extender import Extender
@@ -129,6 +129,48 @@ def test_requests_that_make_no_sense_get_an_error_in_words(ask, body):
     assert answer["Error"]
     assert "Traceback" not in answer["Error"]
     assert ask("/bind", body)["Error"]
+
+
+@pytest.mark.parametrize("wrong", [{"NodeNames": "a"}, {"NodeNames": [1]}, {"Nodes": [1]}, {"Nodes": {"items": 3}}])
+def test_nodes_that_are_no_list_of_names_are_refused(ask, wrong):
+    assert ask("/filter", {"Pod": pod("p"), **wrong})["Error"]
+
+
+@pytest.mark.parametrize("count", ["one", "1.5", "-1", "", "1kk", "500m", "1e99", "nan"])
+def test_requests_that_are_no_whole_number_are_refused(api, extender, ask, count):
+    """Before, they counted as no request, and fitted on every node."""
+    api.store.add("nodes", node("a"))
+    known(extender, 1)
+    error = ask("/filter", {"Pod": pod("p", count=count), "NodeNames": ["a"]})["Error"]
+    assert repr(count) in error
+    assert "main" in error
+    api.store.add("pods", pod("p", count=count))
+    assert repr(count) in bind(ask, "p", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("1k", 1000), ("2e0", 2), ("1Ki", 1024), ("2000m", 2), ("16", 16), ("+1", 1)]
+)
+def test_whole_numbers_are_read_in_every_notation_of_kubernetes(text, count):
+    assert quantity(text) == count
+
+
+def test_a_pod_is_bound_once(api, extender, ask):
+    """Before, a second call changed the ids of a pod that was bound, and its devices went to the next one."""
+    api.store.add("nodes", node("a", "inf1.6xlarge"))
+    known(extender, 1)
+    api.store.add("pods", pod("p"))
+    assert bind(ask, "p", "a") == ""
+    bound = lambda: api.store.get("pods", ("default", "p"))  # noqa: E731
+    before = bound()["metadata"]["annotations"]
+    for _ in range(3):
+        assert "bound" in bind(ask, "p", "a")
+        wait_for(lambda: extender.pods.objects["default", "p"].spec.nodeName == "a", what="the binding")
+    assert bound()["metadata"]["annotations"] == before
+    api.store.add("pods", pod("q", count=1))
+    assert bind(ask, "q", "a") == ""
+    ids = [api.store.get("pods", ("default", name))["metadata"]["annotations"][names.IDS] for name in "pq"]
+    assert ids[0] != ids[1]
 
 
 def test_usage_is_rebuilt_from_pods_at_a_start_and_stale_maps_do_not_count(api):
