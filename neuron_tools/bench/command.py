@@ -119,6 +119,8 @@ def advise_command(request: Request, question: Question) -> int:
     if networks.fixed:
         batch, cores = networks.fixed_shape()
         batches, pipelines = (batch,), (cores,)
+    elif request.batch is None:
+        batches = networks.possible(batches)
     types = tuple(INSTANCE_TYPES.values()) if request.instance_type is None else (instance_type(request.instance_type),)
     space = Space(batches, pipelines, types, question.max_instances)
     with progress(len(space.offers()) * len(space.shapes)) as tell:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,19 @@ class Networks:
         batch = max(1, made.graph.batch)
         self._known[batch, 1] = made
         return batch
+
+    def possible(self, batches: Sequence[int]) -> tuple[int, ...]:
+        """Return the batches for which an ONNX file compiles; its own batch if there are none.
+
+        Raises:
+            ModelFileError: the model cannot be read or compiled for any batch.
+        """
+        found = []
+        for batch in batches:
+            with contextlib.suppress(ModelFileError):
+                self.get(batch, 1)
+                found.append(batch)
+        return tuple(found) or (self.own_batch(),)
 
     def known(self, batch: int, pipeline: int) -> bool:
         """Return whether the shape is available without compiling."""

@@ -59,35 +59,19 @@ def fix_batch(inputs: list[ValueInfoProto], where: str, batch: int | None) -> in
     return replaced
 
 
-def check_scaled(outputs: Iterable[ValueInfoProto], module: Module, where: str, batch: int, replaced: int) -> None:
-    """Check that the first dimension of each output grows with the replaced batch.
-
-    Raises:
-        ModelFileError: it does not, so the first dimension of the inputs is not a batch.
-    """
-    for output in outputs:
-        declared = [d.dim_value for d in output.type.tensor_type.shape.dim]
-        spec = module.specs.get(output.name)
-        if spec is None or not declared or not declared[0]:
-            continue
-        if list(spec.shape[:1]) != [declared[0] * batch // replaced]:
-            raise ModelFileError(
-                f"output {output.name!r} has the shape {declared} with a batch of {replaced} and {list(spec.shape)} "
-                f"with one of {batch}: the first dimension of the inputs is not a batch",
-                where=where,
-                mend="compile it without a batch, or export it with an open batch dimension",
-            )
-
-
-def free_reshapes(module: Module, nodes: list[NodeProto], replaced: int) -> None:
+def free_reshapes(module: Module, nodes: Iterable[NodeProto], replaced: int) -> list[NodeProto]:
     """Adapt reshapes to the replaced batch: their first extent becomes 0, which copies it from the input."""
+    adapted = []
     for node in nodes:
-        if node.op_type != "Reshape" or any(a.name == "allowzero" and a.i for a in node.attribute):
+        target = module.constant(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
+        zeros = any(a.name == "allowzero" and a.i for a in node.attribute)
+        if target is None or zeros or target.size < 2 or int(target[0]) != replaced:
+            adapted.append(node)
             continue
-        target = module.constant(node.input[1])
-        if target is None or target.size < 2 or int(target[0]) != replaced:
-            continue
-        freed = np.array(target)
-        freed[0] = 0
-        node.input[1] = f"{node.output[0]}.shape"
-        module.constants[node.input[1]] = freed
+        own = type(node)()
+        own.CopyFrom(node)
+        own.input[1] = f"{node.output[0]}.shape"
+        module.constants[own.input[1]] = np.array(target)
+        module.constants[own.input[1]][0] = 0
+        adapted.append(own)
+    return adapted

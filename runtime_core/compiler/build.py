@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runtime_core.compiler.fuse import fuse
+from runtime_core.compiler.growth import holds
 from runtime_core.compiler.importer import import_model
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
@@ -188,6 +189,8 @@ def _build(
     outputs = tuple(emit.spec_of(module, n, where) for n in module.outputs)
     firsts = {spec.shape[0] for spec in inputs if spec.shape}
     batch = firsts.pop() if len(firsts) == 1 else 0
+    if not holds(module, batch):
+        batch = 0
     if options.dynamic_batch:
         _check_batch_first((*inputs, *outputs), batch, where)
     core_count = max(core for _, core, _ in runs) + 1

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime_core.compiler.batch import check_scaled, fix_batch, free_reshapes
+from runtime_core.compiler.batch import fix_batch, free_reshapes
 from runtime_core.compiler.bodies import reads
 from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import fold_constants, fold_shapes
 from runtime_core.compiler.functions import inline_functions, state_defaults
+from runtime_core.compiler.growth import MEND, Batched, check_batch
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.reading import Source, dense_array, to_array
 from runtime_core.compiler.rewrite import rewrite
@@ -18,7 +20,7 @@ from runtime_core.compiler.shapes import infer_specs
 from runtime_core.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, ValueInfoProto
 
 MIN_OPSET = 7
 _CONVERTED_OPSET = 9
@@ -53,23 +55,28 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         module.constants[sparse.values.name] = dense_array(sparse, where)
     inputs = [i for i in graph.input if i.name not in module.constants]
     module.inputs = [i.name for i in inputs]
+    original = _copies(inputs)
     replaced = fix_batch(inputs, where, batch)
     declared = {} if replaced else {v.name: v for v in (*graph.value_info, *graph.output)}
-    rest = fold_constants(module, model, graph.node, where)
-    if replaced:
-        free_reshapes(module, rest, replaced)
-    infer_specs(module, model, rest, inputs, declared, where)
-    for step in (rewrite, expand):
-        nodes = step(module, model, rest, inputs)
-        if nodes is not None:
-            rest = fold_constants(module, model, nodes, where)
-            infer_specs(module, model, rest, inputs, declared, where)
-    # Known shapes become constants, from which further shapes can be inferred.
-    while fold_shapes(module, rest):
-        rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)
-        infer_specs(module, model, rest, inputs, declared, where)
-    if replaced and batch is not None:
-        check_scaled(graph.output, module, where, batch, replaced)
+    begun = fold_constants(module, model, graph.node, where)
+    constants = dict(module.constants)
+    try:
+        rest = _complete(module, model, begun, inputs, declared, where, replaced)
+    except ModelFileError as error:
+        if not replaced:
+            raise
+        raise ModelFileError(
+            f"the model requires a batch of {replaced}: with {batch}, {error.what}", where=where, mend=MEND
+        ) from None
+    if batch is not None and batch > 1:
+
+        def at_batch(other: int) -> Module:
+            again = Module(module.name, module.opset, module.inputs, module.outputs, constants=dict(constants))
+            values = _copies(original)
+            _complete(again, model, begun, values, {}, where, fix_batch(values, where, other))
+            return again
+
+        check_batch(Batched(module, rest, batch), original, graph.output, at_batch, where)
     for name in module.inputs:
         if name not in module.specs:
             raise ModelFileError(f"input {name!r} has an element type that a NEFF does not support", where=where)
@@ -83,6 +90,39 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     rest = _needed(rest, set(module.outputs))
     module.read = {name for node in rest for name in reads(node)} | set(module.outputs)
     return module, rest, model
+
+
+def _copies(values: Iterable[ValueInfoProto]) -> list[ValueInfoProto]:
+    """Return copies whose dimensions may be set."""
+    copies = []
+    for value in values:
+        copies.append(type(value)())
+        copies[-1].CopyFrom(value)
+    return copies
+
+
+def _complete(
+    module: Module,
+    model: ModelProto,
+    nodes: list[NodeProto],
+    inputs: list[ValueInfoProto],
+    declared: dict[str, ValueInfoProto],
+    where: str,
+    replaced: int,
+) -> list[NodeProto]:
+    """Infer all shapes, rewrite operators, and fold known shapes; return the remaining nodes."""
+    rest = free_reshapes(module, nodes, replaced) if replaced else nodes
+    infer_specs(module, model, rest, inputs, declared, where)
+    for step in (rewrite, expand):
+        found = step(module, model, rest, inputs)
+        if found is not None:
+            rest = fold_constants(module, model, found, where)
+            infer_specs(module, model, rest, inputs, declared, where)
+    # Known shapes become constants, from which further shapes can be inferred.
+    while fold_shapes(module, rest):
+        rest = fold_constants(module, model, [n for n in rest if n.output[0] not in module.constants], where)
+        infer_specs(module, model, rest, inputs, declared, where)
+    return rest
 
 
 def _modern(model: ModelProto, where: str) -> ModelProto:

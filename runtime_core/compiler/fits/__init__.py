@@ -23,7 +23,7 @@ def check_fit(module: Module, nodes: Iterable[NodeProto], where: str) -> None:
     for node in nodes:
         problem = "" if node.domain else _problem(module, node)
         if problem:
-            name = node.name or node.output[0]
+            name = node.name or next(filter(None, node.output), "")
             raise ModelFileError(
                 f"shapes do not fit together: operator {node.op_type} of node {name!r}: {problem}",
                 where=where,

@@ -141,3 +141,16 @@ def test_a_model_that_cannot_be_had_ends_in_one_line(bench, tmp_path):
 def test_help_shows_examples_and_version_the_version(bench):
     assert "neuron-bench resnet50.onnx" in bench("--help").stdout
     assert bench("--version").stdout.split()[-1][0].isdigit()
+
+
+def test_samples_that_are_not_computed_are_not_counted(bench, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ()) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    onnx.save(onnx.helper.make_model(graph, ir_version=8), tmp_path / "scalar.onnx")
+    refused = bench(tmp_path / "scalar.onnx", "--batch", "1,64")
+    assert refused.returncode == 1
+    assert "no input has a dimension that a batch of 64 could set" in refused.stderr
+    advice = bench(tmp_path / "scalar.onnx", "--advise", "--rate", 1000, "--p99", "10ms", "--json")
+    assert advice.returncode == 0, advice.stderr
+    assert json.loads(advice.stdout)["best"]["batch"] == 1

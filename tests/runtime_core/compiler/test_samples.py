@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from runtime_core.compiler import CompileOptions  # noqa: E402
+from runtime_core.compiler import CompileOptions, compile_for_timing, read_model  # noqa: E402
 from runtime_core.compiler import compile as compile_model  # noqa: E402
 from runtime_core.errors import ModelFileError  # noqa: E402
 
@@ -108,3 +108,60 @@ def test_a_first_dimension_that_is_no_batch_is_not_replaced(nodes, constants, ou
 def test_a_fixed_batch_is_replaced():
     fixed = model([node("MatMul", ["x", "w"])], (2, 4), (2, 4), {"w": ONES})
     assert compile_model(fixed, CompileOptions(batch=8)).graph.outputs[0].shape == (8, 4)
+
+
+SIZES = np.random.default_rng(0).standard_normal
+WITHOUT_BATCH = {
+    "a scalar": model([node("Relu", ["x"])], (), ()),
+    "the first sample": model([node("Gather", ["x", "i"])], ("N", 3), (3,), {"i": np.int64(0)}),
+    "the first sample, undeclared": model([node("Gather", ["x", "i"])], ("N", 3), None, {"i": np.int64(0)}),
+    "the first one, fixed": model([node("Slice", ["x", "s", "e"])], (1, 3), None, {"s": [0], "e": [1]}),
+    "flat": model([node("Flatten", ["x"], axis=0)], (1, 3), None),
+    "its own batch, which no output has": model([node("Gather", ["x", "i"])], (3, 4), (4,), {"i": np.int64(0)}),
+    "a constant": model([node("Identity", ["c"])], (2, 4), None, {"c": ONES}),
+}
+STEPS = {"w": SIZES((1, 16, 3)).astype(np.float32), "r": SIZES((1, 16, 4)).astype(np.float32)}
+STATES = {**STEPS, "h": np.ones((1, 1, 4), np.float32)}
+CONTRADICTING = {
+    "LSTM": model([node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+                   node("LSTM", ["t", "w", "r", "", "", "h", "h"], ["", "y"], hidden_size=4)],
+                  (1, 5, 3), (1, 1, 4), STATES),
+    "Reshape": model([node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), node("Reshape", ["t", "s"])],
+                     (1, 2, 8), None, {"s": [2, 8]}),
+    "Concat": model([node("Concat", ["c", "x"], axis=1)], (1, 3), (1, 4), {"c": ONES[:1, :1]}),
+    "Squeeze": model([node("Squeeze", ["x", "a"])], (1, 3), (3,), {"a": [0]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITHOUT_BATCH)
+def test_a_batch_that_does_not_set_the_number_of_samples_is_refused(name):
+    made = WITHOUT_BATCH[name]
+    with pytest.raises(ModelFileError, match="batch"):
+        compile_model(made, CompileOptions(batch=3))
+    with pytest.raises(ModelFileError, match="batch"):
+        compile_for_timing(read_model(made), CompileOptions(batch=3))
+    assert compile_model(made).graph.batch <= 1
+
+
+@pytest.mark.parametrize("operator", CONTRADICTING)
+def test_a_model_that_requires_its_batch_says_so(operator):
+    made = CONTRADICTING[operator]
+    compile_model(made)
+    with pytest.raises(ModelFileError, match=f"requires a batch of 1: with 3, .*operator {operator}") as caught:
+        compile_model(made, CompileOptions(batch=3))
+    assert "Error" not in str(caught.value)
+    assert "''" not in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [5, "steps"])
+def test_the_steps_of_a_sequence_are_not_a_batch(steps):
+    sequence = model([node("LSTM", ["x", "w", "r"], hidden_size=4)], (steps, 1, 3), None, STEPS)
+    compile_model(sequence)
+    with pytest.raises(ModelFileError, match="number of steps of operator LSTM of node 'y'"):
+        compile_model(sequence, CompileOptions(batch=3))
+
+
+@pytest.mark.parametrize("out", [("N", 2, 4), None])
+def test_an_output_may_have_the_batch_anywhere(out):
+    turned = model([node("Transpose", ["x"], perm=[1, 0, 2])], ("N", 2, 4), out)
+    assert compile_model(turned, CompileOptions(batch=3)).graph.outputs[0].shape == (2, 3, 4)
