@@ -38,7 +38,7 @@ def save_figure(path: Path, model: str, results: Sequence[Result]) -> None:
             label += f", pipeline of {pipeline}" if pipeline > 1 else ""
             latency = [r.p50_ms or 0.0 for r in points]
             late = [(r.p99_ms or 0.0) - (r.p50_ms or 0.0) for r in points]
-            throughput = [r.throughput_per_second for r in points]
+            throughput = [r.throughput_per_second or 0.0 for r in points]
             axes.errorbar(
                 latency,
                 throughput,

@@ -19,8 +19,8 @@ from neuron_tools.bench.result import Result
 _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores": "cores", "models": "models",
           "workers": "workers", "client_batch": "request"}  # fmt: skip
 """Fields that distinguish setups, and their column titles."""
-_SERVED = 0.98
-"""Share of the offered rate that counts as served, because requests of the window end slightly later."""
+_UNSERVED = 0.02
+"""Share of the due requests that may be missing from a served window, because some end slightly later."""
 _FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "vCPUs", "$/million")
 
 
@@ -90,7 +90,9 @@ def milliseconds(value: float | None) -> str:
 def _figures(result: Result) -> list[str]:
     cost = result.cost_per_million_usd
     return [
-        f"{result.throughput_per_second:.1f} ± {result.interval_ratio:.0%}",
+        "N/A"
+        if result.throughput_per_second is None
+        else f"{result.throughput_per_second:.1f} ± {result.interval_ratio:.0%}",
         *(milliseconds(value) for value in (result.p50_ms, result.p90_ms, result.p99_ms)),
         f"{result.utilization:.1%}",
         "N/A" if result.vcpu_utilization is None else f"{result.vcpu_utilization:.1%}",
@@ -100,7 +102,7 @@ def _figures(result: Result) -> list[str]:
 
 def _chart(results: Sequence[Result], varying: Sequence[str]) -> RenderableType:
     """Return a bar of throughput and a bar of latency for each result."""
-    fastest = max(result.throughput_per_second for result in results) or 1.0
+    fastest = max(result.throughput_per_second or 0.0 for result in results) or 1.0
     slowest = max(result.p99_ms or 0.0 for result in results) or 1.0
     chart = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name in varying:
@@ -110,10 +112,19 @@ def _chart(results: Sequence[Result], varying: Sequence[str]) -> RenderableType:
     for result in results:
         chart.add_row(
             *(str(getattr(result, name)) for name in varying),
-            Bar(fastest, 0, result.throughput_per_second, color="green"),
+            Bar(fastest, 0, result.throughput_per_second or 0.0, color="green"),
             Bar(slowest, 0, result.p99_ms or 0.0, color="yellow"),
         )
     return chart
+
+
+def _missed_requests(result: Result) -> bool:
+    """Whether fewer requests ended than were due, by more than the one that a window may cut off."""
+    if result.rate_per_second is None:
+        return False
+    due = result.rate_per_second * result.seconds / result.client_batch
+    ended = (result.throughput_per_second or 0.0) * result.seconds / result.client_batch
+    return due - ended > max(1.0, _UNSERVED * due)
 
 
 def _remarks(results: Sequence[Result]) -> list[str]:
@@ -121,7 +132,9 @@ def _remarks(results: Sequence[Result]) -> list[str]:
     cpu = [r.load_generator_cpu_ratio for r in results if r.load_generator_cpu_ratio is not None]
     if cpu:
         lines.append(f"load generator: {max(cpu):.1%} of one vCPU at most")
-    if any(r.rate_per_second and r.throughput_per_second < _SERVED * r.rate_per_second for r in results):
+    if any(r.throughput_per_second is None for r in results):
+        lines.append("no request ended in the measured time: increase --duration")
+    if any(_missed_requests(r) for r in results):
         lines.append("the offered rate was not served: add workers, copies or cores")
     for asked, used in sorted({(r.pipeline, r.pipeline_used) for r in results if r.pipeline_used < r.pipeline}):
         lines.append(f"a pipeline of {asked} cores uses {used}: more would not be faster")

@@ -36,12 +36,13 @@ class Observed(NamedTuple):
 class Result(msgspec.Struct, frozen=True):
     """One line of the report.
 
-    Throughput is in samples. Latency is that of a client's request, which is one execution unless ``client_batch``
-    differs; ``None`` if nothing ran. ``cost_per_million_usd``: cost of a million samples at the hourly price of the
-    whole instance. ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual
-    clock. ``vcpu_utilization``: that of the simulated vCPUs; ``None`` under the real clock. ``interval_ratio``: the
-    likely relative error of throughput and latency (``docs/explanation/timing.md``). ``pipeline_used``: cores of the
-    pipeline that have work.
+    Throughput is in samples; ``None`` if no request ended, and no execution failed. Latency is that of a client's
+    request, which is one execution unless ``client_batch`` differs; ``None`` if nothing ran.
+    ``cost_per_million_usd``: cost of a million samples at the hourly price of the whole instance.
+    ``load_generator_cpu_ratio``: vCPUs that the load generator kept busy; ``None`` under the virtual clock.
+    ``vcpu_utilization``: that of the simulated vCPUs; ``None`` under the real clock. ``interval_ratio``: the likely
+    relative error of throughput and latency (``docs/explanation/timing.md``), at least one of the requests that
+    ended. ``pipeline_used``: cores of the pipeline that have work.
     """
 
     instance_type: str
@@ -55,7 +56,7 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
     executions: int
     failures: int
-    throughput_per_second: float
+    throughput_per_second: float | None
     mean_ms: float | None
     p50_ms: float | None
     p90_ms: float | None
@@ -82,7 +83,7 @@ def quantile(counts: Mapping[int, int], ratio: float) -> int | None:
     return None
 
 
-def cost_per_million(price_usd_per_hour: float, throughput_per_second: float) -> float | None:
+def cost_per_million(price_usd_per_hour: float, throughput_per_second: float | None) -> float | None:
     """Return the cost of a million samples in US dollars."""
     return price_usd_per_hour / 3600 / throughput_per_second * 1e6 if throughput_per_second else None
 
@@ -100,7 +101,8 @@ def result_of(
         pipeline_used: cores of each pipeline that have work; default: all.
     """
     requests = sum(seen.latencies_ns.values())
-    throughput = requests * setup.request_samples / seen.seconds
+    # A window without an end of a request says nothing about throughput, unless everything failed.
+    throughput = requests * setup.request_samples / seen.seconds if requests or seen.failures else None
     total_ns = sum(value * count for value, count in seen.latencies_ns.items())
     cpu = seen.generator_cpu_seconds
     return Result(
@@ -115,7 +117,7 @@ def result_of(
         round(seen.seconds, 6),
         requests * setup.request_executions,
         seen.failures,
-        round(throughput, 4),
+        None if throughput is None else round(throughput, 4),
         _milliseconds(total_ns / requests if requests else None),
         _milliseconds(quantile(seen.latencies_ns, 0.50)),
         _milliseconds(quantile(seen.latencies_ns, 0.90)),
@@ -126,7 +128,7 @@ def result_of(
         None if seen.vcpu_utilization is None else round(seen.vcpu_utilization, 6),
         setup.request_samples,
         setup.data_parallel,
-        INTERVAL_RATIO,
+        max(INTERVAL_RATIO, 1 / requests if requests else 0.0),
         setup.pipeline if pipeline_used is None else pipeline_used,
     )
 

@@ -114,8 +114,10 @@ def _benches(results: _Results) -> Summary:
     rows = [
         (
             *(str(label[name]) for name in ("instance_type", "batch", "pipeline", "cores", "models", "workers")),
-            f"{result['throughput_per_second']:.1f}", f"{result['p99_ms'] or 0:.3f}",
-            "N/A" if result["cost_per_million_usd"] is None else f"{result['cost_per_million_usd']:.4f}",
+            *(
+                "N/A" if (value := result[name]) is None else f"{value:.{digits}f}"
+                for name, digits in (("throughput_per_second", 1), ("p99_ms", 3), ("cost_per_million_usd", 4))
+            ),
         )
         for label, result in results
     ]  # fmt: skip
