@@ -12,7 +12,9 @@ from runtime_core.ranges import parse_ranges, runs
 from runtime_core.status import NrtError, NrtStatus
 
 DEFAULT_TIMEOUT_SECONDS = 2.0
+MAX_TIMEOUT_SECONDS = 1e6
 MAX_TAG_CHARACTERS = 255
+_FLAGS = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
 
 
 class RuntimeConfig(NamedTuple):
@@ -55,7 +57,7 @@ def _is_number(text: str) -> bool:
 
 def _count(text: str, variable: str) -> int:
     if not _is_number(text.strip()) or int(text) < 1:
-        raise NrtError(NrtStatus.INVALID, "expected a count of NeuronCores, 1 or more", where=f"{variable}={text!r}")
+        raise NrtError(NrtStatus.INVALID, "expected a count of NeuronCores, 1 to 99999", where=f"{variable}={text!r}")
     return int(text)
 
 
@@ -68,9 +70,26 @@ def _timeout(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 < seconds < 1e6:
-        raise NrtError(NrtStatus.INVALID, "expected seconds, more than 0", where=f"NEURON_RT_EXEC_TIMEOUT={text!r}")
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise NrtError(
+            NrtStatus.INVALID,
+            f"expected seconds, more than 0 and at most {MAX_TIMEOUT_SECONDS:.0f}",
+            where=f"NEURON_RT_EXEC_TIMEOUT={text!r}",
+        )
     return seconds
+
+
+def read_flag(environment: Mapping[str, str], variable: str, default: bool) -> bool:
+    """Return whether a variable is on; ``default`` if it is unset or empty.
+
+    Raises:
+        NrtError: INVALID; names the variable.
+    """
+    text = environment.get(variable, "").strip()
+    try:
+        return _FLAGS[text.lower()] if text else default
+    except KeyError:
+        raise NrtError(NrtStatus.INVALID, "expected true or false", where=f"{variable}={text!r}") from None
 
 
 def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
@@ -103,7 +122,7 @@ def read_config(environment: Mapping[str, str]) -> RuntimeConfig:
         count,
         devices,
         _timeout(timeout_text) if timeout_text else DEFAULT_TIMEOUT_SECONDS,
-        environment.get("NEURON_RT_VALIDATE_HASH", "false").strip().lower() in ("true", "1"),
+        read_flag(environment, "NEURON_RT_VALIDATE_HASH", default=False),
         (environment.get("NEURON_PROCESS_TAG") or str(os.getpid()))[:MAX_TAG_CHARACTERS],
         tuple(warnings),
     )

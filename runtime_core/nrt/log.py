@@ -9,7 +9,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from runtime_core.errors import NeuronError
 
 LEVEL_VARIABLE = "NEURON_RT_LOG_LEVEL"
 LOCATION_VARIABLE = "NEURON_RT_LOG_LOCATION"
@@ -34,17 +36,37 @@ class LogLevel(enum.IntEnum):
     TRACE = 5
 
 
-def _setting(environment: os._Environ[str] | dict[str, str], variable: str) -> str:
-    return environment.get(f"{variable}{_COMPONENT}") or environment.get(variable, "")
+def _setting(environment: Mapping[str, str], variable: str) -> tuple[str, str]:
+    """The variable that applies, and its value."""
+    own = f"{variable}{_COMPONENT}"
+    return (
+        (own, environment[own].strip()) if environment.get(own) else (variable, environment.get(variable, "").strip())
+    )
 
 
-def chosen_level(environment: os._Environ[str] | dict[str, str], *, to_syslog: bool) -> LogLevel:
+def _level(text: str) -> LogLevel | None:
+    name = text.upper()
+    return LogLevel.__members__.get({"WARN": "WARNING"}.get(name, name))
+
+
+def chosen_level(environment: Mapping[str, str], *, to_syslog: bool) -> LogLevel:
     """The level set by the environment; default: ERROR on the console, INFO in syslog."""
-    name = _setting(environment, LEVEL_VARIABLE).upper()
-    name = {"WARN": "WARNING"}.get(name, name)
-    if name in LogLevel.__members__:
-        return LogLevel[name]
+    level = _level(_setting(environment, LEVEL_VARIABLE)[1])
+    if level is not None:
+        return level
     return LogLevel.INFO if to_syslog else LogLevel.ERROR
+
+
+def problems(environment: Mapping[str, str]) -> Iterator[NeuronError]:
+    """What is wrong with the variables of the log, which then has its defaults."""
+    variable, text = _setting(environment, LEVEL_VARIABLE)
+    if text and _level(text) is None:
+        levels = ", ".join(level.name for level in LogLevel)
+        yield NeuronError(f"expected one of {levels}", where=f"{variable}={text!r}", mend="the default is used")
+    variable, text = _setting(environment, LOCATION_VARIABLE)
+    if text and "/" not in text and text.lower() not in ("console", "syslog"):
+        expected = "expected console, syslog or the path of a file with a '/'"
+        yield NeuronError(expected, where=f"{variable}={text!r}", mend="the console is used")
 
 
 def format_line(level: LogLevel, function: str, message: str, *, when: datetime.datetime, pid: int, tid: int) -> str:
@@ -101,9 +123,21 @@ def counting_repeats() -> Iterator[None]:
             emit(level, function, message)
 
 
+def _line_of_now(level: LogLevel, function: str, message: str) -> str:
+    now = datetime.datetime.now()
+    return format_line(level, function, message, when=now, pid=os.getpid(), tid=threading.get_native_id()) + "\n"
+
+
+_unwritable: set[str] = set()
+"""Files that could not be written, each of which is reported once."""
+
+
 def emit(level: LogLevel, function: str, message: str) -> None:
-    """Write a line to the place that the environment names: the console, syslog, or a file (a path with a ``/``)."""
-    location = _setting(os.environ, LOCATION_VARIABLE) or "console"
+    """Write a line to the place that the environment names: the console, syslog, or a file (a path with a ``/``).
+
+    A line that cannot be written to the file goes to the console.
+    """
+    variable, location = _setting(os.environ, LOCATION_VARIABLE)
     to_syslog = location.lower() == "syslog"
     if level > chosen_level(os.environ, to_syslog=to_syslog):
         return
@@ -112,6 +146,8 @@ def emit(level: LogLevel, function: str, message: str) -> None:
         if text is None:
             return
         message = text
+    # Bytes of names that are not UTF-8 are lone surrogates, which cannot be written.
+    message = message.encode("utf-8", "backslashreplace").decode()
     if to_syslog:
         import syslog
 
@@ -122,13 +158,19 @@ def emit(level: LogLevel, function: str, message: str) -> None:
         }
         syslog.syslog(severity.get(level, syslog.LOG_DEBUG), f"NRT:{function} {message}")
         return
-    now = datetime.datetime.now()
-    line = format_line(level, function, message, when=now, pid=os.getpid(), tid=threading.get_native_id()) + "\n"
+    line = _line_of_now(level, function, message)
+    if "/" in location:
+        try:
+            with open(location, "a", encoding="utf-8") as file:
+                file.write(line)
+            return
+        except OSError as error:
+            if location not in _unwritable:
+                _unwritable.add(location)
+                what = f"{variable}={location!r}: cannot be written ({error.strerror}): the console is used"
+                line = _line_of_now(LogLevel.ERROR, function, what) + line
     # The call must not fail because its log cannot be written.
     with contextlib.suppress(OSError, ValueError):
-        if "/" in location:
-            with open(location, "a", encoding="utf-8", errors="replace") as file:
-                file.write(line)
-        elif sys.stderr is not None:
+        if sys.stderr is not None:
             sys.stderr.write(line)
             sys.stderr.flush()

@@ -27,7 +27,7 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
     """Own the cores that the environment requests, or all.
 
     Raises:
-        NrtError: INVALID for a core that the node lacks, LOAD_NOT_ENOUGH_NC when cores are not available.
+        NrtError: INVALID for a core or device that the node lacks, LOAD_NOT_ENOUGH_NC when cores are not available.
     """
     locks, total = store.locks, store.size.core_count
     usable = usable_on(store, config, faults)
@@ -58,7 +58,18 @@ def allocate_cores(store: Datastore, config: RuntimeConfig, faults: tuple[Fault,
 
 
 def usable_on(store: Datastore, config: RuntimeConfig, faults: tuple[Fault, ...]) -> tuple[int, ...]:
-    """The cores of the devices that the container may use and that no fault has removed."""
+    """The cores of the devices that the container may use and that no fault has removed.
+
+    Raises:
+        NrtError: INVALID for a device that the node lacks.
+    """
+    last_device = device_of_core(store.size.core_count - 1)
+    missing = [device for device in config.visible_devices or () if device > last_device]
+    if missing:
+        has = "only device 0" if not last_device else f"devices 0 to {last_device}"
+        message = f"AWS_NEURON_VISIBLE_DEVICES names device {missing[0]}, the node has {has}"
+        emit(LogLevel.ERROR, "nrt_allocate_neuron_cores", message)
+        raise NrtError(NrtStatus.INVALID, message)
     visible = store.visible_devices
     return tuple(
         c

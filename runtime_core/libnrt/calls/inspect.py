@@ -18,11 +18,11 @@ from runtime_core.libnrt.events import EXECUTION_TYPES, Recorder
 from runtime_core.libnrt.lists import give_list
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.libnrt.registry import plain_call, status_call
+from runtime_core.nrt.config import read_flag
 from runtime_core.status import NrtStatus
 
 ACTIVITIES = ("system_profile", "device_profile", "host_memory", "cpu_util")
 _ALL = "all"
-_TRUE = ("1", "true", "on", "yes")
 
 
 class InspectConfig:
@@ -42,13 +42,16 @@ class InspectConfig:
         self.activities = {"system_profile", "device_profile"}
 
     def read_environment(self) -> None:
-        """Override the defaults with NEURON_RT_INSPECT_*."""
+        """Override the defaults with NEURON_RT_INSPECT_*.
+
+        Raises:
+            NrtError: INVALID; names the variable.
+        """
         self.output_dir = os.environ.get("NEURON_RT_INSPECT_OUTPUT_DIR") or self.output_dir
         for activity in ("system_profile", "device_profile"):
-            value = os.environ.get(f"NEURON_RT_INSPECT_{activity.upper()}")
-            if value is not None:
-                self.set_activity(activity, value.strip().lower() in _TRUE)
-        self.on_fail = os.environ.get("NEURON_RT_INSPECT_ON_FAIL", "").strip().lower() in _TRUE
+            variable = f"NEURON_RT_INSPECT_{activity.upper()}"
+            self.set_activity(activity, read_flag(os.environ, variable, default=True))
+        self.on_fail = read_flag(os.environ, "NEURON_RT_INSPECT_ON_FAIL", default=False)
 
     def set_activity(self, name: str, enabled: bool) -> None:
         """Enable or disable an activity, or ``all``.
@@ -79,7 +82,12 @@ def _config(handle: int) -> InspectConfig:
     return session.options.find(handle, InspectConfig)
 
 
-def _begin(config: InspectConfig) -> int:
+def begin(config: InspectConfig) -> int:
+    """Begin an inspection.
+
+    Raises:
+        NrtError: INVALID if one is running.
+    """
     global _running
     session.runtime()
     with session.guard:
@@ -95,10 +103,17 @@ def _begin(config: InspectConfig) -> int:
     return OK
 
 
-def begin_when_asked() -> None:
-    """Begin an inspection at nrt_init if NEURON_RT_INSPECT_ENABLE is set."""
-    if os.environ.get("NEURON_RT_INSPECT_ENABLE", "").strip().lower() in _TRUE:
-        nrt_inspect_begin()
+def asked_for() -> InspectConfig | None:
+    """Return the inspection that the environment requests at nrt_init by NEURON_RT_INSPECT_ENABLE.
+
+    Raises:
+        NrtError: INVALID; names the variable.
+    """
+    if not read_flag(os.environ, "NEURON_RT_INSPECT_ENABLE", default=False):
+        return None
+    config = InspectConfig()
+    config.read_environment()
+    return config
 
 
 @status_call
@@ -106,13 +121,13 @@ def nrt_inspect_begin() -> int:
     session.runtime()
     config = InspectConfig()
     config.read_environment()
-    return _begin(config)
+    return begin(config)
 
 
 @status_call
 def nrt_inspect_begin_with_options(options: int) -> int:
     session.runtime()
-    return _begin(_config(options) if options else InspectConfig())
+    return begin(_config(options) if options else InspectConfig())
 
 
 @status_call

@@ -12,7 +12,7 @@ from runtime_core.libnrt.abi import OK, CData, optional_text, require
 from runtime_core.libnrt.calls import inspect
 from runtime_core.libnrt.refusal import CallError
 from runtime_core.libnrt.registry import plain_call, status_call
-from runtime_core.nrt.config import read_config, usable_cores
+from runtime_core.nrt.config import read_config, read_flag, usable_cores
 from runtime_core.nrt.log import LogLevel, emit
 from runtime_core.status import NrtError, NrtStatus
 from runtime_core.topology import device_of_core
@@ -27,13 +27,6 @@ _SIZES = {"inf1.xlarge": 0, "inf1.2xlarge": 1, "inf1.6xlarge": 3, "inf1.24xlarge
 assert _SIZES.keys() == INSTANCE_TYPES.keys()  # noqa: S101
 
 
-def _numerics() -> bool:
-    value = os.environ.get(NUMERICS_VARIABLE, "on").strip().lower()
-    if value not in ("on", "1", "true", "off", "0", "false"):
-        raise CallError(NrtStatus.INVALID, "expected on or off", where=f"{NUMERICS_VARIABLE}={value!r}")
-    return value in ("on", "1", "true")
-
-
 @status_call
 def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
     if not 0 < framework < len(_FRAMEWORKS):
@@ -46,14 +39,19 @@ def nrt_init(framework: int, fw_version: CData, fal_version: CData) -> int:
         except NrtError:
             pass
         session.read_environment()
-        numerics = _numerics()
+        try:
+            numerics = read_flag(os.environ, NUMERICS_VARIABLE, default=True)
+            inspection = inspect.asked_for()
+        except NrtError as error:
+            raise CallError(error.status, error.what, where=error.where) from None
         name = " ".join(part for part in (_FRAMEWORKS[framework], *versions) if part)
         nrt.init(numerics=numerics, framework=name)
         if not numerics:
             emit(LogLevel.WARNING, "nrt_init", f"{NUMERICS_VARIABLE} is off: outputs contain no results")
         if os.environ.get(_REMOVED_VARIABLE, "0").strip() not in ("", "0"):
             emit(LogLevel.WARNING, "nrt_init", f"{_REMOVED_VARIABLE} is ignored: use nrta_execute_schedule")
-        inspect.begin_when_asked()
+        if inspection is not None:
+            inspect.begin(inspection)
         emit(LogLevel.INFO, "nrt_init", f"Neuron Runtime {__version__} (simulated), framework: {name or 'none'}")
     return OK
 

@@ -91,6 +91,18 @@ def test_without_numerics_the_log_says_so(compiled, run, node, neff_file, tmp_pa
 
 
 @pytest.mark.parametrize(
+    "variable",
+    ["NEURON_SIM_NUMERICS", "NEURON_RT_VALIDATE_HASH", "NEURON_RT_INSPECT_ENABLE", "NEURON_RT_INSPECT_ON_FAIL"],
+)
+def test_a_flag_that_is_neither_true_nor_false_is_refused(compiled, run, node, neff_file, tmp_path, variable):
+    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
+    done = run(program, neff_file, cwd=tmp_path, expect=1, **{"NEURON_RT_INSPECT_ENABLE": "on", variable: "maybe"})
+    log, told = done.stderr.splitlines()
+    assert f"{variable}='maybe': expected true or false" in log
+    assert told == "nrt_init: NRT_INVALID (2)"
+
+
+@pytest.mark.parametrize(
     ("program", "compiler", "options", "arguments"),
     [
         ("infer.c", "gcc", ("-std=c99", "-pedantic"), ("x", "x.bin")),

@@ -63,10 +63,24 @@ def test_a_tag_has_255_characters_at_most():
     assert read_config({"NEURON_PROCESS_TAG": "x" * 300}).tag == "x" * 255
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf"])
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "99999999999999999999"])
 def test_a_timeout_is_a_positive_number(text):
-    with pytest.raises(NrtError, match="NEURON_RT_EXEC_TIMEOUT"):
+    with pytest.raises(NrtError, match=r"NEURON_RT_EXEC_TIMEOUT.*more than 0 and at most 1000000"):
         read_config({"NEURON_RT_EXEC_TIMEOUT": text})
+
+
+@pytest.mark.parametrize(("texts", "expected"), [("true 1 yes on TRUE On", True), ("false 0 no OFF", False)])
+def test_the_spellings_of_a_flag(texts, expected):
+    for text in texts.split():
+        assert read_config({"NEURON_RT_VALIDATE_HASH": f" {text} "}).validate_hash is expected
+    assert read_config({"NEURON_RT_VALIDATE_HASH": ""}).validate_hash is False
+
+
+@pytest.mark.parametrize("text", ["maybe", "2", "y", "truee"])
+def test_a_flag_of_another_spelling_is_refused(text):
+    with pytest.raises(NrtError, match=f"NEURON_RT_VALIDATE_HASH='{text}': expected true or false") as caught:
+        read_config({"NEURON_RT_VALIDATE_HASH": text})
+    assert caught.value.status is NrtStatus.INVALID
 
 
 def test_a_container_sees_the_cores_of_its_devices():

@@ -220,6 +220,12 @@ def test_a_core_that_does_not_exist(node):
     assert open_source().snapshot().runtimes == ()
 
 
+@pytest.mark.parametrize("devices", ["7", "0,4"])
+def test_a_device_that_does_not_exist(node, devices):
+    with pytest.raises(NrtError, match=r"AWS_NEURON_VISIBLE_DEVICES names device [47], the node has devices 0 to 3"):
+        Runtime(environment={"AWS_NEURON_VISIBLE_DEVICES": devices})
+
+
 def test_threads_of_one_core_take_turns_and_those_of_two_run_side_by_side(runtime):
     flops = one_second_flops(0.3)
     one, other = runtime.load(neff(flops), 0), runtime.load(neff(flops), 1)
