@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import neuron_console.interrupt  # noqa: F401
+
 import json
 from pathlib import Path
 from typing import Annotated
