@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from neuron_tools.cc.inspect import inspect_report
 from neuron_tools.cc.report_table import format_report
 from runtime_core.compiler import CompileOptions, OnStage, compile_with_report
 from runtime_core.errors import UsageError
+from runtime_core.neff.header import HEADER_BYTES, starts_neff
 from runtime_core.neff.writer import save_neff
 
 
@@ -32,6 +34,7 @@ def compile_to_file(
     """Compile ``model`` to ``target``; return the text to print."""
     if not target.parent.is_dir():
         raise UsageError("not a directory", where=str(target.parent), mend="choose another --output")
+    _check_replaceable(target, model)
     started = time.monotonic()
     with _stages(model.name, shown=sys.stderr.isatty() and not as_json) as on_stage:
         compiled = compile_with_report(read_model(model, framework), options, on_stage)
@@ -57,6 +60,23 @@ def compile_to_file(
         line += f"\n{options.pipeline_cores} NeuronCores were requested: the model has work for {report.core_count}"
     line += "".join(f"\nnote: {note}" for note in compiled.report.notes)
     return f"{line}\n\n{format_report(compiled.report)}" if with_report else line
+
+
+def _check_replaceable(target: Path, model: Path) -> None:
+    """Refuse to replace the model, its external data, or any other file that is not a NEFF."""
+    mend = "choose another --output"
+    try:
+        if os.path.samefile(target, model):
+            raise UsageError("the output is the model itself", where=str(target), mend=mend)
+        if not target.is_file():
+            return
+        with target.open("rb") as file:
+            start = file.read(HEADER_BYTES)
+    except OSError:
+        # There is no such file yet, or writing it will say what is wrong.
+        return
+    if start and not starts_neff(start):
+        raise UsageError("the file exists and is not a NEFF: it would be lost", where=str(target), mend=mend)
 
 
 @contextlib.contextmanager

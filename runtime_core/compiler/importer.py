@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,10 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
     state_defaults(graph.node, default_opset(model))
     module = Module(graph.name or Path(where).stem, default_opset(model), [], [o.name for o in graph.output])
     module.notes = source.notes
+    for kind, values in (("input", graph.input), ("output", graph.output)):
+        twice = next((name for name, count in Counter(v.name for v in values).items() if count > 1), None)
+        if twice is not None:
+            raise ModelFileError(f"{kind} {twice!r} is listed twice", where=where, mend="export the model again")
     module.constants.update(source.constants)
     for tensor in graph.initializer:
         module.constants[tensor.name] = to_array(tensor, where)

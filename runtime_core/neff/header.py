@@ -94,6 +94,11 @@ def pack_header(header: Header) -> bytes:
     )
 
 
+def starts_neff(data: bytes) -> bool:
+    """Whether these first bytes of a file are those of a NEFF, even of a version that this runtime does not read."""
+    return len(data) >= HEADER_BYTES and _LAYOUT.unpack_from(data)[1] == HEADER_BYTES
+
+
 def unpack_header(data: bytes | memoryview) -> Header:
     """Read the header at the start of a NEFF.
 

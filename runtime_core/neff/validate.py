@@ -34,8 +34,10 @@ def _shown(value: int) -> str:
 def _check_specs(specs: Iterable[TensorSpec], where: str) -> dict[str, TensorSpec]:
     found: dict[str, TensorSpec] = {}
     for spec in specs:
-        if not spec.name or spec.name in found:
-            raise _bad(f"{where} declares tensor {spec.name!r} twice or without a name")
+        if not spec.name:
+            raise _bad(f"a tensor of {where} has no name")
+        if spec.name in found:
+            raise _bad(f"tensor {spec.name!r} appears twice in {where}")
         if len(spec.shape) > MAX_DIMENSIONS:
             raise _bad(
                 f"tensor {spec.name!r} of {where} has {len(spec.shape)} dimensions, at most {MAX_DIMENSIONS} allowed"

@@ -109,6 +109,40 @@ def test_a_model_that_cannot_be_compiled_ends_in_one_line_and_leaves_no_file(com
     assert list(tmp_path.glob("*.neff")) == []
 
 
+@pytest.mark.parametrize("spelling", ["itself", "hard link", "symbolic link", "other path"])
+def test_the_model_is_not_overwritten(command, model, tmp_path, spelling):
+    content = model.read_bytes()
+    target = tmp_path / "link.neff"
+    if spelling == "hard link":
+        target.hardlink_to(model)
+    elif spelling == "symbolic link":
+        target.symlink_to(model)
+    else:
+        target = model if spelling == "itself" else model.parent / ".." / model.parent.name / model.name
+    assert "is the model itself" in refused(command("neuron_tools.cc", "compile", model, "-o", target), 2)
+    assert model.read_bytes() == content
+    assert target.samefile(model)
+
+
+def test_only_a_neff_is_overwritten(command, model, tmp_path):
+    target = tmp_path / "weights.bin"
+    target.write_bytes(bytes(5000))
+    assert "is not a NEFF" in refused(command("neuron_tools.cc", "compile", model, "-o", target), 2)
+    assert target.read_bytes() == bytes(5000)
+    target.write_bytes(b"")
+    for _ in range(2):
+        assert command("neuron_tools.cc", "compile", model, "-o", target).returncode == 0
+
+
+def test_an_output_that_is_listed_twice_is_named_with_the_file(command, tmp_path):
+    path = saved(tmp_path / "twice.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    made = onnx.load(path)
+    made.graph.output.append(made.graph.output[0])
+    onnx.save(made, path)
+    said = one_line(command("neuron_tools.cc", "compile", path), 1)
+    assert said == f"neuron-cc: {path}: output 'y' is listed twice: export the model again\n"
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
