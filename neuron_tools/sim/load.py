@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_tools.sim.load_results import ProcessResult
-from runtime_core.errors import ModelFileError, UsageError
+from runtime_core.errors import ModelFileError, NodeError, UsageError
 from runtime_core.files import read_regular
 from runtime_core.histogram import Histogram
 from runtime_core.nrt import LoadedModel, NrtError, NrtStatus, Runtime
@@ -207,6 +207,10 @@ class Load:
             try:
                 self._runtime.infer(self._models[place], self._inputs[place])
             except NrtError as error:
+                if error.status is NrtStatus.CLOSED:
+                    # The node is gone: no execution can succeed any more.
+                    self._stop.set()
+                    return
                 # The telemetry, which the summary reads, counts failures by outcome.
                 if error.status is NrtStatus.EXEC_UNIT_UNRECOVERABLE:
                     # Such a failure takes no time, and back to back it would only fill the log.
@@ -244,4 +248,7 @@ class Load:
 
 
 def _own(snapshot: Snapshot) -> RuntimeSnapshot:
-    return next(r for r in snapshot.runtimes if r.pid == os.getpid())
+    found = next((runtime for runtime in snapshot.runtimes if runtime.pid == os.getpid()), None)
+    if found is None:
+        raise NodeError("the node was taken down during the run", mend="set it up and start the run again")
+    return found

@@ -153,6 +153,10 @@ class Datastore:
             detach(self.map, fd, self._head)
         return not self._detached
 
+    def is_removed(self) -> bool:
+        """Whether the file was removed with its node; the map stays usable."""
+        return self.fd >= 0 and not os.fstat(self.fd).st_nlink
+
     def page(self, index: int) -> layout.Page:
         """The page as a live structure (writable maps only)."""
         return layout.Page.from_buffer(self.map, layout.page_offset(index))

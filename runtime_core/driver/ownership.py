@@ -17,14 +17,19 @@ CLOSED = "the runtime is closed"
 TRUNCATED = "the node's datastore was truncated while the runtime used it: nothing more is counted or executed"
 
 
+TAKEN_DOWN = "the node was taken down while the runtime used it: nothing more is counted or executed"
+
+
 class LostCoresError(NrtError):
     """The process can no longer use its cores and its page, and must not write them."""
 
     def __init__(self, reason: str = LOST) -> None:
-        """``reason``: :data:`LOST`, :data:`CLOSED` or :data:`TRUNCATED`."""
+        """``reason``: :data:`LOST`, :data:`CLOSED`, :data:`TRUNCATED` or :data:`TAKEN_DOWN`."""
         mend = "initialise it again" if reason == CLOSED else "close the runtime and initialise it again"
         if reason == TRUNCATED:
             mend = "set the node up again with 'neuron-sim down --force' and 'neuron-sim up'"
+        elif reason == TAKEN_DOWN:
+            mend = "set a node up with 'neuron-sim up', and start the program again"
         super().__init__(NrtStatus.CLOSED, reason, mend=mend)
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from runtime_core.driver import layout
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.locks import TABLE_BYTE, page_byte
-from runtime_core.driver.ownership import CLOSED, LOST, TRUNCATED, LostCoresError
+from runtime_core.driver.ownership import CLOSED, LOST, TAKEN_DOWN, TRUNCATED, LostCoresError
 from runtime_core.driver.pages import words as at
 from runtime_core.driver.pages.claim import claim_page
 from runtime_core.driver.pages.timeline import TIMELINE_WORDS, Timeline
@@ -114,6 +114,8 @@ class OwnedPage:
         if not self.loss:
             if not self.store.is_whole():
                 self.loss = TRUNCATED
+            elif self.store.is_removed():
+                self.loss = TAKEN_DOWN
             elif not self._holds_lock():
                 self.loss = LOST
         return not self.loss

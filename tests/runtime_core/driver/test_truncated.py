@@ -1,4 +1,4 @@
-"""A datastore that is truncated under a running application causes a clear status instead of a bus error."""
+"""A datastore that is truncated or removed under a running application causes a clear status, not a bus error."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ import pytest
 from small_models import small_neff
 
 from runtime_core.driver import layout
+from runtime_core.driver.node import take_down
 
 APPLICATION = """
 import sys
@@ -93,15 +94,23 @@ runtime.close()
 """
 
 
-def test_a_busy_application_survives_too(node, tmp_path):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda node: os.truncate(node / "datastore", 0), "datastore was truncated"),
+        (lambda node: take_down(node, force=True), "node was taken down"),
+    ],
+    ids=["truncated", "taken down"],
+)
+def test_a_busy_application_survives_and_ends(node, tmp_path, damage, said):
     path = tmp_path / "small.neff"
     path.write_bytes(small_neff())
     process = subprocess.Popen(
         [sys.executable, "-c", BUSY, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
-    os.truncate(node / "datastore", 0)
+    damage(node)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "CLOSED" in out
-    assert "datastore was truncated" in out
+    assert said in out
