@@ -3,6 +3,7 @@
  *   infer MODEL.neff [INPUT-NAME FILE]...
  *
  * An input without a file stays zero. */
+#include <errno.h>
 #include <nrt/nrt.h>
 #include <nrt/nrt_experimental.h>
 #include <stdio.h>
@@ -16,19 +17,23 @@ static void check(NRT_STATUS status, const char *call) {
     }
 }
 
+static void fail(const char *where, const char *what) {
+    fprintf(stderr, "%s: %s\n", where, what);
+    exit(1);
+}
+
 static void *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
-    void *data = NULL;
+    void *data;
     long end;
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (end = ftell(file)) > 0) {
-        rewind(file);
-        data = malloc((size_t)end);
-        *size = data != NULL ? fread(data, 1, (size_t)end, file) : 0;
-    }
-    if (data == NULL) {
-        perror(path);
-        exit(1);
-    }
+    if (file == NULL) fail(path, strerror(errno));
+    /* A directory can be opened and has an end, but not a first byte. */
+    if (fgetc(file) == EOF) fail(path, ferror(file) ? strerror(errno) : "the file is empty");
+    if (fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0) fail(path, strerror(errno));
+    rewind(file);
+    *size = (size_t)end;
+    data = malloc(*size);
+    if (data == NULL || fread(data, 1, *size, file) != *size) fail(path, strerror(errno));
     fclose(file);
     return data;
 }
@@ -68,10 +73,7 @@ static void save(const nrt_tensor_info_t *info, nrt_tensor_set_t *set) {
     for (char *at = path; *at; at++)
         if (*at == '/') *at = '_';
     file = fopen(path, "wb");
-    if (file == NULL || fwrite(data, 1, info->size, file) != info->size || fclose(file) != 0) {
-        perror(path);
-        exit(1);
-    }
+    if (file == NULL || fwrite(data, 1, info->size, file) != info->size || fclose(file) != 0) fail(path, strerror(errno));
     free(data);
 }
 
@@ -97,6 +99,10 @@ int main(int argc, char **argv) {
         nrt_tensor_t *tensor;
         void *data = read_file(argv[i + 1], &size);
         check(nrt_get_tensor_from_tensor_set(inputs, argv[i], &tensor), argv[i]);
+        if (size != nrt_tensor_get_size(tensor)) {
+            fprintf(stderr, "%s: %zu bytes, input %s has %zu\n", argv[i + 1], size, argv[i], nrt_tensor_get_size(tensor));
+            return 1;
+        }
         check(nrt_tensor_write(tensor, data, 0, size), "nrt_tensor_write");
         free(data);
     }

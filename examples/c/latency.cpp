@@ -10,8 +10,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -19,6 +21,16 @@ static void check(NRT_STATUS status, const char *call) {
     if (status == NRT_SUCCESS) return;
     std::fprintf(stderr, "%s: %s (%d)\n", call, nrt_get_status_as_str(status), static_cast<int>(status));
     std::exit(1);
+}
+
+static long count_of(const char *text, const char *name, long most) {
+    char *end = nullptr;
+    const long count = std::strtol(text, &end, 10);
+    if (end == text || *end != '\0' || count < 1 || count > most) {
+        std::fprintf(stderr, "%s %s: expected a number from 1 to %ld\n", name, text, most);
+        std::exit(2);
+    }
+    return count;
 }
 
 // The tensors of one thread. Threads may share a model, not the tensors that they write.
@@ -71,10 +83,14 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "usage: %s MODEL.neff [THREADS [EXECUTIONS]]\n", argv[0]);
         return 2;
     }
-    const int threads = argc > 2 ? std::max(1, std::atoi(argv[2])) : 4;
-    const int executions = argc > 3 ? std::max(1, std::atoi(argv[3])) : 100;
+    const long threads = argc > 2 ? count_of(argv[2], "THREADS", 1000) : 4;
+    const long executions = argc > 3 ? count_of(argv[3], "EXECUTIONS", 1000000) : 100;
     std::ifstream file(argv[1], std::ios::binary);
     std::vector<char> neff((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (neff.empty()) {
+        std::fprintf(stderr, "%s: cannot be read, or is empty\n", argv[1]);
+        return 1;
+    }
 
     nrt_model_t *model = nullptr;
     check(nrt_init(NRT_FRAMEWORK_TYPE_NO_FW, "", ""), "nrt_init");
@@ -83,22 +99,27 @@ int main(int argc, char **argv) {
     std::vector<std::vector<double>> found(static_cast<std::size_t>(threads));
     std::vector<std::thread> workers;
     const auto started = std::chrono::steady_clock::now();
-    for (auto &latencies : found)
-        workers.emplace_back([&latencies, model, executions] {
-            Tensors tensors(model);
-            for (int i = 0; i < executions; i++) {
-                const auto before = std::chrono::steady_clock::now();
-                check(nrt_execute(model, tensors.inputs, tensors.outputs), "nrt_execute");
-                latencies.push_back(
-                    std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count());
-            }
-        });
+    const auto work = [model, executions](std::vector<double> &latencies) {
+        Tensors tensors(model);
+        for (long i = 0; i < executions; i++) {
+            const auto before = std::chrono::steady_clock::now();
+            check(nrt_execute(model, tensors.inputs, tensors.outputs), "nrt_execute");
+            latencies.push_back(
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count());
+        }
+    };
+    try {
+        for (auto &latencies : found) workers.emplace_back(work, std::ref(latencies));
+    } catch (const std::system_error &error) {
+        std::fprintf(stderr, "thread %zu of %ld: %s\n", workers.size() + 1, threads, error.what());
+        std::_Exit(1);  // Without waiting for the threads that run.
+    }
     for (auto &worker : workers) worker.join();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
     std::vector<double> all;
     for (const auto &latencies : found) all.insert(all.end(), latencies.begin(), latencies.end());
-    std::printf("%zu executions by %d threads, %.1f per second\n", all.size(), threads,
+    std::printf("%zu executions by %ld threads, %.1f per second\n", all.size(), threads,
                 static_cast<double>(all.size()) / seconds);
     print_histogram(all);
     check(nrt_unload(model), "nrt_unload");

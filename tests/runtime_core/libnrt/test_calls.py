@@ -121,6 +121,36 @@ def test_sanitizers_find_nothing_in_the_examples(
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(bytes(10), "10 bytes, input x has 24"), (bytes(25), "25 bytes"), (b"", "empty"), (None, "Is a")],
+)
+def test_an_input_file_of_another_size_is_refused(compiled, run, node, neff_file, tmp_path, content, text):
+    file = tmp_path / "x.bin"
+    file.mkdir() if content is None else file.write_bytes(content)
+    program = compiled(f"{EXAMPLES}/infer.c", "-std=c99", "-pedantic")
+    done = run(program, neff_file, "x", file, cwd=tmp_path, expect=1)
+    assert done.stderr.startswith(f"{file}: ") and text in done.stderr
+    assert not (tmp_path / "y.out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("abc",), ("0",), ("-5",), ("1e3",), ("",), ("100000",), ("9" * 30,), ("2", "x"), ("2", "0")]
+)
+def test_counts_that_are_none_are_refused(compiled, run, node, neff_file, arguments):
+    program = compiled(f"{EXAMPLES}/latency.cpp", "-std=c++17", compiler="g++")
+    done = run(program, neff_file, *arguments, expect=2)
+    assert done.stderr.startswith(("THREADS ", "EXECUTIONS ")[len(arguments) - 1] + arguments[-1])
+
+
+def test_a_thread_that_cannot_start_is_reported(compiled, run, node, neff_file):
+    program = compiled(f"{EXAMPLES}/latency.cpp", "-std=c++17", compiler="g++")
+    # Room in the address space for the runtime and some stacks of 1 GiB, not for a thousand.
+    script = 'ulimit -s 1048576; ulimit -v 33554432; exec "$@"'
+    done = run("bash", "-c", script, "bash", program, neff_file, "1000", "1000", expect=1, OPENBLAS_NUM_THREADS="1")
+    assert " of 1000: " in done.stderr
+
+
 def test_a_sanitizer_would_find_an_overrun(compiled, tmp_path):
     import subprocess
 
