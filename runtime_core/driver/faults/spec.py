@@ -95,6 +95,8 @@ def check_spec(spec: FaultSpec, device_count: int) -> None:
         raise UsageError(f"the target is a {row.scope.value}, not a core", where=str(spec.kind))
     if spec.devices and row.scope is Scope.NODE:
         raise UsageError("a fault of the whole node has no device", where=str(spec.kind))
+    if spec.cores and spec.devices:
+        raise UsageError("devices and cores exclude each other", where=str(spec.kind), mend="name only the cores")
     for name, targets, count in (
         ("Neuron Device", spec.devices, device_count),
         ("NeuronCore", spec.cores, device_count * CORES_PER_DEVICE),

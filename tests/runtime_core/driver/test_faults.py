@@ -145,6 +145,7 @@ def test_a_writer_that_died_inside_holds_nobody_up(store):
         (FaultSpec(FaultKind.NAN, rate_per_second=1), "no parameter rate"),
         (FaultSpec(FaultKind.MEM_ECC_CORRECTED, devices=(0,)), "rate or count is missing"),
         (FaultSpec(FaultKind.MEM_ECC_CORRECTED, cores=(0,), times=1), "not a core"),
+        (FaultSpec(FaultKind.CORE_HANG, (0,), (1,)), "devices and cores exclude each other"),
         (FaultSpec(FaultKind.CORE_HANG, cores=(16,)), "NeuronCore 16 not found"),
         (FaultSpec(FaultKind.DEVICE_LOST, devices=(4,)), "Neuron Device 4 not found"),
         (FaultSpec(FaultKind.DRIVER_OLD, devices=(0,)), "whole node"),
