@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from neuron_tools.scenario.expectations import parse_expectation
+from neuron_tools.scenario.promql.series import LOOKBACK_SECONDS
 from neuron_tools.scenario.schema import DURATION, EventSpec, Scenario, nanoseconds_of, seconds_of
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
@@ -186,8 +187,14 @@ def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str
         return
     if not 0 < nanoseconds_of(scenario.duration) <= 31 * 86400 * 10**9:
         yield "$.duration", "expected more than 0, up to 31 days"
-    if nanoseconds_of(scenario.sample) < 10**9:
-        yield "$.sample", "expected 1s or more"
+    sample_ns = nanoseconds_of(scenario.sample)
+    if not 10**9 <= sample_ns < LOOKBACK_SECONDS * 10**9:
+        yield "$.sample", "expected 1s or more and less than 5m, after which Prometheus forgets a sample"
+    elif sample_ns > nanoseconds_of(scenario.duration):
+        yield (
+            "$.sample",
+            f"{scenario.sample} is longer than the duration, so no rule would be evaluated: use a shorter one",
+        )
     for name, model in scenario.models.items():
         if [model.neff, model.onnx, model.milliseconds].count(None) != 2:
             yield f"$.models.{name}", "expected one of neff, onnx and milliseconds"

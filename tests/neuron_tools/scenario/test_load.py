@@ -50,6 +50,8 @@ def test_a_good_one_is_read():
     [
         ("duration: 10m", "duration: soon", 3, "duration: Expected `str` matching regex"),
         ("duration: 10m", "duration: 999999999999999999995m", 3, "duration: a period of '9"),
+        ("duration: 10m", "duration: 10m\nsample: 5m", 4, "sample: expected 1s or more and less than 5m"),
+        ("duration: 10m", "duration: 2m\nsample: 3m", 4, "sample: 3m is longer than the duration"),
         ("    for: 2m", "    for: 99999h", 16, "timeline[0].for: a period of '99999h' is out of range"),
         ("instance: inf1.xlarge", "instance: inf2.xlarge", 2, "inf2.xlarge"),
         ("    threads: 2", "    thread: 2", 11, "unknown field `thread`"),
