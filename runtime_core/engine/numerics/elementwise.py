@@ -143,12 +143,22 @@ def _fused(function: Callable[..., Array]) -> Maker:
     return make
 
 
+def _divisible(a: Array, b: Array) -> bool:
+    """Whether these are integers; NumPy would divide them by zero without an error.
+
+    Raises:
+        ZeroDivisionError: they are, and a divisor is zero.
+    """
+    if b.dtype.kind not in "iu":
+        return False
+    if a.size and not b.all():
+        raise ZeroDivisionError("an integer is divided by zero")
+    return True
+
+
 def _divide(a: Array, b: Array) -> Array:
-    if a.dtype.kind in "iu":
-        # ONNX truncates towards zero, NumPy's // rounds down.
-        quotient = np.abs(a) // np.abs(b)
-        return np.where((a < 0) != (b < 0), -quotient, quotient).astype(a.dtype)
-    return np.true_divide(a, b)
+    # ONNX truncates towards zero, NumPy's // rounds down. The difference is a multiple, which // divides exactly.
+    return (a - np.fmod(a, b)) // b if _divisible(a, b) else np.true_divide(a, b)
 
 
 def _affine(x: Array, scale: Array, shift: Array) -> Array:
@@ -166,7 +176,13 @@ def _softplus(x: Array) -> Array:
 
 def _mod(attributes: Attributes, _constants: Sequence[Array | None]) -> Kernel:
     """The sign is the divisor's, or with ``fmod`` the dividend's."""
-    return np.fmod if attributes.get("fmod") else np.mod
+    remainder = np.fmod if attributes.get("fmod") else np.mod
+
+    def mod(a: Array, b: Array) -> Array:
+        _divisible(a, b)
+        return remainder(a, b)
+
+    return mod
 
 
 KERNELS: dict[str, Maker] = {

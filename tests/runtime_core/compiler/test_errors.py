@@ -11,6 +11,7 @@ from onnx import TensorProto, helper  # noqa: E402
 
 from runtime_core.compiler import CompileOptions  # noqa: E402
 from runtime_core.compiler import compile as compile_model  # noqa: E402
+from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.errors import ModelFileError, NeuronError, UsageError  # noqa: E402
 
 
@@ -174,3 +175,26 @@ def test_an_output_without_a_shape_gets_it_from_inference(tmp_path):
 def test_a_value_that_nothing_makes_is_named_with_its_reader(tmp_path):
     said = refused(model([helper.make_node("Relu", ["q"], ["y"], name="reader")]), tmp_path)
     assert "'q'" in said and "reader" in said
+
+
+def quotient(dividend, divisor, op="Div"):
+    """x + dividend / divisor, of constants; with ``None``, x / divisor."""
+    given = {"a": dividend, "b": divisor}
+    constants = [onnx.numpy_helper.from_array(np.int32(v), n) for n, v in given.items() if v is not None]
+    nodes = [helper.make_node(op, ["a" if dividend else "x", "b"], ["q"]), helper.make_node("Add", ["x", "q"], ["y"])]
+    values = [value(name, (2,), TensorProto.INT32) for name in "xy"]
+    return model(nodes, values[:1], values[1:], constants)
+
+
+@pytest.mark.parametrize("dividend", [[6, 5], None])
+@pytest.mark.parametrize("op", ["Div", "Mod"])
+def test_a_constant_integer_divisor_of_zero_is_refused(dividend, op, tmp_path):
+    said = refused(quotient(dividend, [2, 0], op), tmp_path)
+    assert f"operator {op} of node 'q' divides integers by zero: 'b' contains a 0" in said
+
+
+def test_a_constant_quotient_that_overflows_does_not_end_the_compiler():
+    """ONNX Runtime would end the process: the processor has no quotient for it."""
+    lowest = np.iinfo(np.int32).min
+    program = load_program(compile_model(quotient([lowest, 6], [-1, -1])))
+    assert program.run({"x": np.zeros(2, np.int32)})["y"].tolist() == [lowest, -6]

@@ -12,9 +12,11 @@ from onnxruntime import InferenceSession, SessionOptions  # noqa: E402
 
 from runtime_core.compiler import CompileOptions, Fp32Cast  # noqa: E402
 from runtime_core.compiler import compile as compile_model  # noqa: E402
+from runtime_core.engine.compute import compute  # noqa: E402
 from runtime_core.engine.numerics import load_program  # noqa: E402
 from runtime_core.engine.numerics.types import narrowing  # noqa: E402
 from runtime_core.neff.graph import NodeKind  # noqa: E402
+from runtime_core.status import NrtStatus  # noqa: E402
 
 EXACT = CompileOptions(fp32_cast=Fp32Cast.NONE)
 
@@ -125,8 +127,28 @@ def test_functions_of_two_values_broadcast(op):
     agree(op, [floats(2, 3, 4), floats(3, 1, seed=1)])
 
 
-def test_integer_division_truncates():
-    agree("Div", [np.array([7, -7, 7, -7], np.int32), np.array([2, 2, -2, -2], np.int32)])
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint8", "uint32"])
+@pytest.mark.parametrize(("op", "attributes"), [("Div", {}), ("Mod", {}), ("Mod", {"fmod": 1})])
+def test_integer_division_truncates(op, attributes, kind):
+    limits = np.iinfo(kind)
+    dividends = [7, -7, 7, -7, limits.min, limits.min, limits.max, 1 - limits.max]
+    agree(op, [np.array(values).astype(kind) for values in (dividends, [2, 2, -2, -2, 2, -3, -1, -1])], **attributes)
+
+
+@pytest.mark.parametrize("op", ["Div", "Mod"])
+@pytest.mark.parametrize("kind", ["int32", "int64", "uint8"])
+def test_an_integer_division_by_zero_fails_as_in_onnxruntime(op, kind):
+    dividends, divisors = np.array([6, 5], kind), np.array([2, 0], kind)
+    with pytest.raises(Exception, match=r"(?i)integer .* by zero"):
+        agree(op, [dividends, divisors])
+    info = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), [2]) for n in "xzy"]
+    graph = helper.make_graph([helper.make_node(op, ["x", "z"], ["y"])], "g", info[:2], info[2:])
+    program = load_program(compile_model(helper.make_model(graph, ir_version=8), EXACT))
+    outputs, status, why = compute(program, {"x": dividends, "z": divisors})
+    assert (dict(outputs), status) == ({}, NrtStatus.EXEC_COMPLETED_WITH_ERR)
+    assert "an integer is divided by zero" in why
+    outputs, status, _ = compute(program, {"x": dividends, "z": dividends})
+    assert status is NrtStatus.SUCCESS
 
 
 @pytest.mark.parametrize(
