@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from runtime_core.errors import NeuronError
+from runtime_core.errors import NeuronError, UsageError
 
 _MERGE_PATCH = "application/merge-patch+json"
 _STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -94,6 +94,7 @@ class OfficialCluster:
 
         Raises:
             ClusterError: none of these exists.
+            UsageError: ``server`` is not an HTTP URL.
         """
         import kubernetes.config
         from kubernetes import client
@@ -102,6 +103,8 @@ class OfficialCluster:
         configuration = client.Configuration()
         config: Any = kubernetes.config
         if server is not None:
+            if not server.startswith(("http://", "https://")):
+                raise UsageError(f"API server {server!r}: expected http://HOST:PORT or https://HOST:PORT")
             configuration.host = server
         else:
             try:

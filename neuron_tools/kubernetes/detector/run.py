@@ -16,7 +16,7 @@ from neuron_tools.kubernetes.detector.logs import FileLog, JournalLog, Log
 from neuron_tools.kubernetes.detector.problems import HEALTHY_MESSAGE, HEALTHY_REASON
 from neuron_tools.kubernetes.detector.report import Reporter
 from neuron_tools.kubernetes.resets import reset_counts, resetter_for
-from runtime_core.errors import NodeNotFoundError, UsageError
+from runtime_core.errors import NeuronError, NodeNotFoundError, UsageError
 from runtime_core.telemetry import Snapshot, Source, open_source
 
 log = logging.getLogger("neuron-problem-detector")
@@ -103,6 +103,10 @@ def serve(settings: Settings) -> int:
     source = open_source(settings.source)
     logs: list[Log] = []
     if settings.log_file is not None:
+        if not settings.log_file.exists():
+            if settings.once:
+                raise NeuronError("log file not found: its errors would be missed", where=str(settings.log_file))
+            log.warning("%s does not exist yet: its lines are read once it does", settings.log_file)
         logs.append(FileLog(settings.log_file))
     if settings.journal:
         logs.append(JournalLog())

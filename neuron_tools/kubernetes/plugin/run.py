@@ -18,7 +18,7 @@ from neuron_tools.kubernetes.plugin.server import ResourceServer
 from neuron_tools.kubernetes.plugin.service import PluginService
 from neuron_tools.kubernetes.resets import reset_counts
 from runtime_core.errors import NodeError
-from runtime_core.telemetry import Source, open_source
+from runtime_core.telemetry import Snapshot, Source, open_source
 from runtime_core.telemetry.kubelet.client import Kubelet, KubeletError
 
 if TYPE_CHECKING:
@@ -130,7 +130,11 @@ class Plugin:
         return known or None
 
     def look(self) -> None:
-        """Read devices and pods, and report changes to the kubelet."""
+        """Read devices and pods, and report changes to the kubelet.
+
+        Raises:
+            NodeError: another node was set up in place of this one; its devices are advertised after a restart.
+        """
         try:
             snapshot = look(self._source)
         except NodeError as error:
@@ -139,6 +143,7 @@ class Plugin:
         if snapshot is None:
             unhealthy = dict.fromkeys(range(self.node.silicon.device_count), "there is no node")
         else:
+            self._check_same(snapshot)
             unhealthy = dict(self._health.update(snapshot))
         for device in sorted(unhealthy.keys() ^ self._unhealthy.keys()):
             log.warning("Neuron Device %d: %s", device, unhealthy.get(device, "healthy again"))
@@ -146,6 +151,18 @@ class Plugin:
         self.reconcile()
         for service in self.services:
             service.update(unhealthy)
+
+    def _check_same(self, snapshot: Snapshot) -> None:
+        """Check that the node has no devices or cores that it did not have at the start; missing ones are unhealthy."""
+        known = self.node.silicon
+        for device in snapshot.devices:
+            cores = len(device.core_ids)
+            if device.index >= known.device_count or cores not in (0, known.cores_per_device):
+                raise NodeError(
+                    f"Neuron Device {device.index} with {cores} NeuronCores is new: the plugin started with "
+                    f"{known.device_count} devices of {known.cores_per_device} NeuronCores",
+                    mend="restart the plugin, as its DaemonSet does",
+                )
 
     def keep(self) -> None:
         """Keep listening and registered."""

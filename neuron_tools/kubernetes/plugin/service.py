@@ -190,15 +190,16 @@ class PluginService:
         return answer
 
     def _ids(self, texts: Iterable[str]) -> list[int]:
+        known = {str(index): index for index in range(self._count)}
         ids = []
         for text in texts:
-            if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < self._count):
+            if text not in known:
                 raise UsageError(
                     f"{text[:80]!r} is not an id of this node",
                     where=self.resource,
                     mend=f"ids are 0 to {self._count - 1}",
                 )
-            ids.append(int(text))
+            ids.append(known[text])
         return sorted(ids)
 
     def _check(self, ids: list[int]) -> None:

@@ -182,9 +182,15 @@ def test_once_has_an_exit_status(big_node):
     }  # fmt: skip
 
 
+def test_once_needs_the_log_that_it_is_given(big_node, tmp_path):
+    done = detect("--once", "--log", str(tmp_path / "missing.log"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "log file not found" in done.stderr
+
+
 def test_settings_that_make_no_sense(big_node, monkeypatch):
     monkeypatch.delenv("NODE_NAME", raising=False)
-    for arguments in ([], ["--no-cluster", "--recover"]):
+    for arguments in ([], ["--no-cluster", "--recover"], ["--node-name", "n", "--server", "ftp://x"]):
         done = detect(*arguments)
         assert done.returncode == 2, done
         assert len(done.stderr.splitlines()) == 1

@@ -19,7 +19,7 @@ from neuron_tools.kubernetes.rehearsal.kubelet import Container, Kubelet
 from neuron_tools.kubernetes.silicon import INSTANCES, are_contiguous_cores, are_contiguous_devices
 from runtime_core.driver.datastore import Datastore
 from runtime_core.driver.faults.ecc import MEM_UNCORRECTED, count_ecc
-from runtime_core.driver.node import set_up
+from runtime_core.driver.node import set_up, take_down
 from runtime_core.driver.reset import reset_device
 from runtime_core.errors import NeuronError
 from runtime_core.mirror.export import export_tree
@@ -117,6 +117,7 @@ def test_silicon_that_one_resource_sold_is_not_to_be_had_through_the_other(kubel
         (["16"], "not an id of this node"),
         (["-1"], "not an id of this node"),
         (["neuron0"], "not an id of this node"),
+        (["01"], "not an id of this node"),
         (["3", "3"], "twice"),
         ([], "no Neuron Devices"),
         (["9" * 5000], "not an id of this node"),
@@ -214,6 +215,17 @@ def test_200_random_pods_never_share_a_core(kubelet, big_node, start):
     for resource in RESOURCES:
         # If a pod ended before it was listed, its ids are free again after a grace period.
         assert kubelet.plugins[resource].wait(lambda health: set(health.values()) == {"Healthy"}, seconds=40)
+
+
+def test_a_node_that_was_set_up_anew_with_more_devices_ends_the_plugin(kubelet, start, root):
+    set_up(root, type_name="inf1.xlarge")
+    process = start()
+    assert kubelet.wait_for(*RESOURCES)
+    take_down(root)
+    set_up(root, type_name="inf1.6xlarge")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Neuron Device 1 with 4 NeuronCores is new" in errors.splitlines()[-1]
 
 
 def test_a_node_that_is_not_there_and_a_folder_that_is_not_there(kubelet, start, root):
