@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dashboards.objectives import LATENCY_OBJECTIVE_SECONDS, SUCCESS_OBJECTIVE_RATIO
 from neuron_tools.fleet.run.figures import Summary
-from neuron_tools.scenario.expectations import Verdict
+from neuron_tools.scenario.expectations import INTERPOLATED, Verdict
 from runtime_core.errors import UsageError
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -56,7 +56,7 @@ _FORMS = (
     ),
     _Form(
         re.compile(rf"latency p(?P<percent>[0-9]{{1,2}}) {_NAME} {_OP} {_NUMBER}(?P<unit>ms|s)"),
-        "latency p99 web < 100ms", _quantile, lambda value: f"{value * 1e3:.4g} ms", "tag",
+        "latency p99 web < 100ms", _quantile, lambda value: f"{value * 1e3:.4g} ms ({INTERPOLATED})", "tag",
     ),
     _Form(
         re.compile(rf"availability {_OP} {_NUMBER}(?P<unit>%)"), "availability >= 99.5%",

@@ -29,6 +29,10 @@ _NAME = r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)"
 _UNITS = {None: 1.0, "%": 0.01, "ms": 0.001, "s": 1.0, "m": 60.0, "MiB": 2.0**20, "GiB": 2.0**30}
 
 
+INTERPOLATED = "interpolated in Prometheus buckets"
+"""Origin of percentiles that can differ from those of the runtime's histogram by the width of a bucket."""
+
+
 class Verdict(NamedTuple):
     """The result of an expectation; ``found``: the observation."""
 
@@ -241,7 +245,7 @@ _FORMS: tuple[_Form, ...] = (
                 f"histogram_quantile(0.{m['percent']:0>2}, rate(neuron_execution_duration_seconds_bucket"
                 f'{{runtime_tag="{m["name"]}"}}{_window(s)}))'
             ),
-            " s",
+            f" s ({INTERPOLATED})",
         ),
     ),
     _Form(
@@ -294,3 +298,14 @@ def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: Instan
             raise UsageError(f"no Neuron Device {groups['device']}: {size.name} has 0 to {size.device_count - 1}")
         return Expectation(text, form.read(match, spec), groups.get("name") if about_alert else None)
     raise UsageError("unknown expectation", where=repr(text), mend=f"use a form such as {'; '.join(EXAMPLES[:6])}")
+
+
+def check_alert(expectation: Expectation, names: Collection[str]) -> None:
+    """Check that the alert of an expectation, if it has one, is among ``names``.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if expectation.alert is not None and expectation.alert not in names:
+        known = ", ".join(sorted(names))
+        raise UsageError(f"unknown alert {expectation.alert}: expected one of {known}", where=f"{expectation.text!r}")

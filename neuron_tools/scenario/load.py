@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import yaml
 
-from neuron_tools.scenario.expectations import parse_expectation
+from dashboards.alerts import ALERTS
+from neuron_tools.scenario.arrivals import read_trace
+from neuron_tools.scenario.expectations import check_alert, parse_expectation
 from neuron_tools.scenario.promql.series import LOOKBACK_SECONDS
 from neuron_tools.scenario.schema import DURATION, EventSpec, Scenario, nanoseconds_of, seconds_of
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
@@ -210,7 +212,7 @@ def scenario_problems(scenario: Scenario, path: Path) -> Iterator[tuple[str, str
     tags = {a.tag for a in scenario.applications}
     for number, expectation in enumerate(scenario.expectations):
         try:
-            parse_expectation(expectation, tags, size)
+            check_alert(parse_expectation(expectation, tags, size), {alert.name for alert in ALERTS})
         except NeuronError as error:
             yield f"$.expectations[{number}].expect", str(error)
 
@@ -222,6 +224,16 @@ def _file_problems(place: str, folder: Path, file: str, what: str) -> Iterator[t
         yield place, f"{file!r} leads out of the scenario's folder"
     elif not target.is_file():
         yield place, f"{what} file {target} not found"
+
+
+def _trace_problems(place: str, folder: Path, file: str) -> Iterator[tuple[str, str]]:
+    found = list(_file_problems(place, folder, file, "trace"))
+    yield from found
+    if not found:
+        try:
+            read_trace(folder / file)
+        except NeuronError as error:
+            yield place, str(error)
 
 
 def _application_problems(scenario: Scenario, path: Path, size: InstanceType) -> Iterator[tuple[str, str]]:
@@ -249,7 +261,7 @@ def _application_problems(scenario: Scenario, path: Path, size: InstanceType) ->
             yield f"{place}.arrivals", f"expected one of {', '.join(_ARRIVALS)}"
         trace = application.arrivals.trace
         if trace is not None:
-            yield from _file_problems(f"{place}.arrivals.trace", path.parent, trace, "trace")
+            yield from _trace_problems(f"{place}.arrivals.trace", path.parent, trace)
         if application.end and nanoseconds_of(application.end) <= nanoseconds_of(application.start):
             yield f"{place}.end", "it ends before it starts"
 

@@ -54,7 +54,7 @@ def as_text(result: Result) -> str:
     for one in result.applications:
         lines.append(
             f"  {one.tag}: {_count(one.completed)} completed, {_count(one.failed)} failed, "
-            f"p50 {_seconds(one.p50_seconds)}, p99 {_seconds(one.p99_seconds)}"
+            f"p50 {_seconds(one.p50_seconds)}, p99 {_seconds(one.p99_seconds)} (runtime's histogram, whole run)"
         )
     lines.append("")
     rows = [("met" if v.met else "NOT MET", v.expectation, v.found) for v in result.verdicts]

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_tools.scenario.agenda import Action, Actions, agenda_of
-from neuron_tools.scenario.expectations import Expectation, Seen, Verdict, parse_expectation
+from neuron_tools.scenario.expectations import Expectation, Seen, Verdict, check_alert, parse_expectation
 from neuron_tools.scenario.load import fault_spec
 from neuron_tools.scenario.monitor import Monitor, MonitorState
 from neuron_tools.scenario.promql.rules import Firing, Rules
 from neuron_tools.scenario.schema import EventSpec, Scenario, nanoseconds_of, seconds_of
 from neuron_tools.scenario.world import StartError, World
-from runtime_core.errors import UsageError
 from runtime_core.instance import instance_type
 from runtime_core.telemetry.snapshot import Runtime
 
@@ -84,11 +83,7 @@ class _Run:
         size, tags = instance_type(scenario.instance), {a.tag for a in scenario.applications}
         self._expectations: list[Expectation] = [parse_expectation(e, tags, size) for e in scenario.expectations]
         for expectation in self._expectations:
-            if expectation.alert is not None and expectation.alert not in rules.names:
-                known = ", ".join(sorted(rules.names))
-                raise UsageError(
-                    f"unknown alert {expectation.alert}: expected one of {known}", where=f"{expectation.text!r}"
-                )
+            check_alert(expectation, rules.names)
         self._monitor = Monitor(world.source, world.clock_ns(), rules)
         self._offset_ns = world.clock_ns() - world.now_ns()
 

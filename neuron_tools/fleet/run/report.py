@@ -70,7 +70,8 @@ def _tables(run: FleetRun) -> list[_Table]:
     return [
         _Table("Verdicts", ("verdict", "expectation", "found"),
                [("met" if v.met else "NOT MET", v.expectation, v.found) for v in run.verdicts]),
-        _Table("Service", ("tag", "executions", "failed", "success", "budget left", "in time", "p50", "p99"),
+        _Table("Service", ("tag", "executions", "failed", "success", "budget left", "in time", "p50 (buckets)",
+               "p99 (buckets)"),
                [(name, f"{tag.executions:,.0f}", f"{tag.failed:,.0f}", _ratio(tag.success_ratio),
                  "N/A" if tag.budget_left_ratio is None else f"{tag.budget_left_ratio:.1%}",
                  _ratio(tag.in_time_ratio), _milliseconds(tag.quantile_seconds(0.5)),

@@ -116,9 +116,34 @@ def test_the_command_runs_checks_and_lists(short, command, tmp_path):
 
 def test_an_alert_that_no_rule_has_is_refused(short, command):
     short.write_text(SHORT.replace("third fails to start", "alert NeuronCoreHang within 5m"))
-    done = command("neuron_tools.sim", "scenario", "run", short)
-    assert done.returncode == 2
-    assert "unknown alert NeuronCoreHang" in done.stderr
+    for verb in ("run", "check"):
+        done = command("neuron_tools.sim", "scenario", verb, short)
+        assert done.returncode == 2
+        assert f"{short}:" in done.stderr
+        assert "unknown alert NeuronCoreHang" in done.stderr
+        assert "NeuronCoreHung" in done.stderr
+
+
+def test_percentiles_of_buckets_are_distinguished_from_exact_ones(tmp_path, command):
+    file = tmp_path / "latency.yaml"
+    file.write_text(
+        """scenario: latency
+instance: inf1.xlarge
+duration: 2m
+models: {small: {milliseconds: 10}}
+applications:
+  - {tag: batch, cores: "3", models: [small], arrivals: {closed: {think: 5ms}}}
+expectations:
+  - {expect: latency p99 batch < 15ms}
+"""
+    )
+    done = command("neuron_tools.sim", "scenario", "run", file)
+    assert done.returncode == 0, done.stdout
+    (summary,) = (line for line in done.stdout.splitlines() if "completed" in line)
+    (verdict,) = (line for line in done.stdout.splitlines() if line.startswith("  met"))
+    assert "p99 10." in summary
+    assert "(runtime's histogram, whole run)" in summary
+    assert "0.01495 s (interpolated in Prometheus buckets)" in verdict
 
 
 @pytest.mark.e2e

@@ -37,6 +37,15 @@ def told(text):
     return str(caught.value).removeprefix(f"{PATH}:")
 
 
+def test_a_trace_that_cannot_be_replayed_is_refused(tmp_path):
+    (tmp_path / "trace.txt").write_text("0.5\n0.1\n")
+    text = GOOD.replace("{poisson: 60}", "{trace: trace.txt}")
+    with pytest.raises(ScenarioError, match=r"example.yaml:10: .*trace.txt:2.*'0.1': expected seconds"):
+        parse_scenario(text.encode(), tmp_path / "example.yaml")
+    (tmp_path / "trace.txt").write_text("0.1\n0.5\n")
+    assert parse_scenario(text.encode(), tmp_path / "example.yaml").applications[0].arrivals.trace == "trace.txt"
+
+
 def test_a_good_one_is_read():
     scenario = parse_scenario(GOOD.encode(), PATH)
     assert scenario.scenario == "example"
