@@ -201,13 +201,14 @@ def _verdicts(before: Moment | None, after: Moment) -> Iterator[Event]:
         if key not in had and not known:
             began_ns = verdict.since_ns if verdict.since_ns is not None else after.snapshot.time_ns
             then_ns = time_ns - (after.snapshot.time_ns - began_ns)
-            text = verdict.text + ("" if verdict.since_ns is not None else ", before this screen was opened")
+            older = verdict.since_ns is None or verdict.older
+            text = verdict.text + (", before this screen was opened" if older else "")
             yield Event(then_ns, _GRADES[verdict.severity], place_name(verdict.where), text,
                         place=verdict.where, runbook=verdict.runbook)  # fmt: skip
     for key, verdict in had.items():
         if key not in now and RULES[verdict.kind].lasts and verdict.kind not in _TOLD_BY_COUNTS:
             lasted = format_span((after.snapshot.time_ns - (verdict.since_ns or 0)) / 1e9)
-            text = f"over after {lasted}: {verdict.text}"
+            text = f"over after {'more than ' if verdict.older else ''}{lasted}: {verdict.text}"
             yield Event(time_ns, Severity.INFO, place_name(verdict.where), text, place=verdict.where)
 
 

@@ -18,6 +18,7 @@ class Finding(NamedTuple):
     detail: str = ""
     severity: Severity | None = None
     since_ns: int | None = None
+    older: bool = False
 
 
 def device_findings(devices: Iterable[Device], snapshot: Snapshot) -> Iterator[Finding]:

@@ -72,6 +72,7 @@ class Verdict:
         text: a short description, without the runtime and the time; see :func:`phrase`.
         runbook: the fragment of its section in ``docs/how-to/runbooks.md``.
         detail: the class of errors, or the reason why a runtime cannot be read.
+        older: whether the first snapshot already had it, so that it began at an unknown time before ``since_ns``.
     """
 
     kind: VerdictKind
@@ -82,6 +83,7 @@ class Verdict:
     text: str
     runbook: str
     detail: str = ""
+    older: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -103,10 +105,17 @@ def format_seconds(seconds: float) -> str:
 
 
 def phrase(verdict: Verdict, now_ns: int) -> str:
-    """A short description with the duration and the affected application: ``nc20 hung 14 s (batch-embed)``."""
+    """A short description with the duration and the affected application: ``nc20 hung 14 s (batch-embed)``.
+
+    The duration is a lower bound, ``over 14 s``, or is omitted, if the beginning was not seen.
+    """
     text = verdict.text
     if RULES[verdict.kind].lasts and verdict.since_ns is not None:
-        text += f" {format_seconds((now_ns - verdict.since_ns) / SECOND_NS)}"
+        lasted = format_seconds((now_ns - verdict.since_ns) / SECOND_NS)
+        if not verdict.older:
+            text += f" {lasted}"
+        elif now_ns > verdict.since_ns:
+            text += f" over {lasted}"
     tag = verdict.where.tag
     return f"{text} ({tag})" if tag and not text.startswith(tag) else text
 

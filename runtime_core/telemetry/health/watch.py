@@ -46,18 +46,23 @@ class _Standing:
     finding: Finding
     since_ns: int | None
     last_ns: int
+    older: bool = False
     total: float = 0.0
     recent: deque[tuple[int, float]] = field(default_factory=deque)
 
 
 @dataclass(slots=True)
 class _Work:
-    """A core since its last completed execution, or since it was last idle."""
+    """A core since its last completed execution, or since it was last idle.
+
+    ``older``: since an unknown time before ``began_ns``, because the first snapshot is not newer than that.
+    """
 
     began_ns: int
     busy_ns: float
     ended: int | None
     timeouts: int
+    older: bool = False
     hung: bool = False
 
 
@@ -106,7 +111,7 @@ class HealthWatch:
         findings += self._hung(before, snapshot, rates)
         self._before = snapshot
         for finding in causes(findings, snapshot):
-            self._stand(finding, now_ns, before.time_ns if before is not None else now_ns)
+            self._stand(finding, now_ns, before)
         return self._verdicts(snapshot)
 
     def _lost(self, snapshot: Snapshot) -> Iterator[Finding]:
@@ -133,7 +138,7 @@ class HealthWatch:
             if busy_ns is None or ended is None:
                 continue
             if work is None:
-                self._work[key] = _Work(after.time_ns, busy_ns, ended, timeouts)
+                self._work[key] = _Work(after.time_ns, busy_ns, ended, timeouts, older=before is None)
                 continue
             lasted_ns = after.time_ns - work.began_ns
             busy = busy_ns - work.busy_ns if use.busy_ns is not None else busy_ns
@@ -154,7 +159,7 @@ class HealthWatch:
             place = Place(_device_of(core, after), core)
             if runtime is not None:
                 place = place._replace(pid=runtime.pid, tag=runtime.tag)
-            yield Finding(VerdictKind.CORE_HUNG, place, since_ns=work.began_ns)
+            yield Finding(VerdictKind.CORE_HUNG, place, since_ns=work.began_ns, older=work.older)
 
     def _slow(self, before: Snapshot, after: Snapshot) -> Iterator[Finding]:
         earlier = {r.key: r for r in before.runtimes}
@@ -184,15 +189,17 @@ class HealthWatch:
             else:
                 usual[runtime.key] += (mean_ns - usual[runtime.key]) * _USUAL_SHARE
 
-    def _stand(self, finding: Finding, now_ns: int, before_ns: int) -> None:
+    def _stand(self, finding: Finding, now_ns: int, before: Snapshot | None) -> None:
         rule = RULES[finding.kind]
         detail = finding.detail if finding.kind is VerdictKind.ERRORS else ""
         where = finding.where
         key = finding.kind, where.device, where.core, where.link, where.pid, detail
         standing = self._standing.get(key)
         if standing is None:
-            since_ns = finding.since_ns if finding.since_ns is not None else now_ns
-            standing = _Standing(finding, None if finding.detail == "before" else since_ns, now_ns)
+            since_ns, older = finding.since_ns, finding.older
+            if since_ns is None:
+                since_ns, older = now_ns, before is None
+            standing = _Standing(finding, None if finding.detail == "before" else since_ns, now_ns, older)
             self._standing[key] = standing
         elif standing.finding.detail == "before":
             # An old count that has increased now.
@@ -201,7 +208,7 @@ class HealthWatch:
         if rule.sums:
             standing.total += finding.amount
         if rule.sums == "rate":
-            standing.recent.append((before_ns, finding.amount))
+            standing.recent.append((before.time_ns if before is not None else now_ns, finding.amount))
 
     def _verdicts(self, snapshot: Snapshot) -> tuple[Verdict, ...]:
         now_ns = snapshot.time_ns
@@ -228,6 +235,7 @@ class HealthWatch:
                     rule.text(finding.where, amount, finding.detail),
                     rule.runbook,
                     "" if finding.detail == "before" else finding.detail,
+                    standing.older,
                 )
             )
         order = list(VerdictKind)

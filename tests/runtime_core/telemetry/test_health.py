@@ -276,3 +276,36 @@ def test_a_transfer_that_a_broken_link_ends_counts_no_bytes_from_there_on(world)
     clear(world.node.store)
     world.step()
     assert sent()[1] > before[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "fields", "words"),
+    [
+        ("link-down", {"devices": (1,), "side": Side.EAST}, "link ND1-ND2 down"),
+        ("core-hang", {"cores": (0,)}, "nc0 hung"),
+        ("device-lost", {"devices": (3,)}, "ND3 lost"),
+    ],
+)
+def test_a_problem_from_before_the_first_look_has_only_a_least_duration(world, fault, fields, words):
+    world.inject(fault, **fields)
+    world.step(60)
+    world.watch = HealthWatch()
+    world.step(4)
+    (verdict,) = (v for v in world.verdicts if v.text == words)
+    assert verdict.older
+    # Three seconds after the first look; the fault is a minute older.
+    assert phrase(verdict, world.snapshot.time_ns).startswith(f"{words} over 3 s")
+    # What begins now is known from its beginning.
+    clear(world.node.store)
+    world.step(2)
+    world.inject(fault, **fields)
+    world.step(4)
+    (verdict,) = (v for v in world.verdicts if v.text == words)
+    assert not verdict.older
+    assert " over " not in phrase(verdict, world.snapshot.time_ns)
+
+
+def test_one_look_tells_no_duration(world):
+    world.inject("link-down", devices=(1,), side=Side.EAST)
+    (verdict,) = judge(None, world.source.snapshot())
+    assert phrase(verdict, world.node.clock.now_ns()) == "link ND1-ND2 down (pipe)"
