@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuron_tools.sim.load import check_model_file
 from runtime_core.errors import ModelFileError, UsageError
 from runtime_core.files import read_regular
 from runtime_core.neff.model import Neff
@@ -22,10 +23,9 @@ class Networks:
         """Open a NEFF, whose shape is fixed, or an ONNX file.
 
         Raises:
-            UsageError: the file does not exist.
+            UsageError: the file does not exist, or is not a regular file.
         """
-        if not path.is_file():
-            raise UsageError("model file not found", where=str(path))
+        check_model_file(path)
         self.path = path
         self.fixed = path.suffix != ".onnx"
         self._known: dict[tuple[int, int], Neff] = {}
@@ -91,10 +91,11 @@ class Networks:
     def _read(self) -> Neff:
         found = self._known.get((0, 0))
         if found is None:
-            from runtime_core.neff.reader import read_neff
+            from runtime_core.neff.reader import named, read_neff
 
             try:
-                neff = read_neff(read_regular(self.path))
+                with named(self.path):
+                    neff = read_neff(read_regular(self.path))
             except OSError as error:
                 raise ModelFileError(f"{self.path} cannot be read: {error.strerror}") from None
             found = self._known[0, 0] = Neff(neff.graph, uuid=neff.uuid)

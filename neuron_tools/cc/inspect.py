@@ -14,7 +14,7 @@ from runtime_core.engine.footprint import footprints
 from runtime_core.engine.timing.model import estimate_device_ns
 from runtime_core.neff.graph import Graph, Node, NodeKind, TensorSpec
 from runtime_core.neff.header import unpack_header
-from runtime_core.neff.reader import hash_matches, map_file, read_neff
+from runtime_core.neff.reader import hash_matches, map_file, named, read_neff
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -90,7 +90,8 @@ def inspect_report(path: Path) -> NeffReport:
         NeffError: the file is invalid.
     """
     data = map_file(path)
-    neff = read_neff(data)
+    with named(path):
+        neff = read_neff(data)
     header = unpack_header(data)
     graph = neff.graph
     return NeffReport(

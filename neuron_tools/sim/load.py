@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_tools.sim.load_results import ProcessResult
 from runtime_core.errors import ModelFileError, NodeError, UsageError
-from runtime_core.files import read_regular
+from runtime_core.files import open_regular, read_regular
 from runtime_core.histogram import Histogram
+from runtime_core.neff.reader import named
 from runtime_core.nrt import LoadedModel, NrtError, NrtStatus, Runtime
 from runtime_core.telemetry import Snapshot, open_source
 from runtime_core.telemetry.snapshot import Runtime as RuntimeSnapshot
@@ -52,15 +53,28 @@ def check_plan(plan: LoadPlan) -> None:
     """Validate a plan.
 
     Raises:
-        UsageError: the rate or duration is invalid, or a model file is missing.
+        UsageError: the rate or duration is invalid, or a model file cannot be read.
     """
     if plan.rate_per_second is not None and not 0 < plan.rate_per_second <= 1e6:
         raise UsageError("expected executions per second, more than 0", where=f"--rate {plan.rate_per_second:g}")
     if not 0 <= plan.seconds < 1e9:
         raise UsageError("expected seconds, 0 for no end", where=f"--duration {plan.seconds:g}")
     for path in plan.models:
-        if not path.is_file():
-            raise UsageError("model file not found", where=str(path))
+        check_model_file(path)
+
+
+def check_model_file(path: Path) -> None:
+    """Check that a model file can be opened.
+
+    Raises:
+        UsageError: it is missing, not a regular file, or not readable.
+    """
+    try:
+        os.close(open_regular(path))
+    except FileNotFoundError:
+        raise UsageError("model file not found", where=str(path)) from None
+    except OSError as error:
+        raise UsageError(f"cannot read the model file: {error.strerror}", where=str(path)) from None
 
 
 def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
@@ -114,8 +128,14 @@ def process_environment(plan: LoadPlan) -> dict[str, str]:
 class Load:
     """Threads that execute the models of a runtime in turn until stopped."""
 
-    def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: Iterable[bytes]) -> None:
-        """Load every model once on each core, or each group of cores, that the process owns."""
+    def __init__(self, runtime: Runtime, plan: LoadPlan, neffs: Iterable[tuple[Path, bytes]]) -> None:
+        """Load every model once on each core, or each group of cores, that the process owns.
+
+        Args:
+            runtime: the runtime, which owns the cores.
+            plan: the load.
+            neffs: file of each model, which errors name, and its NEFF.
+        """
         self._runtime = runtime
         self._plan = plan
         self._stop = threading.Event()
@@ -126,8 +146,9 @@ class Load:
         self._ended_ns = 0
         self._models: list[LoadedModel] = []
         self._inputs: list[dict[str, NDArray[np.generic]]] = []
-        for neff in neffs:
-            first = runtime.load(neff, 0)
+        for path, neff in neffs:
+            with named(path):
+                first = runtime.load(neff, 0)
             needed = len(first.cores)
             copies = [
                 first,

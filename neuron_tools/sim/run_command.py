@@ -41,7 +41,7 @@ def _run_here(plan: LoadPlan, *, quiet: bool) -> LoadSummary:
         counting_repeats(),
         Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime,
     ):
-        load = Load(runtime, plan, (prepared(path, quiet=quiet) for path in plan.models))
+        load = Load(runtime, plan, ((path, prepared(path, quiet=quiet)) for path in plan.models))
         before = load.start()
         title = ", ".join(load.model_names)
         watch(title, plan.seconds, stopped, running=lambda: load.running, look=lambda: [load.now()], quiet=quiet)

@@ -76,7 +76,7 @@ def main() -> None:
         with counting_repeats(), Runtime(environment=process_environment(plan), numerics=plan.numerics) as runtime:
             send(Owning(runtime.cores))
             paths = msgspec.json.decode(_line(), type=list[str])
-            load = Load(runtime, plan, (neff_bytes(Path(path)) for path in paths))
+            load = Load(runtime, plan, ((Path(path), neff_bytes(Path(path))) for path in paths))
             send(Ready(load.model_names))
             _line()
             stopped = threading.Event()

@@ -38,6 +38,7 @@ _FOR_HARDWARE = (
     "the NEFF was compiled for Inferentia hardware, whose instructions this node cannot execute: "
     "recompile the model's ONNX file with 'neuron-cc compile'"
 )
+_DAMAGED = "the NEFF's payload does not match its hash: the file is damaged"
 # Members that only the compilers for hardware write: compiled subgraphs and KELF executables.
 _HARDWARE_MEMBER = re.compile(r"(.*/)?(kelf[^/]*|def\.json)|sg\d+(/.*)?")
 _HARDWARE_LOOK = NeffLimits(unpacked_bytes=256 * 1024**2)
@@ -68,7 +69,10 @@ def _too_large(what: str, size_bytes: int, allowed_bytes: int) -> NeffError:
 
 def hash_matches(data: bytes | memoryview) -> bool:
     """Whether the payload has the hash in the header."""
-    header, payload = _split(data)
+    return _matches(*_split(data))
+
+
+def _matches(header: Header, payload: memoryview) -> bool:
     return hmac.compare_digest(payload_hash(payload, header.packaging_version), header.payload_hash)
 
 
@@ -153,19 +157,21 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
             compiled for hardware.
     """
     header, payload = _split(data)
-    if validate_hash and not hmac.compare_digest(payload_hash(payload, header.packaging_version), header.payload_hash):
-        raise NeffError(NrtStatus.INVALID, "the NEFF's payload does not match its hash: the file is damaged")
+    if validate_hash and not _matches(header, payload):
+        raise NeffError(NrtStatus.INVALID, _DAMAGED)
     limits = limits or default_limits()
     if len(payload) > limits.payload_bytes:
         raise _too_large("payload", len(payload), limits.payload_bytes)
     members = unpack(payload, limits)
     try:
-        content = _manifest_bytes(members, limits)
+        manifest = _manifest(_manifest_bytes(members, limits))
     except NeffError:
+        # Damage can turn the manifest into one of another format.
+        if not _matches(header, payload):
+            raise NeffError(NrtStatus.INVALID, _DAMAGED) from None
         if _is_for_hardware(payload):
             raise NeffError(NrtStatus.UNSUPPORTED_NEFF_VERSION, _FOR_HARDWARE) from None
         raise
-    manifest = _manifest(content)
     graph = manifest.graph
     check_graph(graph)
     check_header(header, graph)
@@ -202,6 +208,16 @@ def read_neff(data: bytes | memoryview, *, validate_hash: bool = False, limits: 
         (header.version_major, header.version_minor),
         HEADER_BYTES + len(payload),
     )
+
+
+@contextmanager
+def named(path: Path | str) -> Iterator[None]:
+    """Within the block, errors in a NEFF name its file."""
+    try:
+        yield
+    except NeffError as error:
+        error.where = error.where or str(path)
+        raise
 
 
 def read_file(path: Path | str, limits: NeffLimits | None = None) -> bytes:
@@ -241,7 +257,7 @@ def _opened(path: Path | str, limits: NeffLimits | None) -> Iterator[tuple[Binar
     """Open a file that starts with a NEFF header; returns the file at its start, and its size."""
     allowed = _allowed_bytes(limits)
     try:
-        with open(open_regular(path), "rb") as file:
+        with named(path), open(open_regular(path), "rb") as file:
             unpack_header(file.read(HEADER_BYTES))
             size_bytes = os.fstat(file.fileno()).st_size
             if size_bytes > allowed:
@@ -258,4 +274,5 @@ def load_neff(path: Path | str, *, validate_hash: bool = False, limits: NeffLimi
     Raises:
         NeffError: as :func:`read_neff` and :func:`read_file`.
     """
-    return read_neff(map_file(path, limits), validate_hash=validate_hash, limits=limits)
+    with named(path):
+        return read_neff(map_file(path, limits), validate_hash=validate_hash, limits=limits)

@@ -90,6 +90,27 @@ def test_a_neff_that_is_junk(command, node, tmp_path):
     assert "packaging" in one_line(done, 1)
 
 
+@pytest.mark.parametrize("content", [b"\x09" * 2000, b"short"])
+def test_errors_in_a_neff_name_its_file(command, node, tmp_path, squeezenet_neff, content):
+    file = tmp_path / "b.neff"
+    file.write_bytes(content)
+    for module, *arguments in (
+        ("neuron_tools.sim", "run", "--no-numerics", squeezenet_neff, file),
+        ("neuron_tools.sim", "run", "--no-numerics", "--processes", "2", squeezenet_neff, file),
+        ("neuron_tools.cc", "inspect", file),
+        ("neuron_tools.bench", file),
+    ):
+        done = command(module, *arguments, NEURON_RT_LOG_LEVEL="QUIET")
+        assert f": {file}: " in one_line(done, 1)
+
+
+@pytest.mark.parametrize("command_line", [("neuron_tools.sim", "run"), ("neuron_tools.bench",)])
+def test_a_model_that_is_not_a_regular_file(command, node, tmp_path, command_line):
+    for path, text in ((tmp_path, "not a regular file but a directory"), ("/dev/null", "but a device"),
+                       (tmp_path / "none", "model file not found")):  # fmt: skip
+        assert text in one_line(command(*command_line, path), 2)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
 def test_another_users_node(tmp_path, root):
     set_up(root)

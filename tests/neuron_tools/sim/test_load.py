@@ -19,7 +19,7 @@ def run(node):
     def ran(**changes):
         plan = LoadPlan((Path("m.neff"),), None, None, 2, None, 0.4, None, False)._replace(**changes)
         with Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0"}, numerics=False) as runtime:
-            load = Load(runtime, plan, [small_neff()])
+            load = Load(runtime, plan, [(Path("m.neff"), small_neff())])
             before = load.start()
             wait_for(lambda: not load.running)
             return summarize([load.result(before, load.stop())], tag="", pid=os.getpid(), numerics=False)
