@@ -223,6 +223,7 @@ static void come_in(int counted) {
 int libnrt_enter(libnrt_call *call, int counted) {
     call->error = errno;
     call->counted = counted;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancelling);
     come_in(counted);
     fegetenv(&call->environment);
     fesetenv(FE_DFL_ENV);
@@ -234,5 +235,6 @@ int libnrt_enter(libnrt_call *call, int counted) {
 void libnrt_leave(const libnrt_call *call) {
     __atomic_sub_fetch(&inside, call->counted, __ATOMIC_ACQ_REL);
     fesetenv(&call->environment);
+    pthread_setcancelstate(call->cancelling, NULL);
     errno = call->error;
 }

@@ -4,10 +4,12 @@
 
 #include <fenv.h>
 
-/* State of the host program that a call restores: its floating-point environment and errno. */
+/* State of the host program that a call restores: its floating-point environment, errno, and whether the thread can be
+ * cancelled: a thread that ended inside a call would keep Python's lock. */
 typedef struct {
     fenv_t environment;
     int error;
+    int cancelling;
     int counted;
 } libnrt_call;
 

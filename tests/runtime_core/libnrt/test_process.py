@@ -20,7 +20,7 @@ def process(compiled):
     return compiled("process.c", "-std=gnu11")
 
 
-@pytest.mark.parametrize("mode", ["untouched", "forks", "threads", "closing"])
+@pytest.mark.parametrize("mode", ["untouched", "forks", "threads", "closing", "cancelling"])
 def test_a_host_program(process, run, node, neff_file, mode):
     done = run(process, mode, neff_file, NEURON_RT_LOG_LEVEL="QUIET", **CORES)
     assert done.stdout == "DONE\n"

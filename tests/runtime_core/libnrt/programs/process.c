@@ -179,6 +179,34 @@ static void threads(void) {
     nrt_close();
 }
 
+static void *until_cancelled(void *model) {
+    while (1) {
+        execute((nrt_model_t *)model, 1);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+/* Cancels threads in the middle of calls. */
+static void cancelling(void) {
+    nrt_model_t *model;
+    begin();
+    model = load(0);
+    for (int round = 0; round < 10; round++) {
+        pthread_t workers[4];
+        for (int i = 0; i < 4; i++) EXPECT(0, pthread_create(&workers[i], NULL, until_cancelled, model));
+        usleep(4000);
+        for (int i = 0; i < 4; i++) {
+            void *answer;
+            EXPECT(0, pthread_cancel(workers[i]));
+            EXPECT(0, pthread_join(workers[i], &answer));
+            TRUE_(answer == PTHREAD_CANCELED);
+            execute(model, 1);
+        }
+    }
+    nrt_close();
+}
+
 static nrt_model_t *volatile current;
 static void *outlive(void *nothing) {
     while (!stop_working) {
@@ -246,6 +274,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[1], "forks")) forks();
     else if (!strcmp(argv[1], "threads")) threads();
     else if (!strcmp(argv[1], "closing")) closing();
+    else if (!strcmp(argv[1], "cancelling")) cancelling();
     else if (!strcmp(argv[1], "stay")) stay();
     else return 2;
     free(neff);
