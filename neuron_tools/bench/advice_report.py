@@ -52,7 +52,10 @@ def print_advice(model: str, demand: Demand, found: Sequence[Advice], console: C
     console.print()
     console.print(f"Batching against pipelining on {_instances(shown)}: the fewest cores that serve, and their p99")
     console.print(_grid(same))
-    console.print("Other cells: p99 with all cores; too slow: a single execution; too little: cores or vCPUs")
+    console.print(
+        "Other cells: p99 with all cores; too slow: a single execution; "
+        "fills late: the wait until a batch is full; too little: cores or vCPUs"
+    )
 
 
 def _instances(advice: Advice) -> str:

@@ -35,7 +35,9 @@ class Finding(enum.StrEnum):
 
     SERVES = "serves"
     TOO_SLOW = "too slow"
-    """A single execution, including the formation of its batch, takes longer than allowed."""
+    """A single execution takes longer than allowed."""
+    FILLS_LATE = "fills late"
+    """The first sample of a batch waits so long for the others that its execution ends later than allowed."""
     TOO_LITTLE = "too little"
     """The throughput of all cores, or of the vCPUs, is less than the rate."""
     TOO_LATE = "too late"
@@ -101,18 +103,18 @@ def search(networks: Networks, demand: Demand, space: Space, tell: Callable[[int
     for done, (size, count) in enumerate(space.offers()):
         share = demand._replace(rate_per_second=demand.rate_per_second / count)
         price = size.price_usd_per_hour * count
-        too_slow: set[int] = set()
+        hopeless: dict[int, Finding] = {}
         for number, (pipeline, batch) in enumerate(space.shapes):
             tell(done * len(space.shapes) + number, f"{size.name}, batch {batch}, pipeline {pipeline}")
             if pipeline > size.core_count:
                 continue
-            if pipeline in too_slow:
+            if pipeline in hopeless:
                 # A larger batch takes even longer.
-                advice = _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+                advice = _unserved(hopeless[pipeline], size, batch, pipeline)
             else:
                 advice = _best_cores(networks, share, size, batch, pipeline)
-            if advice.finding is Finding.TOO_SLOW:
-                too_slow.add(pipeline)
+            if advice.finding in (Finding.TOO_SLOW, Finding.FILLS_LATE):
+                hopeless[pipeline] = advice.finding
             cost = cost_per_million(price, demand.rate_per_second)
             found.append(
                 msgspec.structs.replace(advice, instances=count, price_usd_per_hour=price, cost_per_million_usd=cost)
@@ -139,7 +141,7 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         # Compiling for many shapes takes longer than simulating a few.
         floor_ns = engines_ns(networks.get(batch, 1).graph) * (1 + demand.margin)
         if floor_ns + gathering_ns > demand.p99_ns:
-            return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+            return _unserved(_late(floor_ns, demand), size, batch, pipeline)
         if executions_per_second * floor_ns > size.core_count * 1e9:
             return _unserved(Finding.TOO_LITTLE, size, batch, pipeline)
     try:
@@ -150,7 +152,7 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         return _unserved(Finding.NO_SUCH_CUT, size, batch, pipeline)
     plan = plan_of(neff.graph, tuple(range(pipeline)), topology(size)).slowed(1 + demand.margin)
     if plan.alone_ns + gathering_ns > demand.p99_ns:
-        return _unserved(Finding.TOO_SLOW, size, batch, pipeline)
+        return _unserved(_late(plan.alone_ns, demand), size, batch, pipeline)
     most = size.core_count // pipeline
     fewest = -(-executions_per_second * bottleneck_ns(plan) // 1e9)
     vcpus = size.vcpu_count / slowdowns(size.vcpu_count)[-1]
@@ -174,6 +176,10 @@ def _best_cores(networks: Networks, demand: Demand, size: InstanceType, batch: i
         else:
             low = middle + 1
     return best
+
+
+def _late(execution_ns: float, demand: Demand) -> Finding:
+    return Finding.TOO_SLOW if execution_ns > demand.p99_ns else Finding.FILLS_LATE
 
 
 def engines_ns(graph: Graph) -> int:

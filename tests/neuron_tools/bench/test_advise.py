@@ -69,6 +69,15 @@ def test_little_is_served_by_the_smallest_size_and_more_by_a_larger_one(networks
     assert best.cost_per_million_usd == pytest.approx(0.110 / 3600 / (0.6 * rate) * 1e6)
 
 
+def test_a_batch_that_fills_late_is_distinguished_from_an_execution_that_is_too_slow(networks):
+    limit_ms = patience_ms(networks)
+    results = {a.batch: a.finding for a in found(networks, 1, limit_ms, (1, 2, 4), (1,), SMALL[:1])}
+    assert plan(networks, 2, 1).alone_ns / MS < limit_ms
+    assert results == {1: Finding.SERVES, 2: Finding.FILLS_LATE, 4: Finding.FILLS_LATE}
+    one_ms = plan(networks, 1, 1).alone_ns / MS
+    assert {a.finding for a in found(networks, 1, one_ms / 2, (1, 2), (1,), SMALL[:1])} == {Finding.TOO_SLOW}
+
+
 def test_no_fewer_cores_would_do(networks):
     demand = Demand(2.5 * core_rate(networks), round(patience_ms(networks) * MS))
     best = found(networks, demand.rate_per_second, demand.p99_ns / MS)[0]
