@@ -99,6 +99,10 @@ def check(files: Sequence[Path], executed: str | None) -> int:
     met = True
     for file in files:
         fleet = load_fleet(file)
+        try:
+            Nodes(fleet, file.parent).prepare()
+        except UsageError as error:
+            raise UsageError(str(error), where=str(file)) from None
         print(f"{file}: {fleet.fleet}, {len(nodes_of(fleet))} nodes")
         if executed is not None:
             at_ns = round(parse_duration(executed, "--executed") * 1e9)

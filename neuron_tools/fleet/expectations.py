@@ -88,6 +88,8 @@ def parse_expectation(sentence: str, tags: Collection[str], alerts: Collection[s
         known = {"tag": tags, "alert": alerts}.get(form.about, ())
         if form.about and match["name"] not in known:
             raise UsageError(f"no {form.about} {match['name']!r}", mend=f"one of {', '.join(sorted(known))}")
+        if match.groupdict().get("unit") == "%" and float(match["number"]) > 100:
+            raise UsageError(f"{match['number']}% is out of range: expected 0% to 100%", where=repr(text))
         return Expectation(text, _judge(form, match))
     raise UsageError(
         "unknown expectation", where=repr(text), mend=f"use a form such as {'; '.join(f.example for f in _FORMS)}"

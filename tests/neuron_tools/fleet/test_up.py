@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from neuron_tools.fleet import command
-from runtime_core.errors import NodeError
+from runtime_core.errors import NodeError, UsageError
 
 FLEET = """
 fleet: example
@@ -102,3 +102,18 @@ def test_mistakes_get_one_line(file):
     assert told.returncode == 2
     assert told.stderr.count("\n") == 1
     assert "fleet.yaml:7: groups[0].count" in told.stderr
+
+
+def test_a_group_that_cannot_serve_its_requests_is_refused_by_check(file, capsys):
+    assert command.check([file], None) == 0
+    assert "3 nodes" in capsys.readouterr().out
+    file.write_text(FLEET.replace("constant: 50", "constant: 5000"))
+    with pytest.raises(UsageError, match=r"fleet.yaml: group 'web'.* receives 5000 requests per second and serves"):
+        command.check([file], None)
+
+
+@pytest.mark.parametrize("sentence", ["availability >= 200%", "success web >= 100.1%"])
+def test_a_share_of_more_than_all_is_refused(file, sentence):
+    file.write_text(f"{FLEET}expectations: ['availability >= 100%', '{sentence}']\n")
+    with pytest.raises(UsageError, match=r"expectations\[1\].*out of range: expected 0% to 100%"):
+        command.check([file], None)
