@@ -35,6 +35,27 @@ def test_it_is_clean(helm, deploy):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("flag", "setting", "place"),
+    [
+        ("--set-string", "simulated.enabled=false", "/simulated/enabled"),
+        ("--set", "neuronInstances=inf1.xlarge", "/neuronInstances"),
+        ("--set", "scheduler.port=abc", "/scheduler/port"),
+        ("--set", "scheduler.replicaCount=-1", "/scheduler/replicaCount"),
+        ("--set", "simulated.instanceType=inf2.xlarge", "/simulated/instanceType"),
+        ("--set", "devicePlugin.resources={gpu}", "/devicePlugin/resources"),
+        ("--set", "npd.nodeRecovery=true", "/npd/nodeRecovery"),
+        ("--set", "monitor.prot=8001", "prot"),
+        ("--set", "foo.bar=1", "foo"),
+    ],
+)
+def test_values_of_a_wrong_type_or_name_are_refused(helm, deploy, flag, setting, place):
+    command = [helm, "template", "neuron-tools", str(deploy / "helm/neuron-tools"), flag, setting]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stdout[:500]
+    assert place.replace("/", ".").lstrip(".") in done.stderr.replace("/", "."), done.stderr
+
+
 @pytest.mark.parametrize("simulated", [False, True])
 def test_every_manifest_fits_the_schema(render, simulated):
     manifests = render(
