@@ -32,10 +32,14 @@ class TensorCalls:
             placement = _placement(placement)
             size_bytes, logical_nc = whole(size_bytes, "size_bytes"), whole(logical_nc, "logical_nc")
             first = 0 if placement is TensorPlacement.DEVICE else -1
-            if size_bytes < 1 or not first <= logical_nc < len(self._cores):
+            if size_bytes < 1:
+                raise NrtError(
+                    NrtStatus.INVALID, f"expected 1 byte or more, not {size_bytes}", where=f"tensor {name!r}"
+                )
+            if not first <= logical_nc < len(self._cores):
                 raise NrtError(
                     NrtStatus.INVALID,
-                    f"{size_bytes} bytes on core {logical_nc} of {len(self._cores)}",
+                    f"core {logical_nc}: the process owns 0 to {len(self._cores) - 1}",
                     where=f"tensor {name!r}",
                 )
             if placement is TensorPlacement.HOST and size_bytes > HOST_TENSOR_MAX_BYTES:

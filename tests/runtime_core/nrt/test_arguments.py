@@ -109,6 +109,11 @@ def test_sizes_and_offsets_that_are_not_whole_numbers(tensor, model):
     assert nrt.tensor_read(tensor, np.int64(60), np.uint8(4)) == bytes(4)
 
 
+def test_a_size_and_a_core_out_of_range():
+    refused(INVALID, "tensor 'x': expected 1 byte or more, not 0", nrt.tensor_allocate, VIRTUAL, 0, 0, "x")
+    refused(INVALID, "tensor 'x': core 1: the process owns 0 to 0", nrt.tensor_allocate, VIRTUAL, 1, 8, "x")
+
+
 def test_a_placement_that_does_not_exist():
     refused(INVALID, "tensor placement 7: expected DEVICE (0), HOST (1) or VIRTUAL (2)", nrt.tensor_allocate, 7, 0, 8)
     assert nrt.tensor_allocate(0, 0, 8).placement is TensorPlacement.DEVICE
