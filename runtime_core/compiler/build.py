@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runtime_core.compiler.fuse import fuse
-from runtime_core.compiler.growth import holds
+from runtime_core.compiler.growth import MEND, holds
 from runtime_core.compiler.importer import import_model
 from runtime_core.compiler.ir import Module, Op
 from runtime_core.compiler.lower import cpu_op, lower_node
@@ -21,6 +23,11 @@ from runtime_core.neff.model import Neff
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+
+    from runtime_core.neff.graph import Graph
+
+_MOST_COMPARED_FLOPS = 10**9
+_MOST_COMPARED_WEIGHTS = 10**7
 
 
 class Compiled(NamedTuple):
@@ -70,17 +77,46 @@ def compile_with_report(
     options = _checked(options)
     on_stage("reading")
     model = read_model(source)
-    if not options.dynamic_batch:
+    if not (options.dynamic_batch or _replaces_batch(model, options.batch)):
         return _compile(model, options, on_stage)
     compiled = _compile(_copied(model), options, on_stage)
     on_stage("checking that samples are independent")
     from runtime_core.compiler.samples import check_independent
 
+    @cache
     def at_batch(batch: int) -> Neff:
         return _compile(_copied(model), CompileOptions(batch=batch, fp32_cast=Fp32Cast.NONE), lambda _: None).neff
 
-    check_independent(at_batch, model.where)
+    if options.dynamic_batch:
+        check_independent(at_batch, model.where, "a dynamic batch")
+    elif _is_small(compiled.neff.graph) and _compiles_small(at_batch):
+        check_independent(at_batch, model.where, f"a batch of {options.batch}", MEND)
     return compiled
+
+
+def _replaces_batch(model: ReadModel, batch: int | None) -> bool:
+    """Whether ``batch`` replaces a fixed first dimension of a light model, and that may be something else."""
+    graph = model.source.model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    firsts = [v.type.tensor_type.shape.dim[:1] for v in graph.input if v.name not in constants]
+    fixed = bool(firsts) and all(dims and dims[0].HasField("dim_value") for dims in firsts)
+    light = sum(math.prod(tensor.dims) for tensor in graph.initializer) <= _MOST_COMPARED_WEIGHTS
+    return batch is not None and fixed and light and firsts[0][0].dim_value != batch
+
+
+def _compiles_small(at_batch: Callable[[int], Neff]) -> bool:
+    try:
+        return all(_is_small(at_batch(batch).graph) for batch in (2, 3))
+    except ModelFileError:
+        # It only works with other batches, among them the requested one.
+        return False
+
+
+def _is_small(graph: Graph) -> bool:
+    """Whether the samples of a graph can be compared by execution in about a second."""
+    batch = graph.batch
+    divided = batch > 1 and all(t.shape[:1] == (batch,) and not t.at_most for t in (*graph.inputs, *graph.outputs))
+    return divided and sum(node.flops for node in graph.nodes) <= _MOST_COMPARED_FLOPS * batch
 
 
 def read_model(source: Path | str | ModelProto) -> ReadModel:

@@ -1,4 +1,4 @@
-"""Check by execution that a model computes its samples independently, as a dynamic batch requires."""
+"""Check by execution that a model computes its samples independently, as a batch set by the compiler requires."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ class _Model(NamedTuple):
         return [{name: array[place] for name, array in outputs.items()} for place in range(self.batch)]
 
 
-def check_independent(compiled: Callable[[int], Neff], where: str) -> None:
+def check_independent(compiled: Callable[[int], Neff], where: str, change: str, mend: str = _MEND) -> None:
     """Check that the result of a sample depends neither on other samples, nor on its place, nor on their number.
 
     Args:
         compiled: returns the model for a number of samples, which are the first dimension of every input and output.
         where: the model's file or name, for messages.
+        change: what would change the number of samples, for messages.
+        mend: the remedy, for messages.
 
     Raises:
         ModelFileError: it does, or the model cannot be executed with 2 or 3 samples.
@@ -73,9 +75,9 @@ def check_independent(compiled: Callable[[int], Neff], where: str) -> None:
         output = _differing(found, expected)
         if output:
             raise ModelFileError(
-                f"output {output!r} of a sample depends on {reason}: a dynamic batch would change its results",
+                f"output {output!r} of a sample depends on {reason}: {change} would change its results",
                 where=where,
-                mend=_MEND,
+                mend=mend,
             )
 
 

@@ -62,12 +62,22 @@ def test_a_dynamic_batch_of_samples_that_are_mixed_is_refused(name):
         compile_model(model(nodes, constants=constants), CompileOptions(batch=4, dynamic_batch=True))
 
 
+@pytest.mark.parametrize("name", MIXING)
+def test_a_fixed_batch_of_samples_that_are_mixed_is_not_replaced(name):
+    nodes, constants, reason = MIXING[name]
+    fixed = model(nodes, (1, 4), (1, 4), constants)
+    compile_model(fixed)
+    with pytest.raises(ModelFileError, match=f"'y' of a sample depends on {reason}.*: a batch of 4 would change"):
+        compile_model(fixed, CompileOptions(batch=4))
+
+
 @pytest.mark.parametrize("name", INDEPENDENT)
 def test_a_dynamic_batch_of_independent_samples_compiles(name):
     nodes, constants = INDEPENDENT[name]
     assert (
         compile_model(model(nodes, constants=constants), CompileOptions(batch=4, dynamic_batch=True)).graph.batch == 4
     )
+    assert compile_model(model(nodes, (1, 4), (1, 4), constants), CompileOptions(batch=4)).graph.batch == 4
 
 
 def test_indices_and_flips_by_rounding_do_not_make_samples_dependent():
@@ -165,3 +175,10 @@ def test_the_steps_of_a_sequence_are_not_a_batch(steps):
 def test_an_output_may_have_the_batch_anywhere(out):
     turned = model([node("Transpose", ["x"], perm=[1, 0, 2])], ("N", 2, 4), out)
     assert compile_model(turned, CompileOptions(batch=3)).graph.outputs[0].shape == (2, 3, 4)
+
+
+def test_an_input_for_all_samples_keeps_its_size():
+    made = model([node("Add", ["x", "b"])], (1, 3), (1, 3))
+    made.graph.input.append(helper.make_tensor_value_info("b", FLOAT, [3]))
+    shapes = [t.shape for t in compile_model(made, CompileOptions(batch=3)).graph.inputs]
+    assert shapes == [(3, 3), (3,)]
