@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from collections.abc import Callable
 from typing import NoReturn, Protocol, runtime_checkable
@@ -26,6 +27,13 @@ class UserError(Protocol):
 def drop_stdout() -> None:
     """Discard buffered output after the reader closed it, because Python would report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reader_left() -> bool:
+    """Whether standard output is a pipe without a reader."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return any(state & select.POLLERR for _, state in watched.poll(0))
 
 
 def command_name() -> str:
@@ -109,6 +117,8 @@ def run_to_its_end(call: Callable[[], object]) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         status = call()
+        # Python would report a full disk or a closed pipe at exit in its own words.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         raise SystemExit(exit_codes.INTERRUPTED) from None
     except PermissionError as error:
@@ -116,6 +126,10 @@ def run_to_its_end(call: Callable[[], object]) -> NoReturn:
             f"no permission for {error.filename}: run as the owner of the node, or choose another with NEURON_SIM_ROOT"
         )
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _reader_left():
+            # As with "| head", nobody wants the rest.
+            drop_stdout()
+            raise SystemExit(exit_codes.FAILURE) from None
         where = f" ({error.filename})" if error.filename else ""
         fail(f"{error.strerror or error}{where}")
     except ImportError as error:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from neuron_console.text import colour_wanted
 from neuron_ls.table import render_table
 from neuron_ls.topology_view import render_topology
 from neuron_ls.watchers import Watcher
@@ -40,10 +41,6 @@ def render(
     return f"{text}\n{render_topology(snapshot)}" if view.topology else text
 
 
-def _colour_wanted() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def _pods(snapshot: Snapshot) -> Mapping[int, str] | None:
     """Return the pods that hold the cores; ``None`` without a kubelet."""
     from runtime_core.telemetry.kubelet.pods import pods_by_core, read_holdings
@@ -59,7 +56,7 @@ def show(view: View, source_name: str | None, watch_seconds: float | None) -> No
         NodeNotFoundError: the node has no device.
     """
     source = open_source(source_name)
-    bold = _colour_wanted()
+    bold = colour_wanted()
     clears = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     deadline = time.monotonic()
     while True:

@@ -38,6 +38,8 @@ class ViewName(enum.Enum):
     EVENTS = "events"
 
 
+_PORT = 8001
+
 app = new_app("Watch NeuronCores, vCPUs, memory and models of this instance, live.")
 
 
@@ -103,7 +105,10 @@ def top(
     allow_signals: Annotated[
         bool, typer.Option("--allow-signals", help="With --serve: pages may send signals to your processes.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0: any free port.")] = 8001,
+    port: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(min=0, max=65535, help="Port of --serve; 0: any free port.", show_default="8001"),
+    ] = None,
     trust_node: TrustNodeFlag = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
@@ -120,11 +125,12 @@ def top(
     if serve:
         from neuron_top.serve.server import serve_wish
 
-        serve_wish(wish, port, allow_signals=allow_signals)
-    elif allow_signals:
-        raise typer.BadParameter("requires --serve", param_hint="--allow-signals")
-    else:
-        start(wish)
+        serve_wish(wish, _PORT if port is None else port, allow_signals=allow_signals)
+        return
+    for option, given in (("--allow-signals", allow_signals), ("--port", port is not None)):
+        if given:
+            raise typer.BadParameter("requires --serve", param_hint=option)
+    start(wish)
 
 
 def main() -> None:

@@ -68,6 +68,8 @@ def start(wish: Wish) -> None:
     glyphs = ASCII if wish.plain else terminal_glyphs()
     if wish.csv or wish.json:
         _check_form(wish)
+    if wish.once and wish.view is not None:
+        raise UsageError("--once prints the overview, and --view is a view of the screen", mend="omit one of them")
     recording = _recording_path(wish)
     if recording is not None:
         if wish.names or wish.fleet or (wish.replay is not None and wish.source is not None):
@@ -197,6 +199,9 @@ def _fleet(wish: Wish, glyphs: Glyphs) -> None:
     from neuron_top.settings import load_settings, save_settings, settings_path
 
     path = settings_path()
-    left = FleetTop(fleet, load_settings(path), glyphs, read_only=wish.read_only, prometheus=prometheus).run()
+    settings = load_settings(path)
+    if wish.view is not None:
+        settings = settings._replace(view=wish.view)
+    left = FleetTop(fleet, settings, glyphs, read_only=wish.read_only, prometheus=prometheus).run()
     if left is not None and not wish.read_only:
         save_settings(path, left)

@@ -89,8 +89,11 @@ def bench(
         typer.Option(metavar="TIME", help="With --advise: the time limit for 99 % of the samples, like 20ms."),
     ] = None,
     max_instances: Annotated[
-        int, typer.Option(min=1, max=1000, help="With --advise: consider up to this many instances of a size.")
-    ] = 1,
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1, max=1000, help="With --advise: consider up to this many instances of a size.", show_default="1"
+        ),
+    ] = None,
     jitter: Annotated[
         bool, typer.Option("--jitter/--no-jitter", help="Vary execution times as on real hosts and DMA.")
     ] = True,
@@ -129,9 +132,10 @@ def bench(
         seed,
     )
     if advise:
-        raise typer.Exit(advise_command(request, Question(p99, max_instances)))
-    if p99 is not None:
-        raise typer.BadParameter("--p99 requires --advise")
+        raise typer.Exit(advise_command(request, Question(p99, max_instances or 1)))
+    for option, value in (("--p99", p99), ("--max-instances", max_instances)):
+        if value is not None:
+            raise typer.BadParameter(f"{option} requires --advise")
     bench_command(request)
 
 

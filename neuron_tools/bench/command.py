@@ -159,6 +159,8 @@ def parse_time_ns(text: str) -> int:
 def _check(request: Request) -> None:
     if request.as_csv and request.as_json:
         raise UsageError("--csv and --json", mend="choose one")
+    if request.plot is not None and request.plot.suffix.lower() != ".svg":
+        raise UsageError("a plot is an SVG file: expected a name that ends in .svg", where=f"--plot {request.plot}")
     if request.plot is not None and not request.plot.parent.is_dir():
         raise UsageError(f"folder {request.plot.parent} not found", where=f"--plot {request.plot}")
 

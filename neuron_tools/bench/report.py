@@ -21,6 +21,7 @@ _PLACE = {"instance_type": "size", "batch": "batch", "pipeline": "pipe", "cores"
 """Fields that distinguish setups, and their column titles."""
 _UNSERVED = 0.02
 """Share of the due requests that may be missing from a served window, because some end slightly later."""
+_WIDEST = 1000
 _FIGURES = ("samples/s", "p50 ms", "p90 ms", "p99 ms", "busy", "vCPUs", "$/million")
 
 
@@ -49,6 +50,9 @@ def print_report(model: str, results: Sequence[Result], console: Console) -> Non
         table.add_column(column, justify="left" if column == "size" else "right")
     for result in results:
         table.add_row(*(str(getattr(result, name)) for name in varying), *_figures(result))
+    # On a narrow terminal, lines that are too long are better than missing digits.
+    fits = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+    console.width = max(console.width, fits)
     console.print(table)
     if len(results) > 1:
         console.print()

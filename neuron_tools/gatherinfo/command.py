@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from neuron_console.text import colour_wanted
 from neuron_tools.gatherinfo.bundle import write_bundle
 from neuron_tools.gatherinfo.checks import look_around, run_checks
 from neuron_tools.gatherinfo.finding import Verdict, worst
@@ -30,7 +31,7 @@ def gather_info(
     if as_json:
         print(render_json(findings, around.source))
     else:
-        print(render_text(findings, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+        print(render_text(findings, colour=colour_wanted()))
     if bundle is not None:
         versions = [around.snapshot.driver_version] if around.snapshot is not None else []
         scrubber = Scrubber(keep_hosts=keep_hosts, host_names=own_host_names(), known=versions)

@@ -19,5 +19,5 @@ def save_model(model: ModelProto, target: Path) -> int:
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is not a directory", mend="choose another --output")
     data = model.SerializeToString(deterministic=True)
-    write_atomically(target, data)
+    write_atomically(target, data, mode=None)
     return len(data)

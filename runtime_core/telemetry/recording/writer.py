@@ -41,7 +41,11 @@ class RecordingWriter:
                 path.unlink()
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
-            raise NeuronError(f"{path} exists already", mend="choose another file, or add --overwrite") from None
+            replaceable = path.is_file() and not overwrite
+            raise NeuronError(
+                f"{path} exists already" if replaceable else f"{path} exists and is not a regular file",
+                mend="choose another file, or add --overwrite" if replaceable else "choose another file",
+            ) from None
         except OSError as error:
             raise NeuronError(f"{path} cannot be written: {error.strerror}") from None
         self._path = path

@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_keeps_what_was_whole(path, monkey
 
 
 def test_a_device_is_no_place_for_a_recording():
-    with pytest.raises(NeuronError, match="/dev/null exists already"):
+    with pytest.raises(NeuronError, match="/dev/null exists and is not a regular file: choose another file"):
         RecordingWriter(Path("/dev/null"), source="x", interval_seconds=1, overwrite=True)
 
 
