@@ -22,6 +22,7 @@ from neuron_tools.scenario.schema import (
     Seconds,
     nanoseconds_of,
 )
+from neuron_tools.scenario.wording import explain
 from runtime_core.errors import UsageError
 from runtime_core.files import read_regular
 
@@ -190,7 +191,8 @@ def _failure_problems(group: GroupSpec, place: str) -> Iterator[tuple[str, str]]
         try:
             event = failure_event(failure)
         except msgspec.ValidationError as error:
-            yield f"{where}.fault", str(error)
+            found = explain(error, {"at": "0s", **failure.fault}, EventSpec)
+            yield f"{where}.fault{found.place.removeprefix('$')}", found.problem
             return
         if event.fault is None or event.lasting is None:
             yield f"{where}.fault", "expected fault and for"

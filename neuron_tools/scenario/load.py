@@ -15,6 +15,7 @@ from neuron_tools.scenario.arrivals import read_trace
 from neuron_tools.scenario.expectations import check_alert, parse_expectation
 from neuron_tools.scenario.promql.series import LOOKBACK_SECONDS
 from neuron_tools.scenario.schema import DURATION, EventSpec, Scenario, nanoseconds_of, seconds_of
+from neuron_tools.scenario.wording import explain
 from runtime_core.driver.faults.spec import FaultSpec, check_spec
 from runtime_core.errors import NeuronError, UsageError
 from runtime_core.files import read_regular
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_BYTES = 1 << 20
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
-_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _ACTIONS = ("fault", "clear", "kill", "hold", "reset", "monitor")
 _ARRIVALS = ("constant", "poisson", "diurnal", "trace", "closed")
 
@@ -105,11 +104,9 @@ def parse_checked(raw: bytes, path: Path, kind: type[T], problems: Callable[[T, 
     try:
         made = msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
-        found = _AT.match(str(error))
-        what, place = (found["what"], found["path"] or "$") if found else (str(error), "$")
-        unknown = _UNKNOWN.search(what)
-        line = lines.of(f"{place}.{unknown['name']}" if unknown else place)
-        raise ScenarioError(f"{place.removeprefix('$.')}: {what}", where=f"{path}:{line}") from None
+        place, problem = explain(error, tree, kind)
+        inside = place.removeprefix("$").removeprefix(".")
+        raise ScenarioError(f"{inside}: {problem}" if inside else problem, where=f"{path}:{lines.of(place)}") from None
     for place, problem in chain(_durations(tree), problems(made, path)):
         raise ScenarioError(f"{place.removeprefix('$.')}: {problem}", where=f"{path}:{lines.of(place)}")
     return made
@@ -140,8 +137,6 @@ def _plain(node: yaml.Node, place: str, lines: _Lines) -> object:
             if name in made:
                 raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=key.start_mark)
             lines[f"{place}.{name}"] = key.start_mark.line + 1
-            # In msgspec's paths, [...] stands for a value of a mapping with arbitrary keys.
-            lines.setdefault(f"{place}[...]", key.start_mark.line + 1)
             made[name] = _plain(value, f"{place}.{name}", lines)
         return made
     if isinstance(node, yaml.SequenceNode):

@@ -15,8 +15,10 @@ from runtime_core.errors import UsageError
 DURATION = re.compile(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
 Seconds = Annotated[str, Meta(pattern=DURATION.pattern)]
 """A duration: ``90s``, ``1m30s``, ``500ms``, ``6h``."""
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-CoreList = Annotated[str, Meta(pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=100)]
+CORE_LIST_PATTERN = r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"
+CoreList = Annotated[str, Meta(pattern=CORE_LIST_PATTERN)]
 Rate = Annotated[float, Meta(gt=0, le=1e5)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]

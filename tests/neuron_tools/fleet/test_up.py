@@ -117,3 +117,10 @@ def test_a_share_of_more_than_all_is_refused(file, sentence):
     file.write_text(f"{FLEET}expectations: ['availability >= 100%', '{sentence}']\n")
     with pytest.raises(UsageError, match=r"expectations\[1\].*out of range: expected 0% to 100%"):
         command.check([file], None)
+
+
+def test_a_failure_with_an_invalid_duration_names_its_place_and_an_example(file):
+    failures = "    failures: [{every: 6h, fault: {fault: core-hang, for: 10}}]\n"
+    file.write_text(FLEET + failures)
+    with pytest.raises(UsageError, match=r"failures\[0\].fault.for: expected a duration such as 90s"):
+        command.check([file], None)

@@ -57,15 +57,28 @@ def test_a_good_one_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
-        ("duration: 10m", "duration: soon", 3, "duration: Expected `str` matching regex"),
+        ("duration: 10m", "duration: soon", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not 'soon'"),
+        ("duration: 10m", "duration: 10", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not 10"),
+        ("duration: 10m", "duration: 3d", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not '3d'"),
+        (
+            "{milliseconds: 5}",
+            "{milliseconds: 1e300x}",
+            5,
+            "models.small.milliseconds: expected a number more than 0, not",
+        ),
+        ("  small: {", "  other: {milliseconds: 1}\n  small: {seconds: 1, ", 6, "models.small.seconds: unknown field"),
+        ('cores: "0-1"', "cores: 1", 8, 'expected indices such as "0", "0-3" or "1,4-5", not 1'),
+        ("core-hang", "core-hung", 14, "timeline[0].fault: expected one of mem-ecc-corrected, "),
+        ("timeline:", "timeline: 5\nx:", 12, "timeline: expected a list, not 5"),
+        ("- tag: web", "- tog: web", 7, "unknown field `tog`"),
         ("duration: 10m", "duration: 999999999999999999995m", 3, "duration: a period of '9"),
         ("duration: 10m", "duration: 10m\nsample: 5m", 4, "sample: expected 1s or more and less than 5m"),
         ("duration: 10m", "duration: 2m\nsample: 3m", 4, "sample: 3m is longer than the duration"),
         ("    for: 2m", "    for: 99999h", 16, "timeline[0].for: a period of '99999h' is out of range"),
         ("instance: inf1.xlarge", "instance: inf2.xlarge", 2, "inf2.xlarge"),
         ("    threads: 2", "    thread: 2", 11, "unknown field `thread`"),
-        ("    threads: 2", "    threads: two", 11, "Expected `int`, got `str`"),
-        ("{poisson: 60}", "{poisson: 0}", 10, "Expected `float` > 0.0"),
+        ("    threads: 2", "    threads: two", 11, "expected a whole number from 1 up to 10000, not 'two'"),
+        ("{poisson: 60}", "{poisson: 0}", 10, "expected a number more than 0 up to 100000, not 0"),
         ("{poisson: 60}", "{poisson: 60, constant: 3}", 10, "expected one of constant, poisson"),
         ("{poisson: 60}", "{trace: none.txt}", 10, "none.txt not found"),
         ("{milliseconds: 5}", "{onnx: none.onnx}", 5, "none.onnx not found"),
@@ -76,7 +89,7 @@ def test_a_good_one_is_read():
         ("models: [small]", "models: [large]", 9, "no model 'large': there are small"),
         ('cores: "0-1"', 'cores: "2-4"', 8, "no NeuronCore 4"),
         ('cores: "0-1"', 'cores: "3-1"', 8, "is descending"),
-        ("fault: core-hang", "fault: gremlin", 14, "Invalid enum value 'gremlin'"),
+        ("fault: core-hang", "fault: gremlin", 14, "driver-missing, not 'gremlin'"),
         ("    fault: core-hang\n", "    fault: slow-core\n", 13, "slow-core: factor is missing"),
         ("    for: 2m", "    kill: web", 13, "expected one of fault, clear, kill, hold"),
         ('    fault: core-hang\n    cores: "0"\n    for: 2m', "    kill: batch", 13, "no application 'batch'"),
@@ -100,7 +113,8 @@ def test_what_is_wrong_is_told_with_its_line(old, new, line, problem):
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(b"", "Expected `object`"), (b"\xff\xfe", "not text"), (b"- 1", "Expected")]
+    ("content", "problem"),
+    [(b"", "the file is empty"), (b"\xff\xfe", "not text"), (b"- 1", "expected a mapping with fields, not a list")],
 )
 def test_other_files_are_refused(content, problem):
     with pytest.raises(ScenarioError, match=problem):
