@@ -130,6 +130,10 @@ def run_to_its_end(call: Callable[[], object]) -> NoReturn:
             # As with "| head", nobody wants the rest.
             drop_stdout()
             raise SystemExit(exit_codes.FAILURE) from None
+        if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | os.PathLike):
+            folder = os.path.dirname(error.filename) or "."
+            if not os.path.isdir(folder):
+                fail(f"{error.filename}: folder {folder} not found")
         where = f" ({error.filename})" if error.filename else ""
         fail(f"{error.strerror or error}{where}")
     except ImportError as error:

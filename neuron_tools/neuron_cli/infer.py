@@ -89,9 +89,11 @@ def infer(
     """Run ``count`` inferences; return the text to print.
 
     Raises:
-        UsageError: an input is missing or invalid.
+        UsageError: an input is missing or invalid, or ``output_dir`` is not a directory.
         NeuronError: the daemon returned an error status.
     """
+    if output_dir is not None and output_dir.exists() and not output_dir.is_dir():
+        raise UsageError("is not a directory", where=f"--output-dir {output_dir}")
     with Client(address) as client:
         model = next((m for m in client.models() if m.h_nn.id == network), None)
         if model is None:

@@ -78,12 +78,20 @@ def test_colours_are_for_terminals_that_show_them(settings, wanted, monkeypatch)
         ("neuron_tools.bench", ["x.neff", "--max-instances", "1"], "--max-instances requires --advise"),
         ("neuron_tools.bench", ["x.neff", "--p99", "1ms"], "--p99 requires --advise"),
         ("neuron_tools.bench", ["x.neff", "--plot", "x.png"], "expected a name that ends in .svg"),
+        ("neuron_tools.neuron_cli", ["infer", "1", "--output-dir", "/dev/null"], "/dev/null: is not a directory"),
     ],
 )
 def test_options_without_an_effect_are_refused(module, arguments, told, node, command):
     done = command(module, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
+
+
+@pytest.mark.e2e
+def test_a_missing_folder_is_named(node, command, tmp_path):
+    done = command("neuron_monitor", "--once", "--output", tmp_path / "missing" / "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"x: folder {tmp_path / 'missing'} not found\n")
 
 
 @pytest.mark.e2e
