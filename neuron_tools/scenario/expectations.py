@@ -294,6 +294,8 @@ def parse_expectation(spec: ExpectationSpec, tags: Collection[str], size: Instan
             raise UsageError(f"no application {groups['name']!r}: there are {', '.join(sorted(tags)) or 'none'}")
         if groups.get("core") and int(groups["core"]) >= size.core_count:
             raise UsageError(f"no NeuronCore {groups['core']}: {size.name} has 0 to {size.core_count - 1}")
+        if text.startswith("utilization") and not 0 <= float(groups["number"]) * _UNITS[groups["unit"]] <= 1:
+            raise UsageError("a utilization is 0 to 1", where=repr(text), mend="write 0.6 or 60%")
         if groups.get("device") and int(groups["device"]) >= size.device_count:
             raise UsageError(f"no Neuron Device {groups['device']}: {size.name} has 0 to {size.device_count - 1}")
         return Expectation(text, form.read(match, spec), groups.get("name") if about_alert else None)

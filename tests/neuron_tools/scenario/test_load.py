@@ -57,6 +57,7 @@ def test_a_good_one_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
+        ("no alert", "utilization core 1 > 60", 18, "a utilization is 0 to 1: write 0.6 or 60%"),
         ("duration: 10m", "duration: soon", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not 'soon'"),
         ("duration: 10m", "duration: 10", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not 10"),
         ("duration: 10m", "duration: 3d", 3, "duration: expected a duration such as 90s, 1m30s or 6h, not '3d'"),
