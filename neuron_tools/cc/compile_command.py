@@ -88,7 +88,7 @@ def _stages(name: str, *, shown: bool) -> Iterator[OnStage]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"compiling {name}")
         yield lambda stage: progress.update(task, description=f"compiling {name}: {stage}")

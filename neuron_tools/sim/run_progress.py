@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from neuron_console.text import printable
 from neuron_tools.sim.load import neff_bytes
 from runtime_core.histogram import Histogram
 from runtime_core.telemetry.snapshot import Runtime as RuntimeSnapshot
@@ -41,13 +42,13 @@ def watch(
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=seconds or None, figures="")
+        task = progress.add_task(printable(title), total=seconds or None, figures="")
         started = last_time = time.monotonic()
         last_count = 0
         while running() and not stopped.wait(0.25):
@@ -67,7 +68,8 @@ def prepared(path: Path, *, quiet: bool) -> bytes:
     """Return the NEFF of a model file, with a progress line on a terminal while it is compiled."""
     if path.suffix == ".onnx" and not quiet and sys.stderr.isatty():
         from rich.console import Console
+        from rich.text import Text
 
-        with Console(stderr=True).status(f"compiling {path.name}"):
+        with Console(stderr=True).status(Text(printable(f"compiling {path.name}"))):
             return neff_bytes(path)
     return neff_bytes(path)

@@ -1,10 +1,15 @@
 """Names that others choose cannot control the terminal or forge a line of what is printed."""
 
+import os
+import sys
+import threading
+
 import pytest
 
 from neuron_tools.gatherinfo import health
 from neuron_tools.sim.load_results import ProcessResult, format_summary, summarize
 from neuron_tools.sim.node_commands import describe_status
+from neuron_tools.sim.run_progress import watch
 from runtime_core.nrt import Runtime
 from runtime_core.telemetry.health import Place, Severity, Verdict, VerdictKind
 
@@ -37,6 +42,25 @@ def test_health(node, capsys, monkeypatch):
     monkeypatch.setattr(health, "watch", lambda *arguments: (watched(*arguments)[0], (verdict,)))
     health.show_health(f"sim:{node}", as_json=False, seconds=0.02)
     assert_harmless(capsys.readouterr().out, lines=1)
+
+
+def test_the_progress_of_a_run(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    main, terminal = os.openpty()
+    looks = iter([True, True, False])
+    with os.fdopen(main, "rb", buffering=0) as screen:
+        with os.fdopen(terminal, "w") as stderr:
+            monkeypatch.setattr(sys, "stderr", stderr)
+            title = f"[red]{HOSTILE}[/nonsense]"
+            watch(title, 1.0, threading.Event(), running=lambda: next(looks), look=lambda: (), quiet=False)
+            stderr.flush()
+            shown = screen.read(65536).decode()
+        monkeypatch.undo()
+    assert "RED" in shown
+    assert "[red]e" in shown
+    assert "\x1b[31mRED" not in shown
+    assert "\n  pid 1" not in shown
 
 
 @pytest.mark.e2e
