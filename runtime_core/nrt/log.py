@@ -131,6 +131,17 @@ def _line_of_now(level: LogLevel, function: str, message: str) -> str:
 _unwritable: set[str] = set()
 """Files that could not be written, each of which is reported once."""
 
+_reported: set[str] = set()
+"""Problems that were reported: a simulation has thousands of runtimes in one process."""
+
+
+def report_problems() -> None:
+    """Log the :func:`problems` of the environment, each once in a process."""
+    for text in map(str, problems(os.environ)):
+        if text not in _reported:
+            _reported.add(text)
+            emit(LogLevel.ERROR, "nrt_init", text)
+
 
 def emit(level: LogLevel, function: str, message: str) -> None:
     """Write a line to the place that the environment names: the console, syslog, or a file (a path with a ``/``).

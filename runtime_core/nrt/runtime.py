@@ -23,8 +23,7 @@ from runtime_core.neff.model import Neff
 from runtime_core.nrt.arguments import as_bytes, check_handle, whole, wrong_type
 from runtime_core.nrt.calls import Calls
 from runtime_core.nrt.config import RuntimeConfig, format_cores, read_config
-from runtime_core.nrt.log import LogLevel, emit
-from runtime_core.nrt.log import problems as log_problems
+from runtime_core.nrt.log import LogLevel, emit, report_problems
 from runtime_core.nrt.placement import Placement
 from runtime_core.nrt.start import ClaimPage, allocate_cores, check_driver, enter
 from runtime_core.nrt.tensor_calls import TensorCalls
@@ -82,8 +81,7 @@ class Runtime(TensorCalls):
             NrtError: INVALID (a variable), LOAD_NOT_ENOUGH_NC (cores taken or too few), RESOURCE (process table).
             NodeError: the node cannot be used.
         """
-        for problem in log_problems(os.environ):
-            emit(LogLevel.ERROR, "nrt_init", str(problem))
+        report_problems()
         try:
             self._config: RuntimeConfig = read_config(os.environ if environment is None else environment)
         except NrtError as error:

@@ -65,10 +65,11 @@ def test_the_lines_of_a_file_that_cannot_be_written_go_to_the_console(monkeypatc
         ({"NEURON_RT_LOG_LOCATION": "consol"}, "NEURON_RT_LOG_LOCATION='consol': expected console, syslog or the path"),
     ],
 )
-def test_a_runtime_reports_settings_of_the_log_that_it_does_not_know(node, monkeypatch, capsys, variables, text):
+def test_a_process_reports_settings_of_the_log_that_it_does_not_know_once(node, monkeypatch, capsys, variables, text):
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0"}).close()
+    for _ in range(2):
+        Runtime(environment={"NEURON_RT_VISIBLE_CORES": "0"}).close()
     (line,) = capsys.readouterr().err.splitlines()
     assert "ERROR  NRT:nrt_init" in line and text in line
 
