@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from runtime_core.engine.numerics.division import without_traps
 from runtime_core.engine.numerics.reference import prefers_reference, runs_in_reference
 from runtime_core.engine.numerics.retype import Outside, at_edges, widened_floats, widened_integers
 from runtime_core.engine.numerics.split import one_by_one
@@ -63,7 +64,7 @@ def make_evaluator(model: ModelProto) -> Evaluator:
         RefusedError: an operator, or its types, that no evaluator has.
     """
     failures: list[str] = []
-    candidates = _candidates(model, failures)
+    candidates = _candidates(without_traps(model), failures)
     first = next(candidates, None)
     if first is None:
         raise RefusedError(failures[0] if failures else "it has no operators")
