@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neuron_console import exit_codes
+from neuron_console.text import printable
 from neuron_tools.files import write_output
 from neuron_tools.scenario.load import load_scenario
 from neuron_tools.scenario.monitor import shipped_rules
@@ -113,9 +114,10 @@ def progress_bar(name: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"), TimeElapsedColumn())
+    name_column = TextColumn("{task.description}", markup=False)
+    columns = (name_column, BarColumn(), TextColumn("{task.fields[shown]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=1.0, shown="")
+        task = bar.add_task(printable(name), total=1.0, shown="")
         yield lambda done, total: bar.update(task, completed=done, total=total, shown=f"{done:.0f} of {total:.0f} s")
 
 
