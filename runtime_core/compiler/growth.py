@@ -91,8 +91,15 @@ def check_batch(
 
 def holds(module: Module, batch: int) -> bool:
     """Whether the first dimension of some computed output is a multiple of the batch, or is not known."""
+    if not module.sequences.isdisjoint(module.inputs):
+        return False
     specs = [module.specs.get(name) for name in module.outputs if name not in module.constants]
     return any(s is None or s.at_most or (s.shape and s.shape[0] % max(1, batch) == 0) for s in specs)
+
+
+def sequences(nodes: Iterable[NodeProto]) -> set[str]:
+    """Return the values whose first dimension is the steps of a recurrent operator."""
+    return {node.input[0] for node in nodes if node.op_type in _RECURRENT and not node.domain}
 
 
 def _check_steps(made: Batched, other: Module, where: str) -> None:

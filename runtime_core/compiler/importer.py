@@ -13,7 +13,7 @@ from runtime_core.compiler.declared import default_opset
 from runtime_core.compiler.expand import expand
 from runtime_core.compiler.fold import fold_constants, fold_shapes
 from runtime_core.compiler.functions import inline_functions, state_defaults
-from runtime_core.compiler.growth import MEND, Batched, check_batch
+from runtime_core.compiler.growth import MEND, Batched, check_batch, sequences
 from runtime_core.compiler.ir import Module
 from runtime_core.compiler.reading import Source, dense_array, to_array
 from runtime_core.compiler.rewrite import rewrite
@@ -73,6 +73,7 @@ def import_model(source: Source, where: str, batch: int | None) -> tuple[Module,
         raise ModelFileError(
             f"the model requires a batch of {replaced}: with {batch}, {error.what}", where=where, mend=MEND
         ) from None
+    module.sequences = sequences(rest)
     if batch is not None and batch > 1:
 
         def at_batch(other: int) -> Module:

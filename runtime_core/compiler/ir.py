@@ -45,6 +45,7 @@ class Module:
         constants: values that are known when compiling.
         ops: operations, in an order in which every value is written before it is read.
         read: names that operators read, and the graph's outputs.
+        sequences: values whose first dimension is the number of steps, and not a batch.
         notes: what a user of the compiled model needs to know.
     """
 
@@ -57,6 +58,7 @@ class Module:
     constants: dict[str, Array] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
+    sequences: set[str] = field(default_factory=set)
     notes: tuple[str, ...] = ()
     _counter: int = 0
 
