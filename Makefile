@@ -17,8 +17,9 @@ endif
 demo: $(VENV)/.installed
 	@$(BIN)/neuron-sim demo
 
-# Test files in parallel, one per processor; WORKERS=0 runs them one after the other.
-WORKERS ?= auto
+# Runs test files in parallel, one more than there are processors, because many tests wait for programs. WORKERS=0: one
+# after the other.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 test: $(VENV)/.installed-dev
 	@.ci/prometheus $(VENV)/debian
 	@.ci/helm $(VENV)/debian
