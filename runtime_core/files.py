@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from runtime_core.errors import UsageError
+
 PRIVATE = 0o600
 
 _HANDED_OVER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
@@ -50,6 +52,20 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
         os.close(fd)
         raise
     return fd
+
+
+def check_model_file(path: Path) -> None:
+    """Check that a model file can be opened.
+
+    Raises:
+        UsageError: it is missing, not a regular file, or not readable.
+    """
+    try:
+        os.close(open_regular(path))
+    except FileNotFoundError:
+        raise UsageError("model file not found", where=str(path)) from None
+    except OSError as error:
+        raise UsageError(f"cannot read the model file: {error.strerror}", where=str(path)) from None
 
 
 def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuron_tools.sim.load import check_model_file
 from runtime_core.errors import ModelFileError, UsageError
-from runtime_core.files import read_regular
+from runtime_core.files import check_model_file, read_regular
 from runtime_core.neff.model import Neff
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from neuron_tools.sim.load_results import ProcessResult
 from runtime_core.errors import ModelFileError, NodeError, UsageError
-from runtime_core.files import open_regular, read_regular
+from runtime_core.files import check_model_file, read_regular
 from runtime_core.histogram import Histogram
 from runtime_core.neff.reader import named
 from runtime_core.nrt import LoadedModel, NrtError, NrtStatus, Runtime
@@ -61,20 +61,6 @@ def check_plan(plan: LoadPlan) -> None:
         raise UsageError("expected seconds, 0 for no end", where=f"--duration {plan.seconds:g}")
     for path in plan.models:
         check_model_file(path)
-
-
-def check_model_file(path: Path) -> None:
-    """Check that a model file can be opened.
-
-    Raises:
-        UsageError: it is missing, not a regular file, or not readable.
-    """
-    try:
-        os.close(open_regular(path))
-    except FileNotFoundError:
-        raise UsageError("model file not found", where=str(path)) from None
-    except OSError as error:
-        raise UsageError(f"cannot read the model file: {error.strerror}", where=str(path)) from None
 
 
 def neff_bytes(path: Path, *, batch: int | None = None) -> bytes:
