@@ -52,9 +52,8 @@ def check_independent(compiled: Callable[[int], Neff], where: str, change: str, 
     two, three = (_Model(load_program(neff).run, batch) for batch, neff in zip((2, 3), neffs, strict=True))
     one, other = (_sample(neffs[0].graph.inputs, seed) for seed in (0, 1))
     try:
-        with np.errstate(all="ignore"):
-            alone, again, others = two.of(one, one), two.of(one, one), two.of(other, other)
-            mixed, more = two.of(one, other), three.of(one, one, other)
+        alone, again, others = two.of(one, one), two.of(one, one), two.of(other, other)
+        mixed, more = two.of(one, other), three.of(one, one, other)
     except Exception as error:
         raise ModelFileError(
             f"the model cannot be executed with 2 and with 3 samples: {str(error) or type(error).__name__}",

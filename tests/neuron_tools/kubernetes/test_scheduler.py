@@ -138,7 +138,7 @@ def test_nodes_that_are_no_list_of_names_are_refused(ask, wrong):
 
 @pytest.mark.parametrize("count", ["one", "1.5", "-1", "", "1kk", "500m", "1e99", "nan"])
 def test_requests_that_are_no_whole_number_are_refused(api, extender, ask, count):
-    """Before, they counted as no request, and fitted on every node."""
+    """If they counted as no request, the pod would fit on every node."""
     api.store.add("nodes", node("a"))
     known(extender, 1)
     error = ask("/filter", {"Pod": pod("p", count=count), "NodeNames": ["a"]})["Error"]
@@ -156,7 +156,7 @@ def test_whole_numbers_are_read_in_every_notation_of_kubernetes(text, count):
 
 
 def test_a_pod_is_bound_once(api, extender, ask):
-    """Before, a second call changed the ids of a pod that was bound, and its devices went to the next one."""
+    """A second binding would change the ids of the pod, and give its devices to the next pod."""
     api.store.add("nodes", node("a", "inf1.6xlarge"))
     known(extender, 1)
     api.store.add("pods", pod("p"))
